@@ -1,0 +1,104 @@
+"""The six match criteria, wings and sessions.
+
+A session is two *wings*: a->b as it arrives and b->a as the answer arrives, after translation.
+A packet belongs to a wing when six things match: both addresses, both ports, protocol and the
+session token of the interface it came in on (see ``docs/ARCHITECTURE.md`` for ICMP's ports).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+Address = bytes
+"""An IPv4 or IPv6 address in network byte order: 4 or 16 bytes."""
+
+Nanoseconds = int
+"""A point in time (monotonic) or a span, in nanoseconds."""
+
+
+class Tuple5(NamedTuple):
+    """Addresses, ports and protocol of one direction."""
+
+    src: Address
+    dst: Address
+    sport: int
+    dport: int
+    protocol: int
+
+    def reversed(self) -> Tuple5:
+        """What the answer to this packet looks like."""
+        return Tuple5(self.dst, self.src, self.dport, self.sport, self.protocol)
+
+
+class FlowKey(NamedTuple):
+    """The six criteria: what an NPU, the central point and an SPU each look up."""
+
+    src: Address
+    dst: Address
+    sport: int
+    dport: int
+    protocol: int
+    token: int
+
+    @property
+    def tuple5(self) -> Tuple5:
+        """The key without its token."""
+        return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
+
+
+class Direction(IntEnum):
+    """Which wing of a session; the value is the ``wing`` field on the CPU port."""
+
+    FORWARD = 0
+    REVERSE = 1
+
+
+class WingState(Enum):
+    """State of a wing at the central point."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+
+
+class Port(NamedTuple):
+    """A port of one NPU: (NPU number, P4 port number)."""
+
+    npu: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where and how a wing's packets leave."""
+
+    port: Port
+    vlan: int
+    """802.1Q VLAN of the egress interface; 0: untagged."""
+    src_mac: bytes
+    dst_mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wing:
+    """One direction of a session, complete: what arrives, where, and what it becomes."""
+
+    key: FlowKey
+    ingress: Port
+    """Where its packets arrive; the NPU that holds its table entry is ``ingress.npu``."""
+    translated: Tuple5
+    """Addresses and ports as they leave; equal to the key's when nothing is translated."""
+    hop: Hop
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether any address or port changes on the way through."""
+        return self.translated != self.key.tuple5
+
+
+class Path(Enum):
+    """Who forwards a session's packets once it is installed."""
+
+    SPU = "spu"
+    EXPRESS = "express"

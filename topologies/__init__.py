@@ -1,0 +1,1 @@
+"""Mininet topologies and the runner that brings one up and takes it down."""
