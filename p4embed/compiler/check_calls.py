@@ -9,7 +9,7 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_expressions import ExpressionChecker
 from p4embed.compiler.check_types import plural, type_parameters
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
-from p4embed.compiler.convert import Bindings, is_optional, unify
+from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
@@ -37,7 +37,6 @@ from p4embed.compiler.types import (
 )
 
 _SIZES = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
-_CALLABLE = (ast.MethodDeclaration, ast.FunctionDeclaration, ast.ActionDeclaration)
 
 
 @dataclass(slots=True)
@@ -87,6 +86,8 @@ class CallChecker(ExpressionChecker):
             return UNKNOWN
         self.checked.calls[expression] = info
         self._check_place(info, expression)
+        if info.name == "static_assert" and info.kind is CallKind.EXTERN_FUNCTION:
+            self._static_assert(info, expression)
         return info.result
 
     # --- finding what is called -------------------------------------------------------
@@ -220,7 +221,7 @@ class CallChecker(ExpressionChecker):
         bound = {
             TypeVariable(p): t
             for p, t in zip(extern.type_parameters, type_.arguments, strict=True)
-            if t != TypeVariable(p)
+            if t != TypeVariable(p) and not isinstance(t, UnknownType)
         }
         return Target(
             CallKind.EXTERN_METHOD,
@@ -289,9 +290,9 @@ class CallChecker(ExpressionChecker):
                         Note("declared here", block.name_span),
                     )
                     return None
-                return self._made(type_, block, type_.constructor_parameters, block.name)
+                return self._block(node, type_, block, arguments, span)
             case PackageType(declaration=package):
-                return self._made(type_, package, type_.constructor_parameters, package.name)
+                return self._block(node, type_, package, arguments, span)
             case _:
                 self.error(
                     f"{type_} has no constructor",
@@ -300,6 +301,29 @@ class CallChecker(ExpressionChecker):
                 )
                 return None
         return self._made(type_, declaration, parameters, declaration.name)
+
+    def _block(
+        self,
+        node: ast.TypeNode,
+        type_: BlockType | PackageType,
+        block: ast.ParserDeclaration | ast.ControlDeclaration | ast.PackageDeclaration,
+        arguments: list[ast.Argument],
+        span: Span,
+    ) -> Target | None:
+        """Constructor of a parser, control or package; these can be overloaded."""
+        name = node.base if isinstance(node, ast.SpecializedType) else node
+        chosen: ast.Declaration | None = block
+        if isinstance(name, ast.TypeName):
+            chosen = self._overload(self.names.current.lookup(name.name), arguments, span)
+            if chosen is None:
+                return None
+            self.checked.names[name] = chosen
+        generic = self.checked.declared.get(chosen or block, type_)
+        if not isinstance(generic, BlockType | PackageType):
+            return None
+        return self._made(
+            type_, generic.declaration, generic.constructor_parameters, generic.declaration.name
+        )
 
     def _made(
         self,
@@ -310,10 +334,16 @@ class CallChecker(ExpressionChecker):
     ) -> Target:
         own = [TypeVariable(p) for p in type_parameters(declaration)]
         given = getattr(type_, "arguments", ())
-        bound = {v: t for v, t in zip(own, given, strict=False) if v != t}
+        # `_` among the arguments is left to inference, as are arguments left out.
+        bound = {
+            v: t
+            for v, t in zip(own, given, strict=False)
+            if v != t and not isinstance(t, UnknownType)
+        }
         open_ = tuple(v for v in own if v not in bound)
+        result = self.checked.declared.get(declaration, type_)
         return Target(
-            CallKind.CONSTRUCTOR, name, declaration, None, parameters, type_, open_, dict(bound)
+            CallKind.CONSTRUCTOR, name, declaration, None, parameters, result, open_, dict(bound)
         )
 
     # --- arguments and type arguments ---------------------------------------------------
@@ -341,11 +371,13 @@ class CallChecker(ExpressionChecker):
             return None
         variables = [v for v in target.variables if v not in bound]
         for parameter, value in pairs:
-            if value is None or isinstance(value, ast.DontCare) or value is _default(parameter):
+            if value is None or isinstance(value, ast.DontCare):
                 continue
-            wanted = substitute(parameter.type, bound)
-            have = self.infer(value, wanted)
-            if not unify(wanted, have, variables, bound):
+            if value is _default(parameter):
+                have = self.checked.types.get(value, UNKNOWN)
+            else:
+                have = self.infer(value, substitute(parameter.type, bound))
+            if not unify(substitute(parameter.type, bound), have, variables, bound):
                 self.error(
                     f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
                     f"the type of another argument",
@@ -355,10 +387,13 @@ class CallChecker(ExpressionChecker):
         for variable in variables:
             if variable not in bound and hint is not None:
                 unify(target.result, hint, variables, bound)
-        for variable in variables:
-            if variable not in bound:
-                self._uninferred(target, variable, pairs, span)
-                bound[variable] = UNKNOWN
+        # Those of parameters left out may stay open; those of the result may not.
+        open_ = [v for v in variables if v not in bound]
+        if open_ and target.kind is not CallKind.CONSTRUCTOR:
+            probe = substitute(target.result, dict.fromkeys(open_, UNKNOWN))
+            if has_unknown(probe) and not has_unknown(target.result):
+                self._uninferred(target, open_[0], pairs, span)
+                bound.update(dict.fromkeys(open_, UNKNOWN))
         made = [self._argument(target, p, value, bound) for p, value in pairs]
         return CallInfo(
             target.kind,
@@ -506,7 +541,8 @@ class CallChecker(ExpressionChecker):
         match value:
             case ast.Call():
                 info = self.checked.calls.get(value)
-                if info is None or info.kind is CallKind.CONSTRUCTOR:
+                made = (CallKind.CONSTRUCTOR, CallKind.EXTERN_FUNCTION, CallKind.EXTERN_METHOD)
+                if info is None or info.kind in made:
                     return
             case ast.PathExpression():
                 declaration = self.checked.names.get(value)
@@ -529,12 +565,18 @@ class CallChecker(ExpressionChecker):
                 return
         self.error(f"{what} must be known at compile time", value)
 
+    def _static_assert(self, info: CallInfo, call: ast.Call) -> None:
+        values = [a.value and self.constant_of(a.value) for a in info.arguments]
+        if values and values[0] is False:
+            text = f": {values[1]}" if len(values) > 1 else ""
+            self.error(f"static_assert failed{text}", call)
+
     # --- where calls may stand ----------------------------------------------------------
 
     def _check_place(self, info: CallInfo, call: ast.Call) -> None:
         place = self.frame.place
         match info.kind:
-            case CallKind.TABLE_APPLY if place is not Place.CONTROL:
+            case CallKind.TABLE_APPLY if place not in (Place.CONTROL, Place.TABLE):
                 self.error(f"a table cannot be applied in {place.value}", call)
             case CallKind.CONTROL_APPLY if place is not Place.CONTROL:
                 self.error(f"a control cannot be applied in {place.value}", call)
@@ -551,7 +593,17 @@ def _default(parameter: ParameterType) -> ast.Expression | None:
 
 
 def _parameters(declaration: ast.Declaration) -> list[ast.Parameter]:
-    return declaration.parameters if isinstance(declaration, _CALLABLE) else []
+    match declaration:
+        case ast.ParserDeclaration() | ast.ControlDeclaration():
+            return declaration.constructor_parameters
+        case (
+            ast.MethodDeclaration()
+            | ast.FunctionDeclaration()
+            | ast.ActionDeclaration()
+            | ast.PackageDeclaration()
+        ):
+            return declaration.parameters
+    return []
 
 
 def _accepts(parameters: list[ast.Parameter], arguments: list[ast.Argument]) -> bool:

@@ -8,6 +8,7 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_statements import always_returns
 from p4embed.compiler.check_tables import TableChecker
 from p4embed.compiler.checked import CheckedProgram
+from p4embed.compiler.convert import is_optional
 from p4embed.compiler.diagnostics import Diagnostics, Note, did_you_mean
 from p4embed.compiler.scope import Frame, Place
 from p4embed.compiler.types import (
@@ -154,9 +155,15 @@ class DeclarationChecker(TableChecker):
                 )
             seen.setdefault(member.name, member)
         self.declare(node)
+        with self.scope():
+            self._member_values(node, underlying)
+
+    def _member_values(self, node: ast.EnumDeclaration, underlying: Type | None) -> None:
+        """Values of a serialisable enum's members, which may use those before them."""
         for member in node.members:
             if member.value is None or underlying is None:
                 continue
+            self.checked.declared[member] = self.checked.declared[node]
             if self.want(member.value, underlying, f"value of '{member.name}'"):
                 known = not isinstance(self.checked.types[member.value], UnknownType)
                 if known and not isinstance(self.constant_of(member.value), int):
@@ -164,6 +171,8 @@ class DeclarationChecker(TableChecker):
                         f"the value of '{member.name}' must be known at compile time",
                         member.value,
                     )
+            if member.name not in self.names.current.names:
+                self.declare(member)
 
     def typedef(self, node: ast.TypedefDeclaration) -> None:
         """`typedef` or `type`."""
@@ -213,15 +222,17 @@ class DeclarationChecker(TableChecker):
                         "default value",
                         node,
                     )
-                if self.want(node.default, type_, f"default value of '{node.name}'"):
-                    known = not isinstance(self.checked.types[node.default], UnknownType)
-                    if known and not self.is_static(node.default):
-                        self.error(
-                            f"the default value of '{node.name}' must be known at compile time",
-                            node.default,
-                        )
+                self._default_value(node.default, type_, f"default value of '{node.name}'")
             self.declare(node)
         return types
+
+    def _default_value(self, value: ast.Expression, type_: Type, what: str) -> None:
+        have = self.infer(value, type_)
+        if isinstance(type_, BlockType | PackageType | ExternType | TypeVariable):
+            # Compared where it is used: there the type arguments are known.
+            self._static_argument(value, what)
+        elif self.coerce(value, have, type_, what):
+            self._static_argument(value, what)
 
     # --- externs and packages -----------------------------------------------------------
 
@@ -432,9 +443,15 @@ class DeclarationChecker(TableChecker):
         by = {TypeVariable(p): t for p, t in zip(own, type_.arguments, strict=True)}
         expected = substitute(wanted, by)
         assert isinstance(expected, FunctionType)
-        same = made.result == expected.result and [
+        given = {p.name for p in made.parameters}
+        needed = [
+            (p.direction, p.type)
+            for p in expected.parameters
+            if p.name in given or not is_optional(p.declaration)
+        ]
+        same = made.result == expected.result and needed == [
             (p.direction, p.type) for p in made.parameters
-        ] == [(p.direction, p.type) for p in expected.parameters]
+        ]
         if not same and not made.type_parameters:
             self.error(
                 f"'{node.name}' differs from the abstract method in its result or parameters",

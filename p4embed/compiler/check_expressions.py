@@ -17,6 +17,7 @@ from p4embed.compiler.types import (
     BOOL,
     ERROR,
     INT,
+    MATCH_KIND,
     STRING,
     UNKNOWN,
     ActionEnumType,
@@ -120,6 +121,10 @@ class ExpressionChecker(ConversionChecker):
         return STRING
 
     def _path(self, e: ast.PathExpression) -> Type:
+        kind = self.checked.match_kinds.get(e.name)
+        if kind is not None and not self.names.current.lookup(e.name):
+            self.checked.names[e] = kind
+            return MATCH_KIND
         found = self.find(e.name, e.span, e.absolute, "name")
         if not found:
             return UNKNOWN
@@ -487,8 +492,6 @@ class ExpressionChecker(ConversionChecker):
                     return "this is not a variable"
                 return self.is_writable(base)
             case ast.Index(base=base):
-                if isinstance(self.checked.types.get(base), TupleType):
-                    return "elements of a tuple cannot be changed"
                 return self.is_writable(base)
             case ast.Slice(base=base) | ast.PlusSlice(base=base):
                 if self.checked.types.get(base) == INT:

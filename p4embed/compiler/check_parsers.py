@@ -13,6 +13,8 @@ from p4embed.compiler.types import (
     EnumType,
     NewType,
     SetType,
+    StructType,
+    TupleType,
     Type,
     TypeVariable,
     UnknownType,
@@ -84,10 +86,8 @@ class ParserChecker(KeysetChecker):
         under = type_
         while isinstance(under, NewType):
             under = under.underlying
-        if not isinstance(under, BitType | EnumType | UnknownType | TypeVariable) and under not in (
-            BOOL,
-            ERROR,
-        ):
+        plain = BitType | EnumType | UnknownType | TypeVariable | TupleType | StructType
+        if not isinstance(under, plain) and under not in (BOOL, ERROR):
             notes = ["a literal with a width is written as in 8w1"] if type_ == INT else []
             self.error(f"'select' cannot match {type_}", expression, *notes)
         return type_

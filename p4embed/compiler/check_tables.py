@@ -270,7 +270,9 @@ class TableChecker(ParserChecker):
     def _match_kinds(self, key: list[ast.KeyElement], entry: ast.TableEntry) -> None:
         """Masks and ranges only where the match kind has them; values known at compile time."""
         parts = (
-            entry.keyset.elements if isinstance(entry.keyset, ast.TupleKeyset) else [entry.keyset]
+            entry.keyset.elements
+            if isinstance(entry.keyset, ast.TupleKeyset | ast.ListExpression)
+            else [entry.keyset]
         )
         if len(parts) != len(key):
             return
