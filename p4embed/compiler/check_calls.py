@@ -32,6 +32,7 @@ from p4embed.compiler.types import (
     TypeOfType,
     TypeVariable,
     UnknownType,
+    VarbitType,
     size_in_bits,
     substitute,
 )
@@ -86,8 +87,7 @@ class CallChecker(ExpressionChecker):
             return UNKNOWN
         self.checked.calls[expression] = info
         self._check_place(info, expression)
-        if info.name == "static_assert" and info.kind is CallKind.EXTERN_FUNCTION:
-            self._static_assert(info, expression)
+        self._check_core(info, expression)
         return info.result
 
     # --- finding what is called -------------------------------------------------------
@@ -514,7 +514,8 @@ class CallChecker(ExpressionChecker):
             return made
         have = self.checked.types[value]
         what = f"argument '{parameter.name}' of {target.name}"
-        if isinstance(have, TypeOfType | TableType | FunctionType | SetType):
+        block = isinstance(have, BlockType) and target.kind is not CallKind.CONSTRUCTOR
+        if block or isinstance(have, TypeOfType | TableType | FunctionType | SetType):
             self.error(f"{have} cannot be an argument", value)
             return made
         if parameter.direction in (ast.Direction.OUT, ast.Direction.INOUT):
@@ -530,6 +531,16 @@ class CallChecker(ExpressionChecker):
                 self.error(f"expected {type_} as {what}, found {have}", value)
             return made
         self.coerce(value, have, type_, what)
+        if (
+            type_ == INT
+            and isinstance(parameter.type, TypeVariable)
+            and target.kind is not CallKind.CONSTRUCTOR
+        ):
+            self.error(
+                f"the width of {what} is not known",
+                value,
+                "a literal with a width is written as in 8w1",
+            )
         if target.kind is CallKind.CONSTRUCTOR:
             self._static_argument(value, what)
         return made
@@ -565,11 +576,51 @@ class CallChecker(ExpressionChecker):
                 return
         self.error(f"{what} must be known at compile time", value)
 
-    def _static_assert(self, info: CallInfo, call: ast.Call) -> None:
-        values = [a.value and self.constant_of(a.value) for a in info.arguments]
-        if values and values[0] is False:
-            text = f": {values[1]}" if len(values) > 1 else ""
-            self.error(f"static_assert failed{text}", call)
+    # --- what the core library's functions ask for ------------------------------------------
+
+    def _check_core(self, info: CallInfo, call: ast.Call) -> None:
+        """Rules that the prototypes in core.p4 cannot express (appendix "core library")."""
+        if info.kind is CallKind.EXTERN_FUNCTION:
+            if info.name == "static_assert":
+                values = [a.value and self.constant_of(a.value) for a in info.arguments]
+                if values and values[0] is False:
+                    text = f": {values[1]}" if len(values) > 1 else ""
+                    self.error(f"static_assert failed{text}", call)
+            elif info.name == "verify" and self.frame.place is Place.CONTROL:
+                self.error("'verify' can be called only in a parser", call)
+            return
+        if info.kind is not CallKind.EXTERN_METHOD or info.receiver is None:
+            return
+        extern = self.checked.types.get(info.receiver)
+        if not isinstance(extern, ExternType) or extern.name != "packet_in":
+            return
+        if info.name == "extract" and info.arguments:
+            self._check_extract(info, call)
+        elif info.name == "lookahead":
+            sizes = size_in_bits(info.result)
+            if isinstance(info.result, TypeVariable | UnknownType):
+                return
+            if sizes is None or sizes[0] != sizes[1]:
+                self.error(f"'lookahead' needs a type of fixed size, not {info.result}", call)
+
+    def _check_extract(self, info: CallInfo, call: ast.Call) -> None:
+        header = info.arguments[0].type
+        place = info.arguments[0].value or call
+        if isinstance(header, TypeVariable | UnknownType):
+            return
+        if not isinstance(header, StructType) or header.is_struct:
+            self.error(f"'extract' fills a header, not {header}", place)
+            return
+        sizes = size_in_bits(header)
+        varying = sizes is not None and sizes[0] != sizes[1] and header.is_header
+        if len(info.arguments) == 1 and varying:
+            self.error(
+                f"{header} has a varbit field: 'extract' needs its size as second argument", place
+            )
+        elif len(info.arguments) == 2 and not varying:
+            self.error(f"{header} has no varbit field: 'extract' takes no size", place)
+        elif sum(isinstance(f.type, VarbitType) for f in header.fields) > 1:
+            self.error(f"{header} has several varbit fields and cannot be extracted", place)
 
     # --- where calls may stand ----------------------------------------------------------
 

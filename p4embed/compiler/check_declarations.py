@@ -135,8 +135,6 @@ class DeclarationChecker(TableChecker):
         underlying: Type | None = None
         if node.underlying is not None:
             underlying = self.resolve(node.underlying)
-            while isinstance(underlying, NewType):
-                underlying = underlying.underlying
             if not isinstance(underlying, BitType | UnknownType):
                 self.error(
                     f"the underlying type of an enum is bit<> or int<>, not {underlying}",
@@ -314,9 +312,9 @@ class DeclarationChecker(TableChecker):
                         parameter.declaration,
                         "parameters from the control plane come last",
                     )
-                if isinstance(parameter.type, ExternType):
+                if isinstance(parameter.type, ExternType) or parameter.type in (INT, STRING):
                     self.error(
-                        f"an action's parameter cannot have extern type {parameter.type}",
+                        f"an action's parameter cannot have type {parameter.type}",
                         parameter.declaration,
                     )
             self.checked.declared[node] = FunctionType(node, VOID, types)

@@ -12,6 +12,7 @@ from p4embed.compiler.checked import ErrorMember
 from p4embed.compiler.convert import castable, comparable, has_unknown, merge
 from p4embed.compiler.diagnostics import Note, did_you_mean
 from p4embed.compiler.evaluate import EvaluationError, combine
+from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
     BIT32,
     BOOL,
@@ -166,9 +167,13 @@ class ExpressionChecker(ConversionChecker):
                 self._no_member(e, base, [f.name for f in base.fields])
                 return UNKNOWN
             case StackType(element=element):
-                if e.member in ("next", "last"):
-                    return element
-                if e.member in ("lastIndex", "size"):
+                if e.member in ("next", "last", "lastIndex"):
+                    if self.frame.place is not Place.PARSER:
+                        self.error(
+                            f"'{e.member}' of a stack can be used only in a parser", e.member_span
+                        )
+                    return BIT32 if e.member == "lastIndex" else element
+                if e.member == "size":
                     return BIT32
                 self._no_member(e, base, ["next", "last", "lastIndex", "size"])
                 return UNKNOWN
@@ -364,6 +369,9 @@ class ExpressionChecker(ConversionChecker):
         if op in ("/", "%") and isinstance(common, BitType) and common.signed:
             self.error(f"operator '{op}' is not defined for {common}", e)
             return UNKNOWN
+        if op in ("/", "%") and self.constant_of(e.right) == 0:
+            self.error("division by zero", e.right)
+            return UNKNOWN
         return common
 
     def _shift(self, e: ast.Binary) -> Type:
@@ -436,6 +444,8 @@ class ExpressionChecker(ConversionChecker):
                 first = BitType(wanted.width, have.signed)
                 notes.append(f"width and sign change one after the other: ({wanted})({first}) ...")
             self.error(f"{have} cannot be cast to {wanted}", e, *notes)
+        elif wanted == BOOL and have == INT and self.constant_of(e.operand) not in (0, 1, None):
+            self.error("only 0 and 1 can be cast to bool", e)
         return wanted
 
     # --- lists ---------------------------------------------------------------------

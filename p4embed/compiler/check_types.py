@@ -167,6 +167,8 @@ class TypeChecker:
                 return self._stack(element, size)
             case ast.TupleTypeNode(elements=elements):
                 return TupleType(tuple(self.value_type(e, "element of a tuple") for e in elements))
+            case ast.DontCareType():
+                self.error("'_' cannot stand for a type here", node)
             case ast.ListTypeNode(element=element):
                 return ListType(self.value_type(element, "element of a list"))
         return UNKNOWN

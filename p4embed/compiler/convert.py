@@ -105,7 +105,7 @@ def comparable(type_: Type) -> bool:
             return all(comparable(e) for e in elements)
         case RecordType(fields=record):
             return all(comparable(t) for _, t in record)
-        case TypeVariable() | DefaultsType():
+        case DefaultsType():
             return True
     return type_ in (BOOL, ERROR, STRING)
 

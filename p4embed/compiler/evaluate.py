@@ -296,7 +296,7 @@ def _arithmetic(expression: ast.Binary, op: str, a: int, b: int) -> int:
             raise EvaluationError("division by zero", expression.right.span)
         if a < 0 or b < 0:
             raise EvaluationError(
-                f"'{op}' is not defined for negative numbers",
+                f"operator '{op}' is not defined for negative numbers",
                 (expression.left if a < 0 else expression.right).span,
             )
         return a // b if op == "/" else a % b
@@ -306,7 +306,7 @@ def _arithmetic(expression: ast.Binary, op: str, a: int, b: int) -> int:
         if op == ">>":
             return a >> min(b, MAX_SHIFT)
         if b > MAX_SHIFT:
-            return 0
+            raise EvaluationError(f"a shift by more than {MAX_SHIFT}", expression.right.span)
         return a << b
     return a + b if op == "|+|" else a - b
 
