@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from p4embed.compiler import ast
-from p4embed.compiler.check_expressions import ExpressionChecker
+from p4embed.compiler.check_arguments import Target
+from p4embed.compiler.check_rules import RuleChecker
 from p4embed.compiler.check_types import plural, type_parameters
-from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
-from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
+from p4embed.compiler.checked import CallKind
+from p4embed.compiler.convert import is_optional
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
-from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
     BOOL,
     INT,
@@ -24,7 +23,6 @@ from p4embed.compiler.types import (
     IntType,
     PackageType,
     ParameterType,
-    SetType,
     StackType,
     StructType,
     TableType,
@@ -32,31 +30,13 @@ from p4embed.compiler.types import (
     TypeOfType,
     TypeVariable,
     UnknownType,
-    VarbitType,
     size_in_bits,
-    substitute,
 )
 
 _SIZES = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
 
 
-@dataclass(slots=True)
-class Target:
-    """What a call goes to, before its arguments are looked at."""
-
-    kind: CallKind
-    name: str
-    declaration: ast.Declaration | None
-    receiver: ast.Expression | None
-    parameters: tuple[ParameterType, ...]
-    result: Type
-    variables: tuple[TypeVariable, ...] = ()
-    """Type variables to be inferred."""
-    bound: Bindings = field(default_factory=dict)
-    """Those known already."""
-
-
-class CallChecker(ExpressionChecker):
+class CallChecker(RuleChecker):
     """Resolves calls and records them in `CheckedProgram.calls`."""
 
     def call(self, expression: ast.Call, hint: Type | None) -> Type:
@@ -345,302 +325,6 @@ class CallChecker(ExpressionChecker):
         return Target(
             CallKind.CONSTRUCTOR, name, declaration, None, parameters, result, open_, dict(bound)
         )
-
-    # --- arguments and type arguments ---------------------------------------------------
-
-    def complete(
-        self,
-        target: Target,
-        type_arguments: list[ast.TypeNode],
-        arguments: list[ast.Argument],
-        span: Span,
-        hint: Type | None,
-    ) -> CallInfo | None:
-        """Bind the arguments to the parameters and infer type arguments; None after errors
-        that leave the call without a meaning."""
-        if target.kind is CallKind.BUILTIN:
-            return CallInfo(target.kind, target.name, None, target.receiver, {}, (), target.result)
-        bound = dict(target.bound)
-        if type_arguments and not self._explicit(target, type_arguments, span, bound):
-            return None
-        pairs = self.bind(target, arguments, span)
-        if pairs is None:
-            for argument in arguments:
-                if not isinstance(argument.value, ast.DontCare):
-                    self.infer(argument.value)
-            return None
-        variables = [v for v in target.variables if v not in bound]
-        for parameter, value in pairs:
-            if value is None or isinstance(value, ast.DontCare):
-                continue
-            if value is _default(parameter):
-                have = self.checked.types.get(value, UNKNOWN)
-            else:
-                have = self.infer(value, substitute(parameter.type, bound))
-            if not unify(substitute(parameter.type, bound), have, variables, bound):
-                self.error(
-                    f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
-                    f"the type of another argument",
-                    value,
-                )
-                return None
-        for variable in variables:
-            if variable not in bound and hint is not None:
-                unify(target.result, hint, variables, bound)
-        # Those of parameters left out may stay open; those of the result may not.
-        open_ = [v for v in variables if v not in bound]
-        if open_ and target.kind is not CallKind.CONSTRUCTOR:
-            probe = substitute(target.result, dict.fromkeys(open_, UNKNOWN))
-            if has_unknown(probe) and not has_unknown(target.result):
-                self._uninferred(target, open_[0], pairs, span)
-                bound.update(dict.fromkeys(open_, UNKNOWN))
-        made = [self._argument(target, p, value, bound) for p, value in pairs]
-        return CallInfo(
-            target.kind,
-            target.name,
-            target.declaration,
-            target.receiver,
-            bound,
-            tuple(made),
-            substitute(target.result, bound),
-        )
-
-    def _explicit(
-        self, target: Target, nodes: list[ast.TypeNode], span: Span, bound: Bindings
-    ) -> bool:
-        if len(nodes) != len(target.variables):
-            count = len(target.variables)
-            wanted = plural(count, "type argument") if count else "no type arguments"
-            self.error(f"'{target.name}' takes {wanted}, not {len(nodes)}", span)
-            return False
-        for variable, node in zip(target.variables, nodes, strict=True):
-            if not isinstance(node, ast.DontCareType):
-                bound[variable] = self.resolve(node)
-        return True
-
-    def _uninferred(
-        self,
-        target: Target,
-        variable: TypeVariable,
-        pairs: list[tuple[ParameterType, ast.Expression | None]],
-        span: Span,
-    ) -> None:
-        errors = any(
-            v is not None and isinstance(self.checked.types.get(v), UnknownType) for _, v in pairs
-        )
-        if not errors:
-            self.error(
-                f"the type argument '{variable}' of '{target.name}' cannot be inferred",
-                span,
-                f"it can be given: {target.name}<...>(...)",
-            )
-
-    def bind(
-        self, target: Target, arguments: list[ast.Argument], span: Span
-    ) -> list[tuple[ParameterType, ast.Expression | None]] | None:
-        """Each parameter with its argument: the one given, the default, or None if the
-        parameter is optional. None altogether after an error."""
-        parameters = target.parameters
-        notes = []
-        if target.declaration is not None:
-            notes.append(Note("declared here", target.declaration.name_span))
-        named = {a.name: a for a in arguments if a.name is not None}
-        if named and len(named) != len(arguments):
-            doubled = len([a for a in arguments if a.name is not None]) != len(named)
-            self.error(
-                "an argument is given twice"
-                if doubled
-                else "either all arguments have names or none",
-                span,
-            )
-            return None
-        if not named and len(arguments) > len(parameters):
-            self.error(
-                f"'{target.name}' takes {plural(len(parameters), 'argument')}, "
-                f"not {len(arguments)}",
-                span,
-                *notes,
-            )
-            return None
-        known = [p.name for p in parameters]
-        for name, argument in named.items():
-            if name not in known:
-                near = did_you_mean(name, known)
-                self.error(f"'{target.name}' has no parameter '{name}'", argument, *near, *notes)
-                return None
-        pairs: list[tuple[ParameterType, ast.Expression | None]] = []
-        for position, parameter in enumerate(parameters):
-            given: ast.Argument | None
-            if named:
-                given = named.get(parameter.name)
-            else:
-                given = arguments[position] if position < len(arguments) else None
-            if given is not None:
-                pairs.append((parameter, given.value))
-                continue
-            default = _default(parameter)
-            if default is None and not is_optional(parameter.declaration):
-                if named:
-                    message = f"'{target.name}' needs an argument for '{parameter.name}'"
-                else:
-                    message = (
-                        f"'{target.name}' takes {plural(len(parameters), 'argument')}, "
-                        f"not {len(arguments)}"
-                    )
-                self.error(message, span, *notes)
-                return None
-            pairs.append((parameter, default))
-        return pairs
-
-    def _argument(
-        self,
-        target: Target,
-        parameter: ParameterType,
-        value: ast.Expression | None,
-        bound: Bindings,
-    ) -> BoundArgument:
-        """Convert one argument and check that its direction allows it."""
-        type_ = substitute(parameter.type, bound)
-        made = BoundArgument(parameter.declaration, type_, value)
-        if value is None or value is _default(parameter):
-            return made
-        if isinstance(value, ast.DontCare):
-            if parameter.direction is not ast.Direction.OUT and not is_optional(
-                parameter.declaration
-            ):
-                self.error(
-                    f"'_' can stand only for 'out' parameters; '{parameter.name}' is none", value
-                )
-            return made
-        have = self.checked.types[value]
-        what = f"argument '{parameter.name}' of {target.name}"
-        block = isinstance(have, BlockType) and target.kind is not CallKind.CONSTRUCTOR
-        if block or isinstance(have, TypeOfType | TableType | FunctionType | SetType):
-            self.error(f"{have} cannot be an argument", value)
-            return made
-        if parameter.direction in (ast.Direction.OUT, ast.Direction.INOUT):
-            if isinstance(have, UnknownType):
-                return made
-            reason = self.is_writable(value)
-            if reason is not None:
-                self.error(
-                    f"{what} is '{parameter.direction.value}' and needs a variable, but {reason}",
-                    value,
-                )
-            elif have != type_ and not isinstance(type_, UnknownType):
-                self.error(f"expected {type_} as {what}, found {have}", value)
-            return made
-        self.coerce(value, have, type_, what)
-        if (
-            type_ == INT
-            and isinstance(parameter.type, TypeVariable)
-            and target.kind is not CallKind.CONSTRUCTOR
-        ):
-            self.error(
-                f"the width of {what} is not known",
-                value,
-                "a literal with a width is written as in 8w1",
-            )
-        if target.kind is CallKind.CONSTRUCTOR:
-            self._static_argument(value, what)
-        return made
-
-    def _static_argument(self, value: ast.Expression, what: str) -> None:
-        type_ = self.checked.types[value]
-        if isinstance(type_, UnknownType) or self.is_static(value):
-            return
-        match value:
-            case ast.Call():
-                info = self.checked.calls.get(value)
-                made = (CallKind.CONSTRUCTOR, CallKind.EXTERN_FUNCTION, CallKind.EXTERN_METHOD)
-                if info is None or info.kind in made:
-                    return
-            case ast.PathExpression():
-                declaration = self.checked.names.get(value)
-                if isinstance(declaration, ast.Instantiation):
-                    return
-                if declaration in self.constructor_parameters:
-                    return
-            case ast.ListExpression(elements=elements):
-                for element in elements:
-                    self._static_argument(element, what)
-                return
-            case ast.StructExpression(fields=fields):
-                for named in fields:
-                    self._static_argument(named.value, what)
-                return
-            case ast.Cast(operand=operand):
-                self._static_argument(operand, what)
-                return
-            case ast.InvalidHeader() | ast.Dots() | ast.ThisExpression():
-                return
-        self.error(f"{what} must be known at compile time", value)
-
-    # --- what the core library's functions ask for ------------------------------------------
-
-    def _check_core(self, info: CallInfo, call: ast.Call) -> None:
-        """Rules that the prototypes in core.p4 cannot express (appendix "core library")."""
-        if info.kind is CallKind.EXTERN_FUNCTION:
-            if info.name == "static_assert":
-                values = [a.value and self.constant_of(a.value) for a in info.arguments]
-                if values and values[0] is False:
-                    text = f": {values[1]}" if len(values) > 1 else ""
-                    self.error(f"static_assert failed{text}", call)
-            elif info.name == "verify" and self.frame.place is Place.CONTROL:
-                self.error("'verify' can be called only in a parser", call)
-            return
-        if info.kind is not CallKind.EXTERN_METHOD or info.receiver is None:
-            return
-        extern = self.checked.types.get(info.receiver)
-        if not isinstance(extern, ExternType) or extern.name != "packet_in":
-            return
-        if info.name == "extract" and info.arguments:
-            self._check_extract(info, call)
-        elif info.name == "lookahead":
-            sizes = size_in_bits(info.result)
-            if isinstance(info.result, TypeVariable | UnknownType):
-                return
-            if sizes is None or sizes[0] != sizes[1]:
-                self.error(f"'lookahead' needs a type of fixed size, not {info.result}", call)
-
-    def _check_extract(self, info: CallInfo, call: ast.Call) -> None:
-        header = info.arguments[0].type
-        place = info.arguments[0].value or call
-        if isinstance(header, TypeVariable | UnknownType):
-            return
-        if not isinstance(header, StructType) or header.is_struct:
-            self.error(f"'extract' fills a header, not {header}", place)
-            return
-        sizes = size_in_bits(header)
-        varying = sizes is not None and sizes[0] != sizes[1] and header.is_header
-        if len(info.arguments) == 1 and varying:
-            self.error(
-                f"{header} has a varbit field: 'extract' needs its size as second argument", place
-            )
-        elif len(info.arguments) == 2 and not varying:
-            self.error(f"{header} has no varbit field: 'extract' takes no size", place)
-        elif sum(isinstance(f.type, VarbitType) for f in header.fields) > 1:
-            self.error(f"{header} has several varbit fields and cannot be extracted", place)
-
-    # --- where calls may stand ----------------------------------------------------------
-
-    def _check_place(self, info: CallInfo, call: ast.Call) -> None:
-        place = self.frame.place
-        match info.kind:
-            case CallKind.TABLE_APPLY if place not in (Place.CONTROL, Place.TABLE):
-                self.error(f"a table cannot be applied in {place.value}", call)
-            case CallKind.CONTROL_APPLY if place is not Place.CONTROL:
-                self.error(f"a control cannot be applied in {place.value}", call)
-            case CallKind.PARSER_APPLY if place is not Place.PARSER:
-                self.error(f"a parser cannot be applied in {place.value}", call)
-            case CallKind.ACTION if place not in (Place.CONTROL, Place.ACTION):
-                self.error(f"an action cannot be called in {place.value}", call)
-            case CallKind.CONSTRUCTOR if place in (Place.ACTION, Place.FUNCTION):
-                self.error(f"an instance cannot be made in {place.value}", call)
-
-
-def _default(parameter: ParameterType) -> ast.Expression | None:
-    return parameter.declaration.default
 
 
 def _parameters(declaration: ast.Declaration) -> list[ast.Parameter]:

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from p4embed.compiler import ast
-from p4embed.compiler.check_statements import always_returns
-from p4embed.compiler.check_tables import TableChecker
+from p4embed.compiler.check_instances import InstanceChecker
 from p4embed.compiler.checked import CheckedProgram
-from p4embed.compiler.convert import is_optional
-from p4embed.compiler.diagnostics import Diagnostics, Note, did_you_mean
+from p4embed.compiler.diagnostics import Diagnostics, Note
 from p4embed.compiler.scope import Frame, Place
 from p4embed.compiler.types import (
     BOOL,
     ERROR,
-    INT,
     STRING,
     UNKNOWN,
-    VOID,
     BitType,
     BlockType,
     EnumType,
     ExternType,
     Field,
-    FunctionType,
     NewType,
     PackageType,
-    ParameterType,
     StructType,
     Type,
     TypeVariable,
     UnknownType,
     VarbitType,
-    substitute,
 )
 
 
-class DeclarationChecker(TableChecker):
+class DeclarationChecker(InstanceChecker):
     """Checks declarations in their order; a name is known after its declaration only."""
 
     def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
@@ -92,18 +83,6 @@ class DeclarationChecker(TableChecker):
                 )
             else:
                 known[member.name] = member
-
-    # --- types -----------------------------------------------------------------------
-
-    def type_variables(self, parameters: list[ast.TypeParameter]) -> tuple[TypeVariable, ...]:
-        """Declare type parameters in the current scope."""
-        variables: list[TypeVariable] = []
-        for parameter in parameters:
-            variable = TypeVariable(parameter)
-            self.checked.declared[parameter] = variable
-            self.declare(parameter)
-            variables.append(variable)
-        return tuple(variables)
 
     def struct(self, node: ast.StructDeclaration) -> None:
         """A struct, header or header union."""
@@ -185,53 +164,6 @@ class DeclarationChecker(TableChecker):
         self.checked.declared[node] = type_
         self.declare(node)
 
-    # --- parameters ------------------------------------------------------------------
-
-    def parameters(
-        self, parameters: list[ast.Parameter], *, constructor: bool = False
-    ) -> tuple[ParameterType, ...]:
-        """Resolve parameters, check what holds for all of them, and declare their names."""
-        types = self.parameter_types(parameters)
-        for parameter in types:
-            node, type_ = parameter.declaration, parameter.type
-            directed = parameter.direction is not ast.Direction.NONE
-            if constructor and directed:
-                self.error(f"constructor parameter '{node.name}' cannot have a direction", node)
-            if directed and isinstance(type_, ExternType):
-                self.error(
-                    f"parameter '{node.name}' of extern type {type_} cannot have a direction", node
-                )
-            if directed and type_ in (INT, STRING):
-                self.error(
-                    f"parameter '{node.name}' of type {type_} cannot have a direction",
-                    node,
-                    "values of that type exist at compile time only",
-                )
-            if not constructor and isinstance(type_, BlockType | PackageType):
-                self.error(
-                    f"parameter '{node.name}' cannot have type {type_}",
-                    node,
-                    "constructor parameters can",
-                )
-            if node.default is not None:
-                if parameter.direction in (ast.Direction.OUT, ast.Direction.INOUT):
-                    self.error(
-                        f"'{parameter.direction.value}' parameter '{node.name}' cannot have a "
-                        "default value",
-                        node,
-                    )
-                self._default_value(node.default, type_, f"default value of '{node.name}'")
-            self.declare(node)
-        return types
-
-    def _default_value(self, value: ast.Expression, type_: Type, what: str) -> None:
-        have = self.infer(value, type_)
-        if isinstance(type_, BlockType | PackageType | ExternType | TypeVariable):
-            # Compared where it is used: there the type arguments are known.
-            self._static_argument(value, what)
-        elif self.coerce(value, have, type_, what):
-            self._static_argument(value, what)
-
     # --- externs and packages -----------------------------------------------------------
 
     def extern(self, node: ast.ExternDeclaration) -> None:
@@ -260,66 +192,12 @@ class DeclarationChecker(TableChecker):
                 seen[key] = method
         self.declare(node)
 
-    def prototype(self, node: ast.MethodDeclaration, made: Type | None = None) -> FunctionType:
-        """Type of an extern function or method; `made` is what a constructor returns."""
-        with self.scope():
-            variables = self.type_variables(node.type_parameters)
-            result = made
-            if result is None:
-                assert node.return_type is not None
-                result = self.resolve(node.return_type)
-            types = self.parameters(node.parameters, constructor=made is not None)
-        return FunctionType(node, result, types, variables)
-
     def package(self, node: ast.PackageDeclaration) -> None:
         """A package's type."""
         with self.unfinished(node.name), self.scope():
             variables = self.type_variables(node.type_parameters)
             types = self.parameters(node.parameters, constructor=True)
         self.checked.declared[node] = PackageType(node, variables, types)
-        self.declare(node)
-
-    # --- functions and actions -----------------------------------------------------------
-
-    def function(self, node: ast.FunctionDeclaration, this: Type | None) -> FunctionType:
-        """A function with its body; does not declare its name."""
-        with self.unfinished(node.name), self.scope():
-            variables = self.type_variables(node.type_parameters)
-            result = self.resolve(node.return_type)
-            types = self.parameters(node.parameters)
-            made = FunctionType(node, result, types, variables)
-            self.checked.declared[node] = made
-            with self.inside(Frame(Place.FUNCTION, result, this=this)):
-                self.block(node.body)
-            if result != VOID and not always_returns(node.body):
-                self.error(
-                    f"function '{node.name}' can end without returning a value of type {result}",
-                    node.name_span,
-                )
-        return made
-
-    def action(self, node: ast.ActionDeclaration) -> None:
-        """An action."""
-        with self.unfinished(node.name), self.scope():
-            types = self.parameters(node.parameters)
-            plain = False
-            for parameter in types:
-                if parameter.direction is ast.Direction.NONE:
-                    plain = True
-                elif plain:
-                    self.error(
-                        f"parameter '{parameter.name}' with a direction stands behind one without",
-                        parameter.declaration,
-                        "parameters from the control plane come last",
-                    )
-                if isinstance(parameter.type, ExternType) or parameter.type in (INT, STRING):
-                    self.error(
-                        f"an action's parameter cannot have type {parameter.type}",
-                        parameter.declaration,
-                    )
-            self.checked.declared[node] = FunctionType(node, VOID, types)
-            with self.inside(Frame(Place.ACTION)):
-                self.block(node.body)
         self.declare(node)
 
     # --- parsers and controls --------------------------------------------------------------
@@ -366,93 +244,3 @@ class DeclarationChecker(TableChecker):
                 self.table(node)
             case ast.ValueSetDeclaration():
                 self.value_set(node)
-
-    # --- instances -----------------------------------------------------------------------
-
-    def instantiation(self, node: ast.Instantiation) -> None:
-        """`T(arguments) name;`"""
-        type_ = self.resolve(node.type, generic=True)
-        info = None
-        place = self.frame.place
-        if isinstance(type_, BlockType) and place is Place.TOP:
-            kind = "parser" if type_.is_parser else "control"
-            self.error(
-                f"a {kind} cannot be instantiated at the top level",
-                node,
-                f"it is given to a package, or instantiated in another {kind}",
-            )
-        elif isinstance(type_, BlockType) and type_.is_parser != (place is Place.PARSER):
-            self.error(f"{type_} cannot be instantiated in {place.value}", node)
-        elif isinstance(type_, PackageType) and place is not Place.TOP:
-            self.error(f"a package cannot be instantiated in {place.value}", node)
-        else:
-            target = self._constructor(node.type, type_, node.arguments, node.span)
-            if target is not None:
-                info = self.complete(target, [], node.arguments, node.span, None)
-        if info is not None:
-            self.checked.constructors[node] = info
-        result = UNKNOWN if info is None else info.result
-        self.checked.declared[node] = result
-        if isinstance(result, ExternType):
-            self._implementations(node, result)
-        elif node.initializer is not None and info is not None:
-            self.error("only externs with abstract methods have an initialiser", node)
-        self.declare(node)
-
-    def _implementations(self, node: ast.Instantiation, type_: ExternType) -> None:
-        """Each abstract method of the extern has one implementation."""
-        abstract = {m.name: m for m in type_.declaration.methods if m.abstract}
-        given: Sequence[ast.Declaration] = node.initializer or []
-        with self.scope():
-            for member in given:
-                if isinstance(member, ast.Instantiation):
-                    self.instantiation(member)
-                elif isinstance(member, ast.FunctionDeclaration):
-                    made = self.function(member, type_)
-                    method = abstract.pop(member.name, None)
-                    if method is None:
-                        near = did_you_mean(member.name, abstract)
-                        self.error(
-                            f"extern {type_} has no abstract method '{member.name}'", member, *near
-                        )
-                    else:
-                        self._matches(member, made, method, type_)
-        optional = {
-            name for name, m in abstract.items() if any(x.name == "optional" for x in m.annotations)
-        }
-        for name in sorted(abstract.keys() - optional):
-            self.error(
-                f"'{node.name}' does not implement the abstract method '{name}'",
-                node.name_span,
-                Note("declared here", abstract[name].name_span),
-            )
-
-    def _matches(
-        self,
-        node: ast.FunctionDeclaration,
-        made: FunctionType,
-        method: ast.MethodDeclaration,
-        type_: ExternType,
-    ) -> None:
-        wanted = self.checked.declared.get(method)
-        if not isinstance(wanted, FunctionType):
-            return
-        own = type_.declaration.type_parameters
-        by = {TypeVariable(p): t for p, t in zip(own, type_.arguments, strict=True)}
-        expected = substitute(wanted, by)
-        assert isinstance(expected, FunctionType)
-        given = {p.name for p in made.parameters}
-        needed = [
-            (p.direction, p.type)
-            for p in expected.parameters
-            if p.name in given or not is_optional(p.declaration)
-        ]
-        same = made.result == expected.result and needed == [
-            (p.direction, p.type) for p in made.parameters
-        ]
-        if not same and not made.type_parameters:
-            self.error(
-                f"'{node.name}' differs from the abstract method in its result or parameters",
-                node.name_span,
-                Note("declared here", method.name_span),
-            )

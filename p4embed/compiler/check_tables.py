@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.check_calls import Target
+from p4embed.compiler.check_arguments import Target
 from p4embed.compiler.check_parsers import ParserChecker
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Note, did_you_mean
