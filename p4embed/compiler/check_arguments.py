@@ -69,6 +69,7 @@ class ArgumentChecker(ExpressionChecker):
                     self.infer(argument.value)
             return None
         variables = [v for v in target.variables if v not in bound]
+        given = dict(bound)
         for parameter, value in pairs:
             if value is None or isinstance(value, ast.DontCare):
                 continue
@@ -76,7 +77,7 @@ class ArgumentChecker(ExpressionChecker):
                 have = self.checked.types.get(value, UNKNOWN)
             else:
                 have = self.infer(value, substitute(parameter.type, bound))
-            if not unify(substitute(parameter.type, bound), have, variables, bound):
+            if not unify(substitute(parameter.type, given), have, variables, bound):
                 self.error(
                     f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
                     f"the type of another argument",

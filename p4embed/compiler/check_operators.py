@@ -6,6 +6,7 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_conversions import ConversionChecker
 from p4embed.compiler.convert import castable, comparable, merge
 from p4embed.compiler.diagnostics import Note
+from p4embed.compiler.parse_expressions import MAX_WIDTH
 from p4embed.compiler.types import (
     BOOL,
     INT,
@@ -137,6 +138,9 @@ class OperatorChecker(ConversionChecker):
                 return UNKNOWN
         assert isinstance(left, BitType)
         assert isinstance(right, BitType)
+        if left.width + right.width > MAX_WIDTH:
+            self.error(f"the result would be wider than {MAX_WIDTH} bits", e)
+            return UNKNOWN
         return BitType(left.width + right.width, left.signed)
 
     def _ternary(self, e: ast.Ternary) -> Type:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.lexer import END, IDENT, INT, STRING, Token, parse_int, parse_string
+from p4embed.compiler.lexer import END, ERROR, IDENT, INT, STRING, Token, parse_int, parse_string
 from p4embed.compiler.syntax import Cursor, SyntaxFailure
 
 MAX_DIGITS = 4000
@@ -78,6 +78,8 @@ class TypeParser(Cursor):
             token = self.token
             if token.kind == END:
                 raise SyntaxFailure("'(' without its ')'", opening.span)
+            if token.kind == ERROR and token.text in ('"', "/"):
+                raise self.fail("")  # it would swallow the rest of the file
             self.advance()
             if token.kind == closers[-1]:
                 closers.pop()
