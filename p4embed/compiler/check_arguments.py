@@ -90,7 +90,10 @@ class ArgumentChecker(ExpressionChecker):
                 unify(target.result, hint, variables, bound)
         # Those of parameters left out may stay open; those of the result may not.
         open_ = [v for v in variables if v not in bound]
-        if open_ and target.kind is not CallKind.CONSTRUCTOR:
+        if open_ and isinstance(target.declaration, ast.ExternDeclaration):
+            self._uninferred(target, open_[0], pairs, span)
+            bound.update(dict.fromkeys(open_, UNKNOWN))
+        elif open_ and target.kind is not CallKind.CONSTRUCTOR:
             holes = dict.fromkeys(open_, UNKNOWN)
             needed = [target.result, *(p.type for p, v in pairs if isinstance(v, ast.DontCare))]
             if any(has_unknown(substitute(t, holes)) and not has_unknown(t) for t in needed):
