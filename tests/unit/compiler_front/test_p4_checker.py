@@ -445,6 +445,10 @@ def test_package_type_arguments(checked: Check) -> None:
             "control c() { apply { f(1); } }",
             ["1: several declarations of 'f' take these arguments"],
         ),
+        (
+            "extern void f<T>(in T a); control c() { apply { f(8w1); f({ 1, true }); } }",
+            ["1: the width of argument 'a' of f is not known"],
+        ),
         ("header H { } const H[2] a = { {} };", ["1: H[2] has 2 values, but the list has 1"]),
         ("const bit<9999> a = 0;", ["1: a width can be at most 2048, not 9999"]),
         ("const bit<(0 - 1)> a = 0;", ["1: a width cannot be negative: -1"]),
