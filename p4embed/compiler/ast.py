@@ -194,6 +194,15 @@ class Slice(Expression):
 
 
 @dataclass(slots=True, eq=False)
+class PlusSlice(Expression):
+    """`base[low +: width]`."""
+
+    base: Expression
+    low: Expression
+    width: Expression
+
+
+@dataclass(slots=True, eq=False)
 class Unary(Expression):
     """`+ - ~ !` before an operand."""
 
@@ -497,6 +506,8 @@ class Transition(Node):
     state: str | None
     select: list[Expression] | None
     cases: list[SelectCase]
+    target_span: Span
+    """Of the state's name, or of the word `select`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -575,6 +586,7 @@ class TableProperty(Node):
     value: Expression
     constant: bool
     annotations: list[Annotation]
+    name_span: Span
 
 
 @dataclass(slots=True, eq=False)

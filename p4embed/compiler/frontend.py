@@ -6,14 +6,19 @@ from p4embed.compiler import ast
 from p4embed.compiler.check import check
 from p4embed.compiler.checked import CheckedProgram
 from p4embed.compiler.diagnostics import Diagnostics
-from p4embed.compiler.preprocess import PreprocessorOptions
+from p4embed.compiler.parser import parse
+from p4embed.compiler.preprocess import PreprocessorOptions, preprocess
 
 
 def parse_file(
     path: str, options: PreprocessorOptions, diagnostics: Diagnostics
 ) -> ast.Program | None:
     """Preprocess and parse; None if the file cannot be read or has syntax errors."""
-    raise NotImplementedError
+    tokens = preprocess(path, options, diagnostics)
+    if tokens is None:
+        return None
+    program = parse(tokens, diagnostics)
+    return None if diagnostics.failed else program
 
 
 def load(
