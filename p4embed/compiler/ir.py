@@ -332,7 +332,7 @@ class Vector:
     items: tuple[Expr, ...]
 
 
-Arg: TypeAlias = Expr | Ref | Number | Vector
+Arg: TypeAlias = Expr | Ref | Number | Vector | StackElement
 
 
 @dataclass(frozen=True, slots=True)
