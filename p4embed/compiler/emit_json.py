@@ -209,9 +209,7 @@ class _Emitter:
     def root(self) -> dict[str, Json]:
         p = self.program
         return {
-            "header_types": [
-                self.header_type(i, t) for i, t in enumerate(p.header_types)
-            ],
+            "header_types": [self.header_type(i, t) for i, t in enumerate(p.header_types)],
             "headers": [self.header(i, h) for i, h in enumerate(p.headers)],
             "header_stacks": [
                 {
@@ -248,8 +246,7 @@ class _Emitter:
             ],
             "errors": [[name, number] for name, number in p.errors],
             "enums": [
-                {"name": name, "entries": [[n, v] for n, v in entries]}
-                for name, entries in p.enums
+                {"name": name, "entries": [[n, v] for n, v in entries]} for name, entries in p.enums
             ],
             "parsers": [self.parser(p.parser)],
             "parse_vsets": [
@@ -303,9 +300,7 @@ class _Emitter:
                 for f in p.learn_lists
             ],
             "actions": [self.action(i, a) for i, a in enumerate(p.actions)],
-            "pipelines": [
-                self.pipeline(i, pipe) for i, pipe in enumerate((p.ingress, p.egress))
-            ],
+            "pipelines": [self.pipeline(i, pipe) for i, pipe in enumerate((p.ingress, p.egress))],
             "checksums": [self.checksum(i, c) for i, c in enumerate(p.checksums)],
             "force_arith": [],
             "extern_instances": [],
@@ -514,9 +509,7 @@ class _Emitter:
     def next_tables(self, table: ir.Table) -> Json:
         if table.by_hit:
             return {"__HIT__": table.hit_next, "__MISS__": table.miss_next}
-        return {
-            a.name: n for a, n in zip(table.actions, table.action_next, strict=True)
-        }
+        return {a.name: n for a, n in zip(table.actions, table.action_next, strict=True)}
 
     def key(self, key: ir.Key) -> Json:
         width = _width(key.target.type)

@@ -221,8 +221,7 @@ def cast(operand: ir.Expr, type_: ir.Bits | ir.Bool) -> ir.Expr:
         case ir.BoolConst(flag), ir.Bits():
             return const(int(flag), type_)
         case ir.Cast(inner, ir.Bits(middle)), ir.Bits(width) if (
-            isinstance(inner.type, ir.Bits)
-            and width <= middle <= inner.type.width
+            isinstance(inner.type, ir.Bits) and width <= middle <= inner.type.width
         ):
             return cast(inner, type_)
     return ir.Cast(operand, type_)
@@ -248,9 +247,7 @@ def map_children(expr: ir.Expr, rewrite: ir.Expr | object) -> ir.Expr:
         case ir.Binary(_, left, right):
             return replace(expr, left=rewrite(left), right=rewrite(right))
         case ir.Choice(condition, yes, no):
-            return replace(
-                expr, condition=rewrite(condition), yes=rewrite(yes), no=rewrite(no)
-            )
+            return replace(expr, condition=rewrite(condition), yes=rewrite(yes), no=rewrite(no))
         case ir.ElementField(element) | ir.ElementValid(element):
             moved = ir.StackElement(element.stack, rewrite(element.index))
             return replace(expr, element=moved)

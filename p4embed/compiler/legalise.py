@@ -16,11 +16,12 @@ def legalise(program: tree.Program) -> tree.Program:
     tree.map_graph(program.parser, expression)
     program.ingress = tree.map_statements(program.ingress, expression)
     program.egress = tree.map_statements(program.egress, expression)
+    for table in program.tables:
+        for action in table.actions:
+            action.body = tree.map_statements(action.body, expression)
     lowered = program.lowered
     lowered.checksums = [
-        ir.Checksum(
-            c.name, c.target, c.calculation, expression(c.condition), c.verify, c.source
-        )
+        ir.Checksum(c.name, c.target, c.calculation, expression(c.condition), c.verify, c.source)
         for c in lowered.checksums
     ]
     return program

@@ -178,17 +178,7 @@ class CallParser:
 
 ParserOp: TypeAlias = ir.Extract | ir.Verify | ir.Advance
 Statement: TypeAlias = (
-    Assign
-    | Do
-    | If
-    | Block
-    | Leave
-    | Repeat
-    | Exit
-    | CallAction
-    | Apply
-    | CallParser
-    | ParserOp
+    Assign | Do | If | Block | Leave | Repeat | Exit | CallAction | Apply | CallParser | ParserOp
 )
 
 
@@ -200,6 +190,9 @@ class Program:
     parser: ParserGraph = field(default_factory=ParserGraph)
     ingress: list[Statement] = field(default_factory=list)
     egress: list[Statement] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    used_actions: set[str] = field(default_factory=set)
+    """Control-plane names of the actions that a table or a control runs."""
 
 
 # --- walking -----------------------------------------------------------------------
@@ -253,16 +246,14 @@ def _map(statement: Statement, rewrite: Rewrite) -> Statement:
             return Block(label, map_statements(body, rewrite))
         case Repeat(body) | CallAction(body=body):
             return replace(statement, body=map_statements(body, rewrite))
-        case Apply(table, hit, miss, by_action):
-            for action in table.actions:
-                action.body = map_statements(action.body, rewrite)
+        case Apply(_, hit, miss, by_action):
             return replace(
                 statement,
                 hit=None if hit is None else map_statements(hit, rewrite),
                 miss=None if miss is None else map_statements(miss, rewrite),
                 by_action=None
                 if by_action is None
-                else {k: map_statements(v, rewrite) for k, v in by_action.items()},
+                else _map_branches(by_action, rewrite),
             )
         case CallParser(graph):
             map_graph(graph, rewrite)
@@ -275,6 +266,17 @@ def _map(statement: Statement, rewrite: Rewrite) -> Statement:
             return replace(statement, bits=rewrite(bits))
         case _:
             return statement
+
+
+def _map_branches(
+    branches: dict[int, list[Statement]], rewrite: Rewrite
+) -> dict[int, list[Statement]]:
+    """The branches rewritten; what several actions share stays shared."""
+    done: dict[int, list[Statement]] = {}
+    for body in branches.values():
+        if id(body) not in done:
+            done[id(body)] = map_statements(body, rewrite)
+    return {k: done[id(body)] for k, body in branches.items()}
 
 
 def map_graph(graph: ParserGraph, rewrite: Rewrite) -> None:

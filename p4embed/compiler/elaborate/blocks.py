@@ -59,7 +59,8 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         inner.in_action = True
         with inner.collecting() as body:
             run_body(inner, scope, declaration.body, None)
-        name = control_plane_name(_owner_path(ctx, declaration), declaration)
+        name = action_name(ctx, declaration)
+        ctx.world.used_actions.add(name)
         ctx.emit(tree.CallAction(name, body, expr.span))
     calls.copy_out(ctx, copies)
 

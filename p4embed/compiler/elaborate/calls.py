@@ -101,10 +101,8 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         case "setInvalid", HeaderPlace() | ElementPlace():
             lvalues.set_invalid(ctx, receiver, expr.span)
             return None
-        case ("push_front" | "pop_front"), StackPlace(name):
-            count = min(
-                expressions.number(ctx, expr.arguments[0].value), receiver.type.size
-            )
+        case (("push_front" | "pop_front"), StackPlace(name)):
+            count = min(expressions.number(ctx, expr.arguments[0].value), receiver.type.size)
             op = "push" if info.name == "push_front" else "pop"
             lvalues.do(ctx, op, (ir.Ref("header_stack", name), ir.Number(count)), expr.span)
             return None
@@ -207,9 +205,7 @@ def _argument(ctx: Context, argument: BoundArgument, span: Span) -> Value | Slic
             )
         return lvalues.lvalue(ctx, value)
     if value is None:
-        raise Unsupported(
-            f"no value for parameter '{argument.parameter.name}' is known here", span
-        )
+        raise Unsupported(f"no value for parameter '{argument.parameter.name}' is known here", span)
     result = expressions.evaluate(ctx, value)
     return expressions.convert(ctx, result, ctx.resolve(argument.type), value)
 

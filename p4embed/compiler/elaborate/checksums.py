@@ -15,7 +15,6 @@ from p4embed.compiler.elaborate.values import (
     UnionPlace,
     Unsupported,
     Value,
-
 )
 
 
@@ -45,8 +44,8 @@ def _statement(ctx: Context, item: ast.Statement | ast.Declaration) -> None:
             _statements(ctx, item)
             return
         case ast.If(otherwise=None) if (
-            (inner := _single_call(item.then)) is not None and _is_checksum(ctx, inner)
-        ):
+            inner := _single_call(item.then)
+        ) is not None and _is_checksum(ctx, inner):
             condition = expressions.scalar(ctx, item.condition)
             _checksum(ctx, inner, ctx.checked.calls[inner], condition)
             return
@@ -86,13 +85,9 @@ def _checksum(ctx: Context, call: ast.Call, info: CallInfo, outer: ir.Expr) -> N
     data = expressions.evaluate(ctx, data_expr)
     target = lvalues.lvalue(ctx, target_expr)
     if not isinstance(target, ir.FieldRef):
-        raise Unsupported(
-            "the checksum must be a field on target bmv2", target_expr.span
-        )
+        raise Unsupported("the checksum must be a field on target bmv2", target_expr.span)
     inputs = [
-        i
-        for leaf in _data_leaves(ctx, data, data_expr)
-        for i in _inputs(leaf, data_expr.span)
+        i for leaf in _data_leaves(ctx, data, data_expr) for i in _inputs(leaf, data_expr.span)
     ]
     if info.name.endswith("_with_payload"):
         inputs.append(ir.Payload())

@@ -102,8 +102,8 @@ class World:
     field_lists: dict[int, ir.FieldList] = field(default_factory=dict)
     digests: dict[str, ir.FieldList] = field(default_factory=dict)
     meter_results: dict[str, ir.FieldRef] = field(default_factory=dict)
-    used_tables: dict[str, ast.TableDeclaration] = field(default_factory=dict)
-    """Control-plane names of the tables that are applied somewhere."""
+    used_actions: set[str] = field(default_factory=set)
+    """Control-plane names of the actions that a table or a control runs."""
 
     def unique(self, wanted: str) -> str:
         """A name for a generated object that nothing else has."""

@@ -96,9 +96,7 @@ def keep(ctx: Context, value: Value) -> Value:
     if isinstance(value, HeaderLiteral):
         return HeaderLiteral(value.type, {k: keep(ctx, v) for k, v in value.fields.items()})
     if isinstance(value, HeaderPlace | ElementPlace):
-        copy = ctx.storage.header(
-            value.type, f"{ctx.scope.path}.tmp", value.type.declaration.span
-        )
+        copy = ctx.storage.header(value.type, f"{ctx.scope.path}.tmp", value.type.declaration.span)
         lvalues.store(ctx, copy, value, value.type.declaration.span)
         return copy
     if is_scalar(value):
@@ -109,16 +107,14 @@ def keep(ctx: Context, value: Value) -> Value:
 # --- constants ---------------------------------------------------------------------
 
 
-def from_constant(
-    ctx: Context, value: checked.Value, type_: Type, expr: ast.Expression
-) -> Value:
+def from_constant(ctx: Context, value: checked.Value, type_: Type, expr: ast.Expression) -> Value:
     """A compile-time value as the elaborator has it."""
     match value:
         case bool():
             return fold.bool_const(value)
         case int():
-            target = scalar_type(type_)
-            return fold.const(value, target) if isinstance(target, ir.Bits) else IntValue(value)
+            plain = scalar_type(type_)
+            return fold.const(value, plain) if isinstance(plain, ir.Bits) else IntValue(value)
         case str():
             return Text(value)
         case checked.ErrorValue(name):
@@ -131,12 +127,10 @@ def from_constant(
         case checked.TupleValue(elements):
             types = underlying(type_)
             parts = types.elements if isinstance(types, TupleType) else ()
-            return StructValue(
-                {
-                    str(i): from_constant(ctx, e, parts[i] if parts else type_, expr)
-                    for i, e in enumerate(elements)
-                }
-            )
+            named: dict[str, Value] = {}
+            for i, e in enumerate(elements):
+                named[str(i)] = from_constant(ctx, e, parts[i] if parts else type_, expr)
+            return StructValue(named)
         case checked.StructValue(struct, fields):
             by_name = {}
             for name, v in fields:
@@ -150,9 +144,7 @@ def from_constant(
         case checked.InvalidHeaderValue(header):
             return InvalidHeader(header)
         case checked.StackValue(stack, elements):
-            return StackLiteral(
-                tuple(from_constant(ctx, e, stack.element, expr) for e in elements)
-            )
+            return StackLiteral(tuple(from_constant(ctx, e, stack.element, expr) for e in elements))
     raise Unsupported("this constant is not supported on target bmv2", expr.span)
 
 
@@ -198,9 +190,7 @@ def default_value(type_: Type, expr: ast.Expression) -> Value:
         case StructType() as struct:
             return StructValue({f.name: default_value(f.type, expr) for f in struct.fields})
         case TupleType(elements):
-            return StructValue(
-                {str(i): default_value(e, expr) for i, e in enumerate(elements)}
-            )
+            return StructValue({str(i): default_value(e, expr) for i, e in enumerate(elements)})
         case StackType(element, size):
             return StackLiteral(tuple(default_value(element, expr) for _ in range(size)))
     raise Unsupported(f"type '{type_}' has no default value on target bmv2", expr.span)
@@ -284,9 +274,7 @@ def instance_value(ctx: Context, declaration: ast.Instantiation) -> InstanceValu
         while scope.instance is None and scope.parent is not None:
             scope = scope.parent
         return InstanceValue(instance, control_plane_name(scope.path, declaration))
-    return InstanceValue(
-        ctx.checked.instances[declaration], control_plane_name("", declaration)
-    )
+    return InstanceValue(ctx.checked.instances[declaration], control_plane_name("", declaration))
 
 
 def _member(ctx: Context, expr: ast.Member) -> Value:
@@ -360,9 +348,7 @@ def element_of(ctx: Context, base: Value, expr: ast.Index) -> Value:
     assert isinstance(element_type, StructType)
     if not fold.is_leaf(as_scalar(ctx, index, expr.index)):
         index = ctx.save(as_scalar(ctx, index, expr.index), "index")
-    return ElementPlace(
-        ir.StackElement(base.name, as_scalar(ctx, index, expr.index)), element_type
-    )
+    return ElementPlace(ir.StackElement(base.name, as_scalar(ctx, index, expr.index)), element_type)
 
 
 _UNARY_INT = {"-": lambda a: -a, "+": lambda a: a, "~": lambda a: ~a}
@@ -590,9 +576,7 @@ def _cast_bits(value: ir.Expr, target: ir.Bits) -> ir.Expr:
     return fold.cast(value, target)
 
 
-def _list(
-    ctx: Context, expr: ast.Expression, elements: list[ast.Expression], dots: bool
-) -> Value:
+def _list(ctx: Context, expr: ast.Expression, elements: list[ast.Expression], dots: bool) -> Value:
     parts = several(ctx, elements)
     wanted = underlying(ctx.type_of(expr))
     names = [str(i) for i in range(len(parts))]

@@ -30,9 +30,7 @@ def create(world: World, instance: Instance, path: str) -> None:
             variables = list(instance.type_arguments.values())
             element = scalar_type(variables[0]) if variables else None
             if element is None or isinstance(element, ir.VarBits):
-                raise Unsupported(
-                    "a register of this type is not supported on target bmv2", span
-                )
+                raise Unsupported("a register of this type is not supported on target bmv2", span)
             width = element.width if isinstance(element, ir.Bits) else 1
             program.registers.append(ir.Register(path, size_of(instance), width, span))
         case "direct_counter" | "direct_meter" | "action_profile" | "action_selector":

@@ -110,9 +110,7 @@ def _several(
     raise Unsupported("this keyset is not supported on target bmv2", expr.span)
 
 
-def key_match(
-    ctx: Context, expr: ast.Expression, target: ir.FieldRef, kind: str
-) -> ir.Match:
+def key_match(ctx: Context, expr: ast.Expression, target: ir.FieldRef, kind: str) -> ir.Match:
     """One key of a table entry."""
     width = _width(target.type)
     full = (1 << width) - 1
@@ -138,9 +136,7 @@ def key_match(
         case "lpm":
             length = masked.mask.bit_count()
             if masked.mask != full & ~((1 << (width - length)) - 1):
-                raise Unsupported(
-                    "the mask of a key of kind 'lpm' wants its ones first", expr.span
-                )
+                raise Unsupported("the mask of a key of kind 'lpm' wants its ones first", expr.span)
             return ir.Match("lpm", masked.value, length, width)
         case "ternary" | "optional":
             return ir.Match("ternary", masked.value, masked.mask, width)

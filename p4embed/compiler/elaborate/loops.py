@@ -90,9 +90,7 @@ def _count(
     next_round = tree.Label(f"{ctx.scope.path}.continue")
     ctx.loop = LoopTarget(after, next_round)
     with ctx.collecting() as round_:
-        ctx.emit(
-            tree.If(fold.compare("<=", counter, last), [], [tree.Leave(after)], range_.span)
-        )
+        ctx.emit(tree.If(fold.compare("<=", counter, last), [], [tree.Leave(after)], range_.span))
         ctx.emit(tree.Assign(place, fold.cast(counter, place.type), range_.span))
         with ctx.collecting() as body:
             statements.execute(ctx, item.body)

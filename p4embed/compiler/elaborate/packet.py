@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, fold, ir
 from p4embed.compiler.checked import CallInfo
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues
@@ -62,9 +62,7 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
             raise Unsupported("extracting into this is not supported on target bmv2", expr.span)
 
 
-def _check_varbit(
-    ctx: Context, type_: StructType, length: ir.Expr | None, span: Span
-) -> None:
+def _check_varbit(ctx: Context, type_: StructType, length: ir.Expr | None, span: Span) -> None:
     fields = ctx.storage.header_type(type_).fields
     has_varbit = any(isinstance(f.type, ir.VarBits) for f in fields)
     if has_varbit and length is None:
@@ -73,9 +71,7 @@ def _check_varbit(
             span,
         )
     if length is not None and not has_varbit:
-        raise Unsupported(
-            f"header '{type_}' has no varbit field, so it takes no length", span
-        )
+        raise Unsupported(f"header '{type_}' has no varbit field, so it takes no length", span)
 
 
 def _lookahead(ctx: Context, type_: Type, span: Span) -> Value:
@@ -116,17 +112,3 @@ def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, in
         return place, offset
     return StructValue(fields), offset
 
-
-def settle(ctx: Context, value: ir.Expr, span: Span) -> ir.Expr:
-    """An expression in which lookaheads stand alone: BMv2 has none inside others."""
-    if isinstance(value, ir.Lookahead):
-        return value
-    return _settle_inside(ctx, value, span)
-
-
-def _settle_inside(ctx: Context, value: ir.Expr, span: Span) -> ir.Expr:
-    if isinstance(value, ir.Lookahead):
-        place = ctx.temporary(value.type, "lookahead")
-        ctx.emit(tree.Assign(place, value, span))
-        return place
-    return fold.map_children(value, lambda e: _settle_inside(ctx, e, span))

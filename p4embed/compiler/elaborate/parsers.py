@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p4embed.compiler import ast, ir, tree
 from p4embed.compiler.checked import BoundArgument, CallInfo
-from p4embed.compiler.elaborate import blocks, calls, expressions, packet, statements
+from p4embed.compiler.elaborate import blocks, calls, expressions, statements
 from p4embed.compiler.elaborate.context import Context, ReturnTarget, Scope, control_plane_name
 from p4embed.compiler.elaborate.keysets import alternatives
 from p4embed.compiler.elaborate.values import Unsupported, scalar_type
@@ -171,5 +171,5 @@ def _key(ctx: Context, value: ir.Expr, expr: ast.Expression) -> ir.Expr:
     if isinstance(value.type, ir.VarBits):
         raise Unsupported("selecting on a varbit is not supported on target bmv2", expr.span)
     place = ctx.temporary(value.type, "select")
-    ctx.emit(tree.Assign(place, packet.settle(ctx, value, expr.span), expr.span))
+    ctx.emit(tree.Assign(place, value, expr.span))
     return place

@@ -52,7 +52,8 @@ def elaborate(
         diagnostics.error(problem.message, problem.span, *problem.notes)
     if diagnostics.failed:
         return None
-    world.storage.finish()
+    program.tables = list(world.tables.values())
+    program.used_actions = world.used_actions
     lowered.errors = [(name, i) for i, name in enumerate(checked.errors)]
     lowered.enums = _enums(checked)
     return program
@@ -62,9 +63,7 @@ def _enums(checked: CheckedProgram) -> list[tuple[str, list[tuple[str, int]]]]:
     return [
         (d.name, [(m.name, i) for i, m in enumerate(d.members)])
         for d in checked.program.declarations
-        if isinstance(d, ast.EnumDeclaration)
-        and d.underlying is None
-        and not d.span.source.system
+        if isinstance(d, ast.EnumDeclaration) and d.underlying is None and not d.span.source.system
     ]
 
 

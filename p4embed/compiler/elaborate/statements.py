@@ -181,9 +181,7 @@ def _action_branches(
     return branches
 
 
-def _value_cases(
-    ctx: Context, item: ast.Switch, value: ir.Expr, label: tree.Label
-) -> None:
+def _value_cases(ctx: Context, item: ast.Switch, value: ir.Expr, label: tree.Label) -> None:
     condition: ir.Expr = fold.FALSE
     default: ast.Block | None = None
     default_pending = False

@@ -93,17 +93,13 @@ class Storage:
         for f in type_.fields:
             scalar = scalar_type(f.type)
             assert scalar is not None, f"standard metadata field {f.name} is no scalar"
-            fields.append(
-                ir.HeaderField(f.name, scalar, annotated_string(f.declaration, "alias"))
-            )
+            fields.append(ir.HeaderField(f.name, scalar, annotated_string(f.declaration, "alias")))
         self.program.header_types.append(ir.HeaderType(STANDARD_METADATA, fields))
         self._type_names.add(STANDARD_METADATA)
         self.program.headers.append(
             ir.HeaderInstance(STANDARD_METADATA, STANDARD_METADATA, metadata=True)
         )
-        return StructValue(
-            {f.name: ir.FieldRef(STANDARD_METADATA, f.name, f.type) for f in fields}
-        )
+        return StructValue({f.name: ir.FieldRef(STANDARD_METADATA, f.name, f.type) for f in fields})
 
     def temporary(self, type_: ir.Scalar, name: str = "tmp") -> ir.FieldRef:
         """A new scalar."""
@@ -137,10 +133,7 @@ class Storage:
                 )
             case TupleType(elements):
                 return StructValue(
-                    {
-                        str(i): self.allocate(e, f"{name}.{i}", span)
-                        for i, e in enumerate(elements)
-                    }
+                    {str(i): self.allocate(e, f"{name}.{i}", span) for i, e in enumerate(elements)}
                 )
             case StackType():
                 return self.stack(type_, name, span)
@@ -181,16 +174,6 @@ class Storage:
             )
         )
         return StackPlace(name, type_, elements)
-
-    def finish(self) -> None:
-        """Fill metadata up to whole bytes, as BMv2 wants it."""
-        for type_ in self.program.header_types:
-            if type_.name in (self.scalars.name, STANDARD_METADATA):
-                width = sum(
-                    f.type.width if isinstance(f.type, ir.Bits) else 1 for f in type_.fields
-                )
-                if width % 8:
-                    type_.fields.append(ir.HeaderField("_padding", ir.Bits(8 - width % 8)))
 
 
 def _header_fields(type_: StructType, prefix: str) -> list[ir.HeaderField]:

@@ -47,9 +47,7 @@ def apply(
     assert isinstance(declaration, ast.TableDeclaration)
     if ctx.site not in (Site.INGRESS, Site.EGRESS) or ctx.in_action:
         where = "an action" if ctx.in_action else ctx.site.title
-        raise Unsupported(
-            f"applying a table in {where} is not supported on target bmv2", expr.span
-        )
+        raise Unsupported(f"applying a table in {where} is not supported on target bmv2", expr.span)
     scope = _owner(ctx, declaration)
     known = ctx.world.tables.get((id(scope.instance), declaration))
     targets = _evaluate_keys(ctx, declaration, known)
@@ -124,10 +122,12 @@ def expression_name(expr: ast.Expression) -> str:
         case ast.Slice(base=base, high=high, low=low):
             return f"{expression_name(base)}[{expression_name(high)}:{expression_name(low)}]"
         case ast.Call(callee=ast.Member(base=base, member="isValid")):
-            return f"{expression_name(base)}.isValid()"
+            return f"{expression_name(base)}.$valid$"
+        case ast.Binary(op="&", left=left, right=right):
+            return f"{expression_name(left)} & {expression_name(right)}"
         case ast.IntLiteral(value=value):
             return str(value)
-    return " ".join(expr.span.text.split())
+    raise Unsupported("a key that is computed needs a name", expr.span, 'add @name("...") to it')
 
 
 # --- the table ---------------------------------------------------------------------
@@ -144,7 +144,6 @@ def _build(
             )
     elements = declaration.key or []
     name = control_plane_name(scope.path, declaration)
-    ctx.world.used_tables[name] = declaration
     table = tree.Table(
         name,
         [
@@ -214,6 +213,7 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
         blocks.run_body(inner, scope, declaration.body, None)
         calls.copy_out(inner, copies)
     name = blocks.action_name(ctx, declaration)
+    ctx.world.used_actions.add(name)
     return tree.TableAction(name, params, body, declaration.span)
 
 
@@ -244,9 +244,7 @@ def _action_data(ctx: Context, info: CallInfo) -> tuple[int, ...]:
     return tuple(data)
 
 
-def _default_action(
-    ctx: Context, declaration: ast.TableDeclaration, table: tree.Table
-) -> None:
+def _default_action(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table) -> None:
     given = declaration.find("default_action")
     if given is None:
         nothing = no_action(ctx)
@@ -315,9 +313,7 @@ def _property_instance(ctx: Context, given: ast.TableProperty) -> InstanceValue:
         value = expressions.natural(ctx, given.value)
         if isinstance(value, InstanceValue):
             return value
-    raise Unsupported(
-        f"'{given.name}' wants an extern instance on target bmv2", given.value.span
-    )
+    raise Unsupported(f"'{given.name}' wants an extern instance on target bmv2", given.value.span)
 
 
 def table_size(ctx: Context, declaration: ast.TableDeclaration) -> int:
@@ -331,14 +327,9 @@ def table_size(ctx: Context, declaration: ast.TableDeclaration) -> int:
 def _entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table) -> None:
     assert declaration.entries is not None
     elements = declaration.key or []
-    if not declaration.entries.constant and declaration.entries.entries:
-        raise Unsupported(
-            "entries that are not 'const' are not supported on target bmv2",
-            declaration.entries.span,
-            "write 'const entries', or let the control plane add them",
-        )
     table.entries = []
-    for number, entry in enumerate(declaration.entries.entries, start=1):
+    numbers = _priorities(ctx, declaration)
+    for number, entry in zip(numbers, declaration.entries.entries, strict=True):
         keyset = entry.keyset
         parts = keyset.elements if isinstance(keyset, ast.TupleKeyset) else [keyset]
         if len(parts) == 1 and len(elements) > 1:
@@ -354,3 +345,29 @@ def _entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table)
                 entry.action.span,
             )
         table.entries.append(tree.TableEntry(matches, call, number, entry.span))
+
+
+def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
+    """A priority for each entry, BMv2's way: the lowest number wins.
+
+    Without `priority =` the first entry wins. With it, the largest wins, or the smallest if
+    `largest_priority_wins` is false; an entry without one follows its predecessor by
+    `priority_delta` (P4_16, section 14.2.1.4).
+    """
+    assert declaration.entries is not None
+    entries = declaration.entries.entries
+    if all(e.priority is None for e in entries):
+        return list(range(1, len(entries) + 1))
+    wins = declaration.find("largest_priority_wins")
+    largest = wins is None or expressions.scalar(ctx, wins.value) == fold.TRUE
+    step = declaration.find("priority_delta")
+    delta = 1 if step is None else expressions.number(ctx, step.value)
+    given: list[int] = []
+    for entry in entries:
+        if entry.priority is not None:
+            given.append(expressions.number(ctx, entry.priority))
+        elif not given:
+            given.append((len(entries) - 1) * delta + 1 if largest else 1)
+        else:
+            given.append(given[-1] - delta if largest else given[-1] + delta)
+    return [max(given) + 1 - p for p in given] if largest else given

@@ -83,9 +83,7 @@ def function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
     return None
 
 
-def method(
-    ctx: Context, receiver: InstanceValue, expr: ast.Call, info: CallInfo
-) -> Value | None:
+def method(ctx: Context, receiver: InstanceValue, expr: ast.Call, info: CallInfo) -> Value | None:
     """A call of a method of an extern object."""
     call = _Call(ctx, expr, info)
     kind = receiver.instance.declaration.name
@@ -113,9 +111,7 @@ def method(
             index, value = call.scalars(0, 1)
             call.do("register_write", ir.Ref("register_array", receiver.path), index, value)
         case _:
-            raise Unsupported(
-                f"'{kind}.{info.name}' is not supported on target bmv2", expr.span
-            )
+            raise Unsupported(f"'{kind}.{info.name}' is not supported on target bmv2", expr.span)
     return None
 
 
@@ -217,9 +213,7 @@ def _hash(call: _Call) -> None:
             inputs.append(saved)
     name = calculation(ctx, algorithm, tuple(inputs), call.expr.span)
     ref = ir.Ref("calculation", name)
-    call.into(
-        0, lambda target: ("modify_field_with_hash_based_offset", (target, base, ref, size))
-    )
+    call.into(0, lambda target: ("modify_field_with_hash_based_offset", (target, base, ref, size)))
 
 
 def _leaves(call: _Call, data: Value, index: int) -> list[ir.Expr]:
@@ -308,9 +302,7 @@ def _add_list(ctx: Context, index: int, name: str, fields: tuple[ir.FieldRef, ..
     return known.id
 
 
-def _marked(
-    value: Value, type_: Type, index: int, fields: list[ir.FieldRef], span: Span
-) -> None:
+def _marked(value: Value, type_: Type, index: int, fields: list[ir.FieldRef], span: Span) -> None:
     if not isinstance(type_, StructType) or not isinstance(value, StructValue):
         return
     for f in type_.fields:

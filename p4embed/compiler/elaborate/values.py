@@ -285,9 +285,7 @@ def overlap(left: set[tuple[str, str]], right: set[tuple[str, str]]) -> bool:
 
     left_fields, left_whole, left_names = split(left)
     right_fields, right_whole, right_names = split(right)
-    return bool(
-        left_fields & right_fields or left_whole & right_names or right_whole & left_names
-    )
+    return bool(left_fields & right_fields or left_whole & right_names or right_whole & left_names)
 
 
 def _root(instance: str) -> str:
