@@ -4,7 +4,7 @@ The syntax tree stays as it was written; what the checker found out lies beside 
 tables keyed by node. Nodes hash by identity. Expressions inside a generic function
 have types that mention its type variables: `CallInfo.type_arguments` of each call says
 what they stand for there. Expressions that use constructor parameters have no entry in
-`constants`: evaluate them for one instance with `evaluate.constant(expression, ...)`.
+`constants`: evaluate them for one instance with `evaluate.constant(expression, checked, instance)`.
 """
 
 from __future__ import annotations
@@ -182,6 +182,15 @@ class Instance:
     children: dict[ast.Node, Instance] = field(default_factory=dict)
     """By the node that made them (see `node`): those declared or constructed in its body."""
 
+    def declaration_parameters(self) -> list[ast.Parameter]:
+        """Constructor parameters of a parser, control or package; none for an extern."""
+        match self.declaration:
+            case ast.ParserDeclaration() | ast.ControlDeclaration():
+                return self.declaration.constructor_parameters
+            case ast.PackageDeclaration():
+                return self.declaration.parameters
+        return []
+
     def __repr__(self) -> str:
         return f"Instance({self.name}: {self.type})"
 
@@ -195,8 +204,9 @@ class CheckedProgram:
 
     program: ast.Program
     types: dict[ast.Expression, Type] = field(default_factory=dict)
-    """Natural type of every expression. `TypeOfType` for `TypeExpression`s. An `int` literal
-    or constant expression has `IntType` here and its wanted type in `coercions`."""
+    """Natural type of every expression but callees (see `calls`). `TypeOfType` for
+    `TypeExpression`s. An `int` literal or constant expression has `IntType` here and its
+    wanted type in `coercions`."""
     coercions: dict[ast.Expression, Type] = field(default_factory=dict)
     """Type an expression is converted to implicitly by its context, if it differs from its
     natural one: int to bit<>, serialisable enum to its underlying type, `{...}` to a struct,

@@ -461,30 +461,36 @@ def substitute_parameters(
 
 
 def width_of(type_: Type) -> int | None:
-    """Width in bits, or None if the type has none that is fixed.
+    """Width in bits, or None if the type has none. Varbits count as their maximum."""
+    sizes = size_in_bits(type_)
+    return None if sizes is None else sizes[1]
 
-    Varbits count as their maximum. Bools have width 1, as in headers.
-    """
+
+def size_in_bits(type_: Type) -> tuple[int, int] | None:
+    """Smallest and largest size in bits (specification, section 9); None if undefined."""
     match type_:
-        case BitType(width) | VarbitType(width):
-            return width
+        case BitType(width):
+            return width, width
+        case VarbitType(width):
+            return 0, width
         case BoolType():
-            return 1
+            return 1, 1
         case EnumType(underlying=BitType(width)):
-            return width
+            return width, width
         case NewType(underlying=under):
-            return width_of(under)
+            return size_in_bits(under)
         case StructType(declaration=declaration, fields=fields):
-            widths = [width_of(f.type) for f in fields]
-            known = [w for w in widths if w is not None]
-            if len(known) != len(widths):
-                return None
-            return max(known, default=0) if declaration.keyword == "header_union" else sum(known)
+            parts = [size_in_bits(f.type) for f in fields]
+            union = declaration.keyword == "header_union"
         case StackType(element, size):
-            one = width_of(element)
-            return None if one is None else one * size
+            parts, union = [size_in_bits(element)] * size, False
         case TupleType(elements):
-            parts = [width_of(e) for e in elements]
-            fixed = [w for w in parts if w is not None]
-            return sum(fixed) if len(fixed) == len(parts) else None
-    return None
+            parts, union = [size_in_bits(e) for e in elements], False
+        case _:
+            return None
+    known = [part for part in parts if part is not None]
+    if len(known) != len(parts):
+        return None
+    if union:
+        return min((k[0] for k in known), default=0), max((k[1] for k in known), default=0)
+    return sum(k[0] for k in known), sum(k[1] for k in known)
