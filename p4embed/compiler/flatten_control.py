@@ -87,12 +87,12 @@ class _Control:
         self.names = names
         self.nodes: dict[str, ir.Node] = {}
         self.tables: dict[tree.Table, tuple[ir.Table, tuple[object, ...]]] = {}
+        self.keys: dict[tree.Table, str] = {}
         self.shared: dict[tuple[int, str | None], str | None] = {}
+        self.generated: list[str] = []
 
     def run(self, body: list[tree.Statement]) -> None:
-        first = self.lower(body, None, {})
-        self.pipeline.first = first
-        self.order(first)
+        self.order(self.lower(body, None, {}))
 
     # --- statements ---
 
@@ -119,9 +119,7 @@ class _Control:
                 no = self.lower(otherwise, after, labels)
                 if yes == no:
                     return yes
-                name = self.names.unique("node")
-                self.nodes[name] = ir.Conditional(name, condition, yes, no, source)
-                return name
+                return self.add(ir.Conditional("node", condition, yes, no, source))
             case tree.Block(label, body):
                 return self.lower(body, after, {**labels, label: after})
             case tree.Leave(label):
@@ -129,9 +127,7 @@ class _Control:
             case tree.Exit():
                 return None
             case tree.CallAction(name, body, source):
-                return self.action_node(
-                    ir.Action(name, [], primitives(body), source), name.rpartition(".")[2], after
-                )
+                return self.action_node(ir.Action(name, [], primitives(body), source), after)
             case tree.Apply():
                 return self.apply(statement, after, labels)
             case _:
@@ -144,13 +140,11 @@ class _Control:
             return after
         place = _place(body)
         name = "act" if place is None else f"{_stem(place)}{place.line}"
-        action = ir.Action(self.names.unique(name), [], code, place)
-        return self.action_node(action, action.name, after)
+        return self.action_node(ir.Action(name, [], code, place), after, generated=True)
 
-    def action_node(self, action: ir.Action, name: str, after: str | None) -> str:
-        self.program.actions.append(action)
+    def action_node(self, action: ir.Action, after: str | None, generated: bool = False) -> str:
         table = ir.Table(
-            self.names.unique(f"tbl_{name}"),
+            f"tbl_{action.name.rpartition('.')[2]}",
             actions=[action],
             default=ir.ActionCall(action),
             default_const=True,
@@ -158,8 +152,16 @@ class _Control:
             default_next=after,
             source=action.source,
         )
-        self.nodes[table.name] = table
-        return table.name
+        name = self.add(table)
+        if generated:
+            self.generated.append(name)
+        return name
+
+    def add(self, node: ir.Node) -> str:
+        """Keep the node under a name for now; `order` gives the final ones."""
+        name = f"#{len(self.nodes)}"
+        self.nodes[name] = node
+        return name
 
     # --- tables ---
 
@@ -186,20 +188,19 @@ class _Control:
                     "statements after it; target bmv2 can apply a table in one place only",
                     statement.source,
                 )
-            return table.name
+            return self.keys[source]
         table = self.table(source)
         table.by_hit, table.hit_next, table.miss_next = by_hit, hit, miss
         table.action_next = ways
         table.default_next = miss if by_hit else after
         self.tables[source] = (table, route)
-        self.nodes[table.name] = table
-        return table.name
+        self.keys[source] = self.add(table)
+        return self.keys[source]
 
     def table(self, source: tree.Table) -> ir.Table:
         actions: dict[tree.TableAction, ir.Action] = {}
         for a in source.actions:
             actions[a] = ir.Action(a.name, a.params, primitives(a.body), a.source)
-        self.program.actions += actions.values()
 
         def call(given: tree.TableCall) -> ir.ActionCall:
             return ir.ActionCall(actions[given.action], given.args)
@@ -227,17 +228,40 @@ class _Control:
     # --- order ---
 
     def order(self, first: str | None) -> None:
-        """List the nodes as control meets them."""
-        seen: set[str] = set()
+        """List the nodes as control meets them, and name them in that order."""
+        final: dict[str, str] = {}
         pending = [first]
         while pending:
             name = pending.pop()
-            if name is None or name in seen:
+            if name is None or name in final:
                 continue
-            seen.add(name)
             node = self.nodes[name]
-            self.pipeline.nodes.append(node)
+            final[name] = self.names.unique(node.name)
             pending += reversed(_ways(node))
+        for name, unique in final.items():
+            node = self.nodes[name]
+            node.name = unique
+            _redirect(node, final)
+            if name in self.generated and isinstance(node, ir.Table):
+                node.actions[0].name = unique.removeprefix("tbl_")
+            self.pipeline.nodes.append(node)
+            if isinstance(node, ir.Table):
+                self.program.actions += node.actions
+        self.pipeline.first = None if first is None else final[first]
+
+
+def _redirect(node: ir.Node, final: dict[str, str]) -> None:
+    """Replace the names of the nodes that come next."""
+
+    def moved(name: str | None) -> str | None:
+        return None if name is None else final[name]
+
+    if isinstance(node, ir.Conditional):
+        node.true_next, node.false_next = moved(node.true_next), moved(node.false_next)
+        return
+    node.hit_next, node.miss_next = moved(node.hit_next), moved(node.miss_next)
+    node.action_next = [moved(n) for n in node.action_next]
+    node.default_next = moved(node.default_next)
 
 
 def _ways(node: ir.Node) -> list[str | None]:

@@ -14,7 +14,7 @@ from finsy.proto import p4i
 
 from p4embed.compiler import ast
 from p4embed.compiler import p4info_ids as ids
-from p4embed.compiler.checked import CallInfo, CallKind, CheckedProgram, EnumValue, Instance
+from p4embed.compiler.checked import CheckedProgram, EnumValue
 from p4embed.compiler.diagnostics import Diagnostics, Span
 from p4embed.compiler.elaborate.context import control_plane_name
 from p4embed.compiler.elaborate.tables import DEFAULT_SIZE, key_name
@@ -223,7 +223,7 @@ class _Builder:
         timeout = declaration.find("support_timeout")
         if timeout is not None and self.checked.constants.get(timeout.value) is True:
             message.idle_timeout_behavior = p4i.Table.NOTIFY_CONTROL
-        self.resources(message, declaration, found)
+        self.resources(message, found)
 
     def match_fields(self, message: Message, declaration: ast.TableDeclaration) -> None:
         keys = declaration.key or []
@@ -300,7 +300,7 @@ class _Builder:
         value = None if given is None else self.checked.constants.get(given.value)
         return value if isinstance(value, int) and value else DEFAULT_SIZE
 
-    def resources(self, message: Message, declaration: ast.TableDeclaration, found: Found) -> None:
+    def resources(self, message: Message, found: Found) -> None:
         table_id = message.preamble.id
         for property_name, kind, emit in (
             ("counters", ids.DIRECT_COUNTER, self.direct_counter),
@@ -315,7 +315,6 @@ class _Builder:
             message.implementation_id = self.symbols.id(ids.ACTION_PROFILE, implementation.name)
             if implementation.in_place:
                 self.action_profile(implementation)
-        del declaration
 
     # --- externs ---
 
@@ -541,4 +540,3 @@ def _pairs(annotation: ast.Annotation) -> Iterator[tuple[str, str | int]]:
             yield key, int(text, 0) if not value.startswith('"') else text
 
 
-__all__ = ["CallInfo", "CallKind", "Instance", "build"]

@@ -228,8 +228,7 @@ class _Finder:
                 return None
             given = next((a for a in property_.annotations if a.name == "name"), None)
             name = property_.name if given is None else str(given.literals[0])
-            full = name[1:] if name.startswith(".") else f"{path}.{name}"
-            found = self.extern(child, full, property_.annotations)
+            found = self.extern(child, name.removeprefix("."), property_.annotations)
             found.in_place = True
             return found
         if not isinstance(value, ast.PathExpression):

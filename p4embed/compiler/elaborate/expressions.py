@@ -155,7 +155,8 @@ def convert(ctx: Context, value: Value, type_: Type, expr: ast.Expression) -> Va
         return value if isinstance(type_, IntType) else int_to(value, type_, expr.span)
     target = scalar_type(type_)
     if target is not None and is_scalar(value):
-        assert not isinstance(target, ir.VarBits)
+        if isinstance(target, ir.VarBits):
+            return value
         return fold.cast(value, target)
     if isinstance(value, StructValue):
         parts = list(value.fields.values())

@@ -207,11 +207,11 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
             len(params), argument.parameter.name, type_
         )
         params.append(ir.Param(argument.parameter.name, width))
-    inner = ctx.inside(scope, None)
-    with inner.collecting() as body:
-        copies = calls.bind(inner, bound, scope, declaration.span, shares_storage=True)
-        blocks.run_body(inner, scope, declaration.body, None)
-        calls.copy_out(inner, copies)
+    with ctx.collecting() as body:
+        # Arguments are seen from the table, the body from where the action is declared.
+        copies = calls.bind(ctx, bound, scope, declaration.span, shares_storage=True)
+        blocks.run_body(ctx, scope, declaration.body, None)
+        calls.copy_out(ctx, copies)
     name = blocks.action_name(ctx, declaration)
     ctx.world.used_actions.add(name)
     return tree.TableAction(name, params, body, declaration.span)
@@ -307,8 +307,8 @@ def _property_instance(ctx: Context, given: ast.TableProperty) -> InstanceValue:
             name = next(
                 (str(a.literals[0]) for a in given.annotations if a.name == "name"), given.name
             )
-            path = name[1:] if name.startswith(".") else f"{ctx.scope.path}.{name}"
-            return InstanceValue(instance, path)
+            # p4c gives such an instance the annotated name as it is, without a path.
+            return InstanceValue(instance, name.removeprefix("."))
     else:
         value = expressions.natural(ctx, given.value)
         if isinstance(value, InstanceValue):
