@@ -1,9 +1,10 @@
 """The checker's entry: names, types and compile-time values of a parsed program.
 
 The work is done by a chain of classes, each in a module named for its concern and
-building on the one before: `check_types`, `check_conversions`, `check_expressions`,
-`check_calls`, `check_statements`, `check_keysets`, `check_parsers`, `check_tables`,
-`check_declarations`. `instantiate` then makes the instances.
+building on the one before: `check_types`, `check_conversions`, `check_operators`,
+`check_expressions`, `check_arguments`, `check_rules`, `check_calls`, `check_statements`,
+`check_keysets`, `check_parsers`, `check_tables`, `check_functions`, `check_instances`,
+`check_declarations`. `instantiate` then makes the tree of instances.
 """
 
 from __future__ import annotations

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from p4embed.compiler import ast
-from p4embed.compiler.check_expressions import ExpressionChecker
+from p4embed.compiler.check_arguments import Target
+from p4embed.compiler.check_rules import RuleChecker
 from p4embed.compiler.check_types import plural, type_parameters
-from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
-from p4embed.compiler.convert import Bindings, is_optional, unify
+from p4embed.compiler.checked import CallKind
+from p4embed.compiler.convert import is_optional
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
-from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
     BOOL,
     INT,
@@ -24,7 +23,6 @@ from p4embed.compiler.types import (
     IntType,
     PackageType,
     ParameterType,
-    SetType,
     StackType,
     StructType,
     TableType,
@@ -33,30 +31,12 @@ from p4embed.compiler.types import (
     TypeVariable,
     UnknownType,
     size_in_bits,
-    substitute,
 )
 
 _SIZES = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
-_CALLABLE = (ast.MethodDeclaration, ast.FunctionDeclaration, ast.ActionDeclaration)
 
 
-@dataclass(slots=True)
-class Target:
-    """What a call goes to, before its arguments are looked at."""
-
-    kind: CallKind
-    name: str
-    declaration: ast.Declaration | None
-    receiver: ast.Expression | None
-    parameters: tuple[ParameterType, ...]
-    result: Type
-    variables: tuple[TypeVariable, ...] = ()
-    """Type variables to be inferred."""
-    bound: Bindings = field(default_factory=dict)
-    """Those known already."""
-
-
-class CallChecker(ExpressionChecker):
+class CallChecker(RuleChecker):
     """Resolves calls and records them in `CheckedProgram.calls`."""
 
     def call(self, expression: ast.Call, hint: Type | None) -> Type:
@@ -87,6 +67,7 @@ class CallChecker(ExpressionChecker):
             return UNKNOWN
         self.checked.calls[expression] = info
         self._check_place(info, expression)
+        self._check_core(info, expression)
         return info.result
 
     # --- finding what is called -------------------------------------------------------
@@ -220,7 +201,7 @@ class CallChecker(ExpressionChecker):
         bound = {
             TypeVariable(p): t
             for p, t in zip(extern.type_parameters, type_.arguments, strict=True)
-            if t != TypeVariable(p)
+            if t != TypeVariable(p) and not isinstance(t, UnknownType)
         }
         return Target(
             CallKind.EXTERN_METHOD,
@@ -289,9 +270,9 @@ class CallChecker(ExpressionChecker):
                         Note("declared here", block.name_span),
                     )
                     return None
-                return self._made(type_, block, type_.constructor_parameters, block.name)
+                return self._block(node, type_, block, arguments, span)
             case PackageType(declaration=package):
-                return self._made(type_, package, type_.constructor_parameters, package.name)
+                return self._block(node, type_, package, arguments, span)
             case _:
                 self.error(
                     f"{type_} has no constructor",
@@ -300,6 +281,29 @@ class CallChecker(ExpressionChecker):
                 )
                 return None
         return self._made(type_, declaration, parameters, declaration.name)
+
+    def _block(
+        self,
+        node: ast.TypeNode,
+        type_: BlockType | PackageType,
+        block: ast.ParserDeclaration | ast.ControlDeclaration | ast.PackageDeclaration,
+        arguments: list[ast.Argument],
+        span: Span,
+    ) -> Target | None:
+        """Constructor of a parser, control or package; these can be overloaded."""
+        name = node.base if isinstance(node, ast.SpecializedType) else node
+        chosen: ast.Declaration | None = block
+        if isinstance(name, ast.TypeName):
+            chosen = self._overload(self.names.current.lookup(name.name), arguments, span)
+            if chosen is None:
+                return None
+            self.checked.names[name] = chosen
+        generic = self.checked.declared.get(chosen or block, type_)
+        if not isinstance(generic, BlockType | PackageType):
+            return None
+        return self._made(
+            type_, generic.declaration, generic.constructor_parameters, generic.declaration.name
+        )
 
     def _made(
         self,
@@ -310,248 +314,31 @@ class CallChecker(ExpressionChecker):
     ) -> Target:
         own = [TypeVariable(p) for p in type_parameters(declaration)]
         given = getattr(type_, "arguments", ())
-        bound = {v: t for v, t in zip(own, given, strict=False) if v != t}
+        # `_` among the arguments is left to inference, as are arguments left out.
+        bound = {
+            v: t
+            for v, t in zip(own, given, strict=False)
+            if v != t and not isinstance(t, UnknownType)
+        }
         open_ = tuple(v for v in own if v not in bound)
+        result = self.checked.declared.get(declaration, type_)
         return Target(
-            CallKind.CONSTRUCTOR, name, declaration, None, parameters, type_, open_, dict(bound)
+            CallKind.CONSTRUCTOR, name, declaration, None, parameters, result, open_, dict(bound)
         )
-
-    # --- arguments and type arguments ---------------------------------------------------
-
-    def complete(
-        self,
-        target: Target,
-        type_arguments: list[ast.TypeNode],
-        arguments: list[ast.Argument],
-        span: Span,
-        hint: Type | None,
-    ) -> CallInfo | None:
-        """Bind the arguments to the parameters and infer type arguments; None after errors
-        that leave the call without a meaning."""
-        if target.kind is CallKind.BUILTIN:
-            return CallInfo(target.kind, target.name, None, target.receiver, {}, (), target.result)
-        bound = dict(target.bound)
-        if type_arguments and not self._explicit(target, type_arguments, span, bound):
-            return None
-        pairs = self.bind(target, arguments, span)
-        if pairs is None:
-            for argument in arguments:
-                if not isinstance(argument.value, ast.DontCare):
-                    self.infer(argument.value)
-            return None
-        variables = [v for v in target.variables if v not in bound]
-        for parameter, value in pairs:
-            if value is None or isinstance(value, ast.DontCare) or value is _default(parameter):
-                continue
-            wanted = substitute(parameter.type, bound)
-            have = self.infer(value, wanted)
-            if not unify(wanted, have, variables, bound):
-                self.error(
-                    f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
-                    f"the type of another argument",
-                    value,
-                )
-                return None
-        for variable in variables:
-            if variable not in bound and hint is not None:
-                unify(target.result, hint, variables, bound)
-        for variable in variables:
-            if variable not in bound:
-                self._uninferred(target, variable, pairs, span)
-                bound[variable] = UNKNOWN
-        made = [self._argument(target, p, value, bound) for p, value in pairs]
-        return CallInfo(
-            target.kind,
-            target.name,
-            target.declaration,
-            target.receiver,
-            bound,
-            tuple(made),
-            substitute(target.result, bound),
-        )
-
-    def _explicit(
-        self, target: Target, nodes: list[ast.TypeNode], span: Span, bound: Bindings
-    ) -> bool:
-        if len(nodes) != len(target.variables):
-            count = len(target.variables)
-            wanted = plural(count, "type argument") if count else "no type arguments"
-            self.error(f"'{target.name}' takes {wanted}, not {len(nodes)}", span)
-            return False
-        for variable, node in zip(target.variables, nodes, strict=True):
-            if not isinstance(node, ast.DontCareType):
-                bound[variable] = self.resolve(node)
-        return True
-
-    def _uninferred(
-        self,
-        target: Target,
-        variable: TypeVariable,
-        pairs: list[tuple[ParameterType, ast.Expression | None]],
-        span: Span,
-    ) -> None:
-        errors = any(
-            v is not None and isinstance(self.checked.types.get(v), UnknownType) for _, v in pairs
-        )
-        if not errors:
-            self.error(
-                f"the type argument '{variable}' of '{target.name}' cannot be inferred",
-                span,
-                f"it can be given: {target.name}<...>(...)",
-            )
-
-    def bind(
-        self, target: Target, arguments: list[ast.Argument], span: Span
-    ) -> list[tuple[ParameterType, ast.Expression | None]] | None:
-        """Each parameter with its argument: the one given, the default, or None if the
-        parameter is optional. None altogether after an error."""
-        parameters = target.parameters
-        notes = []
-        if target.declaration is not None:
-            notes.append(Note("declared here", target.declaration.name_span))
-        named = {a.name: a for a in arguments if a.name is not None}
-        if named and len(named) != len(arguments):
-            doubled = len([a for a in arguments if a.name is not None]) != len(named)
-            self.error(
-                "an argument is given twice"
-                if doubled
-                else "either all arguments have names or none",
-                span,
-            )
-            return None
-        if not named and len(arguments) > len(parameters):
-            self.error(
-                f"'{target.name}' takes {plural(len(parameters), 'argument')}, "
-                f"not {len(arguments)}",
-                span,
-                *notes,
-            )
-            return None
-        known = [p.name for p in parameters]
-        for name, argument in named.items():
-            if name not in known:
-                near = did_you_mean(name, known)
-                self.error(f"'{target.name}' has no parameter '{name}'", argument, *near, *notes)
-                return None
-        pairs: list[tuple[ParameterType, ast.Expression | None]] = []
-        for position, parameter in enumerate(parameters):
-            given: ast.Argument | None
-            if named:
-                given = named.get(parameter.name)
-            else:
-                given = arguments[position] if position < len(arguments) else None
-            if given is not None:
-                pairs.append((parameter, given.value))
-                continue
-            default = _default(parameter)
-            if default is None and not is_optional(parameter.declaration):
-                if named:
-                    message = f"'{target.name}' needs an argument for '{parameter.name}'"
-                else:
-                    message = (
-                        f"'{target.name}' takes {plural(len(parameters), 'argument')}, "
-                        f"not {len(arguments)}"
-                    )
-                self.error(message, span, *notes)
-                return None
-            pairs.append((parameter, default))
-        return pairs
-
-    def _argument(
-        self,
-        target: Target,
-        parameter: ParameterType,
-        value: ast.Expression | None,
-        bound: Bindings,
-    ) -> BoundArgument:
-        """Convert one argument and check that its direction allows it."""
-        type_ = substitute(parameter.type, bound)
-        made = BoundArgument(parameter.declaration, type_, value)
-        if value is None or value is _default(parameter):
-            return made
-        if isinstance(value, ast.DontCare):
-            if parameter.direction is not ast.Direction.OUT and not is_optional(
-                parameter.declaration
-            ):
-                self.error(
-                    f"'_' can stand only for 'out' parameters; '{parameter.name}' is none", value
-                )
-            return made
-        have = self.checked.types[value]
-        what = f"argument '{parameter.name}' of {target.name}"
-        if isinstance(have, TypeOfType | TableType | FunctionType | SetType):
-            self.error(f"{have} cannot be an argument", value)
-            return made
-        if parameter.direction in (ast.Direction.OUT, ast.Direction.INOUT):
-            if isinstance(have, UnknownType):
-                return made
-            reason = self.is_writable(value)
-            if reason is not None:
-                self.error(
-                    f"{what} is '{parameter.direction.value}' and needs a variable, but {reason}",
-                    value,
-                )
-            elif have != type_ and not isinstance(type_, UnknownType):
-                self.error(f"expected {type_} as {what}, found {have}", value)
-            return made
-        self.coerce(value, have, type_, what)
-        if target.kind is CallKind.CONSTRUCTOR:
-            self._static_argument(value, what)
-        return made
-
-    def _static_argument(self, value: ast.Expression, what: str) -> None:
-        type_ = self.checked.types[value]
-        if isinstance(type_, UnknownType) or self.is_static(value):
-            return
-        match value:
-            case ast.Call():
-                info = self.checked.calls.get(value)
-                if info is None or info.kind is CallKind.CONSTRUCTOR:
-                    return
-            case ast.PathExpression():
-                declaration = self.checked.names.get(value)
-                if isinstance(declaration, ast.Instantiation):
-                    return
-                if declaration in self.constructor_parameters:
-                    return
-            case ast.ListExpression(elements=elements):
-                for element in elements:
-                    self._static_argument(element, what)
-                return
-            case ast.StructExpression(fields=fields):
-                for named in fields:
-                    self._static_argument(named.value, what)
-                return
-            case ast.Cast(operand=operand):
-                self._static_argument(operand, what)
-                return
-            case ast.InvalidHeader() | ast.Dots() | ast.ThisExpression():
-                return
-        self.error(f"{what} must be known at compile time", value)
-
-    # --- where calls may stand ----------------------------------------------------------
-
-    def _check_place(self, info: CallInfo, call: ast.Call) -> None:
-        place = self.frame.place
-        match info.kind:
-            case CallKind.TABLE_APPLY if place is not Place.CONTROL:
-                self.error(f"a table cannot be applied in {place.value}", call)
-            case CallKind.CONTROL_APPLY if place is not Place.CONTROL:
-                self.error(f"a control cannot be applied in {place.value}", call)
-            case CallKind.PARSER_APPLY if place is not Place.PARSER:
-                self.error(f"a parser cannot be applied in {place.value}", call)
-            case CallKind.ACTION if place not in (Place.CONTROL, Place.ACTION):
-                self.error(f"an action cannot be called in {place.value}", call)
-            case CallKind.CONSTRUCTOR if place in (Place.ACTION, Place.FUNCTION):
-                self.error(f"an instance cannot be made in {place.value}", call)
-
-
-def _default(parameter: ParameterType) -> ast.Expression | None:
-    return parameter.declaration.default
 
 
 def _parameters(declaration: ast.Declaration) -> list[ast.Parameter]:
-    return declaration.parameters if isinstance(declaration, _CALLABLE) else []
+    match declaration:
+        case ast.ParserDeclaration() | ast.ControlDeclaration():
+            return declaration.constructor_parameters
+        case (
+            ast.MethodDeclaration()
+            | ast.FunctionDeclaration()
+            | ast.ActionDeclaration()
+            | ast.PackageDeclaration()
+        ):
+            return declaration.parameters
+    return []
 
 
 def _accepts(parameters: list[ast.Parameter], arguments: list[ast.Argument]) -> bool:

@@ -64,6 +64,10 @@ class ConversionChecker(TypeChecker):
             case IntType(), BitType():
                 self._set(expression, wanted)
                 return True
+            case BitType(), IntType():
+                # Where an `int` is wanted, values are known at compile time.
+                self._set(expression, wanted)
+                return True
             case EnumType(underlying=BitType() as under), BitType():
                 if under != wanted:
                     return False
@@ -134,7 +138,7 @@ class ConversionChecker(TypeChecker):
                 # Not a list as written: the types have to agree but for `int`s inside.
                 if isinstance(wanted, TupleType) and len(wanted.elements) == len(have.elements):
                     return all(
-                        x == y or (x == INT and isinstance(y, BitType)) or has_unknown(x)
+                        x == y or has_unknown(x) or {type(x), type(y)} == {IntType, BitType}
                         for x, y in zip(have.elements, wanted.elements, strict=True)
                     )
                 return False

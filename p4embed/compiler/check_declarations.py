@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from p4embed.compiler import ast
-from p4embed.compiler.check_statements import always_returns
-from p4embed.compiler.check_tables import TableChecker
+from p4embed.compiler.check_instances import InstanceChecker
 from p4embed.compiler.checked import CheckedProgram
-from p4embed.compiler.diagnostics import Diagnostics, Note, did_you_mean
+from p4embed.compiler.diagnostics import Diagnostics, Note
 from p4embed.compiler.scope import Frame, Place
 from p4embed.compiler.types import (
     BOOL,
     ERROR,
-    INT,
     STRING,
     UNKNOWN,
-    VOID,
     BitType,
     BlockType,
     EnumType,
     ExternType,
     Field,
-    FunctionType,
     NewType,
     PackageType,
-    ParameterType,
     StructType,
     Type,
     TypeVariable,
     UnknownType,
     VarbitType,
-    substitute,
 )
 
 
-class DeclarationChecker(TableChecker):
+class DeclarationChecker(InstanceChecker):
     """Checks declarations in their order; a name is known after its declaration only."""
 
     def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
@@ -92,18 +84,6 @@ class DeclarationChecker(TableChecker):
             else:
                 known[member.name] = member
 
-    # --- types -----------------------------------------------------------------------
-
-    def type_variables(self, parameters: list[ast.TypeParameter]) -> tuple[TypeVariable, ...]:
-        """Declare type parameters in the current scope."""
-        variables: list[TypeVariable] = []
-        for parameter in parameters:
-            variable = TypeVariable(parameter)
-            self.checked.declared[parameter] = variable
-            self.declare(parameter)
-            variables.append(variable)
-        return tuple(variables)
-
     def struct(self, node: ast.StructDeclaration) -> None:
         """A struct, header or header union."""
         with self.unfinished(node.name), self.scope():
@@ -134,8 +114,6 @@ class DeclarationChecker(TableChecker):
         underlying: Type | None = None
         if node.underlying is not None:
             underlying = self.resolve(node.underlying)
-            while isinstance(underlying, NewType):
-                underlying = underlying.underlying
             if not isinstance(underlying, BitType | UnknownType):
                 self.error(
                     f"the underlying type of an enum is bit<> or int<>, not {underlying}",
@@ -154,9 +132,15 @@ class DeclarationChecker(TableChecker):
                 )
             seen.setdefault(member.name, member)
         self.declare(node)
+        with self.scope():
+            self._member_values(node, underlying)
+
+    def _member_values(self, node: ast.EnumDeclaration, underlying: Type | None) -> None:
+        """Values of a serialisable enum's members, which may use those before them."""
         for member in node.members:
             if member.value is None or underlying is None:
                 continue
+            self.checked.declared[member] = self.checked.declared[node]
             if self.want(member.value, underlying, f"value of '{member.name}'"):
                 known = not isinstance(self.checked.types[member.value], UnknownType)
                 if known and not isinstance(self.constant_of(member.value), int):
@@ -164,6 +148,8 @@ class DeclarationChecker(TableChecker):
                         f"the value of '{member.name}' must be known at compile time",
                         member.value,
                     )
+            if member.name not in self.names.current.names:
+                self.declare(member)
 
     def typedef(self, node: ast.TypedefDeclaration) -> None:
         """`typedef` or `type`."""
@@ -177,51 +163,6 @@ class DeclarationChecker(TableChecker):
                 type_ = UNKNOWN
         self.checked.declared[node] = type_
         self.declare(node)
-
-    # --- parameters ------------------------------------------------------------------
-
-    def parameters(
-        self, parameters: list[ast.Parameter], *, constructor: bool = False
-    ) -> tuple[ParameterType, ...]:
-        """Resolve parameters, check what holds for all of them, and declare their names."""
-        types = self.parameter_types(parameters)
-        for parameter in types:
-            node, type_ = parameter.declaration, parameter.type
-            directed = parameter.direction is not ast.Direction.NONE
-            if constructor and directed:
-                self.error(f"constructor parameter '{node.name}' cannot have a direction", node)
-            if directed and isinstance(type_, ExternType):
-                self.error(
-                    f"parameter '{node.name}' of extern type {type_} cannot have a direction", node
-                )
-            if directed and type_ in (INT, STRING):
-                self.error(
-                    f"parameter '{node.name}' of type {type_} cannot have a direction",
-                    node,
-                    "values of that type exist at compile time only",
-                )
-            if not constructor and isinstance(type_, BlockType | PackageType):
-                self.error(
-                    f"parameter '{node.name}' cannot have type {type_}",
-                    node,
-                    "constructor parameters can",
-                )
-            if node.default is not None:
-                if parameter.direction in (ast.Direction.OUT, ast.Direction.INOUT):
-                    self.error(
-                        f"'{parameter.direction.value}' parameter '{node.name}' cannot have a "
-                        "default value",
-                        node,
-                    )
-                if self.want(node.default, type_, f"default value of '{node.name}'"):
-                    known = not isinstance(self.checked.types[node.default], UnknownType)
-                    if known and not self.is_static(node.default):
-                        self.error(
-                            f"the default value of '{node.name}' must be known at compile time",
-                            node.default,
-                        )
-            self.declare(node)
-        return types
 
     # --- externs and packages -----------------------------------------------------------
 
@@ -251,66 +192,12 @@ class DeclarationChecker(TableChecker):
                 seen[key] = method
         self.declare(node)
 
-    def prototype(self, node: ast.MethodDeclaration, made: Type | None = None) -> FunctionType:
-        """Type of an extern function or method; `made` is what a constructor returns."""
-        with self.scope():
-            variables = self.type_variables(node.type_parameters)
-            result = made
-            if result is None:
-                assert node.return_type is not None
-                result = self.resolve(node.return_type)
-            types = self.parameters(node.parameters, constructor=made is not None)
-        return FunctionType(node, result, types, variables)
-
     def package(self, node: ast.PackageDeclaration) -> None:
         """A package's type."""
         with self.unfinished(node.name), self.scope():
             variables = self.type_variables(node.type_parameters)
             types = self.parameters(node.parameters, constructor=True)
         self.checked.declared[node] = PackageType(node, variables, types)
-        self.declare(node)
-
-    # --- functions and actions -----------------------------------------------------------
-
-    def function(self, node: ast.FunctionDeclaration, this: Type | None) -> FunctionType:
-        """A function with its body; does not declare its name."""
-        with self.unfinished(node.name), self.scope():
-            variables = self.type_variables(node.type_parameters)
-            result = self.resolve(node.return_type)
-            types = self.parameters(node.parameters)
-            made = FunctionType(node, result, types, variables)
-            self.checked.declared[node] = made
-            with self.inside(Frame(Place.FUNCTION, result, this=this)):
-                self.block(node.body)
-            if result != VOID and not always_returns(node.body):
-                self.error(
-                    f"function '{node.name}' can end without returning a value of type {result}",
-                    node.name_span,
-                )
-        return made
-
-    def action(self, node: ast.ActionDeclaration) -> None:
-        """An action."""
-        with self.unfinished(node.name), self.scope():
-            types = self.parameters(node.parameters)
-            plain = False
-            for parameter in types:
-                if parameter.direction is ast.Direction.NONE:
-                    plain = True
-                elif plain:
-                    self.error(
-                        f"parameter '{parameter.name}' with a direction stands behind one without",
-                        parameter.declaration,
-                        "parameters from the control plane come last",
-                    )
-                if isinstance(parameter.type, ExternType):
-                    self.error(
-                        f"an action's parameter cannot have extern type {parameter.type}",
-                        parameter.declaration,
-                    )
-            self.checked.declared[node] = FunctionType(node, VOID, types)
-            with self.inside(Frame(Place.ACTION)):
-                self.block(node.body)
         self.declare(node)
 
     # --- parsers and controls --------------------------------------------------------------
@@ -357,87 +244,3 @@ class DeclarationChecker(TableChecker):
                 self.table(node)
             case ast.ValueSetDeclaration():
                 self.value_set(node)
-
-    # --- instances -----------------------------------------------------------------------
-
-    def instantiation(self, node: ast.Instantiation) -> None:
-        """`T(arguments) name;`"""
-        type_ = self.resolve(node.type, generic=True)
-        info = None
-        place = self.frame.place
-        if isinstance(type_, BlockType) and place is Place.TOP:
-            kind = "parser" if type_.is_parser else "control"
-            self.error(
-                f"a {kind} cannot be instantiated at the top level",
-                node,
-                f"it is given to a package, or instantiated in another {kind}",
-            )
-        elif isinstance(type_, BlockType) and type_.is_parser != (place is Place.PARSER):
-            self.error(f"{type_} cannot be instantiated in {place.value}", node)
-        elif isinstance(type_, PackageType) and place is not Place.TOP:
-            self.error(f"a package cannot be instantiated in {place.value}", node)
-        else:
-            target = self._constructor(node.type, type_, node.arguments, node.span)
-            if target is not None:
-                info = self.complete(target, [], node.arguments, node.span, None)
-        if info is not None:
-            self.checked.constructors[node] = info
-        result = UNKNOWN if info is None else info.result
-        self.checked.declared[node] = result
-        if isinstance(result, ExternType):
-            self._implementations(node, result)
-        elif node.initializer is not None and info is not None:
-            self.error("only externs with abstract methods have an initialiser", node)
-        self.declare(node)
-
-    def _implementations(self, node: ast.Instantiation, type_: ExternType) -> None:
-        """Each abstract method of the extern has one implementation."""
-        abstract = {m.name: m for m in type_.declaration.methods if m.abstract}
-        given: Sequence[ast.Declaration] = node.initializer or []
-        with self.scope():
-            for member in given:
-                if isinstance(member, ast.Instantiation):
-                    self.instantiation(member)
-                elif isinstance(member, ast.FunctionDeclaration):
-                    made = self.function(member, type_)
-                    method = abstract.pop(member.name, None)
-                    if method is None:
-                        near = did_you_mean(member.name, abstract)
-                        self.error(
-                            f"extern {type_} has no abstract method '{member.name}'", member, *near
-                        )
-                    else:
-                        self._matches(member, made, method, type_)
-        optional = {
-            name for name, m in abstract.items() if any(x.name == "optional" for x in m.annotations)
-        }
-        for name in sorted(abstract.keys() - optional):
-            self.error(
-                f"'{node.name}' does not implement the abstract method '{name}'",
-                node.name_span,
-                Note("declared here", abstract[name].name_span),
-            )
-
-    def _matches(
-        self,
-        node: ast.FunctionDeclaration,
-        made: FunctionType,
-        method: ast.MethodDeclaration,
-        type_: ExternType,
-    ) -> None:
-        wanted = self.checked.declared.get(method)
-        if not isinstance(wanted, FunctionType):
-            return
-        own = type_.declaration.type_parameters
-        by = {TypeVariable(p): t for p, t in zip(own, type_.arguments, strict=True)}
-        expected = substitute(wanted, by)
-        assert isinstance(expected, FunctionType)
-        same = made.result == expected.result and [
-            (p.direction, p.type) for p in made.parameters
-        ] == [(p.direction, p.type) for p in expected.parameters]
-        if not same and not made.type_parameters:
-            self.error(
-                f"'{node.name}' differs from the abstract method in its result or parameters",
-                node.name_span,
-                Note("declared here", method.name_span),
-            )

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from p4embed.compiler import ast
-from p4embed.compiler.check_conversions import ConversionChecker
+from p4embed.compiler.check_operators import OperatorChecker
 from p4embed.compiler.check_types import a
 from p4embed.compiler.checked import ErrorMember
-from p4embed.compiler.convert import castable, comparable, has_unknown, merge
+from p4embed.compiler.convert import has_unknown
 from p4embed.compiler.diagnostics import Note, did_you_mean
 from p4embed.compiler.evaluate import EvaluationError, combine
+from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
     BIT32,
     BOOL,
     ERROR,
     INT,
+    MATCH_KIND,
     STRING,
     UNKNOWN,
     ActionEnumType,
@@ -38,13 +40,10 @@ from p4embed.compiler.types import (
     Type,
     TypeOfType,
     UnknownType,
-    VoidType,
 )
 
-_BITWISE = ("&", "|", "^")
 
-
-class ExpressionChecker(ConversionChecker):
+class ExpressionChecker(OperatorChecker):
     """Infers the type of every expression, and its value if that is known."""
 
     def infer(self, expression: ast.Expression, hint: Type | None = None) -> Type:
@@ -101,10 +100,6 @@ class ExpressionChecker(ConversionChecker):
                 return all(self.is_static(f.value) for f in fields)
         return False
 
-    def is_static(self, expression: ast.Expression) -> bool:
-        """Whether the value is known at compile time, if only for each instance anew."""
-        return expression in self.checked.constants or expression in self.deferred
-
     constructor_parameters: set[ast.Declaration | ErrorMember | None]
     """Those of the parser or control being checked."""
 
@@ -120,6 +115,10 @@ class ExpressionChecker(ConversionChecker):
         return STRING
 
     def _path(self, e: ast.PathExpression) -> Type:
+        kind = self.checked.match_kinds.get(e.name)
+        if kind is not None and not self.names.current.lookup(e.name):
+            self.checked.names[e] = kind
+            return MATCH_KIND
         found = self.find(e.name, e.span, e.absolute, "name")
         if not found:
             return UNKNOWN
@@ -161,9 +160,13 @@ class ExpressionChecker(ConversionChecker):
                 self._no_member(e, base, [f.name for f in base.fields])
                 return UNKNOWN
             case StackType(element=element):
-                if e.member in ("next", "last"):
-                    return element
-                if e.member in ("lastIndex", "size"):
+                if e.member in ("next", "last", "lastIndex"):
+                    if self.frame.place is not Place.PARSER:
+                        self.error(
+                            f"'{e.member}' of a stack can be used only in a parser", e.member_span
+                        )
+                    return BIT32 if e.member == "lastIndex" else element
+                if e.member == "size":
                     return BIT32
                 self._no_member(e, base, ["next", "last", "lastIndex", "size"])
                 return UNKNOWN
@@ -294,145 +297,6 @@ class ExpressionChecker(ConversionChecker):
             return UNKNOWN
         return BitType(width)
 
-    # --- operators -----------------------------------------------------------------
-
-    def _unary(self, e: ast.Unary) -> Type:
-        type_ = self.infer(e.operand)
-        if isinstance(type_, UnknownType):
-            return UNKNOWN
-        if e.op == "!":
-            if type_ != BOOL:
-                self._operand(e.op, e.operand, type_, "bool")
-                return UNKNOWN
-            return BOOL
-        type_ = self.as_number(e.operand)
-        if isinstance(type_, BitType) or (isinstance(type_, IntType) and e.op != "~"):
-            return type_
-        self._operand(e.op, e.operand, type_, "bit<> or int<>")
-        return UNKNOWN
-
-    def _operand(self, op: str, e: ast.Expression, type_: Type, wanted: str) -> None:
-        self.error(f"operator '{op}' works on {wanted}, not on {type_}", e)
-
-    def _binary(self, e: ast.Binary) -> Type:
-        left, right = self.infer(e.left), self.infer(e.right)
-        op = e.op
-        if op in ("&&", "||"):
-            for part, type_ in ((e.left, left), (e.right, right)):
-                if type_ != BOOL and not isinstance(type_, UnknownType):
-                    self._operand(op, part, type_, "bool")
-            return BOOL
-        if isinstance(left, UnknownType) or isinstance(right, UnknownType):
-            return BOOL if op in ("==", "!=", "<", ">", "<=", ">=") else UNKNOWN
-        if op in ("<<", ">>"):
-            return self._shift(e)
-        if op == "++":
-            return self._concatenate(e)
-        common = self.harmonise(e.left, e.right)
-        if common is None:
-            self.error(f"operator '{op}' cannot combine {left} and {right}", e)
-            return BOOL if op in ("==", "!=") else UNKNOWN
-        if op in ("==", "!="):
-            if not comparable(common):
-                self.error(f"values of {common} cannot be compared", e)
-            return BOOL
-        if isinstance(common, EnumType) and common.underlying is not None:
-            self.as_number(e.left)
-            common = self.as_number(e.right)
-        return self._arithmetic(e, common)
-
-    def _arithmetic(self, e: ast.Binary, common: Type) -> Type:
-        op = e.op
-        if isinstance(common, UnknownType):
-            return UNKNOWN
-        if not isinstance(common, BitType | IntType):
-            notes: list[Note | str] = []
-            if common == BOOL and op in _BITWISE:
-                notes.append(f"for bool the operators are && and ||, not {op}")
-            self.error(f"operator '{op}' does not work on {common}", e, *notes)
-            return UNKNOWN
-        if op in ("<", ">", "<=", ">="):
-            return BOOL
-        if op in ("|+|", "|-|") and isinstance(common, IntType):
-            self.error(f"operator '{op}' needs operands of fixed width, not int", e)
-            return UNKNOWN
-        if op in ("/", "%") and isinstance(common, BitType) and common.signed:
-            self.error(f"operator '{op}' is not defined for {common}", e)
-            return UNKNOWN
-        return common
-
-    def _shift(self, e: ast.Binary) -> Type:
-        left, right = self.as_number(e.left), self.as_number(e.right)
-        if not isinstance(left, BitType | IntType):
-            self._operand(e.op, e.left, left, "bit<> or int<>")
-            return UNKNOWN
-        if not isinstance(right, BitType | IntType):
-            self._operand(e.op, e.right, right, "bit<> or int<>")
-            return UNKNOWN
-        amount = self.constant_of(e.right)
-        if isinstance(amount, int) and amount < 0:
-            self.error("a shift by a negative amount", e.right)
-            return UNKNOWN
-        if isinstance(right, BitType) and right.signed and amount is None:
-            self.error(f"the amount of a shift is unsigned, not {right}", e.right)
-            return UNKNOWN
-        if isinstance(left, IntType) and not self.is_static(e.right):
-            self.error(
-                "the width of the value shifted is not known",
-                e.left,
-                "a literal with a width is written as in 8w1",
-            )
-            return UNKNOWN
-        return left
-
-    def _concatenate(self, e: ast.Binary) -> Type:
-        left, right = self.as_number(e.left), self.as_number(e.right)
-        if left == STRING and right == STRING:
-            return STRING
-        for part, type_ in ((e.left, left), (e.right, right)):
-            if not isinstance(type_, BitType):
-                notes = ["a literal with a width is written as in 8w1"] if type_ == INT else []
-                self.error(f"operator '++' needs a fixed width, not {type_}", part, *notes)
-                return UNKNOWN
-        assert isinstance(left, BitType)
-        assert isinstance(right, BitType)
-        return BitType(left.width + right.width, left.signed)
-
-    def _ternary(self, e: ast.Ternary) -> Type:
-        condition = self.infer(e.condition)
-        self.infer(e.then)
-        self.infer(e.otherwise)
-        if condition != BOOL and not isinstance(condition, UnknownType):
-            self.error(f"the condition of '?:' is a bool, not {condition}", e.condition)
-        then, otherwise = self.checked.types[e.then], self.checked.types[e.otherwise]
-        common = self.harmonise(e.then, e.otherwise)
-        if common is None:
-            merged = merge(then, otherwise)
-            if merged is None:
-                self.error(f"the branches of '?:' differ: {then} and {otherwise}", e)
-                return UNKNOWN
-            common = merged
-        if isinstance(common, VoidType):
-            self.error("the branches of '?:' have no value", e)
-            return UNKNOWN
-        return common
-
-    def _cast(self, e: ast.Cast) -> Type:
-        wanted = self.resolve(e.type)
-        have = self.infer(e.operand, wanted)
-        if isinstance(wanted, UnknownType) or isinstance(have, UnknownType):
-            return wanted
-        if isinstance(have, TupleType | RecordType | DefaultsType):
-            self.coerce(e.operand, have, wanted, "")
-            return wanted
-        if not castable(have, wanted):
-            notes: list[Note | str] = []
-            if isinstance(have, BitType) and isinstance(wanted, BitType):
-                first = BitType(wanted.width, have.signed)
-                notes.append(f"width and sign change one after the other: ({wanted})({first}) ...")
-            self.error(f"{have} cannot be cast to {wanted}", e, *notes)
-        return wanted
-
     # --- lists ---------------------------------------------------------------------
 
     def _list_expression(self, e: ast.ListExpression) -> Type:
@@ -487,8 +351,6 @@ class ExpressionChecker(ConversionChecker):
                     return "this is not a variable"
                 return self.is_writable(base)
             case ast.Index(base=base):
-                if isinstance(self.checked.types.get(base), TupleType):
-                    return "elements of a tuple cannot be changed"
                 return self.is_writable(base)
             case ast.Slice(base=base) | ast.PlusSlice(base=base):
                 if self.checked.types.get(base) == INT:

@@ -28,7 +28,7 @@ class KeysetChecker(StatementChecker):
         if isinstance(keyset, ast.DefaultKeyset | ast.DontCare):
             self.checked.types[keyset] = SetType(UNKNOWN)
             return
-        if isinstance(keyset, ast.TupleKeyset):
+        if isinstance(keyset, ast.TupleKeyset | ast.ListExpression):
             if len(keyset.elements) != len(wanted):
                 self.error(
                     f"{what} has {plural(len(wanted), 'value')} to match, but this keyset has "
@@ -76,8 +76,14 @@ class KeysetChecker(StatementChecker):
                     # A mask is a number also where the value is of an enum or a new type.
                     target = wanted if have == wanted else under
                     self.coerce(part, have, target, what)
-            case ast.TupleKeyset():
-                self.error("this keyset has several values to match with one", keyset)
+            case ast.TupleKeyset() | ast.ListExpression():
+                inner = _parts(wanted) or [wanted]
+                if len(inner) != len(keyset.elements):
+                    self.error("this keyset has several values to match with one", keyset)
+                    return
+                for element, type_ in zip(keyset.elements, inner, strict=True):
+                    self._simple(element, type_)
+                self.checked.types[keyset] = SetType(wanted)
             case _:
                 have = self.infer(keyset)
                 if isinstance(have, SetType):
@@ -100,7 +106,12 @@ def _parts(type_: Type) -> list[Type] | None:
     """Types of the values that a value set of this type matches with."""
     match type_:
         case StructType(fields=fields):
-            return [f.type for f in fields]
+            inner = [f.type for f in fields]
         case TupleType(elements=elements):
-            return list(elements)
-    return None
+            inner = list(elements)
+        case _:
+            return None
+    found: list[Type] = []
+    for part in inner:
+        found += _parts(part) or [part]
+    return found

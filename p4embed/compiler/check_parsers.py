@@ -13,6 +13,7 @@ from p4embed.compiler.types import (
     EnumType,
     NewType,
     SetType,
+    TupleType,
     Type,
     TypeVariable,
     UnknownType,
@@ -56,7 +57,7 @@ class ParserChecker(KeysetChecker):
                 self.statements(state.statements)
                 if state.transition is not None:
                     self._transition(state.transition, states)
-        self._warn_unreachable(parser, states)
+        self._reach(parser, states)
 
     def _transition(self, node: ast.Transition, states: dict[str, ast.StateDeclaration]) -> None:
         if node.select is None:
@@ -81,13 +82,7 @@ class ParserChecker(KeysetChecker):
 
     def _subject(self, expression: ast.Expression) -> Type:
         type_ = self.infer(expression)
-        under = type_
-        while isinstance(under, NewType):
-            under = under.underlying
-        if not isinstance(under, BitType | EnumType | UnknownType | TypeVariable) and under not in (
-            BOOL,
-            ERROR,
-        ):
+        if not _selectable(type_):
             notes = ["a literal with a width is written as in 8w1"] if type_ == INT else []
             self.error(f"'select' cannot match {type_}", expression, *notes)
         return type_
@@ -107,22 +102,42 @@ class ParserChecker(KeysetChecker):
             near = did_you_mean(name, [*states, *_FINAL])
             self.error(f"state '{name}' is not declared", span, *near)
 
-    def _warn_unreachable(
+    def _reach(
         self, parser: ast.ParserDeclaration, states: dict[str, ast.StateDeclaration]
     ) -> None:
+        """Every parser comes to an end; states that are never reached are suspicious."""
         reached: set[str] = set()
+        ends = False
         todo = ["start"]
         while todo:
             name = todo.pop()
-            if name in reached or name not in states:
+            if name in reached:
                 continue
             reached.add(name)
+            if name not in states:
+                continue
             transition = states[name].transition
             if transition is None:
+                ends = True  # goes to reject
                 continue
             if transition.state is not None:
                 todo.append(transition.state)
             todo.extend(case.state for case in transition.cases)
+        ends = ends or not reached.isdisjoint(_FINAL)
+        if not ends and "start" in states:
+            self.error(f"parser '{parser.name}' never reaches accept or reject", parser.name_span)
         for state in parser.states:
             if state.name not in reached and "start" in states:
                 self.warning(f"state '{state.name}' is never reached", state.name_span)
+
+
+def _selectable(type_: Type) -> bool:
+    """Whether `select` can match values of this type."""
+    match type_:
+        case NewType(underlying=under):
+            return _selectable(under)
+        case TupleType(elements=elements):
+            return all(_selectable(e) for e in elements)
+        case BitType() | EnumType() | UnknownType() | TypeVariable():
+            return True
+    return type_ in (BOOL, ERROR)

@@ -9,6 +9,7 @@ from p4embed.compiler.diagnostics import Note, did_you_mean
 from p4embed.compiler.scope import Place
 from p4embed.compiler.types import (
     BOOL,
+    ERROR,
     INT,
     UNKNOWN,
     VOID,
@@ -86,6 +87,8 @@ class StatementChecker(CallChecker):
                     statement,
                     "instances are declared in a control or parser, before its statements",
                 )
+                self.checked.declared[statement] = UNKNOWN
+                self.declare(statement)
 
     def _nested(self, statement: ast.Statement) -> None:
         with self.scope():
@@ -185,9 +188,10 @@ class StatementChecker(CallChecker):
             self.error("'switch' cannot stand in a parser", node, "states select with 'select'")
         if not isinstance(
             subject, ActionEnumType | UnknownType | BitType | EnumType | IntType
-        ) and subject not in (BOOL,):
+        ) and subject not in (BOOL, ERROR):
             self.error(
-                f"'switch' works on integers, enums and action_run, not on {subject}", node.subject
+                f"'switch' works on integers, enums, errors and action_run, not on {subject}",
+                node.subject,
             )
             subject = UNKNOWN
         for case in node.cases:

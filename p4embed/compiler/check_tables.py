@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.check_calls import Target
+from p4embed.compiler.check_arguments import Target
 from p4embed.compiler.check_parsers import ParserChecker
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Note, did_you_mean
@@ -25,6 +25,7 @@ from p4embed.compiler.types import (
     VarbitType,
 )
 
+_DEFAULT = "default action"
 _SINGLE_VALUE = ("exact", "optional")
 
 
@@ -160,6 +161,9 @@ class TableChecker(ParserChecker):
                     *did_you_mean(name, names),
                 )
             return None
+        wrong = "defaultonly" if what != _DEFAULT else "tableonly"
+        if any(annotation.name == wrong for annotation in listed.annotations):
+            self.error(f"the {what} '{name}' is marked @{wrong}", where)
         type_ = self.checked.declared.get(declaration)
         if not isinstance(type_, FunctionType):
             return None
@@ -181,9 +185,33 @@ class TableChecker(ParserChecker):
                 self._static_argument(argument.value, f"argument '{argument.parameter.name}'")
         from_list = self.checked.action_calls.get(listed)
         for argument in from_list.arguments if from_list is not None else ():
-            bound.setdefault(argument.parameter, argument)
+            given_here = bound.setdefault(argument.parameter, argument)
+            one, two = argument.value, given_here.value
+            if one is not None and two is not None and not self._same(one, two):
+                self.error(
+                    f"argument '{argument.parameter.name}' differs from that in the list of "
+                    "actions",
+                    two,
+                    Note("listed with this one", one.span),
+                )
         full = tuple(bound[p.declaration] for p in type_.parameters if p.declaration in bound)
         return CallInfo(CallKind.ACTION, declaration.name, declaration, None, {}, full, VOID)
+
+    def _same(self, one: ast.Expression, two: ast.Expression) -> bool:
+        """Whether two expressions are the same, as far as can be told by simple means."""
+        if type(one) is not type(two):
+            return False
+        match one, two:
+            case (ast.PathExpression(), ast.PathExpression()):
+                return self.checked.names.get(one) is self.checked.names.get(two)
+            case (ast.Member(), ast.Member()):
+                return one.member == two.member and self._same(one.base, two.base)
+            case (ast.TypeExpression(), ast.TypeExpression()):
+                return self.checked.types.get(one) == self.checked.types.get(two)
+        known = self.checked.constants.get(one), self.checked.constants.get(two)
+        if known[0] is not None or known[1] is not None:
+            return known[0] == known[1]
+        return True
 
     # --- other properties ----------------------------------------------------------
 
@@ -231,7 +259,7 @@ class TableChecker(ParserChecker):
         if not isinstance(callee, ast.PathExpression):
             self.error("'default_action' names an action", value)
             return
-        info = self._chosen(table, callee.name, callee.absolute, arguments, value, "default action")
+        info = self._chosen(table, callee.name, callee.absolute, arguments, value, _DEFAULT)
         if info is not None and info.declaration is not None:
             self.checked.action_calls[value] = info
             self.checked.names[callee] = info.declaration
@@ -245,6 +273,10 @@ class TableChecker(ParserChecker):
             if entries.entries:
                 self.error(f"table '{table.name}' has entries, but no key", entries)
             return
+        if entries.span.source is table.key[0].span.source and (
+            entries.span.start < table.key[0].span.start
+        ):
+            self.error("the entries of a table stand behind its key", entries)
         for entry in entries.entries:
             self.keyset(entry.keyset, types, f"table '{table.name}'")
             self._match_kinds(table.key, entry)
@@ -270,7 +302,9 @@ class TableChecker(ParserChecker):
     def _match_kinds(self, key: list[ast.KeyElement], entry: ast.TableEntry) -> None:
         """Masks and ranges only where the match kind has them; values known at compile time."""
         parts = (
-            entry.keyset.elements if isinstance(entry.keyset, ast.TupleKeyset) else [entry.keyset]
+            entry.keyset.elements
+            if isinstance(entry.keyset, ast.TupleKeyset | ast.ListExpression)
+            else [entry.keyset]
         )
         if len(parts) != len(key):
             return
@@ -281,6 +315,10 @@ class TableChecker(ParserChecker):
                     values = [value, mask]
                     if kind in _SINGLE_VALUE or kind == "range":
                         self.error(f"a key of match kind '{kind}' cannot have a mask", part)
+                    elif kind == "lpm" and not self._is_prefix(mask):
+                        self.error(
+                            "the mask of a key of match kind 'lpm' has ones only at its start", mask
+                        )
                 case ast.Range(low=low, high=high):
                     values = [low, high]
                     if kind in _SINGLE_VALUE or kind in ("lpm", "ternary"):
@@ -295,3 +333,12 @@ class TableChecker(ParserChecker):
                     continue
                 if not self.is_static(value):
                     self.error("the key of an entry must be known at compile time", value)
+
+    def _is_prefix(self, mask: ast.Expression) -> bool:
+        """Whether the mask is ones followed by zeros, or not known here."""
+        value = self.constant_of(mask)
+        type_ = self.checked.type_of(mask)
+        if not isinstance(value, int) or not isinstance(type_, BitType):
+            return True
+        inverse = ~value & ((1 << type_.width) - 1)
+        return inverse & (inverse + 1) == 0

@@ -167,6 +167,8 @@ class TypeChecker:
                 return self._stack(element, size)
             case ast.TupleTypeNode(elements=elements):
                 return TupleType(tuple(self.value_type(e, "element of a tuple") for e in elements))
+            case ast.DontCareType():
+                self.error("'_' cannot stand for a type here", node)
             case ast.ListTypeNode(element=element):
                 return ListType(self.value_type(element, "element of a list"))
         return UNKNOWN
@@ -213,8 +215,7 @@ class TypeChecker:
             )
             return UNKNOWN
         by: dict[TypeVariable, Type] = {
-            TypeVariable(p): TypeVariable(p) if isinstance(a, ast.DontCareType) else t
-            for p, a, t in zip(parameters, arguments, types, strict=True)
+            TypeVariable(p): t for p, t in zip(parameters, types, strict=True)
         }
         if isinstance(declaration, ast.StructDeclaration):
             result = substitute(generic, by)
@@ -228,7 +229,7 @@ class TypeChecker:
 
     def _stack(self, element: ast.TypeNode, size: ast.Expression) -> Type:
         type_ = self.resolve(element)
-        count = self.positive(size, "size of a header stack", MAX_STACK)
+        count = self.positive(size, "size of a header stack", MAX_STACK, zero=True)
         if isinstance(type_, UnknownType) or count is None:
             return UNKNOWN
         is_header = isinstance(type_, StructType) and (type_.is_header or type_.is_union)
@@ -264,7 +265,10 @@ class TypeChecker:
             self.error(f"{a(what)} must be known at compile time", expression)
             return None
         if value < 0 or (value == 0 and not zero):
-            self.error(f"{a(what)} must be positive, not {value}", expression)
+            self.error(
+                f"{a(what)} {'cannot be negative' if zero else 'must be positive'}: {value}",
+                expression,
+            )
             return None
         if value > maximum:
             self.error(f"{a(what)} can be at most {maximum}, not {value}", expression)
@@ -323,8 +327,15 @@ class TypeChecker:
 
 def _signature(declaration: ast.Declaration) -> tuple[str, ...] | None:
     """What tells overloads apart; None for what cannot be overloaded."""
-    if isinstance(declaration, ast.MethodDeclaration | ast.FunctionDeclaration):
-        return tuple(p.name for p in declaration.parameters)
+    match declaration:
+        case (
+            ast.MethodDeclaration(parameters=parameters)
+            | ast.FunctionDeclaration(parameters=parameters)
+            | ast.PackageDeclaration(parameters=parameters)
+            | ast.ParserDeclaration(constructor_parameters=parameters)
+            | ast.ControlDeclaration(constructor_parameters=parameters)
+        ):
+            return (type(declaration).__name__, *(p.name for p in parameters))
     return None
 
 

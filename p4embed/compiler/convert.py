@@ -52,7 +52,12 @@ def has_unknown(type_: Type) -> bool:
             return any(has_unknown(t) for _, t in fields)
         case StackType(element) | ListType(element) | SetType(element):
             return has_unknown(element)
-        case StructType(arguments=arguments) | ExternType(arguments=arguments):
+        case (
+            StructType(arguments=arguments)
+            | ExternType(arguments=arguments)
+            | BlockType(arguments=arguments)
+            | PackageType(arguments=arguments)
+        ):
             return any(has_unknown(t) for t in arguments)
     return False
 
@@ -100,7 +105,7 @@ def comparable(type_: Type) -> bool:
             return all(comparable(e) for e in elements)
         case RecordType(fields=record):
             return all(comparable(t) for _, t in record)
-        case TypeVariable() | DefaultsType():
+        case DefaultsType():
             return True
     return type_ in (BOOL, ERROR, STRING)
 
@@ -147,9 +152,7 @@ def unify(wanted: Type, have: Type, variables: Collection[TypeVariable], bound: 
             if wanted.declaration is have.declaration:
                 pairs = zip(wanted.arguments, have.arguments, strict=True)
                 return all(unify(x, y, variables, bound) for x, y in pairs)
-            if len(wanted.parameters) != len(have.parameters):
-                return True
-            both = zip(wanted.parameters, have.parameters, strict=True)
+            both = zip(wanted.parameters, have.parameters, strict=False)
             return all(unify(p.type, q.type, variables, bound) for p, q in both)
     return True
 
@@ -213,7 +216,7 @@ def implements(have: BlockType, wanted: BlockType) -> str | None:
     needed = wanted.parameters
     if len(parameters) < len(needed):
         extra = needed[len(parameters) :]
-        if not all(is_optional(q.declaration) for q in extra):
+        if not all(is_optional(q.declaration) or q.declaration.default for q in extra):
             return f"{have} has {len(parameters)} parameters, {wanted} has {len(needed)}"
     elif len(parameters) > len(needed):
         return f"{have} has {len(parameters)} parameters, {wanted} has {len(needed)}"

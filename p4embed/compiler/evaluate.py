@@ -17,6 +17,7 @@ from p4embed.compiler.checked import (
     ErrorValue,
     Instance,
     InvalidHeaderValue,
+    MatchKindValue,
     StackValue,
     StructValue,
     TupleValue,
@@ -30,6 +31,7 @@ from p4embed.compiler.types import (
     ErrorType,
     IntType,
     ListType,
+    MatchKindType,
     NewType,
     StackType,
     StringType,
@@ -123,6 +125,8 @@ def combine(expression: ast.Expression, checked: CheckedProgram, lookup: Lookup)
             declaration = checked.names.get(expression)
             if isinstance(declaration, ast.ConstantDeclaration):
                 return lookup(declaration.value)
+            if isinstance(declaration, ast.EnumMember):
+                return _enum_member(declaration, type_, lookup)
             return None
         case ast.Member():
             return _member(expression, checked, lookup)
@@ -161,8 +165,13 @@ def combine(expression: ast.Expression, checked: CheckedProgram, lookup: Lookup)
             return StructValue(None, pairs) if len(pairs) == len(values) else None
         case ast.Call():
             info = checked.calls.get(expression)
-            if info is not None and info.kind is CallKind.BUILTIN and info.receiver is not None:
+            if info is None:
+                return None
+            if info.kind is CallKind.BUILTIN and info.receiver is not None:
                 return _size(info.name, info.receiver, checked)
+            if info.name == "static_assert" and info.kind is CallKind.EXTERN_FUNCTION:
+                check = info.arguments[0].value if info.arguments else None
+                return None if check is None else lookup(check)
     return None
 
 
@@ -185,18 +194,23 @@ def _member(expression: ast.Member, checked: CheckedProgram, lookup: Lookup) -> 
     if isinstance(declaration, ErrorMember):
         return ErrorValue(expression.member)
     if isinstance(declaration, ast.EnumMember):
-        type_ = checked.types[expression]
-        if not isinstance(type_, EnumType):
-            return None
-        if declaration.value is None:
-            return EnumValue(type_, expression.member)
-        number = lookup(declaration.value)
-        return EnumValue(type_, expression.member, number if isinstance(number, int) else None)
+        return _enum_member(declaration, checked.types[expression], lookup)
     base_type = checked.types.get(expression.base)
     if isinstance(base_type, StackType) and expression.member == "size":
         return base_type.size
     base = lookup(expression.base)
     return base.get(expression.member) if isinstance(base, StructValue) else None
+
+
+def _enum_member(declaration: ast.EnumMember, type_: Type | None, lookup: Lookup) -> Value | None:
+    if isinstance(type_, MatchKindType):
+        return MatchKindValue(declaration.name)
+    if not isinstance(type_, EnumType):
+        return None
+    if declaration.value is None:
+        return EnumValue(type_, declaration.name)
+    number = lookup(declaration.value)
+    return EnumValue(type_, declaration.name, number) if isinstance(number, int) else None
 
 
 def _number(value: Value) -> int | None:
@@ -282,7 +296,7 @@ def _arithmetic(expression: ast.Binary, op: str, a: int, b: int) -> int:
             raise EvaluationError("division by zero", expression.right.span)
         if a < 0 or b < 0:
             raise EvaluationError(
-                f"'{op}' is not defined for negative numbers",
+                f"operator '{op}' is not defined for negative numbers",
                 (expression.left if a < 0 else expression.right).span,
             )
         return a // b if op == "/" else a % b
@@ -292,7 +306,7 @@ def _arithmetic(expression: ast.Binary, op: str, a: int, b: int) -> int:
         if op == ">>":
             return a >> min(b, MAX_SHIFT)
         if b > MAX_SHIFT:
-            return 0
+            raise EvaluationError(f"a shift by more than {MAX_SHIFT}", expression.right.span)
         return a << b
     return a + b if op == "|+|" else a - b
 
