@@ -24,6 +24,7 @@ from p4embed.compiler.elaborate import elaborate
 from p4embed.compiler.flatten import flatten
 from p4embed.compiler.frontend import load
 from p4embed.compiler.legalise import legalise
+from p4embed.compiler.p4info_objects import Used
 from p4embed.compiler.preprocess import PreprocessorOptions
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class Compiled:
 
     program: ir.Program
     checked: CheckedProgram
-    used_tables: frozenset[str]
-    used_actions: frozenset[str]
+    used: Used
 
     def json_text(self) -> str:
         """The BMv2 JSON file."""
@@ -51,9 +51,7 @@ class Compiled:
         # The protobuf messages take long to import, and not every run wants them.
         from p4embed.compiler import p4info
 
-        return p4info.build(
-            self.checked, set(self.used_tables), set(self.used_actions), diagnostics
-        )
+        return p4info.build(self.checked, self.used, diagnostics)
 
 
 def compile_file(
@@ -92,9 +90,9 @@ def compile_checked(
         return None
     if on_pass is not None:
         on_pass("flatten", dump_lowered(lowered))
-    return Compiled(
-        lowered,
-        checked,
+    used = Used(
         frozenset(t.name for t in structured.tables),
         frozenset(structured.used_actions),
+        frozenset(structured.table_actions),
     )
+    return Compiled(lowered, checked, used)

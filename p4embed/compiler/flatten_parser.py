@@ -87,9 +87,7 @@ class _Parser:
         for t in source.transitions:
             match t:
                 case ir.Case(values, masks, target):
-                    last.transitions.append(
-                        ir.Case(values, masks, self.target(target, accept))
-                    )
+                    last.transitions.append(ir.Case(values, masks, self.target(target, accept)))
                 case ir.ValueSetCase(name, target):
                     last.transitions.append(ir.ValueSetCase(name, self.target(target, accept)))
                 case ir.Default(target):
@@ -139,9 +137,7 @@ class _Parser:
                     op = "assign_VL" if isinstance(target.type, ir.VarBits) else "assign"
                     state.ops.append(ir.Primitive(op, (target, value), source))
             case tree.Do(primitive):
-                state.ops.append(
-                    tree.map_primitive(primitive, lambda e: self.settled(state, e))
-                )
+                state.ops.append(tree.map_primitive(primitive, lambda e: self.settled(state, e)))
             case ir.Extract(target_name, stack, length, source):
                 if length is not None:
                     length = self.settled(state, length)
@@ -163,7 +159,9 @@ class _Parser:
                 self.graph(graph, after.name)
                 return after
             case tree.Repeat(source=source):
-                raise Unflattened("a loop in a parser state is not supported on target bmv2", source)
+                raise Unflattened(
+                    "a loop in a parser state is not supported on target bmv2", source
+                )
             case _:
                 raise Unflattened("this is not supported on target bmv2 in a parser", None)
         return state

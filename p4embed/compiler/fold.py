@@ -6,6 +6,7 @@ take operands whose types already agree; results are in the range of their type.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from p4embed.compiler import ir
@@ -238,9 +239,8 @@ def choice(condition: ir.Expr, yes: ir.Expr, no: ir.Expr) -> ir.Expr:
     return ir.Choice(condition, yes, no, type_)
 
 
-def map_children(expr: ir.Expr, rewrite: ir.Expr | object) -> ir.Expr:
+def map_children(expr: ir.Expr, rewrite: Callable[[ir.Expr], ir.Expr]) -> ir.Expr:
     """The expression with each operand replaced by `rewrite(operand)`."""
-    assert callable(rewrite)
     match expr:
         case ir.Unary(operand=operand) | ir.Cast(operand=operand) | ir.Slice(operand=operand):
             return replace(expr, operand=rewrite(operand))

@@ -238,8 +238,11 @@ LValue: TypeAlias = FieldRef | ElementField
 
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 BMV2_OPERATORS = frozenset(
-    (*"+-*/%&|^~", "<<", ">>", *COMPARISONS, "and", "or", "not")
-    + ("two_comp_mod", "usat_cast", "sat_cast", "d2b", "b2d")
+    (
+        *("+", "-", "*", "/", "%", "&", "|", "^", "~", "<<", ">>", "and", "or", "not"),
+        *("two_comp_mod", "usat_cast", "sat_cast", "d2b", "b2d"),
+        *COMPARISONS,
+    )
 )
 
 # --- storage -----------------------------------------------------------------------

@@ -19,7 +19,7 @@ from p4embed.compiler.diagnostics import Diagnostics, Span
 from p4embed.compiler.elaborate.context import control_plane_name
 from p4embed.compiler.elaborate.tables import DEFAULT_SIZE, key_name
 from p4embed.compiler.elaborate.values import Unsupported
-from p4embed.compiler.p4info_objects import Found, Kind, find_objects
+from p4embed.compiler.p4info_objects import Found, Kind, Used, find_objects
 from p4embed.compiler.p4info_types import TypeInfo, value_bytes
 from p4embed.compiler.types import EnumType, SetType, StructType, Type
 
@@ -43,14 +43,9 @@ METER_UNITS = {"packets": p4i.MeterSpec.PACKETS, "bytes": p4i.MeterSpec.BYTES}
 PACKAGE_KEYS = ("name", "version", "organization", "contact", "url", "arch")
 
 
-def build(
-    checked: CheckedProgram,
-    used_tables: set[str],
-    used_actions: set[str],
-    diagnostics: Diagnostics,
-) -> p4i.P4Info:
-    """The P4Info; `used_*` are control-plane names of what the program can reach."""
-    builder = _Builder(checked, find_objects(checked, used_tables, used_actions), diagnostics)
+def build(checked: CheckedProgram, used: Used, diagnostics: Diagnostics) -> p4i.P4Info:
+    """The P4Info; complete only if `diagnostics` has no error then."""
+    builder = _Builder(checked, used)
     try:
         builder.run()
     except Unsupported as problem:
@@ -122,16 +117,13 @@ def _number(annotations: Iterable[ast.Annotation], name: str) -> int | None:
 
 
 class _Builder:
-    def __init__(
-        self, checked: CheckedProgram, objects: list[Found], diagnostics: Diagnostics
-    ) -> None:
+    def __init__(self, checked: CheckedProgram, used: Used) -> None:
         self.checked = checked
-        self.objects = objects
-        self.diagnostics = diagnostics
+        self.used = used
+        self.objects = find_objects(checked, used)
         self.info = p4i.P4Info()
         self.types = TypeInfo(checked, self.info)
         self.symbols = ids.Symbols()
-        self.actions: dict[ast.ActionDeclaration, str] = {}
 
     def run(self) -> None:
         for found in self.objects:
@@ -187,6 +179,8 @@ class _Builder:
             return
         message = self.info.actions.add()
         self.preamble(message, ids.ACTION, found)
+        if found.name not in self.used.table_actions:
+            return  # What only controls call gets its arguments from them.
         # Parameters with a direction are bound in the program, not by the control plane.
         params = [p for p in declaration.parameters if p.direction is ast.Direction.NONE]
         numbers = self.field_ids([_given_id(p.annotations) for p in params], found.span)
@@ -231,7 +225,7 @@ class _Builder:
         for key, number in zip(keys, numbers, strict=True):
             if key.match_kind == "selector":
                 continue
-            field = message.match_fields.add(id=number, name=key_name(key))
+            field = message.match_fields.add(id=number, name=key_name(self.checked, key))
             _annotate(field, key.annotations)
             _document(field, key.annotations)
             type_ = self.checked.type_of(key.expression)
@@ -377,6 +371,8 @@ class _Builder:
         group = _number(found.annotations, "max_group_size")
         if group is not None and message.with_selector:
             message.max_group_size = group
+        if message.with_selector:
+            _selector_size(message, found.annotations)
         users = sorted(
             table.name
             for table in self.objects
@@ -471,6 +467,25 @@ class _Builder:
         _document(package, annotations)
 
 
+def _selector_size(message: Message, annotations: list[ast.Annotation]) -> None:
+    """`@selector_size_semantics("sum_of_members")` and its like."""
+    for a in annotations:
+        if a.name != "selector_size_semantics":
+            continue
+        meaning = str(a.literals[0]).lower() if a.literals else ""
+        if meaning == "sum_of_weights":
+            message.sum_of_weights.SetInParent()
+        elif meaning == "sum_of_members":
+            message.sum_of_members.SetInParent()
+            weight = _number(annotations, "max_member_weight")
+            if weight is not None:
+                message.sum_of_members.max_member_weight = weight
+        else:
+            raise Unsupported(
+                '@selector_size_semantics wants "sum_of_weights" or "sum_of_members"', a.span
+            )
+
+
 # --- helpers -----------------------------------------------------------------------
 
 _EXTERN_KINDS = {
@@ -513,7 +528,7 @@ def _size(found: Found) -> int:
     return size
 
 
-def _match_annotation(declaration: ast.Declaration) -> int:
+def _match_annotation(declaration: ast.Declaration) -> p4i.MatchField.MatchType.ValueType:
     for a in declaration.annotations:
         if a.name == "match" and a.literals and str(a.literals[0]) in MATCH_TYPES:
             return MATCH_TYPES[str(a.literals[0])]
@@ -538,5 +553,3 @@ def _pairs(annotation: ast.Annotation) -> Iterator[tuple[str, str | int]]:
         if equals == "=":
             text = value.strip('"')
             yield key, int(text, 0) if not value.startswith('"') else text
-
-

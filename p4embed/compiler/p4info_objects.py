@@ -70,24 +70,29 @@ class Found:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Control-plane names of what a program can reach."""
+
+    tables: frozenset[str]
+    actions: frozenset[str]
+    table_actions: frozenset[str]
+    """Actions that some table runs; the others are called by controls only."""
+
+
 def _globals(checked: CheckedProgram) -> set[ast.Node]:
     return {d for d in checked.program.declarations if isinstance(d, ast.ActionDeclaration)}
 
 
-def find_objects(
-    checked: CheckedProgram, used_tables: set[str], used_actions: set[str]
-) -> list[Found]:
-    """All objects that P4Info lists, `used_*` being the names of those that are reachable."""
-    return _Finder(checked, used_tables, used_actions).run()
+def find_objects(checked: CheckedProgram, used: Used) -> list[Found]:
+    """All objects that P4Info lists."""
+    return _Finder(checked, used).run()
 
 
 class _Finder:
-    def __init__(
-        self, checked: CheckedProgram, used_tables: set[str], used_actions: set[str]
-    ) -> None:
+    def __init__(self, checked: CheckedProgram, used: Used) -> None:
         self.checked = checked
-        self.used_tables = used_tables
-        self.used_actions = used_actions
+        self.used = used
         self.globals = _globals(checked)
         self.actions: dict[str, Found] = {}
         self.externs: dict[str, Found] = {}
@@ -157,7 +162,7 @@ class _Finder:
 
     def action(self, declaration: ast.ActionDeclaration, path: str) -> None:
         name = control_plane_name(path, declaration)
-        if name in self.actions or name not in self.used_actions:
+        if name in self.actions or name not in self.used.actions:
             return
         self.actions[name] = Found(
             Kind.ACTION,
@@ -188,9 +193,7 @@ class _Finder:
                     )
         for call in _calls(control.body):
             info = self.checked.calls[call]
-            if info.kind is CallKind.ACTION and isinstance(
-                info.declaration, ast.ActionDeclaration
-            ):
+            if info.kind is CallKind.ACTION and isinstance(info.declaration, ast.ActionDeclaration):
                 yield from self.if_global(info.declaration)
 
     def if_global(self, declaration: ast.ActionDeclaration) -> Iterator[ast.ActionDeclaration]:
@@ -201,7 +204,7 @@ class _Finder:
 
     def table(self, instance: Instance, declaration: ast.TableDeclaration, path: str) -> None:
         name = control_plane_name(path, declaration)
-        if name not in self.used_tables:
+        if name not in self.used.tables:
             return
         found = Found(
             Kind.TABLE,
@@ -239,14 +242,10 @@ class _Finder:
         local = declaration in instance.children
         return self.externs.get(control_plane_name(path if local else "", declaration))
 
-    def extern(
-        self, instance: Instance, name: str, annotations: list[ast.Annotation]
-    ) -> Found:
+    def extern(self, instance: Instance, name: str, annotations: list[ast.Annotation]) -> Found:
         node = instance.node
         declaration = node if isinstance(node, ast.Declaration) else None
-        found = Found(
-            Kind.EXTERN, name, node.span, declaration, instance, annotations=annotations
-        )
+        found = Found(Kind.EXTERN, name, node.span, declaration, instance, annotations=annotations)
         return self.externs.setdefault(name, found)
 
     # --- the rest ---

@@ -193,6 +193,8 @@ class Program:
     tables: list[Table] = field(default_factory=list)
     used_actions: set[str] = field(default_factory=set)
     """Control-plane names of the actions that a table or a control runs."""
+    table_actions: set[str] = field(default_factory=set)
+    """Of those, the ones that a table runs."""
 
 
 # --- walking -----------------------------------------------------------------------
@@ -251,9 +253,7 @@ def _map(statement: Statement, rewrite: Rewrite) -> Statement:
                 statement,
                 hit=None if hit is None else map_statements(hit, rewrite),
                 miss=None if miss is None else map_statements(miss, rewrite),
-                by_action=None
-                if by_action is None
-                else _map_branches(by_action, rewrite),
+                by_action=None if by_action is None else _map_branches(by_action, rewrite),
             )
         case CallParser(graph):
             map_graph(graph, rewrite)

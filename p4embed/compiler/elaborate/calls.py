@@ -94,7 +94,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
     receiver = expressions.natural(ctx, info.receiver)
     match info.name, receiver:
         case "isValid", _:
-            return expressions.validity(ctx, receiver, expr)
+            return expressions.validity(receiver, expr)
         case "setValid", HeaderPlace() | ElementPlace():
             lvalues.set_valid(ctx, receiver, expr.span)
             return None
@@ -163,7 +163,7 @@ def bind(
                 for j, (other, v) in enumerate(zip(arguments, given, strict=True))
             )
         if not written:
-            scope.bindings[parameter] = _bind_in(ctx, argument, value, alias, scope)
+            scope.bindings[parameter] = _bind_in(ctx, argument, value, alias)
             continue
         if not alias:
             assert not isinstance(value, SlicePlace)
@@ -211,7 +211,7 @@ def _argument(ctx: Context, argument: BoundArgument, span: Span) -> Value | Slic
 
 
 def _bind_in(
-    ctx: Context, argument: BoundArgument, value: Value | SlicePlace, alias: bool, scope: Scope
+    ctx: Context, argument: BoundArgument, value: Value | SlicePlace, alias: bool
 ) -> Value:
     assert not isinstance(value, SlicePlace)
     if isinstance(value, IntValue | Text | InstanceValue | PacketValue | ir.Const | ir.BoolConst):

@@ -80,7 +80,10 @@ def _is_checksum(ctx: Context, call: ast.Call) -> bool:
 
 def _checksum(ctx: Context, call: ast.Call, info: CallInfo, outer: ir.Expr) -> None:
     condition_expr, data_expr, target_expr, algorithm_expr = (a.value for a in info.arguments)
-    assert condition_expr and data_expr and target_expr and algorithm_expr
+    assert condition_expr is not None
+    assert data_expr is not None
+    assert target_expr is not None
+    assert algorithm_expr is not None
     condition = fold.logical_and(outer, expressions.scalar(ctx, condition_expr))
     data = expressions.evaluate(ctx, data_expr)
     target = lvalues.lvalue(ctx, target_expr)

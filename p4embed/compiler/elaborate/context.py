@@ -104,6 +104,8 @@ class World:
     meter_results: dict[str, ir.FieldRef] = field(default_factory=dict)
     used_actions: set[str] = field(default_factory=set)
     """Control-plane names of the actions that a table or a control runs."""
+    table_actions: set[str] = field(default_factory=set)
+    """Of those, the ones that a table runs."""
 
     def unique(self, wanted: str) -> str:
         """A name for a generated object that nothing else has."""

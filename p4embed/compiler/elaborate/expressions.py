@@ -230,9 +230,9 @@ def natural(ctx: Context, expr: ast.Expression) -> Value:
                 ctx, evaluate(ctx, operand), ctx.resolve(ctx.checked.type_nodes[node]), operand
             )
         case ast.Call():
-            value = calls.call(ctx, expr)
-            assert value is not None, "a void call has no value"
-            return value
+            result = calls.call(ctx, expr)
+            assert result is not None, "a void call has no value"
+            return result
         case ast.ListExpression(elements=elements, dots=dots):
             return _list(ctx, expr, elements, dots)
         case ast.StructExpression():
@@ -285,7 +285,7 @@ def _member(ctx: Context, expr: ast.Member) -> Value:
             return fold.const(ctx.world.error_number(declaration.name), ir.BIT32)
         case ast.EnumMember():
             enum = underlying(ctx.natural_type(expr))
-            assert isinstance(enum, EnumType) and enum.underlying is None
+            assert isinstance(enum, EnumType)
             return fold.const(enum_number(enum, resolved.name), ir.BIT32)
     if isinstance(expr.base, ast.Call):
         info = ctx.checked.calls[expr.base]
@@ -462,10 +462,11 @@ def _parts(value: Value) -> list[Value] | None:
 
 
 def _header_equality(ctx: Context, left: Value, right: Value, expr: ast.Expression) -> ir.Expr:
-    valid_left, valid_right = validity(ctx, left, expr), validity(ctx, right, expr)
+    valid_left, valid_right = validity(left, expr), validity(right, expr)
     same: ir.Expr = fold.TRUE
-    type_ = left.type if isinstance(left, HeaderPlace | ElementPlace) else right.type
-    assert isinstance(type_, StructType)
+    headers = (HeaderPlace, ElementPlace, HeaderLiteral, InvalidHeader)
+    assert isinstance(left, headers)
+    type_ = left.type
     for f in type_.fields:
         same = fold.logical_and(
             same,
@@ -478,7 +479,7 @@ def _header_equality(ctx: Context, left: Value, right: Value, expr: ast.Expressi
     return fold.logical_or(both_invalid, fold.logical_and(both_valid, same))
 
 
-def validity(ctx: Context, value: Value, expr: ast.Expression) -> ir.Expr:
+def validity(value: Value, expr: ast.Expression) -> ir.Expr:
     """`value.isValid()`."""
     match value:
         case HeaderPlace(instance):
@@ -523,14 +524,10 @@ def _ternary(ctx: Context, expr: ast.Ternary) -> Value:
     if isinstance(condition, ir.BoolConst):
         ctx.out.extend(first if condition.value else second)
         return yes if condition.value else no
-    simple = not first and not second and is_scalar(yes) and is_scalar(no)
-    if simple and not isinstance(yes.type, ir.VarBits):
-        return fold.choice(condition, yes, no)
     type_ = ctx.type_of(expr)
-    if isinstance(yes, IntValue) or isinstance(no, IntValue):
-        yes, no = convert(ctx, yes, type_, expr), convert(ctx, no, type_, expr)
-        if is_scalar(yes) and is_scalar(no) and not first and not second:
-            return fold.choice(condition, yes, no)
+    yes, no = convert(ctx, yes, type_, expr), convert(ctx, no, type_, expr)
+    if is_scalar(yes) and is_scalar(no) and not first and not second:
+        return fold.choice(condition, yes, no)
     result = ctx.storage.allocate(type_, f"{ctx.scope.path}.tmp", expr.span)
     for branch, value in ((first, yes), (second, no)):
         with ctx.collecting() as stores:

@@ -24,7 +24,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     touches,
 )
-from p4embed.compiler.types import StructType
+from p4embed.compiler.types import StructType, Type
 
 
 def header_field(
@@ -42,7 +42,7 @@ def _field(
     ctx: Context,
     base: HeaderPlace | ElementPlace | LastElement,
     header: StructType,
-    type_: object,
+    type_: Type,
     path: str,
     span: Span,
 ) -> Value:

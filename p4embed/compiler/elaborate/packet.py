@@ -111,4 +111,3 @@ def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, in
             lvalues.store(ctx, lvalues.header_field(ctx, place, name, span), value, span)
         return place, offset
     return StructValue(fields), offset
-

@@ -54,6 +54,7 @@ def elaborate(
         return None
     program.tables = list(world.tables.values())
     program.used_actions = world.used_actions
+    program.table_actions = world.table_actions
     lowered.errors = [(name, i) for i, name in enumerate(checked.errors)]
     lowered.enums = _enums(checked)
     return program

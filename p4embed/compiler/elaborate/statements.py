@@ -143,7 +143,8 @@ def _exit(ctx: Context, span: Span) -> None:
 def _switch(ctx: Context, item: ast.Switch) -> None:
     subject = item.subject
     if isinstance(ctx.natural_type(subject), ActionEnumType):
-        assert isinstance(subject, ast.Member) and isinstance(subject.base, ast.Call)
+        assert isinstance(subject, ast.Member)
+        assert isinstance(subject.base, ast.Call)
         branches = _action_branches(ctx, item)
         call = subject.base
         tables.apply(ctx, call, ctx.checked.calls[call], switch=branches)

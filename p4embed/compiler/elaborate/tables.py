@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.ast import Direction
-from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
+from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind, CheckedProgram
 from p4embed.compiler.elaborate import blocks, calls, expressions, externs
 from p4embed.compiler.elaborate.context import Context, Scope, Site, control_plane_name
 from p4embed.compiler.elaborate.keysets import key_match
+from p4embed.compiler.elaborate.storage import annotated_string
 from p4embed.compiler.elaborate.values import (
     InstanceValue,
     IntValue,
@@ -57,7 +60,7 @@ def apply(
     by_action = None
     if switch is not None:
         by_action = {}
-        for i, action in enumerate(known.actions):
+        for i in range(len(known.actions)):
             branch = switch.get(_declaration_of(ctx, declaration, i), switch.get(None))
             if branch:
                 by_action[i] = branch
@@ -102,31 +105,42 @@ def _evaluate_keys(
     return targets
 
 
-def key_name(element: ast.KeyElement) -> str:
-    """The name of a match field: `@name`, or the expression as it is written."""
+def key_name(checked: CheckedProgram, element: ast.KeyElement) -> str:
+    """The name of a match field: `@name`, or the expression as it is written.
+
+    Raises:
+        Unsupported: the expression is computed, so it has no name.
+    """
     for a in element.annotations:
         if a.name == "name" and a.literals:
             return str(a.literals[0])
-    return expression_name(element.expression)
+    return _expression_name(checked, element.expression)
 
 
-def expression_name(expr: ast.Expression) -> str:
-    """An expression as the name of a match field."""
+def _expression_name(checked: CheckedProgram, expr: ast.Expression) -> str:
+    def name_of(part: ast.Expression) -> str:
+        return _expression_name(checked, part)
+
     match expr:
         case ast.Member(base=base, member=member):
-            return f"{expression_name(base)}.{member}"
+            field = checked.names.get(expr)
+            if isinstance(field, ast.StructField):
+                member = annotated_string(field, "name") or member
+            # A field's name that begins with a dot stands for the whole path.
+            return member[1:] if member.startswith(".") else f"{name_of(base)}.{member}"
         case ast.PathExpression(name=name):
             return name
         case ast.Index(base=base, index=index):
-            return f"{expression_name(base)}[{expression_name(index)}]"
+            return f"{name_of(base)}[{name_of(index)}]"
         case ast.Slice(base=base, high=high, low=low):
-            return f"{expression_name(base)}[{expression_name(high)}:{expression_name(low)}]"
+            return f"{name_of(base)}[{name_of(high)}:{name_of(low)}]"
         case ast.Call(callee=ast.Member(base=base, member="isValid")):
-            return f"{expression_name(base)}.$valid$"
+            return f"{name_of(base)}.$valid$"
         case ast.Binary(op="&", left=left, right=right):
-            return f"{expression_name(left)} & {expression_name(right)}"
+            return f"{name_of(left)} & {name_of(right)}"
         case ast.IntLiteral(value=value):
-            return str(value)
+            is_hex = re.match(r"(\d+[ws])?0[xX]", expr.span.text) is not None
+            return hex(value) if is_hex else str(value)
     raise Unsupported("a key that is computed needs a name", expr.span, 'add @name("...") to it')
 
 
@@ -147,7 +161,7 @@ def _build(
     table = tree.Table(
         name,
         [
-            ir.Key(target, element.match_kind, key_name(element))
+            ir.Key(target, element.match_kind, key_name(ctx.checked, element))
             for target, element in zip(targets, elements, strict=True)
             if element.match_kind != "selector"
         ],
@@ -214,6 +228,7 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
         calls.copy_out(ctx, copies)
     name = blocks.action_name(ctx, declaration)
     ctx.world.used_actions.add(name)
+    ctx.world.table_actions.add(name)
     return tree.TableAction(name, params, body, declaration.span)
 
 
