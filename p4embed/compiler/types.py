@@ -494,3 +494,21 @@ def size_in_bits(type_: Type) -> tuple[int, int] | None:
     if union:
         return min((k[0] for k in known), default=0), max((k[1] for k in known), default=0)
     return sum(k[0] for k in known), sum(k[1] for k in known)
+
+
+SIZE_METHODS = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
+"""Methods that give the size of a value or type (specification, section 9)."""
+
+
+def builtin_methods(type_: Type) -> tuple[str, ...]:
+    """Methods that values of the type have by themselves."""
+    match type_:
+        case StructType() if type_.is_header:
+            return ("isValid", "setValid", "setInvalid", *SIZE_METHODS)
+        case StructType() if type_.is_union:
+            return ("isValid", *SIZE_METHODS)
+        case StackType():
+            return ("push_front", "pop_front", *SIZE_METHODS)
+        case UnknownType() | IntType() | ExternType() | BlockType() | PackageType() | TableType():
+            return ()
+    return SIZE_METHODS
