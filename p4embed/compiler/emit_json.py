@@ -151,7 +151,7 @@ def value(expr: ir.Expr) -> Json:
         case ir.Lookahead(offset, type_):
             return {"type": "lookahead", "value": [offset, type_.width]}
     plain = data(expr)
-    if plain["type"] == "expression":
+    if plain["type"] in ("expression", "stack_field"):
         return {"type": "expression", "value": plain}
     return plain
 
@@ -351,7 +351,9 @@ class _Emitter:
             **source_info(state.source),
             "parser_ops": [self.parser_op(op) for op in state.ops],
             "transitions": [_transition(t, widths) for t in state.transitions],
-            "transition_key": [value(k) for k in state.key],
+            "transition_key": [
+                data(k) if isinstance(k, ir.LastField) else value(k) for k in state.key
+            ],
         }
 
     def parser_op(self, op: ir.ParserOp) -> Json:

@@ -30,6 +30,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
     is_scalar,
+    last_element,
     leaves,
     scalar_type,
     underlying,
@@ -486,6 +487,8 @@ def validity(value: Value, expr: ast.Expression) -> ir.Expr:
             return ir.Valid(instance)
         case ElementPlace(element):
             return ir.ElementValid(element)
+        case LastElement():
+            return ir.ElementValid(last_element(value).element)
         case HeaderLiteral():
             return fold.TRUE
         case InvalidHeader():

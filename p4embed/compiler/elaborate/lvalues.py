@@ -20,6 +20,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
     is_scalar,
+    last_element,
     overlap,
     scalar_type,
     touches,
@@ -78,8 +79,20 @@ def lvalue(ctx: Context, expr: ast.Expression) -> Value | SlicePlace:
     match expr:
         case ast.PathExpression() | ast.Member() | ast.Index():
             # A place has no natural-to-wanted conversion, so the conversion is left out.
-            return expressions.natural(ctx, expr)
+            return _writable(ctx, expressions.natural(ctx, expr))
     raise Unsupported("this cannot be assigned to on target bmv2", expr.span)
+
+
+def _writable(ctx: Context, place: Value) -> Value:
+    """The place by other means, if it is one that BMv2 can only read."""
+    match place:
+        case LastElement():
+            return last_element(place)
+        case ir.LastField(stack, name, type_):
+            header = ctx.storage.stack_element_type(stack)
+            element = ir.StackElement(stack, ir.LastIndex(stack))
+            return ir.ElementField(element, name, header.offset(name), type_)
+    return place
 
 
 def store(ctx: Context, place: Value | SlicePlace, value: Value, span: Span) -> None:
@@ -170,7 +183,7 @@ def _store_header(
             for f in type_.fields:
                 store(ctx, header_field(ctx, place, f.name, span), fields[f.name], span)
         case LastElement():
-            raise Unsupported("copying '.last' is not supported on target bmv2", span)
+            _store_header(ctx, place, last_element(value), span)
         case StructValue(fields):
             _store_header(ctx, place, HeaderLiteral(place.type, fields), span)
         case _:

@@ -160,6 +160,11 @@ class Storage:
         )
         return UnionPlace(name, type_, members)
 
+    def stack_element_type(self, stack: str) -> ir.HeaderType:
+        """The header type of a stack's elements."""
+        name = next(s.type for s in self.program.stacks if s.name == stack)
+        return next(t for t in self.program.header_types if t.name == name)
+
     def stack(self, type_: StackType, name: str, span: Span) -> StackPlace:
         """A new header stack."""
         if not isinstance(type_.element, StructType) or not type_.element.is_header:

@@ -371,7 +371,7 @@ def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
     assert declaration.entries is not None
     entries = declaration.entries.entries
     if all(e.priority is None for e in entries):
-        return list(range(1, len(entries) + 1))
+        return [_annotated_priority(e) or i for i, e in enumerate(entries, start=1)]
     wins = declaration.find("largest_priority_wins")
     largest = wins is None or expressions.scalar(ctx, wins.value) == fold.TRUE
     step = declaration.find("priority_delta")
@@ -385,3 +385,11 @@ def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
         else:
             given.append(given[-1] - delta if largest else given[-1] + delta)
     return [max(given) + 1 - p for p in given] if largest else given
+
+
+def _annotated_priority(entry: ast.TableEntry) -> int | None:
+    """`@priority(n)`, which p4c hands to BMv2 as it is."""
+    for a in entry.annotations:
+        if a.name == "priority" and a.literals and isinstance(a.literals[0], int):
+            return a.literals[0]
+    return None

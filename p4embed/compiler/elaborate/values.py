@@ -118,6 +118,13 @@ class LastElement:
     stack: StackPlace
 
 
+def last_element(last: LastElement) -> ElementPlace:
+    """`stack.last` as the element by the index of the one extracted last."""
+    type_ = last.stack.type.element
+    assert isinstance(type_, StructType)
+    return ElementPlace(ir.StackElement(last.stack.name, ir.LastIndex(last.stack.name)), type_)
+
+
 @dataclass(frozen=True, slots=True)
 class UnionPlace:
     """A header union."""
