@@ -60,6 +60,7 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         with inner.collecting() as body:
             run_body(inner, scope, declaration.body, copies)
         name = action_name(ctx, declaration)
+        ctx.world.claim("action", name, declaration, declaration.name_span)
         ctx.world.used_actions.add(name)
         ctx.emit(tree.CallAction(name, body, expr.span))
 

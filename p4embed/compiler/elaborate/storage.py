@@ -68,6 +68,7 @@ class Storage:
         if found is None:
             name = self._free(str(type_), self._type_names)
             found = ir.HeaderType(name, _header_fields(type_, ""), type_.declaration.span)
+            _check_width(found, type_.declaration)
             self._types[type_] = found
             self.program.header_types.append(found)
         return found
@@ -179,6 +180,26 @@ class Storage:
             )
         )
         return StackPlace(name, type_, elements)
+
+
+def _check_width(type_: ir.HeaderType, declaration: ast.StructDeclaration) -> None:
+    """BMv2 reads and writes headers by whole bytes."""
+    width = 0
+    for f in type_.fields:
+        match f.type:
+            case ir.Bits(bits):
+                width += bits
+            case ir.Bool():
+                width += 1
+            case ir.VarBits(most):
+                width += most
+    if width % 8:
+        raise Unsupported(
+            f"header '{declaration.name}' has {width} bits; "
+            "target bmv2 wants headers of whole bytes",
+            declaration.name_span,
+            f"add a padding field of {8 - width % 8} bits",
+        )
 
 
 def _header_fields(type_: StructType, prefix: str) -> list[ir.HeaderField]:

@@ -158,6 +158,12 @@ def _build(
             )
     elements = declaration.key or []
     name = control_plane_name(scope.path, declaration)
+    if any(t.name == name for t in ctx.world.tables.values()):
+        raise Unsupported(
+            f"two tables have the control-plane name '{name}'",
+            declaration.name_span,
+            'give one of them another name with @name("...")',
+        )
     table = tree.Table(
         name,
         [
@@ -226,6 +232,7 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
         copies = calls.bind(ctx, bound, scope, declaration.span, shares_storage=True)
         blocks.run_body(ctx, scope, declaration.body, copies)
     name = blocks.action_name(ctx, declaration)
+    ctx.world.claim("action", name, declaration, declaration.name_span)
     ctx.world.used_actions.add(name)
     ctx.world.table_actions.add(name)
     return tree.TableAction(name, params, body, declaration.span)
@@ -342,6 +349,7 @@ def _entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table)
     assert declaration.entries is not None
     elements = declaration.key or []
     table.entries = []
+    seen: set[tuple[ir.Match, ...]] = set()
     numbers = _priorities(ctx, declaration)
     for number, entry in zip(numbers, declaration.entries.entries, strict=True):
         keyset = entry.keyset
@@ -358,6 +366,10 @@ def _entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table)
                 f"action '{entry.action.name}' is not among the table's actions",
                 entry.action.span,
             )
+        if all(m.kind == "exact" for m in matches):
+            if matches in seen:
+                raise Unsupported("an entry before this one has the same key", entry.span)
+            seen.add(matches)
         table.entries.append(tree.TableEntry(matches, call, number, entry.span))
 
 
@@ -372,6 +384,11 @@ def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
     entries = declaration.entries.entries
     if all(e.priority is None for e in entries):
         return [_annotated_priority(e) or i for i, e in enumerate(entries, start=1)]
+    if all(k.match_kind in ("exact", "lpm") for k in declaration.key or []):
+        raise Unsupported(
+            "entries of a table with keys of kind exact and lpm only have no priority",
+            next(e.span for e in entries if e.priority is not None),
+        )
     wins = declaration.find("largest_priority_wins")
     largest = wins is None or expressions.scalar(ctx, wins.value) == fold.TRUE
     step = declaration.find("priority_delta")

@@ -101,6 +101,7 @@ def method(ctx: Context, receiver: InstanceValue, expr: ast.Call, info: CallInfo
             result = lvalues.lvalue(ctx, call.expression(0))
             type_ = result.type if isinstance(result, ir.FieldRef) else ir.BIT32
             assert isinstance(type_, ir.Bits)
+            ctx.world.meter_reads.setdefault(receiver.path, expr.span)
             colour = externs.direct_meter_result(ctx, receiver, type_)
             lvalues.store(ctx, result, fold.cast(colour, type_), expr.span)
         case "register", "read":
