@@ -85,8 +85,10 @@ def data(expr: ir.Expr) -> Json:
             return {"type": "field", "value": [instance, "$valid$"]}
         case ir.ParamRef(index):
             return {"type": "local", "value": index}
-        case ir.LastField(stack, name):
+        case ir.LastField(stack, name, _, None):
             return {"type": "stack_field", "value": [stack, name]}
+        case ir.LastField(stack, name, _, member):
+            return {"type": "union_stack_field", "value": [stack, member, name]}
         case ir.LastIndex(stack):
             stack_ref = {"type": "header_stack", "value": stack}
             return _op("last_stack_index", None, stack_ref)
@@ -225,7 +227,15 @@ class _Emitter:
                 }
                 for i, u in enumerate(p.unions)
             ],
-            "header_union_stacks": [],
+            "header_union_stacks": [
+                {
+                    "name": s.name,
+                    "id": i,
+                    "union_type": s.type,
+                    "header_union_ids": [self.union_ids[m] for m in s.members],
+                }
+                for i, s in enumerate(p.union_stacks)
+            ],
             "field_lists": [
                 {
                     "id": f.id,
@@ -358,9 +368,11 @@ class _Emitter:
 
     def parser_op(self, op: ir.ParserOp) -> Json:
         match op:
-            case ir.Extract(target, stack, length):
+            case ir.Extract(target, stack, length, _, member):
                 parameters: list[Json] = [
-                    {"type": "stack" if stack else "regular", "value": target}
+                    {"type": "union_stack", "value": [target, member]}
+                    if member is not None
+                    else {"type": "stack" if stack else "regular", "value": target}
                 ]
                 if length is None:
                     return {"op": "extract", "parameters": parameters}

@@ -144,11 +144,15 @@ class ElementValid:
 
 @dataclass(frozen=True, slots=True)
 class LastField:
-    """A field of the element of a stack that was extracted last (parser only)."""
+    """A field of the element of a stack that was extracted last (parser only).
+
+    In a stack of header unions, of the union's `member`; only a transition can read that.
+    """
 
     stack: str
     field: str
     type: Scalar
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +297,15 @@ class HeaderStack:
 
 
 @dataclass(frozen=True, slots=True)
+class UnionStack:
+    """Header unions `members` as a stack."""
+
+    name: str
+    type: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnionType:
     """A header union type: member name and header type, in order."""
 
@@ -316,8 +329,8 @@ class HeaderUnion:
 class Ref:
     """An object that is named as an argument; `kind` is BMv2's word for its type.
 
-    Kinds: `header`, `header_stack`, `header_union`, `calculation`, `counter_array`,
-    `meter_array`, `register_array`, `string` (then `name` is the text itself).
+    Kinds: `header`, `header_stack`, `header_union`, `header_union_stack`, `calculation`,
+    `counter_array`, `meter_array`, `register_array`, `string` (then `name` is the text itself).
     """
 
     kind: str
@@ -355,12 +368,16 @@ class Primitive:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Extract into a header, or the next element of a stack; `length` for a varbit field."""
+    """Extract into a header, or the next element of a stack; `length` for a varbit field.
+
+    In a stack of header unions, into the `member` of the next union.
+    """
 
     target: str
     stack: bool = False
     length: Expr | None = None
     source: Span | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -658,6 +675,7 @@ class Program:
     stacks: list[HeaderStack] = field(default_factory=list)
     union_types: list[UnionType] = field(default_factory=list)
     unions: list[HeaderUnion] = field(default_factory=list)
+    union_stacks: list[UnionStack] = field(default_factory=list)
     errors: list[tuple[str, int]] = field(default_factory=list)
     enums: list[tuple[str, list[tuple[str, int]]]] = field(default_factory=list)
     parser: Parser = field(default_factory=lambda: Parser("parser"))

@@ -103,7 +103,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         case (("push_front" | "pop_front"), StackPlace(name)):
             count = min(expressions.number(ctx, expr.arguments[0].value), receiver.type.size)
             op = "push" if info.name == "push_front" else "pop"
-            lvalues.do(ctx, op, (ir.Ref("header_stack", name), ir.Number(count)), expr.span)
+            lvalues.do(ctx, op, (ir.Ref(receiver.kind, name), ir.Number(count)), expr.span)
             return None
     raise Unsupported(f"'{info.name}' is not supported on target bmv2 here", expr.span)
 

@@ -26,6 +26,7 @@ from p4embed.compiler.elaborate.values import (
     StackPlace,
     StructValue,
     Text,
+    UnionMember,
     UnionPlace,
     Unsupported,
     Value,
@@ -303,7 +304,14 @@ def member_of(ctx: Context, base: Value, name: str, expr: ast.Expression) -> Val
             return fields[name]
         case HeaderLiteral(_, fields):
             return fields[name]
-        case HeaderPlace() | ElementPlace() | LastElement():
+        case NextElement(stack) | LastElement(stack) if stack.kind == "header_union_stack":
+            union = stack.type.element
+            assert isinstance(union, StructType)
+            member = union.find(name)
+            assert member is not None
+            assert isinstance(member.type, StructType)
+            return UnionMember(base, name, member.type)
+        case HeaderPlace() | ElementPlace() | LastElement() | UnionMember():
             return lvalues.header_field(ctx, base, name, expr.span)
         case InvalidHeader(type_):
             declared = type_.find(name)
@@ -348,6 +356,11 @@ def element_of(ctx: Context, base: Value, expr: ast.Index) -> Value:
         return base.elements[index.value]
     element_type = base.type.element
     assert isinstance(element_type, StructType)
+    if element_type.is_union:
+        raise Unsupported(
+            "an index of a stack of header unions must be known while compiling on target bmv2",
+            expr.index.span,
+        )
     if not fold.is_leaf(as_scalar(ctx, index, expr.index)):
         index = ctx.save(as_scalar(ctx, index, expr.index), "index")
     return ElementPlace(ir.StackElement(base.name, as_scalar(ctx, index, expr.index)), element_type)

@@ -168,9 +168,18 @@ class Storage:
 
     def stack(self, type_: StackType, name: str, span: Span) -> StackPlace:
         """A new header stack."""
-        if not isinstance(type_.element, StructType) or not type_.element.is_header:
-            raise Unsupported("a stack of header unions is not supported on target bmv2", span)
+        assert isinstance(type_.element, StructType)
         name = self._free(name, self._names)
+        if type_.element.is_union:
+            unions = tuple(
+                self.union(type_.element, f"{name}[{i}]", span) for i in range(type_.size)
+            )
+            self.program.union_stacks.append(
+                ir.UnionStack(
+                    name, self.union_type(type_.element).name, tuple(u.name for u in unions)
+                )
+            )
+            return StackPlace(name, type_, unions)
         elements = tuple(
             self.header(type_.element, f"{name}[{i}]", span) for i in range(type_.size)
         )

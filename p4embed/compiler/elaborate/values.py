@@ -94,7 +94,13 @@ class StackPlace:
 
     name: str
     type: StackType
-    elements: tuple[HeaderPlace, ...]
+    elements: tuple[HeaderPlace | UnionPlace, ...]
+
+    @property
+    def kind(self) -> str:
+        """BMv2's word for the kind of stack."""
+        unions = any(isinstance(e, UnionPlace) for e in self.elements)
+        return "header_union_stack" if unions else "header_stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,15 @@ class LastElement:
     """`stack.last` in a parser."""
 
     stack: StackPlace
+
+
+@dataclass(frozen=True, slots=True)
+class UnionMember:
+    """A member of `stack.next` or `stack.last` in a stack of header unions."""
+
+    element: NextElement | LastElement
+    name: str
+    type: StructType
 
 
 def last_element(last: LastElement) -> ElementPlace:
@@ -170,6 +185,7 @@ Value: TypeAlias = (
     | NextElement
     | LastElement
     | UnionPlace
+    | UnionMember
     | PacketValue
     | InstanceValue
 )
@@ -265,7 +281,7 @@ def touches(value: Value) -> Iterator[tuple[str, str]]:
         case StackPlace(name, _, elements):
             yield name, "*"
             for e in elements:
-                yield e.instance, "*"
+                yield from touches(e)
         case StackLiteral(parts):
             for part in parts:
                 yield from touches(part)
@@ -274,6 +290,8 @@ def touches(value: Value) -> Iterator[tuple[str, str]]:
         case UnionPlace(members=members):
             for m in members.values():
                 yield m.instance, "*"
+        case UnionMember(element):
+            yield from touches(element)
         case StructValue() | HeaderLiteral():
             for leaf in leaves(value):
                 yield from touches(leaf)
