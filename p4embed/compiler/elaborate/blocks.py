@@ -5,7 +5,7 @@ from __future__ import annotations
 from p4embed.compiler import ast, tree
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.elaborate import calls, expressions, statements
+from p4embed.compiler.elaborate import calls, conversions, expressions, statements
 from p4embed.compiler.elaborate.context import (
     Context,
     CopyOut,
@@ -156,13 +156,13 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
             type_ = ctx.checked.declared.get(parameter)
             value: Value = IntValue(given)
             if type_ is not None:
-                value = expressions.from_constant(
+                value = conversions.from_constant(
                     ctx, given, type_, ast.IntLiteral(parameter.span, given)
                 )
             scope.bindings[parameter] = value
         else:
             type_ = ctx.checked.declared[parameter]
-            scope.bindings[parameter] = expressions.from_constant(
+            scope.bindings[parameter] = conversions.from_constant(
                 ctx, given, type_, ast.IntLiteral(parameter.span, 0)
             )
     return scope
