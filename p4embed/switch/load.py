@@ -154,7 +154,8 @@ class _Loader:
                 if len(parts) not in (2, 3):
                     raise field.fail(f"{len(parts)} elements; expected name, width and signedness")
                 name, width = parts[:2]
-                signed = len(parts) == 3 and parts[2].boolean()
+                # p4c writes 0 for the fields that stand for booleans.
+                signed = len(parts) == 3 and parts[2].value != 0 and parts[2].boolean()
                 if width.value == "*":
                     if variable is not None:
                         raise width.fail("a second variable-length field; expected at most one")

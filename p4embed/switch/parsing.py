@@ -152,10 +152,10 @@ def _extract(
         values[index] = raw if field.variable else fit(raw, field)
     cursor.advance(total)
     packet.lengths[header] = variable
-    packet.set_valid(header, True)
     if packet.trace is not None:
         shown = tuple((f.name, v) for f, v in zip(type_.fields, values, strict=True))
         packet.trace(Extracted(declared.name, shown))
+    packet.set_valid(header, True)
 
 
 def _next(current: p.ParseState, state: State, evaluator: Evaluator, cursor: Cursor) -> int | None:

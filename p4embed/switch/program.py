@@ -525,7 +525,13 @@ class PopUnions:
 
 @dataclass(frozen=True, slots=True)
 class MarkToDrop:
-    """Set ``egress_spec`` to the drop port and ``mcast_grp`` to 0 (``Program.intrinsics``)."""
+    """Set ``egress_spec`` to the drop port and ``mcast_grp`` to 0.
+
+    Usually those of the standard metadata; a copy's, where p4c inlined a function.
+    """
+
+    egress_spec: FieldRef
+    mcast_grp: FieldRef | None
 
 
 @dataclass(frozen=True, slots=True)
