@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from finsy.proto import p4r
 
-from p4embed.switch.engine import Engine, IdleEntry
+from p4embed.switch.engine import IdleEntry
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, number
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.translate import Translator
@@ -77,12 +77,7 @@ class Stream:
                 yield p4r.StreamMessageResponse(packet=_packet_in(item, pipeline.translator))
             elif isinstance(item, tuple):
                 with lock:
-                    translator = pipeline.translator
-                    notices = (
-                        []
-                        if translator is None
-                        else idle_notices(item, translator, pipeline.engine)
-                    )
+                    notices = idle_notices(item, pipeline)
                 yield from notices
             else:
                 yield item
@@ -95,9 +90,13 @@ def _packet_in(frame: bytes, translator: Translator | None) -> p4r.PacketIn:
 
 
 def idle_notices(
-    entries: Sequence[IdleEntry], translator: Translator, engine: Engine
+    entries: Sequence[IdleEntry], pipeline: Pipeline
 ) -> list[p4r.StreamMessageResponse]:
     """Notices for entries that still exist: at least one per table, of bounded size."""
+    translator = pipeline.translator
+    if translator is None:
+        return []
+    engine = pipeline.engine
     by_table: dict[int, list[IdleEntry]] = {}
     for entry in entries:
         by_table.setdefault(entry.table, []).append(entry)
