@@ -27,7 +27,9 @@ _OPTIONAL = (
     "extern_instances", "field_aliases", "config_options",
 )  # fmt: skip
 
-_CORE_ERRORS = ("NoError", "PacketTooShort", "StackOutOfBounds", "HeaderTooShort")
+_CORE_ERRORS = (
+    "NoError", "PacketTooShort", "StackOutOfBounds", "HeaderTooShort", "ParserInvalidArgument",
+)  # fmt: skip
 _NO_CODE = 2**31 - 1
 """Error code that BMv2 reserves for errors that a program does not declare."""
 
@@ -393,10 +395,8 @@ class _Loader:
         pairs = [at.array(2) for at in self.root.elements("errors")]
         names = tuple((name.text(), code.integer()) for name, code in pairs)
         codes = dict(names)
-        no_error, too_short, out_of_bounds, header_short = (
-            codes.get(name, 0 if name == "NoError" else _NO_CODE) for name in _CORE_ERRORS
-        )
-        return p.Errors(names, no_error, too_short, out_of_bounds, header_short)
+        core = [codes.get(name, 0 if name == "NoError" else _NO_CODE) for name in _CORE_ERRORS]
+        return p.Errors(names, *core)
 
     def _checksums(self) -> tuple[p.Checksum, ...]:
         checksums = []

@@ -875,6 +875,8 @@ class Errors:
     packet_too_short: int
     stack_out_of_bounds: int
     header_too_short: int
+    invalid_argument: int
+    """A length that is no multiple of 8 bits."""
 
 
 @dataclass(frozen=True, slots=True)
