@@ -236,7 +236,7 @@ H = {"h_t": [["kind", 8, False], ["value", 16, False], ["low", 4, False], ["high
 """A header of four bytes."""
 
 
-def one_action(*body: Json, params: dict[str, int] | None = None, **more: Any) -> Json:
+def one_action(*body: Json, **more: Any) -> Json:
     """A program that extracts header ``h``, runs one action on it and sends it on."""
     more.setdefault("types", {}).update(H)
     more.setdefault("headers", {})["h"] = "h_t"

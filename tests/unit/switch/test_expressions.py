@@ -118,7 +118,9 @@ OPERATORS = {
     first=st.sampled_from(sorted(OPERATORS)),
     second=st.sampled_from(sorted(OPERATORS)),
 )
-def test_arithmetic_is_cut_only_when_stored(a: int, b: int, c: int, first: str, second: str) -> None:
+def test_arithmetic_is_cut_only_when_stored(
+    a: int, b: int, c: int, first: str, second: str
+) -> None:
     expected = OPERATORS[second](OPERATORS[first](a, b), c) & 0xFFFF
     assert value_of(op(second, op(first, const(a), const(b)), const(c))) == expected
 
@@ -159,9 +161,7 @@ def test_headers_are_copied_with_their_validity() -> None:
 
 
 def register_program(*body: dict[str, Any]) -> dict[str, Any]:
-    return one_action(
-        *body, register_arrays=[{"name": "r", "id": 0, "size": 4, "bitwidth": 12}]
-    )
+    return one_action(*body, register_arrays=[{"name": "r", "id": 0, "size": 4, "bitwidth": 12}])
 
 
 REGISTER = {"type": "register_array", "value": "r"}
