@@ -182,15 +182,14 @@ void wp_set_register(struct wp_engine *e, uint32_t reg, uint32_t index, const ui
     wp_unlock(e);
 }
 
-/* Whether an entry is due for another notice: one for each time-out that passed without a hit. */
+/* Whether an entry's time-out has passed since its last hit, and since it was last reported. */
 static int idle_due(struct wp_entry *e, uint64_t now_ns)
 {
-    if (!(e->flags & WP_ENTRY_LIVE) || !e->idle_timeout_ns || now_ns < e->last_hit_ns)
+    uint64_t since = e->last_hit_ns > e->notified_ns ? e->last_hit_ns : e->notified_ns;
+    if (!(e->flags & WP_ENTRY_LIVE) || !e->idle_timeout_ns || now_ns < since ||
+        now_ns - since < e->idle_timeout_ns)
         return 0;
-    uint64_t passed = (now_ns - e->last_hit_ns) / e->idle_timeout_ns;
-    if (passed <= e->notices)
-        return 0;
-    e->notices = passed < UINT32_MAX ? (uint32_t)passed : UINT32_MAX;
+    e->notified_ns = now_ns;
     return 1;
 }
 

@@ -12,13 +12,14 @@ static uint64_t scramble(uint64_t *state)
 }
 
 struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoch_ns,
-                                 uint64_t seed)
+                                 uint64_t seed, uint32_t drop_port)
 {
     struct wp_engine *e = calloc(1, sizeof *e);
     if (!e)
         return NULL;
     e->program = program;
     e->epoch_ns = epoch_ns;
+    e->drop_port = drop_port;
     pthread_mutex_init(&e->gate, NULL);
     pthread_mutex_init(&e->state, NULL);
     e->random[0] = scramble(&seed);
@@ -88,6 +89,7 @@ void wp_run_close(struct wp_run *run)
     free(run->spares);
     free(run->outputs);
     free(run->scratch);
+    *run = (struct wp_run){0};
 }
 
 void wp_run_reset(struct wp_run *run)

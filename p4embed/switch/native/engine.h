@@ -46,6 +46,7 @@ struct wp_engine {
     struct wp_secret secret;
     uint64_t random[2];
     uint64_t epoch_ns; /* time stamps in packets count from here */
+    uint32_t drop_port;
     pthread_mutex_t gate, state;
 };
 
@@ -78,7 +79,7 @@ static inline void wp_lock(struct wp_engine *e)
 static inline void wp_unlock(struct wp_engine *e) { pthread_mutex_unlock(&e->state); }
 
 struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoch_ns,
-                                 uint64_t seed);
+                                 uint64_t seed, uint32_t drop_port);
 void wp_engine_close(struct wp_engine *e);
 
 int wp_run_open(struct wp_run *run, struct wp_engine *e);

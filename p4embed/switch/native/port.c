@@ -138,7 +138,11 @@ int wp_inbox_open(struct wp_inbox *inbox, uint32_t headroom)
     return 0;
 }
 
-void wp_inbox_close(struct wp_inbox *inbox) { free(inbox->room); }
+void wp_inbox_close(struct wp_inbox *inbox)
+{
+    free(inbox->room);
+    inbox->room = NULL;
+}
 
 uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox)
 {
@@ -219,15 +223,19 @@ void wp_port_flush(struct wp_port *port)
     while (done < port->queued) {
         int n = sendmmsg(port->fd, port->queue + done, port->queued - done, MSG_DONTWAIT);
         if (n > 0) {
+            uint64_t bytes = 0;
             for (int i = 0; i < n; i++)
-                port->tx_bytes += port->vectors[done + (uint32_t)i].iov_len;
-            port->tx_packets += (uint32_t)n;
+                bytes += port->vectors[done + (uint32_t)i].iov_len;
+            __atomic_fetch_add(&port->tx_bytes, bytes, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&port->tx_packets, (uint64_t)n, __ATOMIC_RELAXED);
             done += (uint32_t)n;
         } else if (errno == EAGAIN || errno == ENETDOWN || errno == ENXIO) {
-            port->tx_lost += port->queued - done; /* full or down: none of them would go */
+            /* Full or down: none of them would go. */
+            __atomic_fetch_add(&port->tx_lost, port->queued - done, __ATOMIC_RELAXED);
             break;
         } else if (errno != EINTR) {
-            port->tx_lost++; /* this one did not go: too long, too short, or dropped */
+            /* This one did not go: too long, too short, or dropped. */
+            __atomic_fetch_add(&port->tx_lost, 1, __ATOMIC_RELAXED);
             done++;
         }
     }

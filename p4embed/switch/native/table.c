@@ -328,7 +328,7 @@ static int entry_fill(struct wp_table *t, struct wp_entry *e, const struct wp_up
     e->action = (uint16_t)u->action;
     e->idle_timeout_ns = u->idle_timeout_ns;
     e->last_hit_ns = now_ns;
-    e->notices = 0;
+    e->notified_ns = now_ns;
     memcpy(e->data + t->identity_bytes, u->params, u->params_bytes);
     return 0;
 }

@@ -43,9 +43,9 @@ struct wp_entry {
     uint64_t last_hit_ns;
     uint64_t packets, bytes;
     uint64_t idle_timeout_ns;
+    uint64_t notified_ns; /* when it was last reported idle */
     uint8_t *metadata;
     uint32_t hash;
-    uint32_t notices; /* idle notices since the last hit */
     uint16_t action;
     uint16_t metadata_bytes;
     uint8_t flags;
@@ -184,7 +184,6 @@ static inline void wp_hit(struct wp_entry *e, uint64_t now_ns, uint32_t length)
     e->packets++;
     e->bytes += length;
     e->last_hit_ns = now_ns;
-    e->notices = 0;
 }
 
 #endif
