@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,15 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """A copy that a multicast group or a clone session makes."""
+
+    port: int
+    instance: int
+    """What ``egress_rid`` shows."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdleEntry:
     """An entry that no packet hit for its idle time-out."""
 
@@ -121,8 +130,8 @@ class Engine(Protocol):
         """Set the default action; ``None`` restores the program's own."""
         ...
 
-    def default(self, table: int) -> tuple[int, bytes]:
-        """The default action's id and packed parameters."""
+    def default(self, table: int) -> tuple[int, bytes] | None:
+        """The default action's id and packed parameters; ``None`` without a default action."""
         ...
 
     def direct_count(self, table: int, key: EntryKey) -> Count | None:
@@ -163,4 +172,17 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Replicating(Protocol):
+    """What an engine offers beyond ``Engine`` if its packets can be cloned and multicast."""
+
+    def set_multicast_group(self, group: int, replicas: Sequence[Replica] | None) -> None:
+        """Set a multicast group's copies, or delete the group."""
+        ...
+
+    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
+        """Set a clone session's copies, or delete the session."""
         ...

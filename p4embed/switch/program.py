@@ -914,7 +914,11 @@ class InputHeader:
 
 @dataclass(frozen=True, slots=True)
 class InputPayload:
-    """What follows the last header in the input: later valid headers and the payload."""
+    """The payload, that is what the parser left.
+
+    ``JSON_format.md`` also names the headers behind the last one in the input; simple_switch
+    leaves them out, and so do we.
+    """
 
 
 CalculationInput = FieldRef | InputConst | InputHeader | InputPayload
