@@ -38,7 +38,7 @@ _WIDE_CALL = {
     p.DataOp.OR: "wide_or",
     p.DataOp.XOR: "wide_xor",
 }
-_UNKNOWN = 1 << 1 << 20
+_UNKNOWN = 1 << C128 + 1
 """Bound of a value of which only low bits are known: no container but ``wide`` holds it."""
 
 
@@ -396,16 +396,18 @@ class Expressions:
                 place = f"e->{name}"
             case _:
                 assert_never(target)
-        end = "; }" if prefix else ";"
-        return f"{prefix}{place} = {self.cut(value, width)}{end}"
+        container = container_for(width)
+        if container != WIDE and width in (8, 16, 32, 64, 128):
+            text = convert(value, container)  # the field's own type cuts it
+        else:
+            text = self.cut(value, width)
+        return f"{prefix}{place} = {text}{'; }' if prefix else ';'}"
 
     def cut(self, value: Value, width: int) -> str:
         """A value cut to ``width`` bits, in the container that they need."""
         container = container_for(width)
         text = convert(value, container)
         if value.exact and value.low >= 0 and value.high < 1 << width:
-            return text
-        if container != WIDE and width in (8, 16, 32, 64, 128):
             return text
         return mask_text(text, container, width)
 

@@ -182,6 +182,11 @@ void wp_set_register(struct wp_engine *e, uint32_t reg, uint32_t index, const ui
     wp_unlock(e);
 }
 
+uint32_t wp_register_limbs(struct wp_engine *e, uint32_t reg)
+{
+    return e->program->registers[reg].limbs;
+}
+
 /* Whether an entry's time-out has passed since its last hit, and since it was last reported. */
 static int idle_due(struct wp_entry *e, uint64_t now_ns)
 {

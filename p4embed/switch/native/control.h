@@ -52,6 +52,7 @@ void wp_set_counter(struct wp_engine *e, uint32_t counter, uint32_t index, uint6
                     uint64_t bytes);
 void wp_register(struct wp_engine *e, uint32_t reg, uint32_t index, uint64_t *limbs);
 void wp_set_register(struct wp_engine *e, uint32_t reg, uint32_t index, const uint64_t *limbs);
+uint32_t wp_register_limbs(struct wp_engine *e, uint32_t reg);
 /* Entries due for an idle notice among the next `most` from *cursor on: records of
  * int32_t priority, value and mask (unless exact). Returns bytes written; *cursor is UINT32_MAX
  * after the last entry. */

@@ -89,6 +89,7 @@ void wp_run_close(struct wp_run *run)
     free(run->spares);
     free(run->outputs);
     free(run->scratch);
+    free(run->queues);
     *run = (struct wp_run){0};
 }
 

@@ -61,13 +61,13 @@ struct wp_run {
     uint8_t **spares;
     uint32_t spare_count, spare_room, spare_used;
     uint8_t *scratch; /* WP_SCRATCH bytes for checksum input */
+    void *queues;     /* of generated code; freed with the run */
     uint64_t lost;    /* outputs that found no memory */
 };
 
 #define WP_FRAME_MAX 16384 /* longest frame taken from a port */
 #define WP_SPARE_MAX 65536
 #define WP_SCRATCH (2 * WP_SPARE_MAX)
-#define WP_PASSES_MAX 64 /* a packet that recirculates or resubmits itself more often is dropped */
 
 static inline void wp_lock(struct wp_engine *e)
 {
