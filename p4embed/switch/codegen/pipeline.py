@@ -321,7 +321,7 @@ def _after_ingress(context: Context, wanted: Features) -> list[str]:
             "    struct queues *queues = p->run->queues;",
             "    if (queues && queues->egress.first < queues->egress.last)",
             "        enqueue(p, port); /* behind its clones */",
-            "    else",
+            "    else if (p->run->passes++ < WP_PASSES_MAX)",
             "        egress_pass(p, port);",
         ]
     else:
@@ -386,11 +386,12 @@ static void process(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t 
 {
     struct packet packet;
     arrive(&packet, run, port, frame, length);
+    run->passes = 1;
     ingress_pass(&packet);
     struct queues *queues = run->queues;
     if (!queues)
         return;
-    for (uint32_t passes = 2; passes < WP_PASSES_MAX; passes++) {
+    while (run->passes++ < WP_PASSES_MAX) {
         if (queues->egress.first < queues->egress.last) {
             uint32_t i = queues->egress.first++;
             egress_pass(&queues->egress.packets[i], queues->egress.ports[i]);

@@ -62,6 +62,7 @@ struct wp_run {
     uint32_t spare_count, spare_room, spare_used;
     uint8_t *scratch; /* WP_SCRATCH bytes for checksum input */
     void *queues;     /* of generated code; freed with the run */
+    uint32_t passes;  /* of the packet under way and its copies, through ingress and egress */
     uint64_t lost;    /* outputs that found no memory */
 };
 
