@@ -27,7 +27,9 @@ _OPTIONAL = (
     "extern_instances", "field_aliases", "config_options",
 )  # fmt: skip
 
-_CORE_ERRORS = ("NoError", "PacketTooShort", "StackOutOfBounds", "HeaderTooShort")
+_CORE_ERRORS = (
+    "NoError", "PacketTooShort", "StackOutOfBounds", "HeaderTooShort", "ParserInvalidArgument",
+)  # fmt: skip
 _NO_CODE = 2**31 - 1
 """Error code that BMv2 reserves for errors that a program does not declare."""
 
@@ -154,7 +156,8 @@ class _Loader:
                 if len(parts) not in (2, 3):
                     raise field.fail(f"{len(parts)} elements; expected name, width and signedness")
                 name, width = parts[:2]
-                signed = len(parts) == 3 and parts[2].boolean()
+                # p4c writes 0 for the fields that stand for booleans.
+                signed = len(parts) == 3 and parts[2].value != 0 and parts[2].boolean()
                 if width.value == "*":
                     if variable is not None:
                         raise width.fail("a second variable-length field; expected at most one")
@@ -392,10 +395,8 @@ class _Loader:
         pairs = [at.array(2) for at in self.root.elements("errors")]
         names = tuple((name.text(), code.integer()) for name, code in pairs)
         codes = dict(names)
-        no_error, too_short, out_of_bounds, header_short = (
-            codes.get(name, 0 if name == "NoError" else _NO_CODE) for name in _CORE_ERRORS
-        )
-        return p.Errors(names, no_error, too_short, out_of_bounds, header_short)
+        core = [codes.get(name, 0 if name == "NoError" else _NO_CODE) for name in _CORE_ERRORS]
+        return p.Errors(names, *core)
 
     def _checksums(self) -> tuple[p.Checksum, ...]:
         checksums = []

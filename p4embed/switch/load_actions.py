@@ -135,10 +135,19 @@ def _arithmetic(op: p.DataOp) -> Callable[[_Args, Expressions], p.Primitive]:
 
 def _mark_to_drop(args: _Args, scope: Expressions) -> p.Primitive:
     header = scope.header(args[0])
-    spec = scope.symbols.aliases.get("standard_metadata.egress_spec")
-    if not isinstance(header, p.HeaderRef) or spec is None or header.header != spec.header:
-        raise args[0].fail("expected the standard metadata, the header that has 'egress_spec'")
-    return p.MarkToDrop()
+    if isinstance(header, p.HeaderRef):
+        fields = scope.symbols.headers[header.header].type.fields
+        refs = {field.name: p.FieldRef(header.header, i) for i, field in enumerate(fields)}
+        if "egress_spec" in refs:
+            return p.MarkToDrop(refs["egress_spec"], refs.get("mcast_grp"))
+    raise args[0].fail("expected standard metadata, a header with a field 'egress_spec'")
+
+
+def _drop(_args: _Args, scope: Expressions) -> p.Primitive:
+    aliases = scope.symbols.aliases
+    return p.MarkToDrop(
+        aliases["standard_metadata.egress_spec"], aliases.get("intrinsic_metadata.mcast_grp")
+    )
 
 
 def _hash(args: _Args, scope: Expressions) -> p.Primitive:
@@ -224,7 +233,7 @@ _READERS: dict[str, tuple[int, Callable[[_Args, Expressions], p.Primitive]]] = {
     "shift_left": (3, _arithmetic(p.DataOp.SHL)),
     "shift_right": (3, _arithmetic(p.DataOp.SHR)),
     "mark_to_drop": (1, _mark_to_drop),
-    "drop": (0, lambda _args, _scope: p.MarkToDrop()),
+    "drop": (0, _drop),
     "modify_field_with_hash_based_offset": (4, _hash),
     "modify_field_rng_uniform": (3, _random),
     "generate_digest": (2, _digest),

@@ -47,7 +47,9 @@ class Cursor:
         return number >> (8 * end - last) & ((1 << width) - 1)
 
     def advance(self, bits: int) -> None:
-        """Consume bits; PacketTooShort beyond the end."""
+        """Consume whole bytes; PacketTooShort beyond the end."""
+        if bits % 8:
+            raise ParserError(self._errors.invalid_argument)
         if bits < 0 or self.at + bits > 8 * len(self._frame):
             raise ParserError(self._errors.packet_too_short)
         self.at += bits
@@ -140,7 +142,9 @@ def _extract(
     variable = 0
     if length is not None and type_.variable is not None:
         variable = evaluator.data(length)
-        if not 0 <= variable <= type_.fields[type_.variable].width or variable % 8:
+        if variable % 8:
+            raise ParserError(packet.program.errors.invalid_argument)
+        if not 0 <= variable <= type_.fields[type_.variable].width:
             raise ParserError(packet.program.errors.header_too_short)
     total = type_.fixed_width + variable
     number, below = cursor.peek(0, total), total
@@ -152,10 +156,10 @@ def _extract(
         values[index] = raw if field.variable else fit(raw, field)
     cursor.advance(total)
     packet.lengths[header] = variable
-    packet.set_valid(header, True)
     if packet.trace is not None:
         shown = tuple((f.name, v) for f, v in zip(type_.fields, values, strict=True))
         packet.trace(Extracted(declared.name, shown))
+    packet.set_valid(header, True)
 
 
 def _next(current: p.ParseState, state: State, evaluator: Evaluator, cursor: Cursor) -> int | None:

@@ -85,9 +85,7 @@ def run_primitive(op: p.Primitive, packet: Packet, evaluator: Evaluator) -> None
             unions = _union_members(packet, stack)
             packet.union_next[stack] = max(packet.union_next[stack] - count, 0)
             _shift(unions, -count, packet)
-        case p.MarkToDrop():
-            intrinsics = packet.program.intrinsics
-            spec, group = intrinsics.egress_spec, intrinsics.mcast_grp
+        case p.MarkToDrop(spec, group):
             packet.assign(spec.header, spec.field, state.drop_port)
             if group is not None:
                 packet.assign(group.header, group.field, 0)

@@ -525,7 +525,13 @@ class PopUnions:
 
 @dataclass(frozen=True, slots=True)
 class MarkToDrop:
-    """Set ``egress_spec`` to the drop port and ``mcast_grp`` to 0 (``Program.intrinsics``)."""
+    """Set ``egress_spec`` to the drop port and ``mcast_grp`` to 0.
+
+    Usually those of the standard metadata; a copy's, where p4c inlined a function.
+    """
+
+    egress_spec: FieldRef
+    mcast_grp: FieldRef | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -869,6 +875,8 @@ class Errors:
     packet_too_short: int
     stack_out_of_bounds: int
     header_too_short: int
+    invalid_argument: int
+    """A length that is no multiple of 8 bits."""
 
 
 @dataclass(frozen=True, slots=True)
