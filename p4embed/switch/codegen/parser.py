@@ -103,9 +103,9 @@ def _op(ex: Expressions, op: p.ParserOp) -> list[str]:
             return [
                 "{",
                 f"    uint64_t skip = {ex.index(bits)};",
-                f"    if (skip > {left}) {_fail(str(errors.packet_too_short))}",
                 # BMv2 knows no position within a byte.
-                f"    if (skip % 8) {_fail(str(errors.header_too_short))}",
+                f"    if (skip % 8) {_fail(str(errors.invalid_argument))}",
+                f"    if (skip > {left}) {_fail(str(errors.packet_too_short))}",
                 "    p->cursor += (uint32_t)(skip / 8);",
                 "}",
             ]
@@ -126,7 +126,8 @@ def _extract(
         lines += [
             "{",
             f"    uint64_t bits = {bits};",
-            f"    if (bits > {most} || bits % 8) {_fail(str(errors.header_too_short))}",
+            f"    if (bits % 8) {_fail(str(errors.invalid_argument))}",
+            f"    if (bits > {most}) {_fail(str(errors.header_too_short))}",
             f"    if (8ull * (p->frame_length - p->cursor) < {type_.fixed_width} + bits)",
             f"        {_fail(str(errors.packet_too_short))}",
             f"    {header}.variable_bits = (uint32_t)bits;",

@@ -102,11 +102,10 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
             return _shift(context, stack, count)
         case p.PopFront(stack, count):
             return _shift(context, stack, -count)
-        case p.MarkToDrop():
-            intrinsics = context.program.intrinsics
+        case p.MarkToDrop(spec, group):
             return [
-                *context.intrinsic(intrinsics.egress_spec, "p->run->engine->drop_port"),
-                *context.intrinsic(intrinsics.mcast_grp, "0"),
+                *context.intrinsic(spec, "p->run->engine->drop_port"),
+                *context.intrinsic(group, "0"),
             ]
         case p.HashTo(target, base, calculation, size_expr):
             return [_hash(ex, target, base, calculation, size_expr)]

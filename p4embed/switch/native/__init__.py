@@ -5,7 +5,8 @@
     checksum.c                hash algorithms
     engine.c                  a program's state, and the workplace of a thread
     control.c                 what Python calls: writes, reads, counters, one packet
-    port.c, mailbox.c         interfaces; frames for the controller
+    port.c, pcap.c            interfaces, and recording what passes them
+    mailbox.c                 frames for the controller
     dataplane.c               the thread that forwards
     pipeline.h                what generated code includes
     build.py, binding.py      compile and cache; ctypes
@@ -13,6 +14,7 @@
 """
 
 from p4embed.switch.native.build import NativeError
+from p4embed.switch.native.dataplane import NativeDataplane
 from p4embed.switch.native.engine import NativeEngine
 
-__all__ = ["NativeEngine", "NativeError"]
+__all__ = ["NativeDataplane", "NativeEngine", "NativeError"]

@@ -81,7 +81,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_table_memory": (c.c_uint64, (c.c_void_p, c.c_uint32)),
     "wp_dataplane_open": (c.c_void_p, (c.c_uint32,)),
     "wp_dataplane_close": (None, (c.c_void_p,)),
-    "wp_dataplane_attach": (c.c_int, (c.c_void_p, c.c_uint32, _Bytes)),
+    "wp_dataplane_attach": (c.c_int, (c.c_void_p, c.c_uint32, _Bytes, _Bytes)),
     "wp_dataplane_detach": (None, (c.c_void_p, c.c_uint32)),
     "wp_dataplane_use": (c.c_int, (c.c_void_p, c.c_void_p)),
     "wp_dataplane_inject": (None, (c.c_void_p, _Bytes, c.c_uint32)),

@@ -174,7 +174,8 @@ void wp_dataplane_close(struct wp_dataplane *d)
     free(d);
 }
 
-int wp_dataplane_attach(struct wp_dataplane *d, uint32_t number, const char *interface)
+int wp_dataplane_attach(struct wp_dataplane *d, uint32_t number, const char *interface,
+                        const char *pcap_directory)
 {
     if (number >= WP_PORTS)
         return ERANGE;
@@ -183,7 +184,7 @@ int wp_dataplane_attach(struct wp_dataplane *d, uint32_t number, const char *int
     pthread_mutex_lock(&d->control);
     halt(d);
     struct wp_port *port = &d->ports[number];
-    int error = wp_port_open(port, interface);
+    int error = wp_port_open(port, interface, pcap_directory);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
     if (!error && epoll_ctl(d->epoll, EPOLL_CTL_ADD, port->fd, &event)) {
         error = errno;

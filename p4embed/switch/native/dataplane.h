@@ -27,8 +27,9 @@ struct wp_port_counts { uint64_t rx_packets, rx_bytes, rx_lost, tx_packets, tx_b
 
 struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port);
 void wp_dataplane_close(struct wp_dataplane *d);
-/* Attach an interface; 0 or an errno. */
-int wp_dataplane_attach(struct wp_dataplane *d, uint32_t port, const char *interface);
+/* Attach an interface, recorded to pcap_directory unless that is empty; 0 or an errno. */
+int wp_dataplane_attach(struct wp_dataplane *d, uint32_t port, const char *interface,
+                        const char *pcap_directory);
 void wp_dataplane_detach(struct wp_dataplane *d, uint32_t port);
 /* Run this engine from now on (NULL: none); the old one is no longer touched. 0 or an errno. */
 int wp_dataplane_use(struct wp_dataplane *d, struct wp_engine *engine);

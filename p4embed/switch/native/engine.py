@@ -6,6 +6,7 @@ import ctypes as c
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 
 from p4embed.switch.codegen import Unsupported, generate
@@ -38,7 +39,7 @@ from p4embed.switch.program import DROP_PORT, Program, Table
 _STATUSES = (Status.OK, Status.EXISTS, Status.MISSING, Status.FULL, Status.CONST)
 _READ_ROOM = 1 << 18
 """Bytes of entries that one call of the runtime brings."""
-_SWEEP = 4096
+SWEEP = 1024
 """Entries that the idle sweep looks at before packets get their turn."""
 
 
@@ -71,9 +72,13 @@ class NativeEngine:
         self._library, address = load_program(program_library(source))
         seed = secrets.randbits(64) if seed is None else seed
         self._engine: int | None = self._c.wp_engine_open(address, epoch_ns, seed, drop_port)
-        if self._engine is None:
+        self._run: int | None = self._engine and self._c.wp_run_new(self._engine)
+        if self._engine is None or self._run is None:
             raise NativeError(f"no memory for the state of program '{program.name}'")
-        self._run: int | None = self._c.wp_run_new(self._engine)
+        # Freed with the last reference, so that a call under way in another thread when the
+        # engine is closed still has what it works on.
+        weakref.finalize(self, _free, self._c, self._engine, self._run)
+        self._closed = False
         self._process_lock = threading.Lock()
         self._params_size = {action.id: action.params_size for action in program.actions}
         self._shapes = [_Shape(table, program) for table in program.tables]
@@ -83,7 +88,7 @@ class NativeEngine:
     @property
     def handle(self) -> int:
         """The runtime's ``struct wp_engine``; for the data plane."""
-        if self._engine is None:
+        if self._closed or self._engine is None:
             raise RuntimeError("the engine is closed")
         return self._engine
 
@@ -267,8 +272,7 @@ class NativeEngine:
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
         """Run one packet to the end."""
         with self._process_lock:
-            if self._run is None:
-                raise RuntimeError("the engine is closed")
+            assert self.handle
             size = self._c.wp_process(self._run, port, frame, len(frame), now_ns)
             buffer = c.create_string_buffer(size)
             self._c.wp_outputs(self._run, buffer)
@@ -285,34 +289,41 @@ class NativeEngine:
         found: list[IdleEntry] = []
         for index, table in enumerate(self.program.tables):
             if table.support_timeout:
-                found += self._idle(index, now_ns)
+                cursor = 0
+                while cursor != END:
+                    cursor = self.sweep(index, now_ns, cursor, SWEEP, found)
         return found
 
-    def _idle(self, table: int, now_ns: int) -> Iterator[IdleEntry]:
+    def sweep(
+        self, table: int, now_ns: int, cursor: int, most: int, found: list[IdleEntry]
+    ) -> int:
+        """A part of ``idle_entries``: looks at ``most`` entries of a table from ``cursor`` on.
+
+        Idle ones are added to ``found``. Returns where to go on; ``END`` after the last.
+        """
         shape = self._shapes[table]
         size = PRIORITY.size + shape.key_size + shape.mask_size
-        room = size * _SWEEP
-        cursor, buffer = c.c_uint32(0), c.create_string_buffer(room)
-        while cursor.value != END:
-            used = self._c.wp_idle(
-                self.handle, table, now_ns, c.byref(cursor), _SWEEP, buffer, room
-            )
-            raw = c.string_at(buffer, used)
-            for at in range(0, used, size):
-                yield IdleEntry(table, shape.key(raw, at + 4, PRIORITY.unpack_from(raw, at)[0]))
+        room = size * most
+        at, buffer = c.c_uint32(cursor), c.create_string_buffer(room)
+        used = self._c.wp_idle(self.handle, table, now_ns, c.byref(at), most, buffer, room)
+        raw = c.string_at(buffer, used)
+        for start in range(0, used, size):
+            priority = PRIORITY.unpack_from(raw, start)[0]
+            found.append(IdleEntry(table, shape.key(raw, start + PRIORITY.size, priority)))
+        return int(at.value)
 
     def table_memory(self, table: int) -> int:
         """Bytes that a table's entries and index take, metadata included."""
         return int(self._c.wp_table_memory(self.handle, table))
 
     def close(self) -> None:
-        """Free the state. Idempotent."""
-        with self._process_lock:
-            if self._run is not None:
-                self._c.wp_run_delete(self._run)
-            if self._engine is not None:
-                self._c.wp_engine_close(self._engine)
-            self._run = self._engine = None
+        """Refuse further calls; the state is freed with the last reference. Idempotent."""
+        self._closed = True
+
+
+def _free(library: c.CDLL, engine: int, run: int) -> None:
+    library.wp_run_delete(run)
+    library.wp_engine_close(engine)
 
 
 class _Shape:

@@ -50,7 +50,7 @@ static int set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value);
 }
 
-int wp_port_open(struct wp_port *port, const char *interface)
+int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory)
 {
     *port = (struct wp_port){.fd = -1};
     unsigned index = if_nametoindex(interface);
@@ -84,6 +84,15 @@ int wp_port_open(struct wp_port *port, const char *interface)
         wp_port_close(port);
         return ENOMEM;
     }
+    if (*pcap_directory) {
+        port->pcap_in = wp_pcap_open(pcap_directory, interface, "in");
+        port->pcap_out = wp_pcap_open(pcap_directory, interface, "out");
+        if (!port->pcap_in || !port->pcap_out) {
+            int error = errno;
+            wp_port_close(port);
+            return error;
+        }
+    }
     for (int i = 0; i < WP_BURST; i++) {
         port->queue[i].msg_hdr.msg_iov = &port->vectors[i];
         port->queue[i].msg_hdr.msg_iovlen = 1;
@@ -97,6 +106,10 @@ void wp_port_close(struct wp_port *port)
         close(port->fd);
     free(port->queue);
     free(port->vectors);
+    if (port->pcap_in)
+        fclose(port->pcap_in);
+    if (port->pcap_out)
+        fclose(port->pcap_out);
     *port = (struct wp_port){.fd = -1};
 }
 
@@ -210,6 +223,7 @@ uint8_t *wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i
             *length += VLAN_TAG;
         }
     }
+    wp_pcap_write(port->pcap_in, frame, *length);
     port->rx_packets++;
     port->rx_bytes += *length;
     return frame;
@@ -244,6 +258,7 @@ void wp_port_flush(struct wp_port *port)
 
 void wp_port_queue(struct wp_port *port, uint8_t *frame, uint32_t length)
 {
+    wp_pcap_write(port->pcap_out, frame, length);
     if (port->queued == WP_BURST)
         wp_port_flush(port);
     port->vectors[port->queued++] = (struct iovec){frame, length};
@@ -251,6 +266,7 @@ void wp_port_queue(struct wp_port *port, uint8_t *frame, uint32_t length)
 
 void wp_port_send(struct wp_port *port, uint8_t *frame, uint32_t length)
 {
+    wp_pcap_write(port->pcap_out, frame, length);
     while (send(port->fd, frame, length, MSG_DONTWAIT) < 0) {
         if (errno == EINTR)
             continue;

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "pcap.h"
+
 #define WP_BURST 64
 
 struct wp_port {
@@ -15,6 +17,7 @@ struct wp_port {
     struct mmsghdr *queue; /* frames of this burst on their way out */
     struct iovec *vectors;
     uint32_t queued;
+    FILE *pcap_in, *pcap_out; /* NULL: not recorded */
 };
 
 /* What a burst is received into. */
@@ -26,8 +29,8 @@ struct wp_inbox {
     uint8_t control[WP_BURST][64];
 };
 
-/* Opens the port; 0 or an errno. */
-int wp_port_open(struct wp_port *port, const char *interface);
+/* Opens the port, recording to pcap_directory unless that is empty; 0 or an errno. */
+int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory);
 void wp_port_close(struct wp_port *port);
 /* Adds what the socket dropped since the last call to rx_lost. */
 void wp_port_collect(struct wp_port *port);
