@@ -49,12 +49,14 @@ def _body(expressions: Expressions, body: tuple[p.Primitive, ...]) -> list[str]:
     backwards = any(
         op.to <= at for at, op in enumerate(body) if isinstance(op, p.Jump | p.JumpIfZero)
     )
-    lines = ["    uint32_t jumps = 0;"] if backwards else []
+    lines = ["    uint32_t steps = 0;"] if backwards else []
     for at, op in enumerate(body):
         if at in targets:
             lines.append(f"step_{at}:;")
+        if backwards:
+            lines.append("    if (steps++ == WP_STEPS_MAX) return;")
         if isinstance(op, p.Jump | p.JumpIfZero):
-            lines.append(f"    {_jump(expressions, at, op)}")
+            lines.append(f"    {_jump(expressions, op)}")
         else:
             lines += [f"    {line}" for line in primitive(expressions, op)]
     if len(body) in targets:
@@ -62,13 +64,10 @@ def _body(expressions: Expressions, body: tuple[p.Primitive, ...]) -> list[str]:
     return lines
 
 
-def _jump(expressions: Expressions, at: int, op: p.Jump | p.JumpIfZero) -> str:
-    go = f"goto step_{op.to};"
-    if op.to <= at:
-        go = f"{{ if (++jumps > WP_JUMPS_MAX) return; {go} }}"
+def _jump(expressions: Expressions, op: p.Jump | p.JumpIfZero) -> str:
     if isinstance(op, p.Jump):
-        return go
-    return f"if (!{expressions.boolean(p.DataToBool(op.cond))}) {go}"
+        return f"goto step_{op.to};"
+    return f"if (!{expressions.boolean(p.DataToBool(op.cond))}) goto step_{op.to};"
 
 
 def primitive(ex: Expressions, op: p.Primitive) -> list[str]:

@@ -99,13 +99,13 @@ class NativeEngine:
         parts: list[bytes] = []
         for update in updates:
             self._pack(parts, update.op, update.table, update.entry, False)
-        return self._write(b"".join(parts), len(updates))
+        return self._write(b"".join(parts), len(updates), self._clock())
 
     def _insert_const(self, index: int, table: Table) -> None:
         parts: list[bytes] = []
         for entry in table.const_entries:
             self._pack(parts, Op.INSERT, index, entry, True)
-        self._write(b"".join(parts), len(table.const_entries))
+        self._write(b"".join(parts), len(table.const_entries), 0)
 
     def _pack(self, parts: list[bytes], op: Op, table: int, entry: Entry, const: bool) -> None:
         shape, key = self._shapes[table], entry.key
@@ -133,9 +133,9 @@ class NativeEngine:
             metadata,
         )
 
-    def _write(self, batch: bytes, count: int) -> list[Status]:
+    def _write(self, batch: bytes, count: int, now_ns: int) -> list[Status]:
         results = c.create_string_buffer(count)
-        self._c.wp_write(self.handle, batch, count, self._clock(), results)
+        self._c.wp_write(self.handle, batch, count, now_ns, results)
         codes = results.raw
         if NO_MEMORY in codes:
             raise MemoryError("no memory for table entries")
@@ -272,7 +272,8 @@ class NativeEngine:
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
         """Run one packet to the end."""
         with self._process_lock:
-            assert self.handle
+            if self._closed:
+                raise RuntimeError("the engine is closed")
             size = self._c.wp_process(self._run, port, frame, len(frame), now_ns)
             buffer = c.create_string_buffer(size)
             self._c.wp_outputs(self._run, buffer)

@@ -10,8 +10,7 @@
 
 /* Limits of loops that a program could otherwise run for ever. */
 #define WP_STATES_MAX 4096  /* parser states a packet may pass */
-#define WP_JUMPS_MAX 65536  /* jumps back within one call of an action */
-#define WP_NODES_MAX 65536  /* tables and conditions of one pass through a control */
+#define WP_STEPS_MAX 65536  /* primitives of one call of an action that can jump back */
 #define WP_PASSES_MAX 256   /* passes of a packet and its copies through ingress or egress */
 
 static inline uint64_t wp_sign64(uint64_t v, uint32_t width)
