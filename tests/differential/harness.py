@@ -43,9 +43,7 @@ def frame_along_parser(program: p.Program, rng: random.Random) -> bytes:
             bits += _header_bits(program.headers[header].type, rng)
         index = _choose_next(program, state, bits, place, following, rng)
     bits += [0] * (-len(bits) % 8)
-    data = bytearray(
-        int("".join(map(str, bits[i : i + 8])), 2) for i in range(0, len(bits), 8)
-    )
+    data = bytearray(int("".join(map(str, bits[i : i + 8])), 2) for i in range(0, len(bits), 8))
     data += rng.randbytes(rng.choice((0, 0, 1, 20, 46, 200)))
     if rng.random() < 0.1:
         data = data[: rng.randint(0, len(data))]
@@ -125,7 +123,7 @@ def random_params(action: p.Action, rng: random.Random) -> bytes:
 def random_entry(
     program: p.Program, table: p.Table, values: tuple[int, ...], rng: random.Random
 ) -> Entry:
-    """An entry that matches a packet with these key values, unless chance will have it otherwise."""
+    """An entry that, more often than not, matches a packet with these key values."""
     value, mask = b"", b""
     for part, wanted in zip(table.key, values, strict=True):
         full = (1 << part.width) - 1
@@ -282,7 +280,10 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
                     # Seen before: by now there may be entries for it.
                     port, frame = rng.choice(corpus)
                 else:
-                    port, frame = rng.choice((0, 1, 2, 3, 200, 255)), frame_along_parser(program, rng)
+                    port, frame = (
+                        rng.choice((0, 1, 2, 3, 200, 255)),
+                        frame_along_parser(program, rng),
+                    )
                     if rng.random() < 0.15:
                         frame = rng.randbytes(rng.randint(0, 120))
                     corpus.append((port, frame))

@@ -104,7 +104,7 @@ def _parts(context: Context, calculation: p.Calculation) -> list[_Part]:
             case p.InputHeader(header):
                 type_, text = program.headers[header].type, names.headers[header]
                 emit = f"emit_{names.types[type_.name]}(&{text}, to);"
-                move = f"to += {size_text(context, type_, text)};"
+                move = f"to += {size_text(type_, text)};"
                 parts.append(_Part(header, block=[emit, move]))
                 total += 8 * most_bytes(type_)
             case p.InputPayload():
@@ -191,5 +191,3 @@ def checksum_functions(context: Context) -> list[str]:
         "}",
         "",
     ]
-
-

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
 from p4embed.switch.codegen.names import Names
 from p4embed.switch.codegen.values import MOST_BITS, Unsupported
 from p4embed.switch.program import FieldRef, Program
@@ -44,3 +47,14 @@ class Context:
         mask = "" if width in (8, 16, 32, 64) else f" & 0x{(1 << width) - 1:x}"
         value = f"({text}){mask}" if mask else text
         return [f"{self.lvalue(ref)} = {value};"]
+
+
+def walk(item: object) -> Iterator[object]:
+    """All dataclass instances within tuples and dataclasses, outermost first."""
+    if isinstance(item, tuple):
+        for part in item:
+            yield from walk(part)
+    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+        yield item
+        for field in dataclasses.fields(item):
+            yield from walk(getattr(item, field.name))

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.names import unique
 from p4embed.switch.codegen.values import (
     C64,
     C128,
@@ -48,6 +49,7 @@ class Expressions:
     def __init__(self, context: Context, params: Sequence[p.ActionParam] = ()) -> None:
         self.context = context
         self.params = params
+        self.param_names = param_names(params)
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class Expressions:
                 return Value(f"(uint64_t){context.names.headers[header_index]}.valid", C64, 0, 1)
             case p.Param(index):
                 width = self.params[index].width
-                return self._loaded(param_name(self.params, index), width, False)
+                return self._loaded(self.param_names[index], width, False)
             case p.RegisterCell(register, cell):
                 return self.register_cell(register, cell)
             case p.Arithmetic(op, left, right):
@@ -192,7 +194,7 @@ class Expressions:
         if mask == 0 or bits == 0:
             return constant(0)
         inner = self.data(expr, bits)
-        if mask == (1 << mask.bit_length()) - 1 and 0 <= inner.low and inner.high <= mask:
+        if mask == (1 << mask.bit_length()) - 1 and inner.low >= 0 and inner.high <= mask:
             return inner
         container = container_for(bits)
         kept = mask & (1 << bits) - 1
@@ -316,7 +318,9 @@ class Expressions:
                 pairs = zip(
                     self.union_headers(one_union), self.union_headers(other_union), strict=True
                 )
-                parts = [self.boolean(p.SameHeader(p.HeaderRef(a), p.HeaderRef(b))) for a, b in pairs]
+                parts = [
+                    self.boolean(p.SameHeader(p.HeaderRef(a), p.HeaderRef(b))) for a, b in pairs
+                ]
                 return "(" + " && ".join(parts) + ")"
         assert_never(expr)
 
@@ -418,9 +422,9 @@ class Expressions:
         return target.width
 
 
-def param_name(params: Sequence[p.ActionParam], index: int) -> str:
-    """The C parameter of an action's parameter."""
-    return f"a{index}"
+def param_names(params: Sequence[p.ActionParam]) -> tuple[str, ...]:
+    """The C parameters of an action."""
+    return unique(f"arg_{param.name}" for param in params)
 
 
 def _range(op: p.DataOp, a: Value, b: Value) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
-from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.context import Context, walk
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for
 
@@ -14,11 +14,13 @@ def generate(program: p.Program) -> str:
     context = Context(program)
     types: list[str] = []
     bodies: list[str] = []
+    code = (program.actions, program.parser, program.branches, program.checksums)
+    compared = any(isinstance(item, p.SameHeader | p.SameUnion) for item in walk(code))
     packet_types = {h.type.name for h in program.headers if not h.metadata}
     for type_ in program.header_types:
         types += headers.struct(context, type_)
         if type_.name in packet_types:
-            bodies += headers.functions(context, type_)
+            bodies += headers.functions(context, type_, compared)
     for index in range(len(program.calculations)):
         bodies += calculations.function(context, index)
     for action in program.actions:

@@ -28,11 +28,11 @@ def struct(context: Context, type_: HeaderType) -> list[str]:
     return [*lines, "};", ""]
 
 
-def functions(context: Context, type_: HeaderType) -> list[str]:
-    """``extract``, ``emit`` and ``same`` of a packet header's type."""
+def functions(context: Context, type_: HeaderType, compared: bool) -> list[str]:
+    """``extract`` and ``emit`` of a packet header's type; ``same`` if any are ``compared``."""
     name = context.names.types[type_.name]
     pointer = f"{context.names.struct(type_)} *h"
-    same = _same(context, type_)
+    same = _same(context, type_) if compared else []
     if type_.fixed_width % 8 and type_.variable is None:
         # Such a header can be compared and assigned, but BMv2 cannot extract or emit it.
         return [*same]
@@ -52,7 +52,7 @@ def functions(context: Context, type_: HeaderType) -> list[str]:
     ]
 
 
-def size_text(context: Context, type_: HeaderType, header: str) -> str:
+def size_text(type_: HeaderType, header: str) -> str:
     """Bytes that a header takes on the wire, as C."""
     if type_.variable is None:
         return str(type_.fixed_width // 8)
@@ -109,7 +109,9 @@ def _extract_fixed(type_: HeaderType, part: list[int], names: tuple[str, ...]) -
             text = f"r{part[0]}_{number} >> {shift}" if shift else f"r{part[0]}_{number}"
             width = widths[member]
             if width not in (8, 16, 32, 64):
-                literal = f"0x{(1 << width) - 1:x}" if width <= 64 else f"(((u128)1 << {width}) - 1)"
+                literal = (
+                    f"0x{(1 << width) - 1:x}" if width <= 64 else f"(((u128)1 << {width}) - 1)"
+                )
                 text = f"{text} & {literal}" if not shift else f"({text}) & {literal}"
             lines.append(f"h->{names[part[member]]} = {_cast(width)}({text});")
     return lines
@@ -123,9 +125,7 @@ def _emit(context: Context, type_: HeaderType) -> list[str]:
     names = context.names.fields[type_.name]
     lines: list[str] = []
     before, after = _parts(type_)
-    lines += pack(
-        [type_.fields[i].width for i in before], [f"h->{names[i]}" for i in before], "to"
-    )
+    lines += pack([type_.fields[i].width for i in before], [f"h->{names[i]}" for i in before], "to")
     if type_.variable is not None:
         offset = sum(type_.fields[i].width for i in before) // 8
         lines.append(f"to += {offset};")

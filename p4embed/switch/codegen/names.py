@@ -8,15 +8,21 @@ from collections.abc import Iterable
 from p4embed.switch.program import HeaderType, Program
 
 _KEYWORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if
-    inline int long register restrict return short signed sizeof static struct switch typedef union
-    unsigned void volatile while asm typeof valid wide u128 i128 variable_bits""".split()
+    keyword
+    for line in (
+        "auto break case char const continue default do double else enum extern float for goto if",
+        "inline int long register restrict return short signed sizeof static struct switch typedef",
+        "union unsigned void volatile while asm typeof valid wide u128 i128 variable_bits unix linux",
+    )
+    for keyword in line.split()
 )
 
 
 def identifier(name: str) -> str:
     """A name with everything that C does not allow replaced by ``_``."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if text.isupper():
+        return f"{text}_"  # it might be one of C's many macros
     return f"_{text}" if text in _KEYWORDS or not text or text[0].isdigit() else text
 
 
@@ -74,4 +80,4 @@ class Names:
 
     def struct(self, header_type: HeaderType) -> str:
         """The struct of a header type."""
-        return f"struct {self.types[header_type.name]}"
+        return f"struct header_{self.types[header_type.name]}"

@@ -145,7 +145,7 @@ def _extract(
     return [
         *lines,
         f"extract_{name}(&{header}, p->frame + p->cursor);",
-        f"p->cursor += {size_text(ex.context, type_, header)};",
+        f"p->cursor += {size_text(type_, header)};",
     ]
 
 
@@ -237,7 +237,7 @@ def deparser(context: Context) -> list[str]:
             raise Unsupported(
                 f"deparsing '{type_.name}', whose {type_.fixed_width} bits are no whole bytes"
             )
-        size = size_text(context, type_, text)
+        size = size_text(type_, text)
         sizes += [f"    if ({text}.valid)", f"        size += {size};"]
         emits += [
             f"    if ({text}.valid) {{",

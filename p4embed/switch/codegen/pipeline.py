@@ -8,11 +8,10 @@ packets gets one straight line; one that does gets queues, worked off egress fir
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from p4embed.switch import program as p
-from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.context import Context, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def features(program: p.Program) -> Features:
     kinds: set[object] = set()
     multicast = False
     group = program.intrinsics.mcast_grp
-    for item in _walk((program.actions, program.parser)):
+    for item in walk((program.actions, program.parser)):
         kinds.add(type(item))
         if isinstance(item, p.Clone):
             kinds.add((p.Clone, item.egress))
@@ -54,16 +53,6 @@ def features(program: p.Program) -> Features:
     )
 
 
-def _walk(item: object) -> Iterator[object]:
-    if isinstance(item, tuple):
-        for part in item:
-            yield from _walk(part)
-    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
-        yield item
-        for field in dataclasses.fields(item):
-            yield from _walk(getattr(item, field.name))
-
-
 def packet_struct(context: Context) -> list[str]:
     """``struct packet``: all headers and metadata, and what the runtime keeps of a packet."""
     program, names = context.program, context.names
@@ -72,7 +61,7 @@ def packet_struct(context: Context) -> list[str]:
         if header.stack is None:
             lines.append(f"    {names.struct(header.type)} {text.removeprefix('p->h.')};")
     lines += [
-        "    uint8_t none; /* C knows no empty struct */",
+        "    uint8_t _; /* C knows no empty struct */",
         "};",
         "",
         "struct packet {",

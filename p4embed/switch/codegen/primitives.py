@@ -6,7 +6,7 @@ from typing import assert_never
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context
-from p4embed.switch.codegen.expressions import Expressions, param_name
+from p4embed.switch.codegen.expressions import Expressions
 from p4embed.switch.codegen.headers import size_text
 from p4embed.switch.codegen.values import (
     C64,
@@ -29,15 +29,15 @@ def action_function(context: Context, action: p.Action) -> list[str]:
     except Unsupported as error:
         raise Unsupported(f"action '{action.name}': {error}") from None
     params = "".join(
-        f", {c_type(param.width)} {param_name(action.params, i)} /* {param.name} */"
-        for i, param in enumerate(action.params)
+        f", {c_type(param.width)} {name}"
+        for param, name in zip(action.params, expressions.param_names, strict=True)
     )
     return [
         f"/* action {action.name} */",
         f"static void action_{context.names.actions[action.id]}(struct packet *p{params})",
         "{",
         "    (void)p;",
-        *(f"    (void){param_name(action.params, i)};" for i in range(len(action.params))),
+        *(f"    (void){name};" for name in expressions.param_names),
         *body,
         "}",
         "",
@@ -81,9 +81,7 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
         case p.AssignHeader(target_header, source_header):
             return [_assign_header(ex, target_header, source_header)]
         case p.AssignUnion(target_union, source_union):
-            pairs = zip(
-                ex.union_headers(target_union), ex.union_headers(source_union), strict=True
-            )
+            pairs = zip(ex.union_headers(target_union), ex.union_headers(source_union), strict=True)
             return [_assign_header(ex, p.HeaderRef(a), p.HeaderRef(b)) for a, b in pairs]
         case p.AssignStack(stack, other):
             stacks, names = context.program.stacks, context.names.stacks
@@ -95,8 +93,10 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
         case p.AddHeader(header):
             return [_add_header(ex, header)]
         case p.RemoveHeader(header):
-            size = size_text(context, ex.header_type(header), "(*e)")
-            return [_with(ex, header, f"if (e && e->valid) {{ p->length -= {size}; e->valid = 0; }}")]
+            size = size_text(ex.header_type(header), "(*e)")
+            return [
+                _with(ex, header, f"if (e && e->valid) {{ p->length -= {size}; e->valid = 0; }}")
+            ]
         case p.PushFront(stack, count):
             return _shift(context, stack, count)
         case p.PopFront(stack, count):
@@ -182,7 +182,7 @@ def invalidate_siblings(ex: Expressions, header: p.HeaderExpr) -> str:
 
 
 def _add_header(ex: Expressions, header: p.HeaderExpr) -> str:
-    size = size_text(ex.context, ex.header_type(header), "(*e)")
+    size = size_text(ex.header_type(header), "(*e)")
     siblings = invalidate_siblings(ex, header)
     body = f"memset(e, 0, sizeof *e); e->valid = 1; p->length += {size};{siblings}"
     return _with(ex, header, f"if (e && !e->valid) {{ {body} }}")
@@ -191,9 +191,7 @@ def _add_header(ex: Expressions, header: p.HeaderExpr) -> str:
 def _assign_header(ex: Expressions, target: p.HeaderExpr, source: p.HeaderExpr) -> str:
     type_ = ex.header_type(target)
     if type_ != ex.header_type(source):
-        raise Unsupported(
-            f"assignment of a '{ex.header_type(source).name}' to a '{type_.name}'"
-        )
+        raise Unsupported(f"assignment of a '{ex.header_type(source).name}' to a '{type_.name}'")
     struct = ex.context.names.struct(type_)
     siblings = invalidate_siblings(ex, target)
     length = " e->variable_bits = from->variable_bits;" if type_.variable is not None else ""
@@ -266,9 +264,7 @@ def _hash(
     )
 
 
-def _register_write(
-    ex: Expressions, register: int, index: p.DataExpr, value: p.DataExpr
-) -> str:
+def _register_write(ex: Expressions, register: int, index: p.DataExpr, value: p.DataExpr) -> str:
     declared = ex.context.program.registers[register]
     call = {C64: "wp_set_cell64", C128: "wp_set_cell128", WIDE: "wp_set_cell_wide"}[
         container_for(declared.width)

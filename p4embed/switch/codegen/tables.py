@@ -55,8 +55,10 @@ def _lookup(context: Context, table: p.Table) -> list[str]:
     at = 0
     for part in table.key:
         place = f"key + {at}" if at else "key"
-        lines.append(f"    {_store(place, part.size, _key_text(context, part), part.width)}"
-                     f" /* {part.name} */")
+        lines.append(
+            f"    {_store(place, part.size, _key_text(context, part), part.width)}"
+            f" /* {part.name} */"
+        )
         at += part.size
     call = {
         "WP_EXACT": f"wp_lookup_exact(table, key, {table.key_size})",

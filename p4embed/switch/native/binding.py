@@ -114,4 +114,6 @@ def _load(path: Path) -> c.CDLL:
     try:
         return c.CDLL(str(path))
     except OSError as error:
-        raise NativeError(f"cannot load {path}: {error}; remove it to have it built again") from None
+        raise NativeError(
+            f"cannot load {path}: {error}; remove it to have it built again"
+        ) from None

@@ -242,9 +242,7 @@ class NativeEngine:
         if 0 <= index < declared.size:
             size = 8 * int(self._c.wp_register_limbs(self.handle, register))
             value &= (1 << declared.width) - 1
-            self._c.wp_set_register(
-                self.handle, register, index, value.to_bytes(size, "little")
-            )
+            self._c.wp_set_register(self.handle, register, index, value.to_bytes(size, "little"))
 
     @staticmethod
     def _check_cell(declared: object, index: int) -> None:
@@ -295,9 +293,7 @@ class NativeEngine:
                     cursor = self.sweep(index, now_ns, cursor, SWEEP, found)
         return found
 
-    def sweep(
-        self, table: int, now_ns: int, cursor: int, most: int, found: list[IdleEntry]
-    ) -> int:
+    def sweep(self, table: int, now_ns: int, cursor: int, most: int, found: list[IdleEntry]) -> int:
         """A part of ``idle_entries``: looks at ``most`` entries of a table from ``cursor`` on.
 
         Idle ones are added to ``found``. Returns where to go on; ``END`` after the last.
@@ -352,5 +348,3 @@ class _Shape:
         params = raw[at : at + self.actions[action]]
         at += self.params_room
         return Entry(key, action, params, idle, raw[at : at + metadata_size], bool(const))
-
-
