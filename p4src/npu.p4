@@ -45,9 +45,9 @@
 #include "accounting.p4"
 #include "deparser.p4"
 
-control Ingress(inout headers_t hdr,
-                inout metadata_t meta,
-                inout standard_metadata_t standard_metadata) {
+control NpuIngress(inout headers_t hdr,
+                   inout metadata_t meta,
+                   inout standard_metadata_t standard_metadata) {
     IngressInterface() ingress_interface_stage;
     Sanity() sanity;
     IngressScreens() ingress_screens;
@@ -88,9 +88,9 @@ control Ingress(inout headers_t hdr,
     }
 }
 
-control Egress(inout headers_t hdr,
-               inout metadata_t meta,
-               inout standard_metadata_t standard_metadata) {
+control NpuEgress(inout headers_t hdr,
+                  inout metadata_t meta,
+                  inout standard_metadata_t standard_metadata) {
     EgressInterface() egress_interface_stage;
     EgressScreens() egress_screens;
     FabricDeparture() fabric_departure;
@@ -116,7 +116,7 @@ control Egress(inout headers_t hdr,
 
 V1Switch(NpuParser(),
          NpuVerifyChecksum(),
-         Ingress(),
-         Egress(),
+         NpuIngress(),
+         NpuEgress(),
          NpuComputeChecksum(),
          NpuDeparser()) main;

@@ -13,13 +13,13 @@ parser NpuParser(packet_in packet,
                  inout standard_metadata_t standard_metadata) {
     state start {
         transition select(standard_metadata.ingress_port) {
-            CPU_PORT: packet_out;
+            CPU_PORT: from_controller;
             default: ethernet;
         }
     }
 
     // A raw frame leaves as it came; it need not be one that this parser knows.
-    state packet_out {
+    state from_controller {
         packet.extract(hdr.packet_out_header);
         transition select(hdr.packet_out_header.send) {
             (bit<8>)Send.EGRESS: ethernet;
