@@ -10,7 +10,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to, wing
+from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -22,9 +22,6 @@ from support.packets import (
     fabric,
     icmp4,
     later_fragment4,
-    mac,
-    NEXT_HOP_MAC,
-    address,
     tcp4,
     tcp6,
     udp4,
@@ -359,7 +356,7 @@ class ScreensBeforeSessions(base.NpuTest):
 
     def runTest(self) -> None:
         key = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-        self.client.insert("session_v4", key, "to_spu", {"session_id": 1, "wing": 0, "spu": 1})
+        self.to_spu(key, Session(id=1, wing=0, spu=1))
         self.ingress_screens(TRUST, Drop.SCREEN_FIN_NO_ACK)
         self.send(TRUST.port, tcp4(to(TRUST), flags="F"))
         self.conclude(
@@ -375,25 +372,8 @@ class ExpressPathLeavesThroughScreens(base.NpuTest):
     def runTest(self) -> None:
         screen = Drop.SCREEN_TCP_NO_FLAG
         self.egress_screens(UNTRUST, screen)
-        self.client.insert(
-            "session_v4",
-            wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token),
-            "express_v4",
-            {
-                "session_id": 9,
-                "wing": 0,
-                "spu": 1,
-                "src_addr": address(CLIENT),
-                "dst_addr": address(SERVER),
-                "src_port": CLIENT_PORT,
-                "dst_port": SERVER_PORT,
-                "src_mac": mac(UNTRUST.mac),
-                "dst_mac": mac(NEXT_HOP_MAC),
-                "vlan": 0,
-                "port": UNTRUST.port,
-                "remote_port": 0,
-            },
-        )
+        key = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
+        self.express_v4(key, Session(id=9, wing=0, spu=1), key, UNTRUST)
         self.send(TRUST.port, tcp4(to(TRUST), flags=""))
         self.send(TRUST.port, tcp4(to(TRUST), flags="A"))
         self.expect_frame(UNTRUST.port, tcp4(out_of(UNTRUST), flags="A", ttl=63))

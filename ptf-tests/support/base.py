@@ -126,6 +126,40 @@ class NpuTest(BaseTest):  # type: ignore[misc]
             },
         )
 
+    def to_spu(self, key: dict[str, Value], session: Session, *, idle_ns: int = 0) -> None:
+        """Install a wing of a normal session."""
+        self.client.insert(session_table(key), key, "to_spu", session.params(), idle_ns=idle_ns)
+
+    def express_v4(
+        self,
+        key: dict[str, Value],
+        session: Session,
+        translated: dict[str, Value],
+        interface: Interface,
+        *,
+        port: int | None = None,
+        remote_port: int = 0,
+        idle_ns: int = 0,
+    ) -> None:
+        """Install an IPv4 wing on Express Path: out of an interface, or another port to it."""
+        params = {name: translated[name] for name in ("src_addr", "dst_addr")}
+        params |= {name: translated[name] for name in ("src_port", "dst_port")}
+        params |= session.params() | hop(interface, port, remote_port)
+        self.client.insert("session_v4", key, "express_v4", params, idle_ns=idle_ns)
+
+    def express_v6(
+        self,
+        key: dict[str, Value],
+        session: Session,
+        interface: Interface,
+        *,
+        port: int | None = None,
+        remote_port: int = 0,
+    ) -> None:
+        """Install an IPv6 wing on Express Path."""
+        params = session.params() | hop(interface, port, remote_port)
+        self.client.insert("session_v6", key, "express_v6", params)
+
     # -- what is done to the NPU
 
     def send(self, port: int, frame: bytes) -> None:
@@ -265,6 +299,23 @@ def out_of(interface: Interface) -> Any:
     return link(NEXT_HOP_MAC, interface.mac, interface.vlan)
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One side of a session: its number, direction and owner SPU."""
+
+    id: int
+    wing: int
+    spu: int
+
+    def params(self) -> dict[str, Value]:
+        """As parameters of an action."""
+        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+
+    def header(self) -> dict[str, int]:
+        """As it stands in front of a packet that goes to the controller."""
+        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+
+
 def wing(
     src: str, dst: str, sport: int, dport: int, protocol: int, token: int
 ) -> dict[str, Value]:
@@ -276,4 +327,21 @@ def wing(
         "dst_port": dport,
         "protocol": protocol,
         "token": token,
+    }
+
+
+def session_table(key: dict[str, Value]) -> str:
+    """Where a wing of this key stands."""
+    source = key["src_addr"]
+    return "session_v4" if isinstance(source, bytes) and len(source) == 4 else "session_v6"
+
+
+def hop(interface: Interface, port: int | None, remote_port: int) -> dict[str, Value]:
+    """The way out by an interface to the next hop, as parameters of an Express Path action."""
+    return {
+        "src_mac": mac(interface.mac),
+        "dst_mac": mac(NEXT_HOP_MAC),
+        "vlan": interface.vlan,
+        "port": interface.port if port is None else port,
+        "remote_port": remote_port,
     }
