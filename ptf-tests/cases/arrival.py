@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, ICMPv6ND_RS, ICMPv6NDOptSrcLLAddr, IPv6
+from controller.reasons import Drop, Punt
+from scapy.layers.inet6 import (
+    ICMPv6EchoRequest,
+    ICMPv6ND_NS,
+    ICMPv6ND_RS,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, to
 from support.packets import HOST_MAC, echo6, link, tcp4, tcp6
@@ -168,9 +174,15 @@ class UnknownEtherType(base.NpuTest):
     """Neither ARP nor IP, tagged or not; two tags; and LLDP."""
 
     def runTest(self) -> None:
-        self.send(TRUST.port, bytes(Ether(dst=TRUST.mac, src=HOST_MAC, type=0x88CC) / Raw(b"x" * 50)))
-        self.send(DMZ.port, bytes(link(DMZ.mac, vlan=30) / Dot1Q(vlan=7, type=0x0800) / Raw(b"x" * 50)))
-        self.send(TRUST.port, bytes(Ether(dst=TRUST.mac, src=HOST_MAC) / Dot1AD(vlan=30) / Raw(b"x" * 50)))
+        self.send(
+            TRUST.port, bytes(Ether(dst=TRUST.mac, src=HOST_MAC, type=0x88CC) / Raw(b"x" * 50))
+        )
+        self.send(
+            DMZ.port, bytes(link(DMZ.mac, vlan=30) / Dot1Q(vlan=7, type=0x0800) / Raw(b"x" * 50))
+        )
+        self.send(
+            TRUST.port, bytes(Ether(dst=TRUST.mac, src=HOST_MAC) / Dot1AD(vlan=30) / Raw(b"x" * 50))
+        )
         self.conclude(drops={Drop.ETHERTYPE: 3})
 
 
@@ -193,6 +205,8 @@ class EchoRequestIsNoNeighborProtocol(base.NpuTest):
 
     def runTest(self) -> None:
         frame = bytes(
-            to(TRUST) / IPv6(src="2001:db8:1::10", dst="2001:db8:2::80", hlim=255) / ICMPv6EchoRequest()
+            to(TRUST)
+            / IPv6(src="2001:db8:1::10", dst="2001:db8:2::80", hlim=255)
+            / ICMPv6EchoRequest()
         )
         self.misses(TRUST, frame)

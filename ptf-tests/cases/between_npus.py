@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from controller.reasons import Drop, Punt
 from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP
 from scapy.packet import Raw
 
-from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (
@@ -27,6 +27,7 @@ from support.packets import (
     udp4,
 )
 
+WHO_HAS = ARP(op=1, hwsrc=UNTRUST.mac, psrc="10.0.0.1", pdst="10.0.0.2")
 SESSION = Session(id=0xDEADBEEF, wing=1, spu=4)
 TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
@@ -40,9 +41,7 @@ class Depart(base.NpuTest):
 
     def runTest(self) -> None:
         translated = wing(PUBLIC, SERVER, PUBLIC_PORT, SERVER_PORT, 6, 0)
-        self.express_v4(
-            TCP4, SESSION, translated, FAR, port=FABRIC_PORT, remote_port=FAR.port
-        )
+        self.express_v4(TCP4, SESSION, translated, FAR, port=FABRIC_PORT, remote_port=FAR.port)
         inner = tcp4(out_of(FAR), src=PUBLIC, sport=PUBLIC_PORT, ttl=63)
         wrapped = fabric(inner, FAR.port, SESSION.id)
         self.forwarded(TRUST, tcp4(to(TRUST)), FABRIC_PORT, wrapped)
@@ -85,9 +84,7 @@ class DepartureIsNotScreenedHere(base.NpuTest):
         self.egress_screens(UNTRUST, Drop.SCREEN_WINNUKE)
         key = wing(CLIENT, SERVER, CLIENT_PORT, 139, 6, TRUST.token)
         self.express_v4(key, SESSION, key, FAR, port=FABRIC_PORT, remote_port=UNTRUST.port)
-        wrapped = fabric(
-            tcp4(out_of(FAR), dport=139, flags="UA", ttl=63), UNTRUST.port, SESSION.id
-        )
+        wrapped = fabric(tcp4(out_of(FAR), dport=139, flags="UA", ttl=63), UNTRUST.port, SESSION.id)
         self.forwarded(TRUST, tcp4(to(TRUST), dport=139, flags="UA"), FABRIC_PORT, wrapped)
 
 
@@ -109,7 +106,7 @@ class Arrive(base.NpuTest):
             udp4(out_of(UNTRUST), data=bytes(1400)),
             tcp4(out_of(UNTRUST), flags="S"),
             later_fragment4(out_of(UNTRUST), 17, 8, DATA),
-            bytes(out_of(UNTRUST) / ARP(op=1, psrc="10.0.0.1", pdst="10.0.0.2")),
+            bytes(out_of(UNTRUST) / WHO_HAS),
             bytes(out_of(UNTRUST) / IP(src=CLIENT, dst=SERVER, chksum=1) / Raw(DATA)),
         ]
         for frame in frames:
@@ -149,7 +146,7 @@ class PlainFrameOnFabricPort(base.NpuTest):
     def runTest(self) -> None:
         self.send(FABRIC_PORT, tcp4(to(TRUST)))
         self.send(FABRIC_PORT, tcp6(to(TRUST)))
-        self.send(FABRIC_PORT, bytes(link("ff:ff:ff:ff:ff:ff") / ARP(op=1)))
+        self.send(FABRIC_PORT, bytes(link("ff:ff:ff:ff:ff:ff") / WHO_HAS))
         self.conclude(drops={Drop.BAD_FABRIC: 3})
 
 

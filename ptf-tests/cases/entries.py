@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import grpc
-from finsy.proto import p4r
-
 from controller.reasons import Drop, Punt, Send
+from finsy.proto import p4r
+from ptf import testutils
+
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.client import Client, Count
@@ -98,7 +99,9 @@ class FromNormalToExpress(base.NpuTest):
         frame = tcp4(to(TRUST))
         self.send(TRUST.port, frame)
         self.expect_punt(frame, Punt.SESSION, TRUST, **SESSION.header())
-        params: dict[str, Value] = {name: TCP4[name] for name in ("src_addr", "dst_addr", "src_port")}
+        params: dict[str, Value] = {
+            name: TCP4[name] for name in ("src_addr", "dst_addr", "src_port")
+        }
         params |= {"dst_port": 8080, **SESSION.params(), **base.hop(UNTRUST, None, 0)}
         self.client.modify("session_v4", TCP4, "express_v4", params)
         self.send(TRUST.port, frame)
@@ -291,7 +294,10 @@ class TheContract(base.NpuTest):
             "to_spu": session,
             "express_v4": {
                 **session,
-                **{"src_addr": 32, "dst_addr": 32, "src_port": 16, "dst_port": 16},
+                "src_addr": 32,
+                "dst_addr": 32,
+                "src_port": 16,
+                "dst_port": 16,
                 **way_out,
             },
             "express_v6": {**session, **way_out},
@@ -331,7 +337,7 @@ class OneControllerIsPrimary(base.NpuTest):
     """A later controller with a higher election number takes packets and writes over."""
 
     def runTest(self) -> None:
-        later = Client(base.testutils.test_param_get("address"), self.client.names)
+        later = Client(testutils.test_param_get("address"), self.client.names)
         self.addCleanup(later.close)
         frame = tcp4(to(TRUST))
         self.send(TRUST.port, frame)

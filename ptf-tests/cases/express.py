@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
+from controller.reasons import Drop, Punt
 from scapy.layers.inet import IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.names import Value
@@ -189,17 +190,27 @@ class ChecksumsOfManyTranslations(base.NpuTest):
             new_source = choose.choice(addresses[1:])
             new_target = choose.choice(addresses)
             sport, dport = choose.randrange(65536), choose.randrange(65536)
-            self.express_v4(TCP4, SESSION, wing(new_source, new_target, sport, dport, 6, 0), UNTRUST)
-            self.express_v4(UDP4, SESSION, wing(new_source, new_target, sport, dport, 17, 0), UNTRUST)
+            self.express_v4(
+                TCP4, SESSION, wing(new_source, new_target, sport, dport, 6, 0), UNTRUST
+            )
+            self.express_v4(
+                UDP4, SESSION, wing(new_source, new_target, sport, dport, 17, 0), UNTRUST
+            )
             for _ in range(5):
                 ttl = choose.randrange(2, 256)
                 data = choose.randbytes(choose.randrange(100))
-                ip = {"id": choose.randrange(65536), "tos": choose.randrange(256)}
+                ip: Any = {"id": choose.randrange(65536), "tos": choose.randrange(256)}
                 for build in (tcp4, udp4):
                     self.send(TRUST.port, build(to(TRUST), ttl=ttl, data=data, **ip))
                     leaves = build(
-                        out_of(UNTRUST), new_source, new_target, sport, dport,
-                        ttl=ttl - 1, data=data, **ip,
+                        out_of(UNTRUST),
+                        new_source,
+                        new_target,
+                        sport,
+                        dport,
+                        ttl=ttl - 1,
+                        data=data,
+                        **ip,
                     )
                     self.expect_frame(UNTRUST.port, leaves)
             for key in (TCP4, UDP4):

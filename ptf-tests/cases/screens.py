@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from controller.reasons import Drop, Punt, Send
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (
@@ -226,7 +226,7 @@ class _Off(_PairTest):
         self.send(TRUST.port, self.pair.falls)
         self.client.packet_in(base.ARRIVES)
         self.assertNotIn(
-            TRUST.zone * 32 + self.pair.screen - base.FIRST_SCREEN,
+            TRUST.zone * 32 + self.pair.screen - FIRST_SCREEN,
             self.moved()["screen_hits"],
         )
 
@@ -283,13 +283,9 @@ class FirstScreenDrops(base.NpuTest):
     """Of several screens that find a packet, the lowest bit drops it and alone is counted."""
 
     def runTest(self) -> None:
-        self.ingress_screens(
-            TRUST, Drop.SCREEN_LAND, Drop.SCREEN_SYN_FIN, Drop.SCREEN_FIN_NO_ACK
-        )
+        self.ingress_screens(TRUST, Drop.SCREEN_LAND, Drop.SCREEN_SYN_FIN, Drop.SCREEN_FIN_NO_ACK)
         self.send(TRUST.port, tcp4(to(TRUST), src=SERVER, flags="SF"))
-        self.conclude(
-            drops={Drop.SCREEN_LAND: 1}, screen_hits={(TRUST, Drop.SCREEN_LAND): 1}
-        )
+        self.conclude(drops={Drop.SCREEN_LAND: 1}, screen_hits={(TRUST, Drop.SCREEN_LAND): 1})
 
 
 class AlarmsBeforeTheDrop(base.NpuTest):
@@ -319,9 +315,7 @@ class AllAlarmsCount(base.NpuTest):
         frame = tcp4(to(TRUST), src=SERVER, flags="SF")
         self.send(TRUST.port, frame)
         self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(
-            punts={Punt.MISS: 1}, screen_hits={(TRUST, screen): 1 for screen in found}
-        )
+        self.conclude(punts={Punt.MISS: 1}, screen_hits={(TRUST, screen): 1 for screen in found})
 
 
 class AlarmWithoutScreen(base.NpuTest):

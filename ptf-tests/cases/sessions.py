@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from scapy.layers.inet import GRE, ICMP, IP, TCP, UDP, IPOption_Router_Alert
+from controller.reasons import Punt
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6, IPv6ExtHdrFragment
+from scapy.layers.l2 import GRE
 from scapy.packet import Raw
 
-from controller.reasons import Punt
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Interface, Session, to, wing
 from support.names import Value
@@ -105,9 +106,7 @@ MATCHES = {
     "Tcp": Match(TCP4, tcp4(to(TRUST))),
     "TcpSyn": Match(TCP4, tcp4(to(TRUST), flags="S")),
     "TcpWithIpOptions": Match(TCP4, tcp4(to(TRUST), options=[IPOption_Router_Alert()])),
-    "Udp": Match(
-        wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token), udp4(to(TRUST))
-    ),
+    "Udp": Match(wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token), udp4(to(TRUST))),
     "EchoRequest": Match(
         wing(CLIENT, SERVER, 0x1234, 0x0800, 1, TRUST.token), icmp4(to(TRUST), identifier=0x1234)
     ),
@@ -199,7 +198,7 @@ class FirstFragmentOfSession(base.NpuTest):
 
     def runTest(self) -> None:
         self.to_spu(TCP4, FORWARD)
-        self.punted(TRUST, tcp4(to(TRUST), flags="A") , Punt.SESSION, **FORWARD.header())
+        self.punted(TRUST, tcp4(to(TRUST), flags="A"), Punt.SESSION, **FORWARD.header())
         frame = bytes(
             to(TRUST)
             / IP(src=CLIENT, dst=SERVER, flags="MF")

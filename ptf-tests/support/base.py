@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import ptf
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from ptf import testutils
 from ptf.base_tests import BaseTest
 
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from support.client import Client, PacketIn
 from support.names import Names, Value
 from support.packets import NEXT_HOP_MAC, address, link, mac
@@ -241,9 +241,7 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         self.expect_punt(frame, reason, interface, **header)
         self.conclude(punts={reason: 1})
 
-    def forwarded(
-        self, interface: Interface, frame: bytes, port: int, expected: bytes
-    ) -> None:
+    def forwarded(self, interface: Interface, frame: bytes, port: int, expected: bytes) -> None:
         """A frame that arrives by an interface leaves as ``expected`` and nothing else happens."""
         self.send(interface.port, frame)
         self.expect_frame(port, expected)
@@ -316,9 +314,7 @@ class Session:
         return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
 
 
-def wing(
-    src: str, dst: str, sport: int, dport: int, protocol: int, token: int
-) -> dict[str, Value]:
+def wing(src: str, dst: str, sport: int, dport: int, protocol: int, token: int) -> dict[str, Value]:
     """Key of a wing, IPv4 or IPv6: the six criteria."""
     return {
         "src_addr": address(src),

@@ -63,7 +63,7 @@ class Client:
         self._requests.put(request)
         answer = _take(self._arbitration, RPC_SECONDS, "arbitration answer")
         if isinstance(answer, grpc.RpcError):
-            raise ConnectionError(f"{address}: {answer.details()}")  # type: ignore[attr-defined]
+            raise ConnectionError(f"{address}: {answer.details()}")
         if answer.status.code != 0:
             raise ConnectionError(f"{address}: not primary: {answer.status.message}")
 
@@ -148,9 +148,7 @@ class Client:
 
     def entries(self, table: str) -> list[Any]:
         """All entries of a table as ``TableEntry`` messages."""
-        entity = p4r.Entity(
-            table_entry=p4r.TableEntry(table_id=self.names.tables[table].id)
-        )
+        entity = p4r.Entity(table_entry=p4r.TableEntry(table_id=self.names.tables[table].id))
         return [found.table_entry for found in self._read([entity])]
 
     def clear(self, table: str) -> None:
@@ -173,9 +171,7 @@ class Client:
         counter_id = self.names.counters[counter].id
         entities = []
         if indexes is None:
-            entities.append(
-                p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=counter_id))
-            )
+            entities.append(p4r.Entity(counter_entry=p4r.CounterEntry(counter_id=counter_id)))
         else:
             for index in indexes:
                 cell = p4r.CounterEntry(counter_id=counter_id)
@@ -199,9 +195,7 @@ class Client:
         request = p4r.StreamMessageRequest()
         request.packet.payload = frame
         for name, field in self.names.headers["packet_out"].items():
-            request.packet.metadata.add(
-                metadata_id=field.id, value=encode(metadata.pop(name, 0))
-            )
+            request.packet.metadata.add(metadata_id=field.id, value=encode(metadata.pop(name, 0)))
         if metadata:
             raise LookupError(f"packet_out has no field {sorted(metadata)}")
         self._requests.put(request)

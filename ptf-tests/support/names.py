@@ -130,13 +130,18 @@ class Names:
 
     def key_of(self, entry: Any) -> dict[str, int]:
         """The key of a ``TableEntry`` by field name."""
-        names = {field.id: name for name, field in self.tables[self.table_of(entry.table_id)].fields.items()}
+        names = {
+            field.id: name
+            for name, field in self.tables[self.table_of(entry.table_id)].fields.items()
+        }
         return {names[match.field_id]: decode(match.exact.value) for match in entry.match}
 
     def action_of(self, entry: Any) -> tuple[str, dict[str, int]]:
         """Action and parameters of a ``TableEntry`` by name."""
         called = entry.action.action
-        alias = next(alias for alias, action in self.actions.items() if action.id == called.action_id)
+        alias = next(
+            alias for alias, action in self.actions.items() if action.id == called.action_id
+        )
         names = {param.id: name for name, param in self.actions[alias].params.items()}
         return alias, {names[param.param_id]: decode(param.value) for param in called.params}
 

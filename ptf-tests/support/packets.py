@@ -98,10 +98,7 @@ def icmp4(
 ) -> bytes:
     """ICMP over IPv4: an echo request unless ``type`` says otherwise."""
     return bytes(
-        to
-        / IP(src=src, dst=dst, ttl=ttl, **ip)
-        / ICMP(type=type, id=identifier, seq=7)
-        / Raw(data)
+        to / IP(src=src, dst=dst, ttl=ttl, **ip) / ICMP(type=type, id=identifier, seq=7) / Raw(data)
     )
 
 
@@ -136,10 +133,7 @@ def udp6(
 ) -> bytes:
     """UDP over IPv6."""
     return bytes(
-        to
-        / IPv6(src=src, dst=dst, hlim=hop_limit)
-        / UDP(sport=sport, dport=dport)
-        / Raw(data)
+        to / IPv6(src=src, dst=dst, hlim=hop_limit) / UDP(sport=sport, dport=dport) / Raw(data)
     )
 
 
@@ -155,9 +149,7 @@ def echo6(
     """ICMPv6 echo request, or reply."""
     echo = ICMPv6EchoReply if reply else ICMPv6EchoRequest
     return bytes(
-        to
-        / IPv6(src=src, dst=dst, hlim=hop_limit)
-        / echo(id=identifier, seq=7, data=data)
+        to / IPv6(src=src, dst=dst, hlim=hop_limit) / echo(id=identifier, seq=7, data=data)
     )
 
 
