@@ -29,8 +29,8 @@ from support.names import Names  # noqa: E402
 from support.switch import (  # noqa: E402
     SetupError,
     create_ports,
-    enter_namespace,
     last_line,
+    run_in_namespace,
     running_switch,
     test_side,
 )
@@ -170,7 +170,7 @@ def main(argv: list[str]) -> int:
         tests = selected(options.test)
         if INSIDE not in os.environ:
             os.environ[INSIDE] = "1"
-            enter_namespace([sys.executable, str(Path(__file__).resolve()), *argv])
+            return run_in_namespace([sys.executable, str(Path(__file__).resolve()), *argv])
         return run(options, tests)
     except SetupError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
