@@ -65,7 +65,7 @@ control NpuIngress(inout headers_t hdr,
                    || standard_metadata.ingress_port >= FIRST_FABRIC_PORT) {
             fabric_arrival.apply(hdr, meta, standard_metadata);
         } else {
-            ingress_interface_stage.apply(hdr, meta, standard_metadata);
+            ingress_interface_stage.apply(meta, standard_metadata);
             if (meta.drop == Drop.NONE) {
                 sanity.apply(hdr, meta, standard_metadata);
             }
@@ -103,7 +103,7 @@ control NpuEgress(inout headers_t hdr,
         } else if (meta.remote_port != 0) {
             fabric_departure.apply(hdr, meta);
         } else if (meta.raw == 0) {
-            egress_interface_stage.apply(hdr, meta, standard_metadata);
+            egress_interface_stage.apply(meta, standard_metadata);
             if (meta.drop == Drop.NONE) {
                 egress_screens.apply(hdr, meta);
             }
