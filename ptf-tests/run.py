@@ -142,7 +142,7 @@ def run(options: argparse.Namespace, tests: list[str]) -> int:
             command += ["--interface", f"{port}@{test_side(port)}"]
         command += [
             f"--test-params=address='{ADDRESS}';p4info='{options.p4info.resolve()}'",
-            f"--log-dir={log_dir}",
+            f"--log-dir={log_dir / 'cases'}",  # which PTF empties first
             "--debug=warning",
             *tests,
         ]
