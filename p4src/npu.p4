@@ -21,9 +21,9 @@
 //
 // Each box is one control, in the file of its name. Stages do not act on a packet's fate,
 // they decide it: meta.drop names why it goes no further, meta.punt why the controller
-// gets it, meta.express that it may leave at once. A drop beats a punt, a punt beats
-// Express Path. The first reason found stands, and every packet ends in exactly one way,
-// counted where it ends.
+// gets it; a packet with neither has an Express Path wing and leaves. A drop beats a
+// punt. The first reason found stands, and every packet ends in exactly one way, counted
+// where it ends.
 //
 // Numbers shared with the controller are in ids.p4, sizes in sizes.p4; the contract with
 // the controller is docs/ARCHITECTURE.md.
