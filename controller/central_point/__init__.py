@@ -1,0 +1,1 @@
+"""The central point: the global session table, pending wings, load balancing, NAT arbitration."""

@@ -1,0 +1,1 @@
+"""A services processing unit: sets sessions up and runs their services."""
