@@ -55,8 +55,8 @@ class Packet:
         "dport",
         "dst",
         "flags",
-        "frame",
         "fragment",
+        "frame",
         "icmp_type",
         "l3",
         "l4",
@@ -170,9 +170,7 @@ def parse_ip(
         if fragmented & 0x3FFF:
             fragment = True
             if fragmented & 0x1FFF:
-                return Packet(
-                    frame, vlan, l3, l4, 4, src, dst, 0, 0, protocol, ttl, 0, -1, True
-                )
+                return Packet(frame, vlan, l3, l4, 4, src, dst, 0, 0, protocol, ttl, 0, -1, True)
     elif ethertype == ETHERTYPE_IPV6:
         if size < l3 + 40:
             return Drop.TRUNCATED
@@ -189,9 +187,7 @@ def parse_ip(
             if size < l4 + 8:
                 return Drop.TRUNCATED
             # What follows a fragment header is not looked into: fragments have no session.
-            return Packet(
-                frame, vlan, l3, l4 + 8, 6, src, dst, 0, 0, frame[l4], ttl, 0, -1, True
-            )
+            return Packet(frame, vlan, l3, l4 + 8, 6, src, dst, 0, 0, frame[l4], ttl, 0, -1, True)
         if protocol in _EXTENSIONS:
             return Drop.IPV6_EXTENSION
     else:
@@ -240,6 +236,18 @@ def parse_ip(
         frame, vlan, l3, l4, version, src, dst, sport, dport, protocol, ttl, flags, icmp_type,
         fragment,
     )  # fmt: skip
+
+
+def parse_quoted(frame: bytes) -> Packet | Drop:
+    """The packet that an ICMP error quotes, with offsets into the frame of the error.
+
+    The frame is one that ``parse`` took for an ICMP error.
+    """
+    error = parse(frame)
+    if isinstance(error, Drop):
+        return error
+    ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6
+    return parse_ip(frame, error.vlan, error.l4 + 8, ethertype, len(frame), quoted=True)
 
 
 def checksum(data: bytes | bytearray, start: int = 0) -> int:
@@ -346,9 +354,7 @@ def echo_reply(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
     return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(packet.dst, packet.src, message, ttl)
 
 
-def ipv4(
-    src: Address, dst: Address, protocol: int, payload: bytes | bytearray, ttl: int
-) -> bytes:
+def ipv4(src: Address, dst: Address, protocol: int, payload: bytes | bytearray, ttl: int) -> bytes:
     """An IPv4 packet without options around a payload."""
     header = bytearray(_IPV4_NEW.pack(0x45, 20 + len(payload), 0, ttl, protocol, 0, src, dst))
     _U16.pack_into(header, 10, checksum(header))
