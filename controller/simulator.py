@@ -164,13 +164,15 @@ class SimulatedNpu:
         """A frame from outside: punted, forwarded on Express Path, or dropped (and counted)."""
         token = self._tokens.get((port, nd.vlan_of(frame)))
         if token is None:
-            return self._drop(Drop.NO_INTERFACE)
+            self._drop(Drop.NO_INTERFACE)
+            return None
         at = 16 if frame[12:14] == b"\x81\x00" else 12
         if frame[at : at + 2] == b"\x08\x06":
             return self._punt(port, Punt.ARP, token, frame, now)
         packet = parse(frame)
         if isinstance(packet, Drop):
-            return self._drop(packet)
+            self._drop(packet)
+            return None
         if packet.version == 6 and packet.icmp_type in _ND_TYPES:
             return self._punt(port, Punt.ND, token, frame, now)
         if packet.fragment:
@@ -178,7 +180,8 @@ class SimulatedNpu:
         if packet.is_icmp_error:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
         if packet.ttl <= 1:
-            return self._drop(Drop.TTL_EXPIRED)
+            self._drop(Drop.TTL_EXPIRED)
+            return None
         entry = self._table.get(packet.key(token))
         if entry is None:
             return self._punt(port, Punt.MISS, token, frame, now)
@@ -269,25 +272,21 @@ class Simulator:
         """Let time pass: ``span``, or as far as messages and frames are under way (time-outs
         that are further off than the last of them do not come)."""
         end = None if span is None else self.now + span
-        while True:
-            event = self._events[0][0] if self._events else None
-            if event is None and end is None:
-                return
+        while self._events or end is not None:
             actor, deadline = self._next_deadline()
-            when = event if deadline is None or (event is not None and event <= deadline) else None
-            if when is None and deadline is None:
-                break
-            if end is not None and (when if when is not None else deadline or 0) > end:
-                break
-            if when is not None:
-                at, _, to, what = heappop(self._events)
-                self.now = at
+            event = self._events[0][0] if self._events else None
+            if event is not None and (deadline is None or event <= deadline):
+                if end is not None and event > end:
+                    break
+                self.now, _, to, what = heappop(self._events)
                 self._happen(to, what)
-            else:
-                assert actor is not None
-                assert deadline is not None
+            elif deadline is not None and actor is not None:
+                if end is not None and deadline > end:
+                    break
                 self.now = max(self.now, deadline)
                 self._deliver(actor, self._machines[actor].tick(self.now))
+            else:
+                break
             if self.on_event is not None:
                 self.on_event()
         if end is not None:
