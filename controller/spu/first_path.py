@@ -6,11 +6,10 @@ is abandoned; what has to wait returns, and goes on where the answer comes in.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from controller.config.schema import HostService, SourceNat
-from controller.flow import Address, Direction, FlowKey, Hop, Tuple5
+from controller.flow import Address, Direction, FlowKey, Hop, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
     AbandonSession,
@@ -121,7 +120,7 @@ class FirstPath:
         flow = pending.flow
         route = self._core.fib.lookup(flow.dst)
         if route is None:
-            return Refusal(Drop.NO_ROUTE, f"to {ip_address(flow.dst)}")
+            return Refusal(Drop.NO_ROUTE, f"to {text(flow.dst)}")
         if route.is_local:
             return self._host_inbound(pending, route)
         if not route.interface.zone:
@@ -163,11 +162,11 @@ class FirstPath:
         source = pending.flow.src
         back = self._core.fib.lookup(source)
         if back is None or back.is_local:
-            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {ip_address(source)}")
+            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}")
         if back.interface.zone != pending.ingress.zone:
             return Refusal(
                 Drop.NO_REVERSE_ROUTE,
-                f"the source {ip_address(source)} is reached by {back.interface.name} in zone "
+                f"the source {text(source)} is reached by {back.interface.name} in zone "
                 f"{back.interface.zone or 'none'}, but came from {pending.ingress.zone or 'none'}",
             )
         pending.back = back
@@ -204,7 +203,7 @@ class FirstPath:
             return
         pending.stage = Stage.NAT
         if core.trace:
-            detail = f"rule {rule.name} of {rule.rule_set}: to {ip_address(address)}"
+            detail = f"rule {rule.name} of {rule.rule_set}: to {text(address)}"
             core.step(Step.NAT_SUSPEND, flow, detail)
         core.to_cp(AllocateNat(flow, core.number, address, flow.protocol, flow.sport))
 
@@ -221,7 +220,7 @@ class FirstPath:
             message.address, flow.dst, message.port, flow.dport, flow.protocol
         )
         if core.trace:
-            detail = f"{ip_address(message.address)} port {message.port}"
+            detail = f"{text(message.address)} port {message.port}"
             core.step(Step.NAT_RESUME, flow, detail)
         self._neighbors(pending)
 
@@ -255,11 +254,11 @@ class FirstPath:
             return
         where = (message.interface, message.address)
         if message.mac is None:
-            detail = f"{ip_address(message.address)} on {message.interface} does not answer"
+            detail = f"{text(message.address)} on {message.interface} does not answer"
             self._abandon(pending, Drop.NO_NEIGHBOR, detail)
             return
         if core.trace:
-            detail = f"{ip_address(message.address)} is at {message.mac.hex(':')}"
+            detail = f"{text(message.address)} is at {message.mac.hex(':')}"
             core.step(Step.NEIGHBOR_FOUND, pending.flow, detail)
         if where == (pending.route.interface.name, pending.route.next_hop):
             pending.mac = message.mac
@@ -360,7 +359,7 @@ class FirstPath:
         """Write a wing with its final time-out; shorter ones (``live_path``) are kept here."""
         core = self._core
         wing = session.wings[direction]
-        session.installed.append(direction)
+        session.installed |= 1 << direction
         core.send(
             core.npus[wing.ingress.npu],
             InstallWing(
@@ -384,7 +383,7 @@ class FirstPath:
         if error is not None:
             if error is not Drop.NPU_LOST:
                 # A lost NPU may have written it; another error says that it did not.
-                session.installed.remove(direction)
+                session.installed ^= 1 << direction
             self._teardown.failed(session, error, session.wings[direction].ingress.npu)
             return
         step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
@@ -408,7 +407,7 @@ class FirstPath:
         queue = session.queue
         # A RST in the queue closes the session; what is behind it waits for what comes next.
         while queue and session.state is SessionState.ACTIVE:
-            queued = queue.popleft()
+            queued = queue.pop(0)
             if core.trace:
                 hop = session.wings[queued.direction].hop
                 detail = (
@@ -460,12 +459,15 @@ class FirstPath:
 
 def _describe(route: Route) -> str:
     interface = route.interface
-    return f"{ip_address(route.next_hop)} on {interface.name}, zone {interface.zone}"
+    return f"{text(route.next_hop)} on {interface.name}, zone {interface.zone}"
 
 
 def _nat_address(route: Route) -> Address | None:
     """The egress interface's address nearest to the next hop: of its subnet, if there is one."""
-    family = [a for a in route.interface.addresses if len(a.packed) == len(route.next_hop)]
+    version = 4 if len(route.next_hop) == 4 else 6
+    family = [a for a in route.interface.addresses if a.version == version]
+    if len(family) == 1:
+        return family[0].packed
     hop = int.from_bytes(route.next_hop, "big")
     for address in family:
         shift = address.max_prefixlen - address.network.prefixlen

@@ -66,8 +66,8 @@ class LivePath:
                 return
             changed = tcp.observe(direction, packet.flags)
         if message.reason in _MISSES:
-            session.beyond_packets[direction] += 1
-            session.beyond_bytes[direction] += len(message.frame)
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
         port = wing.hop.port
         frame = rewrite(packet, wing.translated, wing.hop)
@@ -84,8 +84,8 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        session.beyond_packets[direction] += 1
-        session.beyond_bytes[direction] += len(message.frame)
+        session.packets[direction] += 1
+        session.bytes[direction] += len(message.frame)
         port = wing.hop.port
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))

@@ -33,7 +33,7 @@ from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
 from controller.spu.session import Queued, Session, SessionView
-from controller.spu.teardown import Teardown, totals
+from controller.spu.teardown import Teardown
 
 
 class Spu:
@@ -153,7 +153,6 @@ class Spu:
         return None if session is None else self._view(session)
 
     def _view(self, session: Session) -> SessionView:
-        packets, octets = totals(session)
         return SessionView(
             id=session.id,
             spu=self._core.number,
@@ -169,8 +168,8 @@ class Spu:
             last_seen=session.last_seen,
             timeout=session.timeout,
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
-            packets=packets,
-            bytes=octets,
+            packets=(session.packets[0], session.packets[1]),
+            bytes=(session.bytes[0], session.bytes[1]),
         )
 
     def pending_count(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -79,7 +78,7 @@ class Pending:
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
         self.first = first
-        self.queue: deque[Queued] = deque()
+        self.queue: list[Queued] = []
         """Behind the first."""
         self.stage = Stage.DECIDE
         self.nat: NatBinding | None = None
@@ -103,18 +102,16 @@ class Session:
 
     __slots__ = (
         "awaiting",
-        "beyond_bytes",
-        "beyond_packets",
+        "bytes",
         "cleared",
         "close",
         "failure",
-        "final_bytes",
-        "final_packets",
         "id",
         "installed",
         "last_seen",
         "nat",
         "not_express",
+        "packets",
         "path",
         "probe",
         "queue",
@@ -153,13 +150,14 @@ class Session:
         """The inactivity time-out in force."""
         self.state = SessionState.INSTALLING
         self.tcp: TcpTracker | None = None
-        self.queue: deque[Queued] = deque()
+        self.queue: list[Queued] = []
         self.record = b""
-        self.installed: list[Direction] = []
-        """Wings that are, or may be, on their NPU."""
-        self.beyond_packets = [0, 0]
-        self.beyond_bytes = [0, 0]
-        """Packets that no NPU entry counted, per direction: those that found none yet."""
+        self.installed = 0
+        """Wings that are, or may be, on their NPU: a bit per direction."""
+        self.packets = [0, 0]
+        self.bytes = [0, 0]
+        """Per direction, only what no NPU entry counted (packets that found none yet); what the
+        entries counted is added when they are removed."""
         self.probe: dict[Direction, Nanoseconds | None] | None = None
         """Idle times read so far, while the NPUs are being asked."""
         self.cleared = False
@@ -169,8 +167,6 @@ class Session:
         """Why it could not be installed."""
         self.awaiting = 0
         """Answers to ``RemoveWing`` to come."""
-        self.final_packets = [0, 0]
-        self.final_bytes = [0, 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,13 @@ class Teardown:
         session.close = reason
         session.probe = None
         core.timers.cancel(session.id)
-        session.awaiting = len(session.installed)
+        session.awaiting = session.installed.bit_count()
         if not session.awaiting:
             self._finish(session)
             return
-        for direction in sorted(session.installed):
+        for direction in Direction:
+            if not session.installed >> direction & 1:
+                continue
             wing = session.wings[direction]
             remove = RemoveWing(session.id, direction, core.number, wing.key)
             core.send(core.npus[wing.ingress.npu], remove)
@@ -64,8 +66,8 @@ class Teardown:
         session = self._core.sessions.get(message.session_id)
         if session is None or session.state is not SessionState.CLOSING:
             return  # said twice
-        session.final_packets[message.direction] += message.packets
-        session.final_bytes[message.direction] += message.bytes
+        session.packets[message.direction] += message.packets
+        session.bytes[message.direction] += message.bytes
         session.awaiting -= 1
         if not session.awaiting:
             self._finish(session)
@@ -80,7 +82,6 @@ class Teardown:
         if session.nat is not None:
             core.to_cp(ReleaseNat(*session.nat))
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
-        packets, octets = totals(session)
         assert session.close is not None
         core.send(
             OBSERVER,
@@ -91,19 +92,11 @@ class Teardown:
                 session.verdict.name,
                 forward,
                 reverse,
-                packets,
-                octets,
+                (session.packets[0], session.packets[1]),
+                (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.
         for queued in session.queue:
             core.redirect(queued)
-
-
-def totals(session: Session) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Packets and bytes per direction: counted by the NPUs, and those that no entry counted."""
-    packets = [a + b for a, b in zip(session.final_packets, session.beyond_packets, strict=True)]
-    octets = [a + b for a, b in zip(session.final_bytes, session.beyond_bytes, strict=True)]
-    forward, reverse = Direction.FORWARD, Direction.REVERSE
-    return (packets[forward], packets[reverse]), (octets[forward], octets[reverse])
