@@ -1,8 +1,10 @@
 """The central point's machine: steps 2 and 4 of the first packet's walk, and repair.
 
 Every wing of every session is here, with its state and owner SPU. The machine relies on messages
-from one SPU arriving in the order sent. From that follows the repair rule: an owner that redirects
-a packet of an active session has no such session, so the entry is stale and goes.
+between it and an SPU arriving in the order sent. From that follows the repair rule. An SPU that is
+handed a packet of session S has had the acknowledgement of S, and if S ended, said so before it
+sends the packet back. So if the packet comes back and S stands here, S is known here alone, and
+goes.
 """
 
 from __future__ import annotations
@@ -179,14 +181,16 @@ class CentralPoint:
         if entry is None or entry.reverse is None:
             self._drop(Drop.ICMP_ERROR_UNMATCHED, flow, "no session of the quoted packet")
             return
-        self._out.append(Outbound(self._spus[entry.spu], Deliver(flow, message)))
+        deliver = Deliver(flow, message, entry.session_id)
+        self._out.append(Outbound(self._spus[entry.spu], deliver))
 
     def _find_or_create(self, flow: FlowKey, message: PacketIn) -> None:
         entry = self._table.get(flow)
         if entry is not None:
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
             # table lost it; the owner knows what to do.
-            self._out.append(Outbound(self._spus[entry.spu], Deliver(flow, message)))
+            deliver = Deliver(flow, message, entry.session_id)
+            self._out.append(Outbound(self._spus[entry.spu], deliver))
             return
         if self._trace:
             who = Actor(Role.NPU, message.port.npu)
@@ -213,7 +217,7 @@ class CentralPoint:
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
         entry = self._table.get(flow)
-        if entry is not None and entry.reverse is not None and entry.spu == message.spu:
+        if entry is not None and entry.session_id and entry.session_id == message.session_id:
             # See the head of this module.
             self._forget(entry)
             self._drop(Drop.STALE_SESSION, flow, f"SPU {entry.spu} does not know its session")

@@ -130,8 +130,9 @@ class Spu:
             return
         session = core.by_key.get(flow)
         if session is None:
-            # It ended, and the central point hears of that before it gets this packet back.
-            core.to_cp(Redirect(flow, core.number, message.packet))
+            # It ended, and the central point hears of that before it gets this packet back; or it
+            # is the answer of a flow whose acknowledgement is still to come.
+            core.to_cp(Redirect(flow, core.number, message.packet, message.session_id))
             return
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
         self._live.take(session, Queued(message.packet, packet, direction))

@@ -89,9 +89,9 @@ def test_pending_then_active_then_gone() -> None:
 def test_further_packets_go_to_the_same_spu_pending_or_active() -> None:
     cp = Cp()
     spu, flow = cp.create()
-    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet()))]
-    cp.install(spu, flow)
-    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet()))]
+    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet(), 0))]
+    cp.install(spu, flow, 1)
+    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet(), 1))]
 
 
 def test_pending_wing_is_reclaimed() -> None:
@@ -149,9 +149,20 @@ def test_flow_that_became_the_answer_of_another_is_told_so() -> None:
     refused = cp.install(to.number, created.flow, 2, token=1)
     assert refused == InstallRefused(2, created.flow, Drop.NONE)
     redirected = cp.take(Redirect(created.flow, to.number, packet))
-    if to.number != spu:
-        assert redirected == [(Actor(Role.SPU, spu), Deliver(created.flow, packet))]
+    assert redirected == [(Actor(Role.SPU, spu), Deliver(created.flow, packet, 1))]
     assert cp.machine.counts().by_spu == {spu: 1, 3 - spu: 0}
+
+
+def test_packet_that_comes_back_from_its_session_s_spu_ends_the_entry() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    cp.install(spu, flow, 1)
+    ((_, deliver),) = cp.take(Redirect(flow, spu, cp.packet()))
+    assert deliver == Deliver(flow, cp.packet(), 1), "no sign yet that the SPU knew better"
+    ((_, dropped),) = cp.take(Redirect(flow, spu, cp.packet(), 1))
+    assert isinstance(dropped, PacketDropped)
+    assert dropped.reason is Drop.STALE_SESSION
+    assert cp.machine.audit() == []
 
 
 def test_late_messages_about_what_is_gone_do_nothing() -> None:

@@ -333,12 +333,13 @@ def test_cleared_while_it_is_being_installed() -> None:
 # -- both ends speak first ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("spus", [1, 2])
 @pytest.mark.parametrize("seed", range(12))
-def test_both_ends_speak_first_and_share_one_session(seed: int) -> None:
+def test_both_ends_speak_first_and_share_one_session(seed: int, spus: int) -> None:
     both = (policy("out", 1, "trust", "untrust"), policy("in", 2, "untrust", "trust"))
     world = World(
         configuration(policies=both),
-        chassis(spus=2),
+        chassis(spus=spus),
         seed=seed,
         delay=(1_000, 400_000),
     )

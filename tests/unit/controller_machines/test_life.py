@@ -85,7 +85,7 @@ def test_central_point_takes_a_misdelivered_packet_to_its_owner() -> None:
     (redirect,) = world.sim.spus[2].handle(astray, world.sim.now)
     (deliver,) = world.sim.cp.handle(redirect.message, world.sim.now)
     assert deliver.to.number == 1
-    assert deliver.message == Deliver(session.forward.key, astray)
+    assert deliver.message == Deliver(session.forward.key, astray, session.id)
 
 
 def test_owner_that_does_not_know_its_session_gives_it_up() -> None:
@@ -95,7 +95,7 @@ def test_owner_that_does_not_know_its_session_gives_it_up() -> None:
     frame = world.a.frame(udp(world.a, world.b))
     port = world.a.interface.port
     packet = PacketIn(port, Punt.MISS, 1, 0, Direction.FORWARD, 0, frame, 0)
-    world.sim.cp.handle(Redirect(session.forward.key, 1, packet), 0)
+    world.sim.cp.handle(Redirect(session.forward.key, 1, packet, session.id), 0)
     assert world.sim.cp.counts().active == 0
     # The session, which the central point no longer knows, goes when that comes to light.
     (created,) = world.sim.cp.handle(packet, 0)[2:]
