@@ -206,6 +206,13 @@ def test_other_protocols_have_no_ports() -> None:
     assert after[34:] == b"abcdefgh"
 
 
+def test_swapped_addresses_change_no_sum_but_are_swapped() -> None:
+    packet = parsed(ether(IP(src="1.2.3.4", dst="5.6.7.8") / UDP(sport=5, dport=6) / b"data"))
+    after = Ether(rewrite(packet, packet.tuple5.reversed(), HOP))
+    assert (after[IP].src, after[IP].dst) == ("5.6.7.8", "1.2.3.4")
+    assert (after[UDP].sport, after[UDP].dport) == (6, 5)
+
+
 def test_wrong_checksum_stays_wrong() -> None:
     frame = bytearray(ether(IP(src="1.2.3.4", dst="5.6.7.8") / UDP(sport=5, dport=6) / b"data"))
     frame[40] ^= 0x55
