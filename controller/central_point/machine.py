@@ -107,7 +107,8 @@ class CentralPoint:
         self.nat = NatArbiter(nat_ports)
         self.config = config
         self._balance = Balance(chassis.spus)
-        self._trace = trace
+        self.trace = trace
+        """Whether steps are reported; may change at any time."""
         self._table: dict[FlowKey, _Entry] = {}
         self._active = 0
         self._pending: Timers[FlowKey] = Timers()
@@ -192,7 +193,7 @@ class CentralPoint:
             deliver = Deliver(flow, message, entry.session_id)
             self._out.append(Outbound(self._spus[entry.spu], deliver))
             return
-        if self._trace:
+        if self.trace:
             who = Actor(Role.NPU, message.port.npu)
             detail = f"port {message.port.port}, token {message.token}"
             self._out.append(
@@ -209,7 +210,7 @@ class CentralPoint:
             return
         self._table[flow] = _Entry(flow, spu)
         self._pending.set(flow, self._now + PENDING_TIMEOUT)
-        if self._trace:
+        if self.trace:
             load = self._balance.load[spu]
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
         self._out.append(Outbound(self._spus[spu], CreateSession(flow, message)))
@@ -246,7 +247,7 @@ class CentralPoint:
         entry.session_id = message.session_id
         table[reverse] = entry
         self._active += 1
-        if self._trace:
+        if self.trace:
             self._out.append(
                 Outbound(
                     OBSERVER,

@@ -79,6 +79,15 @@ class Spu:
         """Which SPU this is."""
         return self._core.number
 
+    @property
+    def trace(self) -> bool:
+        """Whether steps are reported; may change at any time."""
+        return self._core.trace
+
+    @trace.setter
+    def trace(self, on: bool) -> None:
+        self._core.trace = on
+
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message from an NPU, the central point, the neighbour table or the operator."""
         core = self._core
