@@ -110,7 +110,7 @@ class Decisions:
         core = self._core
         from_zone, to_zone = pending.ingress.zone, pending.route.interface.zone
         # There is no destination NAT yet: the destination is as it came.
-        verdict = core.policies.search(from_zone, to_zone, pending.flow.tuple5)
+        verdict = core.policies.search(from_zone, to_zone, pending.original)
         core.hits[verdict.index] = core.hits.get(verdict.index, 0) + 1
         pending.verdict = verdict
         if core.trace:

@@ -102,8 +102,8 @@ class FirstPath:
     def _source_nat(self, pending: Pending) -> None:
         core, flow = self._core, pending.flow
         route = pending.route
-        pending.translated = flow.tuple5
-        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, flow.tuple5)
+        pending.translated = pending.original
+        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, pending.original)
         if rule is None or rule.action is SourceNat.OFF:
             self._neighbors(pending)
             return
@@ -225,7 +225,7 @@ class FirstPath:
         core = self._core
         both = pending.wings
         verdict = pending.verdict
-        service = core.services.find(pending.flow.tuple5, verdict.application)
+        service = core.services.find(pending.original, verdict.application)
         session = Session(
             pending.session_id,
             both,
