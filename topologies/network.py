@@ -29,7 +29,7 @@ class Npu(Switch):
     """
 
     def __init__(self, name: str, binary: str, site: NpuSite, logs: Path, **params: object) -> None:
-        super().__init__(name, inNamespace=False, **params)
+        super().__init__(name, **params)
         self._binary = binary
         self._site = site
         self._log = logs / f"{name}.log"

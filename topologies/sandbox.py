@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from types import FrameType
 
@@ -80,6 +81,12 @@ def _inside(work: Callable[[int], int]) -> int:
         status = 1
     except KeyboardInterrupt:
         status = 130
+    except Exception as error:
+        # This is a forked child: an exception must not run on into its parent's code.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{place.filename}:{place.lineno}"
+        print(f"error: internal fault, please report: {error!r} at {where}", file=sys.stderr)
+        status = 70
     sys.stdout.flush()
     sys.stderr.flush()
     return status
