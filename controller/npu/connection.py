@@ -70,7 +70,7 @@ class Connection:
     async def open(self) -> None:
         """Connect and become primary. Raises ``NpuError``."""
         self._channel = grpc.aio.insecure_channel(self.site.address, options=_OPTIONS)
-        self._stub = p4r_grpc.P4RuntimeStub(self._channel)  # type: ignore[no-untyped-call]
+        self._stub = p4r_grpc.P4RuntimeStub(self._channel)
         try:
             await asyncio.wait_for(self._channel.channel_ready(), CONNECT_TIMEOUT_S)
         except TimeoutError:
