@@ -35,7 +35,6 @@ from controller.messages import (
 from controller.npu.batcher import Batcher
 from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import (
-    NoFabricLinkError,
     SessionEntries,
     interface_entries,
     session_of,
@@ -176,11 +175,7 @@ class Npu:
             else:
                 answer(Drop.NPU_LOST if self.connection.is_lost else install_failure(code))
 
-        try:
-            entry = self._entries.install(message)
-        except NoFabricLinkError:
-            answer(Drop.NPU_LOST)
-            return
+        entry = self._entries.install(message)
         self._writer.submit(_update(p4r.Update.INSERT, entry), done)
 
     def _remove(self, message: RemoveWing, state: WingState | None) -> None:

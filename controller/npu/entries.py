@@ -32,10 +32,6 @@ def padded(value: bytes, width: int) -> bytes:
     return value.lstrip(b"\0").rjust(width, b"\0")
 
 
-class NoFabricLinkError(Exception):
-    """An NPU has no fabric port towards the NPU by which a wing leaves."""
-
-
 class SessionEntries:
     """Turns wings into entries of one NPU's session tables."""
 
@@ -89,7 +85,7 @@ class SessionEntries:
             return None
 
     def install(self, message: InstallWing) -> p4r.TableEntry:
-        """The entry of a wing. Raises ``NoFabricLinkError``."""
+        """The entry of a wing."""
         entry = self.key(message.wing.key)
         if message.path is Path.EXPRESS:
             action = self._express[len(message.wing.key.src)]
@@ -111,12 +107,8 @@ class SessionEntries:
         if hop.port.npu == self._site.number:
             port, remote = hop.port.port, 0
         else:
-            fabric = self._site.fabric.get(hop.port.npu)
-            if fabric is None:
-                raise NoFabricLinkError(
-                    f"NPU {self._site.number} has no fabric link to NPU {hop.port.npu}"
-                )
-            port, remote = fabric, hop.port.port
+            # Every NPU is joined to every other (controller/routing/fabric.py).
+            port, remote = self._site.fabric[hop.port.npu], hop.port.port
         values = {
             "src_mac": canonical(hop.src_mac),
             "dst_mac": canonical(hop.dst_mac),
