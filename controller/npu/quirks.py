@@ -5,18 +5,18 @@ Observed on BMv2's ``simple_switch_grpc`` with its PI library, unless noted.
 
 from __future__ import annotations
 
+from finsy.proto import rpc_code
+
 from controller.flow import Nanoseconds
 from controller.reasons import Drop
-
-from finsy.proto import rpc_code  # isort: skip
 
 IDLE_SWEEP: Nanoseconds = 1_000_000_000
 """BMv2 looks for idle entries once a second, and PI gathers notices for up to 100 ms: a notice is
 late by up to about 1.1 s. It also repeats the notice of an entry that stays idle."""
 
-FULL_CODES = frozenset((rpc_code.RESOURCE_EXHAUSTED, rpc_code.UNKNOWN, rpc_code.INTERNAL))
-"""What a Write update into a full table answers. The specification wants RESOURCE_EXHAUSTED; PI
-knows no such case and passes the target's own failure on as UNKNOWN."""
+FULL_CODES = frozenset((rpc_code.RESOURCE_EXHAUSTED, rpc_code.UNKNOWN))
+"""What an update that does not fit into its table answers. The specification wants
+RESOURCE_EXHAUSTED; PI passes the target's own failure on as UNKNOWN."""
 
 
 def install_failure(code: int) -> Drop:

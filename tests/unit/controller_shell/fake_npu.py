@@ -111,7 +111,7 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
 
     # -- the service ----------------------------------------------------------------------
 
-    async def Capabilities(self, request: Any, context: Any) -> Any:
+    async def Capabilities(self, request: Any, context: Any) -> Any:  # noqa: ARG002
         return p4r.CapabilitiesResponse(p4runtime_api_version="1.4.1")
 
     async def StreamChannel(  # type: ignore[override]  # grpc.aio's other form: no generator
