@@ -123,6 +123,11 @@ class Packet:
         return self.protocol == ICMPV6 and 0 <= self.icmp_type < 128
 
     @property
+    def is_unreachable(self) -> bool:
+        """Whether it is an ICMP or ICMPv6 "destination unreachable"."""
+        return self.icmp_type == (3 if self.protocol == ICMP else 1)
+
+    @property
     def is_echo_request(self) -> bool:
         """Whether it is a ping."""
         return self.icmp_type == (ECHO_REQUEST if self.protocol == ICMP else ECHO_REQUEST_V6)
@@ -325,6 +330,72 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
         body[6:12] = hop.src_mac
         return bytes(body)
     return ethernet(hop, frame[l3 - 2] << 8 | frame[l3 - 1]) + bytes(body[l3:])
+
+
+def rewrite_error(error: Packet, quoted: Packet, translated: Tuple5, hop: Hop) -> bytes:
+    """An ICMP error as it leaves, the packet it quotes translated as well.
+
+    ``translated`` is that of the wing the error travels with, which answers the quoted packet: so
+    the error goes to its destination, and the quoted packet becomes its reverse. Its source is
+    translated only if that is the session's own end; a router on the way keeps its address.
+    """
+    body = bytearray(error.frame)
+    reporter = translated.src if error.src == quoted.dst else error.src
+    _readdress(body, error, reporter, translated.dst)
+    ttl = error.l3 + (8 if error.version == 4 else 7)
+    body[ttl] -= 1
+    if error.version == 4:
+        old = body[error.l3 + 10] << 8 | body[error.l3 + 11]
+        _U16.pack_into(body, error.l3 + 10, _adjust(old, -0x0100))
+
+    inner = translated.reversed()
+    delta = _readdress(body, quoted, inner.src, inner.dst)
+    delta += inner.sport + inner.dport - quoted.sport - quoted.dport
+    l4 = quoted.l4
+    if quoted.protocol in (TCP, UDP):
+        _PORTS.pack_into(body, l4, inner.sport, inner.dport)
+        at = l4 + (16 if quoted.protocol == TCP else 6)
+        # A TCP checksum is rarely quoted; of UDP, 0 says that there is none.
+        if at + 2 <= len(body) and (body[at] or body[at + 1] or quoted.protocol == TCP):
+            new = _adjust(body[at] << 8 | body[at + 1], delta)
+            _U16.pack_into(body, at, new or (0xFFFF if quoted.protocol == UDP else 0))
+    elif quoted.icmp_type >= 0:
+        _U16.pack_into(body, l4 + 4, inner.sport if quoted.is_echo_request else inner.dport)
+        of = delta
+        if quoted.protocol == ICMP:
+            of = inner.sport + inner.dport - quoted.sport - quoted.dport
+        _U16.pack_into(body, l4 + 2, _adjust(body[l4 + 2] << 8 | body[l4 + 3], of))
+
+    if error.version == 4:
+        end = error.l3 + (body[error.l3 + 2] << 8 | body[error.l3 + 3])
+        start = 0
+    else:
+        size = body[error.l3 + 4] << 8 | body[error.l3 + 5]
+        end = error.l4 + size
+        start = size + ICMPV6
+        start += int.from_bytes(reporter, "big") + int.from_bytes(translated.dst, "big")
+    body[error.l4 + 2 : error.l4 + 4] = b"\0\0"
+    _U16.pack_into(body, error.l4 + 2, checksum(body[error.l4 : end], start))
+    ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6
+    return ethernet(hop, ethertype) + bytes(body[error.l3 :])
+
+
+def _readdress(body: bytearray, packet: Packet, src: Address, dst: Address) -> int:
+    """Write other addresses into an IP header; how much its 16-bit words grew in sum."""
+    l3 = packet.l3
+    delta = (
+        int.from_bytes(src, "big")
+        + int.from_bytes(dst, "big")
+        - int.from_bytes(packet.src, "big")
+        - int.from_bytes(packet.dst, "big")
+    )
+    if packet.version == 4:
+        body[l3 + 12 : l3 + 20] = src + dst
+        old = body[l3 + 10] << 8 | body[l3 + 11]
+        _U16.pack_into(body, l3 + 10, _adjust(old, delta))
+    else:
+        body[l3 + 8 : l3 + 40] = src + dst
+    return delta
 
 
 def ethernet(hop: Hop, ethertype: int) -> bytes:

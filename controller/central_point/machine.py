@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from controller.central_point.balance import Balance
 from controller.central_point.gates import GateTable
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import SECOND, Chassis, Configuration
-from controller.flow import Direction, FlowKey, Nanoseconds, WingState
+from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
 from controller.messages import (
     CP,
     OBSERVER,
@@ -321,7 +320,7 @@ class CentralPoint:
         left = [f"wing {wing}" for wing in self.wings()]
         left += [f"pending timer {flow}" for flow in self._pending]
         left += [
-            f"{count} NAT ports of {ip_address(address)}, protocol {protocol}"
+            f"{count} NAT ports of {text(address)}, protocol {protocol}"
             for (address, protocol), count in self.nat.in_use().items()
         ]
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from controller.config.schema import Configuration, Interface, Network
-from controller.flow import Address
+from controller.flow import Address, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,12 @@ class Fib:
             found = self._table(route.next_hop).find(int.from_bytes(route.next_hop, "big"))
             if found is None:
                 raise FibError(
-                    f"route {route.prefix}: next hop {ip_address(route.next_hop)} is on no "
+                    f"route {route.prefix}: next hop {text(route.next_hop)} is on no "
                     "connected subnet; give an interface an address in the next hop's subnet"
                 )
             if route.next_hop in self._local:
                 raise FibError(
-                    f"route {route.prefix}: next hop {ip_address(route.next_hop)} is an address "
+                    f"route {route.prefix}: next hop {text(route.next_hop)} is an address "
                     f"of {self._local[route.next_hop].name}; it must be a neighbour's"
                 )
             statics.append((route, found[0]))

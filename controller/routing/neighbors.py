@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
 from typing import Any
 
 from controller.config.schema import SECOND, Configuration, Interface
-from controller.flow import Address, FlowKey, Hop, Nanoseconds, Port
+from controller.flow import Address, FlowKey, Hop, Nanoseconds, Port, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -224,12 +223,12 @@ class Neighbors:
     def _respond(self, interface: Interface, heard: nd.Heard) -> None:
         target, asker = heard.target, heard.sender
         if (interface.name, target) not in self._own:
-            self._drop(Drop.NOT_FOR_US, f"who has {ip_address(target)} on {interface.name}")
+            self._drop(Drop.NOT_FOR_US, f"who has {text(target)} on {interface.name}")
             return
         nobody = not any(asker)  # an asker that probes whether its address is free
         if not nobody and _source_for(interface, asker) is None:
             self._drop(
-                Drop.MARTIAN_SOURCE, f"{ip_address(asker)} asks on {interface.name}: not its subnet"
+                Drop.MARTIAN_SOURCE, f"{text(asker)} asks on {interface.name}: not its subnet"
             )
             return
         if len(target) == 4:
@@ -241,7 +240,7 @@ class Neighbors:
             known = self._known.get((interface.name, asker))
             mac = heard.mac or (known[0] if known else b"")
             if not mac:
-                self._drop(Drop.NO_NEIGHBOR, f"{ip_address(asker)} asks without a MAC address")
+                self._drop(Drop.NO_NEIGHBOR, f"{text(asker)} asks without a MAC address")
                 return
             frame = nd.advertisement(_hop(interface, mac), target, asker)
         self._transmit(interface.port, frame)
