@@ -19,13 +19,13 @@ from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Nanoseconds
 from controller.messages import CP, NEIGHBORS, Actor, Message, Outbound, Role
-from controller.npu.client import Npu
+from controller.npu.client import SESSIONS_PER_SPU, Npu
 from controller.npu.pipeline import Pipeline
 from controller.operate.observer import Observer
 from controller.routing.fabric import Fabric
 from controller.routing.fib import Fib
 from controller.routing.neighbors import Neighbors
-from controller.spu.machine import Spu
+from controller.spu import SessionView, Spu
 
 LOGGER = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Runtime:
         self.central_point = CentralPoint(configuration, chassis)
         self.neighbors = Neighbors(configuration)
         self.spus: Mapping[int, Spu] = {
-            number: Spu(site, configuration, fib) for number, site in chassis.spus.items()
+            number: Spu(number, configuration, fib, chassis) for number in chassis.spus
         }
         self.observer = Observer(configuration)
         self.npus: Mapping[int, Npu] = {
@@ -82,6 +82,8 @@ class Runtime:
             for number, site in chassis.npus.items()
         }
         self.faults = Faults()
+        self.is_ready = False
+        """Whether all NPUs are programmed."""
         self._machines: dict[Actor, Machine] = {CP: self.central_point, NEIGHBORS: self.neighbors}
         self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.spus.items()}
         self._queue: deque[Outbound] = deque()
@@ -97,6 +99,7 @@ class Runtime:
         starts = [asyncio.create_task(npu.start(self.configuration)) for npu in self.npus.values()]
         try:
             await asyncio.gather(*starts)
+            self.is_ready = True
         finally:
             for task in starts:
                 task.cancel()
@@ -117,6 +120,11 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*(npu.close() for npu in self.npus.values()))
+
+    def session(self, session_id: int) -> SessionView | None:
+        """A session by its id."""
+        spu = self.spus.get(session_id // SESSIONS_PER_SPU)
+        return None if spu is None else spu.session(session_id)
 
     # -- messages -------------------------------------------------------------------------
 

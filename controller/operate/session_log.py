@@ -12,7 +12,7 @@ from collections.abc import Callable
 from controller.config.schema import Configuration
 from controller.flow import Wing
 from controller.messages import SessionClosed, Step, StepTaken
-from controller.operate.text import InterfaceNames, address
+from controller.operate.text import InterfaceNames, address, contains
 from controller.reasons import Close
 from controller.spu import SessionView
 
@@ -45,6 +45,7 @@ class SessionLog:
             (policy.from_zone, policy.to_zone, policy.name): policy
             for policy in configuration.policies
         }
+        self._rules = configuration.source_nat
         self.lines: deque[str] = deque(maxlen=KEPT)
 
     def step(self, step: StepTaken) -> None:
@@ -57,10 +58,12 @@ class SessionLog:
         zones = self._zones(view.forward, view.reverse)
         policy = self._policies.get((*zones, view.policy))
         if policy is not None and policy.log_init:
-            tuples = self._tuples(view.forward, view.application)
+            tuples = self._tuples(view.forward, view.application, zones)
+            arrives = self._names.name(view.forward.ingress, view.forward.key.token)
             tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
-            self._emit(f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) "
-                       f"{self._names.name(view.forward.ingress, view.forward.key.token)}")  # fmt: skip
+            self._emit(
+                f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) {arrives}"
+            )
 
     def closed(self, record: SessionClosed) -> None:
         """A session is gone."""
@@ -74,7 +77,7 @@ class SessionLog:
         )
         self._emit(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
-            f"{self._tuples(record.forward, 'None')} {record.policy} {zones[0]} {zones[1]} "
+            f"{self._tuples(record.forward, 'None', zones)} {record.policy} {zones[0]} {zones[1]} "
             f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
             f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
         )
@@ -82,14 +85,28 @@ class SessionLog:
     def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:
         return self._names.zone(forward.key.token), self._names.zone(reverse.key.token)
 
-    def _tuples(self, forward: Wing, service: str) -> str:
+    def _tuples(self, forward: Wing, service: str, zones: tuple[str, str]) -> str:
         key, out = forward.key, forward.translated
-        rule = "source rule" if forward.is_translated else "N/A"
         return (
-            f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} 0x0 {service} "
-            f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} 0x0 "
-            f"{rule} N/A {key.protocol}"
+            f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} {service} "
+            f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} "
+            f"{self._nat_rule(forward, zones)} N/A {key.protocol}"
         )
+
+    def _nat_rule(self, forward: Wing, zones: tuple[str, str]) -> str:
+        """The source NAT rule that translated a session: the first that matches."""
+        if not forward.is_translated:
+            return "N/A"
+        for rule in self._rules:
+            if (rule.from_zone, rule.to_zone) == zones and all(
+                not networks or any(contains(network, value) for network in networks)
+                for networks, value in (
+                    (rule.sources, forward.key.src),
+                    (rule.destinations, forward.key.dst),
+                )
+            ):
+                return rule.name
+        return "N/A"
 
     def _emit(self, line: str) -> None:
         self.lines.append(line)

@@ -36,9 +36,7 @@ async def arp(operator: Operator, _: Options) -> str:
     for view in views:
         assert view.mac is not None
         address = text.address(view.address)
-        lines.append(
-            f"{view.mac.hex(':')} {address:<15} {address:<25} {view.interface:<23} none"
-        )
+        lines.append(f"{view.mac.hex(':')} {address:<15} {address:<25} {view.interface:<23} none")
     lines.append(f"Total entries: {len(views)}")
     return "\n".join(lines) + "\n"
 

@@ -90,5 +90,3 @@ def known_zone(operator: Operator, name: str) -> int:
         known = ", ".join(sorted(operator.runtime.configuration.zones))
         raise CommandError(f"no zone '{name}'; zones are: {known}")
     return zone.id
-
-

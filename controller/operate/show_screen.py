@@ -56,7 +56,7 @@ def _cells(zones: Iterable[int]) -> list[int]:
 
 
 async def show(operator: Operator, options: Options) -> str:
-    """``show security screen statistics zone Z``: all NPUs, both directions. Raises ``NpuError``."""
+    """``show security screen statistics zone Z``: of all NPUs. Raises ``NpuError``."""
     zone = known_zone(operator, options["zone"])
     reads = [
         npu.read_counter(alias, _cells([zone]))

@@ -63,9 +63,7 @@ def _walk(walk: Walk) -> str:
 
 def _step(step: StepTaken, start: int) -> str:
     detail = f" ({step.detail})" if step.detail else ""
-    return (
-        f"{text.milliseconds(step.at - start)}  {who(step.who):<9}  {step.step.value}{detail}"
-    )
+    return f"{text.milliseconds(step.at - start)}  {who(step.who):<9}  {step.step.value}{detail}"
 
 
 def who(actor: Actor) -> str:
