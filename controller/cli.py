@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigurationError as error:
         count = len(error.problems)
         print(error, file=sys.stderr)
-        print(f"{count} error{'s' if count > 1 else ''}; nothing was changed", file=sys.stderr)
+        print(f"{count} error{'s' if count > 1 else ''}", file=sys.stderr)
     except ShellError as error:
         print(f"wingpath: {error}", file=sys.stderr)
     except BrokenPipeError:

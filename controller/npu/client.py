@@ -237,7 +237,7 @@ class Npu:
                 for entry in response.idle_timeout_notification.table_entry:
                     self._idle(entry)
             case "arbitration":
-                pass  # Another controller came or went; we stay primary until the stream ends.
+                pass  # Another controller came or went; we are still primary.
             case _:
                 self.unknown_messages += 1
 

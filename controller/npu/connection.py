@@ -92,12 +92,12 @@ class Connection:
         except TimeoutError:
             raise NpuError(f"{self.name} accepts connections but does not answer") from None
         except grpc.RpcError as error:
-            raise self._failure("refuses us as its controller", error) from None
+            raise self._refused(error) from None
         if answer is grpc.aio.EOF:
             try:
                 await self._stream
             except grpc.RpcError as error:
-                raise self._failure("refuses us as its controller", error) from None
+                raise self._refused(error) from None
             raise NpuError(f"{self.name} closed the connection")
         code = answer.arbitration.status.code
         if answer.WhichOneof("update") != "arbitration" or code != rpc_code.OK:
@@ -105,6 +105,13 @@ class Connection:
                 f"{self.name} has another primary controller "
                 f"(election id {U128.decode(answer.arbitration.election_id)}); stop that one first"
             )
+
+    def _refused(self, error: grpc.RpcError) -> NpuError:
+        if _code(error) == grpc.StatusCode.INVALID_ARGUMENT and "lection id" in _text(error):
+            return NpuError(
+                f"{self.name} already has a controller with our election id; stop that one first"
+            )
+        return self._failure("refuses us as its controller", error)
 
     def start(self, received: Callable[[p4r.StreamMessageResponse], None]) -> None:
         """Hand every message of the stream to ``received`` from now on, and send packet-outs."""
@@ -143,6 +150,12 @@ class Connection:
         read = self._stream.read
         try:
             while (message := await read()) is not grpc.aio.EOF:
+                if (
+                    message.WhichOneof("update") == "arbitration"
+                    and message.arbitration.status.code != rpc_code.OK
+                ):
+                    self._gone("another controller became its primary")
+                    return
                 received(message)
             self._gone("it closed the connection")
         except grpc.RpcError as error:

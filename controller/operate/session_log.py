@@ -15,6 +15,7 @@ from controller.messages import SessionClosed, Step, StepTaken
 from controller.operate.text import InterfaceNames, address, contains
 from controller.reasons import Close
 from controller.spu import SessionView
+from controller.spu.services import Services
 
 CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
@@ -45,6 +46,7 @@ class SessionLog:
             (policy.from_zone, policy.to_zone, policy.name): policy
             for policy in configuration.policies
         }
+        self._services = Services(configuration)
         self._rules = configuration.source_nat
         self.lines: deque[str] = deque(maxlen=KEPT)
 
@@ -71,13 +73,14 @@ class SessionLog:
         policy = self._policies.get((*zones, record.policy))
         if policy is None or not policy.log_close:
             return
+        service = self._services.find(record.forward.key.tuple5, None).name
         counts = " ".join(
             f"{packets}({octets})"
             for packets, octets in zip(record.packets, record.bytes, strict=True)
         )
         self._emit(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
-            f"{self._tuples(record.forward, 'None', zones)} {record.policy} {zones[0]} {zones[1]} "
+            f"{self._tuples(record.forward, service, zones)} {record.policy} {zones[0]} {zones[1]} "
             f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
             f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
         )

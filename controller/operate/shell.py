@@ -25,9 +25,10 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._socket.connect(str(path))
-        except PermissionError as error:
-            raise ShellError(f"{path} belongs to another user; try it with sudo") from error
         except OSError as error:
+            self._socket.close()
+            if isinstance(error, PermissionError):
+                raise ShellError(f"{path} belongs to another user; try it with sudo") from error
             raise ShellError(
                 f"no wingpath is running at {path}; start one with 'make topology' or "
                 "'wingpath run', or name its socket with --socket"
