@@ -162,6 +162,8 @@ class Deliver:
 
     flow: FlowKey
     packet: PacketIn
+    session_id: int
+    """The session; 0: pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ class Redirect:
     flow: FlowKey
     spu: int
     packet: PacketIn
+    session_id: int = 0
+    """The session that the central point took it for, and that this SPU does not have."""
 
 
 @dataclass(frozen=True, slots=True)

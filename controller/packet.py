@@ -282,7 +282,9 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
     l4 = packet.l4
     src, dst, sport, dport, protocol = translated
     delta = 0
-    if src != packet.src or dst != packet.dst:
+    readdressed = src != packet.src or dst != packet.dst
+    if readdressed:
+        # May be 0 nevertheless, such as when both are swapped.
         delta = (
             int.from_bytes(src, "big")
             + int.from_bytes(dst, "big")
@@ -294,18 +296,18 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
         old = body[l3 + 10] << 8 | body[l3 + 11]
         _U16.pack_into(body, l3 + 10, _adjust(old, delta - 0x0100))
         body[l3 + 8] -= 1
-        if delta:
+        if readdressed:
             body[l3 + 12 : l3 + 16] = src
             body[l3 + 16 : l3 + 20] = dst
     else:
         body[l3 + 7] -= 1
-        if delta:
+        if readdressed:
             body[l3 + 8 : l3 + 24] = src
             body[l3 + 24 : l3 + 40] = dst
 
     ports = sport + dport - packet.sport - packet.dport
     changed = sport != packet.sport or dport != packet.dport
-    if delta or changed:
+    if readdressed or changed:
         if protocol == TCP:
             _PORTS.pack_into(body, l4, sport, dport)
             old = body[l4 + 16] << 8 | body[l4 + 17]

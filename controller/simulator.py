@@ -102,9 +102,12 @@ class SimulatedNpu:
         return self._handlers[type(message)](message, now)
 
     @property
-    def wings(self) -> dict[FlowKey, Wing]:
-        """What is installed."""
-        return {key: entry.install.wing for key, entry in self._table.items()}
+    def owners(self) -> dict[FlowKey, tuple[int, Wing]]:
+        """Session id and wing by key."""
+        return {
+            key: (entry.install.session_id, entry.install.wing)
+            for key, entry in self._table.items()
+        }
 
     def _install(self, message: InstallWing, now: Nanoseconds) -> list[Outbound]:
         key = message.wing.key
@@ -300,7 +303,7 @@ class Simulator:
         for number, spu in self.spus.items():
             left += [f"SPU {number}: {what}" for what in spu.audit()]
         for number, npu in self.npus.items():
-            left += [f"NPU {number}: {key}" for key in npu.wings]
+            left += [f"NPU {number}: {key}" for key in npu.owners]
         return left
 
     # -- events -------------------------------------------------------------------------------

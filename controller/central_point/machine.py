@@ -1,8 +1,10 @@
 """The central point's machine: steps 2 and 4 of the first packet's walk, and repair.
 
 Every wing of every session is here, with its state and owner SPU. The machine relies on messages
-from one SPU arriving in the order sent. From that follows the repair rule: an owner that redirects
-a packet of an active session has no such session, so the entry is stale and goes.
+between it and an SPU arriving in the order sent. From that follows the repair rule. An SPU that is
+handed a packet of session S has had the acknowledgement of S, and if S ended, said so before it
+sends the packet back. So if the packet comes back and S stands here, S is known here alone, and
+goes.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ class CentralPoint:
         self.nat = NatArbiter(nat_ports)
         self.config = config
         self._balance = Balance(chassis.spus)
-        self._trace = trace
+        self.trace = trace
+        """Whether steps are reported; may change at any time."""
         self._table: dict[FlowKey, _Entry] = {}
         self._active = 0
         self._pending: Timers[FlowKey] = Timers()
@@ -179,16 +182,18 @@ class CentralPoint:
         if entry is None or entry.reverse is None:
             self._drop(Drop.ICMP_ERROR_UNMATCHED, flow, "no session of the quoted packet")
             return
-        self._out.append(Outbound(self._spus[entry.spu], Deliver(flow, message)))
+        deliver = Deliver(flow, message, entry.session_id)
+        self._out.append(Outbound(self._spus[entry.spu], deliver))
 
     def _find_or_create(self, flow: FlowKey, message: PacketIn) -> None:
         entry = self._table.get(flow)
         if entry is not None:
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
             # table lost it; the owner knows what to do.
-            self._out.append(Outbound(self._spus[entry.spu], Deliver(flow, message)))
+            deliver = Deliver(flow, message, entry.session_id)
+            self._out.append(Outbound(self._spus[entry.spu], deliver))
             return
-        if self._trace:
+        if self.trace:
             who = Actor(Role.NPU, message.port.npu)
             detail = f"port {message.port.port}, token {message.token}"
             self._out.append(
@@ -205,7 +210,7 @@ class CentralPoint:
             return
         self._table[flow] = _Entry(flow, spu)
         self._pending.set(flow, self._now + PENDING_TIMEOUT)
-        if self._trace:
+        if self.trace:
             load = self._balance.load[spu]
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
         self._out.append(Outbound(self._spus[spu], CreateSession(flow, message)))
@@ -213,7 +218,7 @@ class CentralPoint:
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
         entry = self._table.get(flow)
-        if entry is not None and entry.reverse is not None and entry.spu == message.spu:
+        if entry is not None and entry.session_id and entry.session_id == message.session_id:
             # See the head of this module.
             self._forget(entry)
             self._drop(Drop.STALE_SESSION, flow, f"SPU {entry.spu} does not know its session")
@@ -242,7 +247,7 @@ class CentralPoint:
         entry.session_id = message.session_id
         table[reverse] = entry
         self._active += 1
-        if self._trace:
+        if self.trace:
             self._out.append(
                 Outbound(
                     OBSERVER,

@@ -63,7 +63,14 @@ def read_arp(frame: bytes) -> Heard | Drop:
     hardware, protocol, hlen, plen, operation, mac, sender, _, target = _ARP.unpack_from(frame, at)
     if (hardware, protocol, hlen, plen) != (1, 0x0800, 6, 4) or operation not in (1, 2):
         return Drop.MALFORMED
+    if not _is_station(mac):
+        return Drop.MALFORMED
     return Heard(operation == 1, target, sender, mac)
+
+
+def _is_station(mac: bytes) -> bool:
+    """Whether a MAC address may be that of one machine: neither a group's nor zero."""
+    return not mac[0] & 1 and any(mac)
 
 
 def arp(operation: int, hop: Hop, sender: Address, target_mac: bytes, target: Address) -> bytes:
@@ -95,7 +102,7 @@ def read_nd(frame: bytes) -> Heard | Drop:
     asks = packet.icmp_type == NEIGHBOR_SOLICITATION
     target = message[8:24]
     mac = _option(message, _SOURCE_LINK if asks else _TARGET_LINK)
-    if target[0] == 0xFF or mac is None:
+    if target[0] == 0xFF or mac is None or (mac and not _is_station(mac)):
         return Drop.MALFORMED
     return Heard(asks, target, packet.src, mac)
 

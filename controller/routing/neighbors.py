@@ -199,15 +199,15 @@ class Neighbors:
     def _learn(self, interface: Interface, heard: nd.Heard) -> None:
         """RFC 826's rule: update who is known, add who speaks to us.
 
-        A neighbour has an address of the interface's subnets, not ours, and a unicast MAC
-        address; what claims otherwise is not believed.
+        A neighbour has an address of the interface's subnets, and not ours; what claims otherwise
+        is not believed.
         """
         about = heard.sender
         if len(heard.target) == 16 and not heard.asks:
             about = heard.target
         key = (interface.name, about)
         mac = heard.mac
-        if len(mac) != 6 or mac[0] & 1 or not any(mac) or key in self._own:
+        if not mac or key in self._own:
             return
         if _source_for(interface, about) is None:
             return

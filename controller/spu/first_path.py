@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from controller.config.schema import HostService, SourceNat
-from controller.flow import Address, Direction, FlowKey, Hop, Tuple5, text
+from controller.flow import Address, Direction, Hop, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
     AbandonSession,
@@ -271,10 +271,19 @@ class FirstPath:
         core = self._core
         pending.stage = Stage.INSTALL
         pending.session_id = core.new_session_id()
-        answer = pending.translated.reversed()
-        reverse = FlowKey(*answer, pending.route.interface.token)
+        ahead, back = pending.route.interface, pending.back.interface
+        assert pending.mac is not None
+        assert pending.back_mac is not None
+        forward, reverse = pending.wings = wings(
+            pending.flow,
+            pending.first.message.port,
+            pending.translated,
+            Hop(ahead.port, ahead.vlan, ahead.mac, pending.mac),
+            ahead.token,
+            Hop(back.port, back.vlan, back.mac, pending.back_mac),
+        )
         core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
-        core.to_cp(InstallSession(pending.session_id, core.number, pending.flow, reverse))
+        core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))
 
     # -- step 4: the central point answers ----------------------------------------------------
 
@@ -307,17 +316,7 @@ class FirstPath:
 
     def _build(self, pending: Pending) -> Session:
         core = self._core
-        ahead, back = pending.route.interface, pending.back.interface
-        assert pending.mac is not None
-        assert pending.back_mac is not None
-        both = wings(
-            pending.flow,
-            pending.first.message.port,
-            pending.translated,
-            Hop(ahead.port, ahead.vlan, ahead.mac, pending.mac),
-            ahead.token,
-            Hop(back.port, back.vlan, back.mac, pending.back_mac),
-        )
+        both = pending.wings
         verdict = pending.verdict
         service = core.services.find(pending.flow.tuple5, verdict.application)
         session = Session(
@@ -394,6 +393,7 @@ class FirstPath:
         if direction == Direction.REVERSE:
             self._write(session, Direction.FORWARD)
         else:
+            session.record = b""  # the NPUs have it
             self._release(session)
 
     # -- step 6: release ----------------------------------------------------------------------

@@ -65,6 +65,8 @@ class LivePath:
                 session.queue.append(queued)
                 return
             changed = tcp.observe(direction, packet.flags)
+            if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
+                tcp.forward_controls += 1
         if message.reason in _MISSES:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)

@@ -79,6 +79,15 @@ class Spu:
         """Which SPU this is."""
         return self._core.number
 
+    @property
+    def trace(self) -> bool:
+        """Whether steps are reported; may change at any time."""
+        return self._core.trace
+
+    @trace.setter
+    def trace(self, on: bool) -> None:
+        self._core.trace = on
+
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message from an NPU, the central point, the neighbour table or the operator."""
         core = self._core
@@ -130,8 +139,9 @@ class Spu:
             return
         session = core.by_key.get(flow)
         if session is None:
-            # It ended, and the central point hears of that before it gets this packet back.
-            core.to_cp(Redirect(flow, core.number, message.packet))
+            # It ended, and the central point hears of that before it gets this packet back; or it
+            # is the answer of a flow whose acknowledgement is still to come.
+            core.to_cp(Redirect(flow, core.number, message.packet, message.session_id))
             return
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
         self._live.take(session, Queued(message.packet, packet, direction))

@@ -64,6 +64,7 @@ class Pending:
         "stage",
         "translated",
         "verdict",
+        "wings",
     )
 
     ingress: Interface
@@ -74,6 +75,7 @@ class Pending:
     """To the source."""
     verdict: Verdict
     translated: Tuple5
+    wings: tuple[Wing, Wing]
 
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
@@ -152,6 +154,7 @@ class Session:
         self.tcp: TcpTracker | None = None
         self.queue: list[Queued] = []
         self.record = b""
+        """What goes with its wings to the NPUs; empty once they have it."""
         self.installed = 0
         """Wings that are, or may be, on their NPU: a bit per direction."""
         self.packets = [0, 0]

@@ -34,15 +34,17 @@ def opens(flags: int) -> bool:
 
 
 class TcpTracker:
-    """One connection. ``controls`` counts segments with SYN, FIN or RST per direction."""
+    """One connection."""
 
-    __slots__ = ("controls", "fins", "state")
+    __slots__ = ("fins", "forward_controls", "state")
 
     def __init__(self) -> None:
         self.state = TcpState.OPENING
         self.fins = 0
         """Bit per direction that sent FIN."""
-        self.controls = [0, 0]
+        self.forward_controls = 0
+        """Segments of an Express Path session that its forward wing counted and that came to
+        the SPU all the same."""
 
     def observe(self, direction: Direction, flags: int) -> TcpState | None:
         """A segment passes; the new state if it changed."""
@@ -53,7 +55,6 @@ class TcpTracker:
                 self.state = TcpState.ESTABLISHED
                 return self.state
             return None
-        self.controls[direction] += 1
         if flags & RST:
             new = TcpState.RESET
         elif flags & FIN:
@@ -74,7 +75,7 @@ class TcpTracker:
     def forward_packets_seen(self, packets: int) -> TcpState | None:
         """The forward wing's counter of an Express Path session, read: more packets than control
         segments mean that the handshake's ACK passed."""
-        if self.state is TcpState.ANSWERED and packets > self.controls[Direction.FORWARD]:
+        if self.state is TcpState.ANSWERED and packets > self.forward_controls:
             self.state = TcpState.ESTABLISHED
             return self.state
         return None
