@@ -204,9 +204,7 @@ class Demo:
         output = self._on("untrust1", "curl", "-sS", "-m", "2", f"http://{TRUST}/")
         self.expectations.expect("the denied flow gets no answer", "timed out" in output, output)
         drops = self._cli("show security flow drops")
-        self.expectations.expect(
-            "the drop has a name: POLICY_DENY", "POLICY_DENY" in drops, drops
-        )
+        self.expectations.expect("the drop has a name: POLICY_DENY", "POLICY_DENY" in drops, drops)
 
     def screens(self) -> None:
         """One packet for each screen; its counter moves by one, no other does."""
