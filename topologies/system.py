@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from controller.config.chassis import load_chassis
 from mininet.net import Mininet
 from mininet.node import Host
 
+from controller.config.chassis import load_chassis
 from topologies.errors import TopologyError
 from topologies.layout import Layout
 from topologies.network import Npu, build_network
