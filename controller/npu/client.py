@@ -100,6 +100,15 @@ class Npu:
         return len(self._wings)
 
     @property
+    def capacity(self) -> int:
+        """How many wings its session tables hold."""
+        return sum(
+            table.size
+            for table in self._pipeline.p4info.tables
+            if table.preamble.id in self._entries.table_ids
+        )
+
+    @property
     def write_batches(self) -> tuple[int, int]:
         """Write RPCs so far, and the updates in them."""
         return self._writer.batches, self._writer.items

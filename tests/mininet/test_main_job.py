@@ -7,9 +7,11 @@ the tests here add what a demo does not show: clean ends and clear refusals.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,10 @@ pytestmark = [
 ]
 
 
-MARK = f"WINGPATH_TEST_RUN={os.getpid()}"
-"""In the environment of all that these tests start, so that they see what is theirs."""
+RUN_DIRECTORY = Path(tempfile.mkdtemp(prefix="wingpath-test-"))
+MARK = f"WINGPATH_RUN_DIRECTORY={RUN_DIRECTORY}"
+"""In the environment of all that these tests start, so that they see what is theirs and
+nothing of a topology that is up beside them."""
 
 
 def topologies(*arguments: str) -> list[str]:
@@ -117,7 +121,8 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     """Traffic by 'exec', then its session by 'wingpath cli' and its end by 'clear'."""
     ping = run("exec", "trust1", "ping", "-c", "2", "-W", "2", "203.0.113.10")
     assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
-    cli = [sys.executable, "-m", "controller", "cli", "--socket", "/run/wingpath/two_npus.sock"]
+    cli = [sys.executable, "-m", "controller", "cli", "--socket"]
+    cli.append(str(RUN_DIRECTORY / "two_npus.sock"))
 
     def ask(command: str) -> str:
         return subprocess.run(
@@ -127,6 +132,21 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     table = ask("show security flow session destination-prefix 203.0.113.0/24 protocol icmp")
     assert "203.0.113.10" in table
     assert "cleared" in ask("clear security flow session all")
+
+
+@pytest.mark.usefixtures("up")
+def test_a_second_one_beside_it_is_refused() -> None:
+    done = run("up", "--switch", SWITCH)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: two_npus is already up; end it with Ctrl-C where it was started\n"
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def run_directory() -> Iterator[None]:
+    yield
+    shutil.rmtree(RUN_DIRECTORY)
 
 
 def test_unknown_switch_is_one_clear_line() -> None:
