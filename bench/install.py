@@ -8,8 +8,8 @@ session id 0 as long as the entry is not in effect, with the entry's own from th
 sent when the one before has come back, never earlier: probes that queue up inside the target would
 be looked up later than they were sent. The result is when the first probe that hit was half way
 between its sending and its return; the resolution is a probe's round trip, which is reported too.
-Of a batch, the probes belong to its last entry. This works for any target that runs the program and has a port that we
-can send to.
+Of a batch, the probes belong to its last entry. This works for any target that runs the program
+and has a port that we can send to.
 
 Usage: python -m bench.install --json build/npu.json --p4info build/npu.p4info.txtpb
        [--out DIRECTORY] [--target HOST:PORT --device-id 1 [--port-in INTERFACE --port 1]]
