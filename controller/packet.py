@@ -243,18 +243,6 @@ def parse_ip(
     )  # fmt: skip
 
 
-def parse_quoted(frame: bytes) -> Packet | Drop:
-    """The packet that an ICMP error quotes, with offsets into the frame of the error.
-
-    The frame is one that ``parse`` took for an ICMP error.
-    """
-    error = parse(frame)
-    if isinstance(error, Drop):
-        return error
-    ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6
-    return parse_ip(frame, error.vlan, error.l4 + 8, ethertype, len(frame), quoted=True)
-
-
 def checksum(data: bytes | bytearray, start: int = 0) -> int:
     """The Internet checksum (RFC 1071) of ``data``; ``start`` is a sum to begin with.
 
@@ -265,7 +253,7 @@ def checksum(data: bytes | bytearray, start: int = 0) -> int:
     return 0xFFFF - ((int.from_bytes(data, "big") + start) % 0xFFFF or 0xFFFF)
 
 
-def _adjust(old: int, delta: int) -> int:
+def adjust(old: int, delta: int) -> int:
     """A checksum after its data grew by ``delta`` (RFC 1624, equation 3, modulo 65535)."""
     return 0xFFFF - ((0xFFFF - old + delta) % 0xFFFF or 0xFFFF)
 
@@ -294,7 +282,7 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
     if packet.version == 4:
         # TTL is the high byte of its word: one less is 0x0100 less.
         old = body[l3 + 10] << 8 | body[l3 + 11]
-        _U16.pack_into(body, l3 + 10, _adjust(old, delta - 0x0100))
+        _U16.pack_into(body, l3 + 10, adjust(old, delta - 0x0100))
         body[l3 + 8] -= 1
         if readdressed:
             body[l3 + 12 : l3 + 16] = src
@@ -311,13 +299,13 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
         if protocol == TCP:
             _PORTS.pack_into(body, l4, sport, dport)
             old = body[l4 + 16] << 8 | body[l4 + 17]
-            _U16.pack_into(body, l4 + 16, _adjust(old, delta + ports))
+            _U16.pack_into(body, l4 + 16, adjust(old, delta + ports))
         elif protocol == UDP:
             _PORTS.pack_into(body, l4, sport, dport)
             old = body[l4 + 6] << 8 | body[l4 + 7]
             if old:
                 # 0 would say that there is no checksum (RFC 768).
-                _U16.pack_into(body, l4 + 6, _adjust(old, delta + ports) or 0xFFFF)
+                _U16.pack_into(body, l4 + 6, adjust(old, delta + ports) or 0xFFFF)
         elif packet.icmp_type >= 0:
             if changed:
                 request = packet.is_echo_request
@@ -325,79 +313,13 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
             # ICMP has no pseudo-header, ICMPv6 has one.
             of = ports if protocol == ICMP else delta + ports
             old = body[l4 + 2] << 8 | body[l4 + 3]
-            _U16.pack_into(body, l4 + 2, _adjust(old, of))
+            _U16.pack_into(body, l4 + 2, adjust(old, of))
 
     if packet.vlan == hop.vlan and l3 == (18 if hop.vlan else 14):
         body[0:6] = hop.dst_mac
         body[6:12] = hop.src_mac
         return bytes(body)
     return ethernet(hop, frame[l3 - 2] << 8 | frame[l3 - 1]) + bytes(body[l3:])
-
-
-def rewrite_error(error: Packet, quoted: Packet, translated: Tuple5, hop: Hop) -> bytes:
-    """An ICMP error as it leaves, the packet it quotes translated as well.
-
-    ``translated`` is that of the wing the error travels with, which answers the quoted packet: so
-    the error goes to its destination, and the quoted packet becomes its reverse. Its source is
-    translated only if that is the session's own end; a router on the way keeps its address.
-    """
-    body = bytearray(error.frame)
-    reporter = translated.src if error.src == quoted.dst else error.src
-    _readdress(body, error, reporter, translated.dst)
-    ttl = error.l3 + (8 if error.version == 4 else 7)
-    body[ttl] -= 1
-    if error.version == 4:
-        old = body[error.l3 + 10] << 8 | body[error.l3 + 11]
-        _U16.pack_into(body, error.l3 + 10, _adjust(old, -0x0100))
-
-    inner = translated.reversed()
-    delta = _readdress(body, quoted, inner.src, inner.dst)
-    delta += inner.sport + inner.dport - quoted.sport - quoted.dport
-    l4 = quoted.l4
-    if quoted.protocol in (TCP, UDP):
-        _PORTS.pack_into(body, l4, inner.sport, inner.dport)
-        at = l4 + (16 if quoted.protocol == TCP else 6)
-        # A TCP checksum is rarely quoted; of UDP, 0 says that there is none.
-        if at + 2 <= len(body) and (body[at] or body[at + 1] or quoted.protocol == TCP):
-            new = _adjust(body[at] << 8 | body[at + 1], delta)
-            _U16.pack_into(body, at, new or (0xFFFF if quoted.protocol == UDP else 0))
-    elif quoted.icmp_type >= 0:
-        _U16.pack_into(body, l4 + 4, inner.sport if quoted.is_echo_request else inner.dport)
-        of = delta
-        if quoted.protocol == ICMP:
-            of = inner.sport + inner.dport - quoted.sport - quoted.dport
-        _U16.pack_into(body, l4 + 2, _adjust(body[l4 + 2] << 8 | body[l4 + 3], of))
-
-    if error.version == 4:
-        end = error.l3 + (body[error.l3 + 2] << 8 | body[error.l3 + 3])
-        start = 0
-    else:
-        size = body[error.l3 + 4] << 8 | body[error.l3 + 5]
-        end = error.l4 + size
-        start = size + ICMPV6
-        start += int.from_bytes(reporter, "big") + int.from_bytes(translated.dst, "big")
-    body[error.l4 + 2 : error.l4 + 4] = b"\0\0"
-    _U16.pack_into(body, error.l4 + 2, checksum(body[error.l4 : end], start))
-    ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6
-    return ethernet(hop, ethertype) + bytes(body[error.l3 :])
-
-
-def _readdress(body: bytearray, packet: Packet, src: Address, dst: Address) -> int:
-    """Write other addresses into an IP header; how much its 16-bit words grew in sum."""
-    l3 = packet.l3
-    delta = (
-        int.from_bytes(src, "big")
-        + int.from_bytes(dst, "big")
-        - int.from_bytes(packet.src, "big")
-        - int.from_bytes(packet.dst, "big")
-    )
-    if packet.version == 4:
-        body[l3 + 12 : l3 + 20] = src + dst
-        old = body[l3 + 10] << 8 | body[l3 + 11]
-        _U16.pack_into(body, l3 + 10, _adjust(old, delta))
-    else:
-        body[l3 + 8 : l3 + 40] = src + dst
-    return delta
 
 
 def ethernet(hop: Hop, ethertype: int) -> bytes:
@@ -408,42 +330,3 @@ def ethernet(hop: Hop, ethertype: int) -> bytes:
 
 
 _TAG = Struct("!HHH")
-
-
-def echo_reply(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
-    """The answer to an ICMP or ICMPv6 echo request; checksums are made anew."""
-    frame, l3, l4 = packet.frame, packet.l3, packet.l4
-    if packet.version == 4:
-        size = frame[l3 + 2] << 8 | frame[l3 + 3]
-        # Options of the request are not repeated.
-        message = bytearray(frame[l4 : l3 + size])
-        message[0] = ECHO_REPLY
-        message[2:4] = b"\0\0"
-        _U16.pack_into(message, 2, checksum(message))
-        return ethernet(hop, ETHERTYPE_IPV4) + ipv4(packet.dst, packet.src, ICMP, message, ttl)
-    size = frame[l3 + 4] << 8 | frame[l3 + 5]
-    message = bytearray(frame[l4 : l4 + size])
-    message[0] = ECHO_REPLY_V6
-    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(packet.dst, packet.src, message, ttl)
-
-
-def ipv4(src: Address, dst: Address, protocol: int, payload: bytes | bytearray, ttl: int) -> bytes:
-    """An IPv4 packet without options around a payload."""
-    header = bytearray(_IPV4_NEW.pack(0x45, 20 + len(payload), 0, ttl, protocol, 0, src, dst))
-    _U16.pack_into(header, 10, checksum(header))
-    return bytes(header) + bytes(payload)
-
-
-_IPV4_NEW = Struct("!BxHxxHBBH4s4s")
-
-
-def icmpv6(src: Address, dst: Address, message: bytearray, hop_limit: int) -> bytes:
-    """An IPv6 packet around an ICMPv6 message, whose checksum is filled in."""
-    size = len(message)
-    message[2:4] = b"\0\0"
-    pseudo = int.from_bytes(src, "big") + int.from_bytes(dst, "big") + size + ICMPV6
-    _U16.pack_into(message, 2, checksum(message, pseudo))
-    return _IPV6_NEW.pack(0x60000000, size, ICMPV6, hop_limit, src, dst) + bytes(message)
-
-
-_IPV6_NEW = Struct("!IHBB16s16s")

@@ -18,6 +18,7 @@ from controller.central_point.gates import GateTable
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import SECOND, Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
+from controller.icmp import parse_quoted
 from controller.messages import (
     CP,
     OBSERVER,
@@ -43,7 +44,7 @@ from controller.messages import (
     Step,
     StepTaken,
 )
-from controller.packet import parse, parse_quoted
+from controller.packet import parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
@@ -163,10 +164,10 @@ class CentralPoint:
         if isinstance(packet, Drop):
             self._drop(packet, None, "malformed first packet")
             return
-        if packet.is_icmp_error:
-            self._on_icmp_error(message)
-        elif packet.fragment:
+        if packet.fragment:
             self._drop(Drop.FRAGMENT_UNSUPPORTED, None, "fragments have no session")
+        elif packet.is_icmp_error:
+            self._on_icmp_error(message)
         else:
             self._find_or_create(packet.key(message.token), message)
 

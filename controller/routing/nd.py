@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from controller.flow import Address, Hop
+from controller.icmp import icmpv6
 from controller.packet import (
     ETHERTYPE_ARP,
     ETHERTYPE_IPV6,
@@ -16,7 +17,6 @@ from controller.packet import (
     ICMPV6,
     checksum,
     ethernet,
-    icmpv6,
     parse,
 )
 from controller.reasons import Drop

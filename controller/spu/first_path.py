@@ -6,10 +6,8 @@ is abandoned; what has to wait returns, and goes on where the answer comes in.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from controller.config.schema import HostService, SourceNat
-from controller.flow import Address, Direction, Hop, Tuple5, text
+from controller.config.schema import SourceNat
+from controller.flow import Direction, Hop, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
     AbandonSession,
@@ -26,13 +24,13 @@ from controller.messages import (
     ReleaseNat,
     ResolveNeighbor,
     Step,
-    Transmit,
     WingInstalled,
 )
-from controller.packet import ICMP, ICMPV6, TCP, echo_reply, parse
-from controller.reasons import Close, Drop, Send
+from controller.packet import TCP, parse
+from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
+from controller.spu.decisions import Decisions, describe, nat_address
 from controller.spu.express import not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
@@ -46,15 +44,8 @@ from controller.spu.session import (
     SessionState,
     Stage,
 )
-from controller.spu.tcp import TcpTracker, opens
+from controller.spu.tcp import TcpTracker
 from controller.spu.teardown import Teardown
-
-
-class Refusal(NamedTuple):
-    """Why no session comes of a flow."""
-
-    reason: Drop
-    detail: str
 
 
 class FirstPath:
@@ -64,7 +55,7 @@ class FirstPath:
         self._core = core
         self._live = live
         self._teardown = teardown
-        self._by_port = {(i.port, i.vlan): i for i in core.config.interfaces.values()}
+        self._decisions = Decisions(core)
 
     # -- step 3: decisions --------------------------------------------------------------------
 
@@ -93,114 +84,30 @@ class FirstPath:
             return
         pending = core.pending[flow] = Pending(flow, queued)
         core.step(Step.CREATE, flow, "no session of ours")
+        decisions = self._decisions
         refusal = (
-            self._arrival(pending)
-            or self._routing(pending)
-            or self._first_of_its_kind(pending)
-            or self._return_route(pending)
-            or self._policy(pending)
+            decisions.arrival(pending)
+            or decisions.routing(pending)
+            or decisions.first_of_its_kind(pending)
+            or decisions.return_route(pending)
+            or decisions.policy(pending)
         )
         if refusal is not None:
             self._abandon(pending, *refusal)
         else:
             self._source_nat(pending)
 
-    def _arrival(self, pending: Pending) -> Refusal | None:
-        message, packet, _ = pending.first
-        interface = self._by_port.get((message.port, packet.vlan))
-        if interface is None:
-            port, vlan = message.port, packet.vlan
-            return Refusal(Drop.NO_INTERFACE, f"NPU {port.npu} port {port.port} vlan {vlan}")
-        if packet.ttl <= 1:
-            return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
-        pending.ingress = interface
-        return None
-
-    def _routing(self, pending: Pending) -> Refusal | None:
-        flow = pending.flow
-        route = self._core.fib.lookup(flow.dst)
-        if route is None:
-            return Refusal(Drop.NO_ROUTE, f"to {text(flow.dst)}")
-        if route.is_local:
-            return self._host_inbound(pending, route)
-        if not route.interface.zone:
-            return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
-        pending.route = route
-        if self._core.trace:
-            self._core.step(Step.ROUTE, flow, _describe(route))
-        return None
-
-    def _host_inbound(self, pending: Pending, route: Route) -> Refusal:
-        """For the firewall itself: nothing here ever becomes a session."""
-        message, packet, _ = pending.first
-        ingress = pending.ingress
-        zone = self._core.config.zones.get(ingress.zone)
-        allowed: frozenset[HostService] = frozenset() if zone is None else zone.host_inbound
-        if packet.protocol not in (ICMP, ICMPV6) or not packet.is_echo_request:
-            return Refusal(Drop.HOST_INBOUND, "the firewall itself answers nothing but ping")
-        if HostService.PING not in allowed and HostService.ALL not in allowed:
-            return Refusal(Drop.HOST_INBOUND, f"zone {ingress.zone} does not allow ping")
-        hop = Hop(message.port, packet.vlan, ingress.mac, packet.frame[6:12])
-        reply = Transmit(message.port, Send.RAW, echo_reply(packet, hop))
-        self._core.send(self._core.npus[message.port.npu], reply)
-        if self._core.trace:
-            detail = f"our own address on {route.interface.name}: ping answered"
-            self._core.step(Step.ROUTE, pending.flow, detail)
-        return Refusal(Drop.NONE, "")
-
-    def _first_of_its_kind(self, pending: Pending) -> Refusal | None:
-        packet = pending.first.packet
-        if packet.protocol == TCP:
-            if not opens(packet.flags):
-                return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
-        elif packet.icmp_type >= 0 and not packet.is_echo_request:
-            return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")
-        return None
-
-    def _return_route(self, pending: Pending) -> Refusal | None:
-        """Answers must find their way back, and into the zone where the packet came from."""
-        source = pending.flow.src
-        back = self._core.fib.lookup(source)
-        if back is None or back.is_local:
-            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}")
-        if back.interface.zone != pending.ingress.zone:
-            return Refusal(
-                Drop.NO_REVERSE_ROUTE,
-                f"the source {text(source)} is reached by {back.interface.name} in zone "
-                f"{back.interface.zone or 'none'}, but came from {pending.ingress.zone or 'none'}",
-            )
-        pending.back = back
-        return None
-
-    def _policy(self, pending: Pending) -> Refusal | None:
-        core = self._core
-        from_zone, to_zone = pending.ingress.zone, pending.route.interface.zone
-        # There is no destination NAT yet: the destination is as it came.
-        verdict = core.policies.search(from_zone, to_zone, pending.flow.tuple5)
-        core.hits[verdict.index] = core.hits.get(verdict.index, 0) + 1
-        pending.verdict = verdict
-        if core.trace:
-            detail = f"{verdict.name}: {verdict.action.value}, from {from_zone} to {to_zone}"
-            core.step(Step.POLICY, pending.flow, detail)
-        if not verdict.permits:
-            return Refusal(Drop.POLICY_DENY, f"{verdict.name}, from {from_zone} to {to_zone}")
-        return None
-
     # -- step 3: source NAT, the packet may be suspended ---------------------------------------
 
     def _source_nat(self, pending: Pending) -> None:
         core, flow = self._core, pending.flow
         route = pending.route
-        pending.translated = flow.tuple5
-        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, flow.tuple5)
+        pending.translated = pending.original
+        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, pending.original)
         if rule is None or rule.action is SourceNat.OFF:
             self._neighbors(pending)
             return
-        address = _nat_address(route)
-        if address is None:
-            detail = f"{route.interface.name} has no address of the packet's family"
-            self._abandon(pending, Drop.NAT_EXHAUSTED, detail)
-            return
+        address = nat_address(route)
         pending.stage = Stage.NAT
         if core.trace:
             detail = f"rule {rule.name} of {rule.rule_set}: to {text(address)}"
@@ -242,7 +149,7 @@ class FirstPath:
     def _resolve(self, pending: Pending, route: Route) -> None:
         core = self._core
         if core.trace:
-            core.step(Step.NEIGHBOR, pending.flow, _describe(route))
+            core.step(Step.NEIGHBOR, pending.flow, describe(route))
         question = ResolveNeighbor(core.number, pending.flow, route.interface.name, route.next_hop)
         core.send(NEIGHBORS, question)
 
@@ -318,7 +225,7 @@ class FirstPath:
         core = self._core
         both = pending.wings
         verdict = pending.verdict
-        service = core.services.find(pending.flow.tuple5, verdict.application)
+        service = core.services.find(pending.original, verdict.application)
         session = Session(
             pending.session_id,
             both,
@@ -455,22 +362,3 @@ class FirstPath:
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
             self._core.to_cp(ReleaseNat(*pending.nat))
-
-
-def _describe(route: Route) -> str:
-    interface = route.interface
-    return f"{text(route.next_hop)} on {interface.name}, zone {interface.zone}"
-
-
-def _nat_address(route: Route) -> Address | None:
-    """The egress interface's address nearest to the next hop: of its subnet, if there is one."""
-    version = 4 if len(route.next_hop) == 4 else 6
-    family = [a for a in route.interface.addresses if a.version == version]
-    if len(family) == 1:
-        return family[0].packed
-    hop = int.from_bytes(route.next_hop, "big")
-    for address in family:
-        shift = address.max_prefixlen - address.network.prefixlen
-        if hop >> shift == int(address) >> shift:
-            return address.packed
-    return family[0].packed if family else None

@@ -12,8 +12,9 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 from __future__ import annotations
 
 from controller.flow import Direction, Path
+from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
-from controller.packet import UDP, parse_quoted, rewrite, rewrite_error
+from controller.packet import UDP, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.core import Core
 from controller.spu.services import TCP_CLOSE_WAIT

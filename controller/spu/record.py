@@ -157,5 +157,8 @@ def wings(
 ) -> tuple[Wing, Wing]:
     """Both wings of a session: the reverse one is what answers look like and become."""
     forward = Wing(key, ingress, translated, ahead)
-    answer = FlowKey(*translated.reversed(), back_token)
-    return forward, Wing(answer, ahead.port, key.tuple5.reversed(), back)
+    src, dst, sport, dport, protocol = translated
+    answer = FlowKey(dst, src, dport, sport, protocol, back_token)
+    # What the answer becomes is the mirror image of the key.
+    becomes = Tuple5(key.dst, key.src, key.dport, key.sport, protocol)
+    return forward, Wing(answer, ahead.port, becomes, back)

@@ -58,6 +58,7 @@ class Pending:
         "ingress",
         "mac",
         "nat",
+        "original",
         "queue",
         "route",
         "session_id",
@@ -75,10 +76,13 @@ class Pending:
     """To the source."""
     verdict: Verdict
     translated: Tuple5
+    """As the packets of the flow leave."""
     wings: tuple[Wing, Wing]
 
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
+        self.original = flow.tuple5
+        """As the packets of the flow come."""
         self.first = first
         self.queue: list[Queued] = []
         """Behind the first."""

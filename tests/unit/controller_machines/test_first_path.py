@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_interface
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -30,6 +31,7 @@ from controller.spu.session import QUEUE_LIMIT
 
 from .world import (
     MILLISECOND,
+    TRUST,
     UNTRUST,
     Host,
     World,
@@ -214,6 +216,14 @@ def test_egress_interface_without_zone() -> None:
     refused(world, world.a, tcp(world.a, world.b, "S"), Drop.NO_EGRESS)
 
 
+def test_ingress_interface_without_zone() -> None:
+    interfaces = dict(configuration().interfaces)
+    interfaces[TRUST.name] = replace(TRUST, zone="")
+    world = World(configuration(interfaces=interfaces, default_action=Action.PERMIT))
+    dropped = refused(world, world.a, tcp(world.a, world.b, "S"), Drop.NO_INTERFACE)
+    assert "belongs to no zone" in dropped.detail
+
+
 def test_source_that_is_reached_by_another_zone() -> None:
     world = World()
     spoofed = IP(src="10.0.3.9", dst=world.b.ip) / UDP(sport=1, dport=2)
@@ -261,13 +271,12 @@ def test_no_port_left_to_translate_to() -> None:
     world.pass_(world.a, udp(world.a, world.b, sport=5003), world.b)
 
 
-def test_interface_without_address_of_the_family() -> None:
+def test_translated_to_the_address_in_the_next_hop_s_subnet() -> None:
     interfaces = dict(configuration().interfaces)
-    interfaces[UNTRUST.name] = replace(UNTRUST, addresses=UNTRUST.addresses[:1])
-    routes = ()
-    world = World(with_nat(interfaces=interfaces, routes=routes))
-    to = IPv6(src=world.a.ip6, dst="2001:db8:2::2") / UDP(sport=1, dport=2)
-    refused(world, world.a, to, Drop.NO_ROUTE)
+    two = (ip_interface("10.0.9.1/24"), *UNTRUST.addresses)
+    interfaces[UNTRUST.name] = replace(UNTRUST, addresses=two)
+    world = World(with_nat(interfaces=interfaces))
+    assert world.pass_(world.a, udp(world.a, world.b), world.b)[IP].src == "10.0.2.1"
 
 
 def test_no_spu_has_room() -> None:

@@ -18,7 +18,8 @@ from scapy.packet import Packet as Scapy
 from scapy.packet import Raw
 
 from controller.flow import Hop, Port, Tuple5
-from controller.packet import Packet, checksum, echo_reply, parse, parse_quoted, rewrite
+from controller.icmp import echo_reply, parse_quoted
+from controller.packet import Packet, checksum, parse, rewrite
 from controller.reasons import Drop
 
 HOP = Hop(Port(1, 2), 0, b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02")
