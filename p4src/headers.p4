@@ -210,7 +210,6 @@ struct metadata_t {
     // What becomes of the packet; see npu.p4.
     Drop     drop;
     Punt     punt;
-    bit<1>   express;        // the wing that matched is on Express Path
     bit<1>   raw;            // packet-out that bypasses the egress stage
 
     // The frame, as parsed.

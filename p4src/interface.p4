@@ -4,8 +4,7 @@
 
 // An interface gives its packets the session token (its zone and virtual router, sixth
 // of the match criteria), its own MAC address, and its zone's screen profile.
-control IngressInterface(inout headers_t hdr,
-                         inout metadata_t meta,
+control IngressInterface(inout metadata_t meta,
                          inout standard_metadata_t standard_metadata) {
     @brief("An interface of this NPU, for packets that arrive.")
     action set_ingress_interface(bit<16> token,
@@ -45,8 +44,7 @@ control IngressInterface(inout headers_t hdr,
 
 // On the way out only the screen profile is needed; MAC addresses and VLAN tag are in
 // place already.
-control EgressInterface(inout headers_t hdr,
-                        inout metadata_t meta,
+control EgressInterface(inout metadata_t meta,
                         inout standard_metadata_t standard_metadata) {
     @brief("An interface of this NPU, for packets that leave.")
     action set_egress_interface(bit<8> zone,

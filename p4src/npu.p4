@@ -21,9 +21,9 @@
 //
 // Each box is one control, in the file of its name. Stages do not act on a packet's fate,
 // they decide it: meta.drop names why it goes no further, meta.punt why the controller
-// gets it, meta.express that it may leave at once. A drop beats a punt, a punt beats
-// Express Path. The first reason found stands, and every packet ends in exactly one way,
-// counted where it ends.
+// gets it; a packet with neither has an Express Path wing and leaves. A drop beats a
+// punt. The first reason found stands, and every packet ends in exactly one way, counted
+// where it ends.
 //
 // Numbers shared with the controller are in ids.p4, sizes in sizes.p4; the contract with
 // the controller is docs/ARCHITECTURE.md.
@@ -65,7 +65,7 @@ control NpuIngress(inout headers_t hdr,
                    || standard_metadata.ingress_port >= FIRST_FABRIC_PORT) {
             fabric_arrival.apply(hdr, meta, standard_metadata);
         } else {
-            ingress_interface_stage.apply(hdr, meta, standard_metadata);
+            ingress_interface_stage.apply(meta, standard_metadata);
             if (meta.drop == Drop.NONE) {
                 sanity.apply(hdr, meta, standard_metadata);
             }
@@ -103,7 +103,7 @@ control NpuEgress(inout headers_t hdr,
         } else if (meta.remote_port != 0) {
             fabric_departure.apply(hdr, meta);
         } else if (meta.raw == 0) {
-            egress_interface_stage.apply(hdr, meta, standard_metadata);
+            egress_interface_stage.apply(meta, standard_metadata);
             if (meta.drop == Drop.NONE) {
                 egress_screens.apply(hdr, meta);
             }

@@ -39,7 +39,6 @@ control Session(inout headers_t hdr, inout metadata_t meta) {
         meta.session_id = session_id;
         meta.wing = wing;
         meta.spu = spu;
-        meta.express = 1;
         meta.new_src_addr = src_addr;
         meta.new_dst_addr = dst_addr;
         meta.new_src_port = src_port;
@@ -63,7 +62,6 @@ control Session(inout headers_t hdr, inout metadata_t meta) {
         meta.session_id = session_id;
         meta.wing = wing;
         meta.spu = spu;
-        meta.express = 1;
         meta.new_src_mac = src_mac;
         meta.new_dst_mac = dst_mac;
         meta.new_vlan = vlan;

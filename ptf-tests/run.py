@@ -12,6 +12,7 @@ it ends, whichever way it ends. Exit code: 0 every case passed, 1 some failed, 2
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -19,6 +20,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import grpc
+from google.protobuf import text_format
 
 HERE = Path(__file__).resolve().parent
 CASES = HERE / "cases"
@@ -29,8 +33,8 @@ from support.names import Names  # noqa: E402
 from support.switch import (  # noqa: E402
     SetupError,
     create_ports,
-    enter_namespace,
     last_line,
+    run_in_namespace,
     running_switch,
     test_side,
 )
@@ -39,6 +43,8 @@ PORTS = (1, 2, 3, 4, 200)
 """Ports of the NPU under test; support/base.py says what is on each."""
 ADDRESS = "127.0.0.1:9559"
 """Of the switch; the namespace has this address to itself."""
+SWITCH_CHECK_SECONDS = 0.5
+"""How often to look whether the switch is still alive while the cases run."""
 INSIDE = "WINGPATH_PTF_INSIDE"
 """Set in the environment of the run inside the namespaces."""
 
@@ -113,48 +119,83 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
-def check(options: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is created."""
+def check(options: argparse.Namespace) -> Names:
+    """Refuse what cannot work before anything is created; the P4Info, read."""
     for option, path in (("--json", options.json), ("--p4info", options.p4info)):
         if not path.is_file():
             raise SetupError(f"{option} {path}: no such file; compile p4src/npu.p4 first")
-    program = shlex.split(options.switch)
-    if not program or shutil.which(program[0]) is None:
+    try:
+        names = Names(options.p4info)
+    except text_format.ParseError as error:
+        raise SetupError(f"--p4info {options.p4info}:{error}") from None
+    check_program(options, names)
+    switch = shlex.split(options.switch)
+    if not switch or shutil.which(switch[0]) is None:
         raise SetupError(f"--switch {options.switch}: no such program on PATH")
     if os.geteuid() != 0:
         raise SetupError("creating ports needs root: run this with sudo")
+    return names
 
 
-def run(options: argparse.Namespace, tests: list[str]) -> int:
+def check_program(options: argparse.Namespace, names: Names) -> None:
+    """Refuse what is no BMv2 JSON, or that of another program than the P4Info's."""
+    try:
+        program = json.loads(options.json.read_bytes())
+        loaded = {table["name"] for pipe in program["pipelines"] for table in pipe["tables"]}
+    except ValueError as error:
+        raise SetupError(f"--json {options.json}: not JSON: {error}") from None
+    except (KeyError, TypeError):
+        raise SetupError(f"--json {options.json}: JSON, but no program for BMv2") from None
+    declared = {table.preamble.name for table in names.p4info.tables}
+    if not declared <= loaded:
+        raise SetupError(
+            f"--json {options.json} has no table {min(declared - loaded)}, "
+            f"which --p4info {options.p4info} lists: they are of different programs"
+        )
+
+
+def run(options: argparse.Namespace, names: Names, tests: list[str]) -> int:
     """Inside the namespaces: ports, switch, pipeline, cases. Exit code of the cases."""
     log_dir: Path = options.log_dir
     log_dir.mkdir(parents=True, exist_ok=True)
     switch_log = log_dir / "switch.log"
     create_ports(PORTS)
     with running_switch(shlex.split(options.switch), PORTS, ADDRESS, switch_log) as switch:
-        client = Client(ADDRESS, Names(options.p4info))
-        try:
-            client.set_pipeline(options.json.read_bytes())
-        finally:
-            client.close()
+        load_program(names, options.json)
         command = [*ptf_program(), "--test-dir", str(CASES)]
         for port in PORTS:
             command += ["--interface", f"{port}@{test_side(port)}"]
         command += [
             f"--test-params=address='{ADDRESS}';p4info='{options.p4info.resolve()}'",
-            f"--log-dir={log_dir}",
+            f"--log-dir={log_dir / 'cases'}",  # which PTF empties first
             "--debug=warning",
             *tests,
         ]
-        code = subprocess.run(command, env=environment(), check=False).returncode
-        if switch.poll() is not None:
-            print(
-                f"the switch ended with code {switch.returncode} during the cases; "
-                f"its last words in {switch_log}: {last_line(switch_log)}",
-                file=sys.stderr,
-            )
-            return 1
-    return 1 if code else 0
+        cases = subprocess.Popen(command, env=environment())
+        try:
+            while True:
+                try:
+                    return 1 if cases.wait(SWITCH_CHECK_SECONDS) else 0
+                except subprocess.TimeoutExpired:
+                    if switch.poll() is not None:
+                        raise SetupError(
+                            f"the switch ended with code {switch.returncode} during the cases; "
+                            f"its last words in {switch_log}: {last_line(switch_log)}"
+                        ) from None
+        finally:
+            cases.kill()
+            cases.wait()
+
+
+def load_program(names: Names, program: Path) -> None:
+    """Give the switch its pipeline."""
+    client = Client(ADDRESS, names)
+    try:
+        client.set_pipeline(program.read_bytes())
+    except grpc.RpcError as error:
+        raise SetupError(f"the switch refuses {program}: {error.details()}") from None
+    finally:
+        client.close()
 
 
 def main(argv: list[str]) -> int:
@@ -162,16 +203,16 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
         if options.list:
-            for module, names in case_names().items():
-                for name in names:
+            for module, cases in case_names().items():
+                for name in cases:
                     print(f"{module}.{name}")
             return 0
-        check(options)
-        tests = selected(options.test)
+        names = check(options)
+        chosen = selected(options.test)
         if INSIDE not in os.environ:
             os.environ[INSIDE] = "1"
-            enter_namespace([sys.executable, str(Path(__file__).resolve()), *argv])
-        return run(options, tests)
+            return run_in_namespace([sys.executable, str(Path(__file__).resolve()), *argv])
+        return run(options, names, chosen)
     except SetupError as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 2

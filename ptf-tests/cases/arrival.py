@@ -193,11 +193,12 @@ class Multicast(base.NpuTest):
         self.send(TRUST.port, tcp4(link("01:00:5e:00:00:fb"), dst="224.0.0.251"))
         self.send(TRUST.port, tcp4(link(BROADCAST), dst="255.255.255.255"))
         self.send(TRUST.port, tcp4(to(TRUST), dst="239.1.1.1"))
+        self.send(TRUST.port, tcp4(to(TRUST), dst="255.255.255.255"))
         self.send(TRUST.port, tcp4(link(BROADCAST)))
         self.send(TRUST.port, tcp6(link("33:33:00:00:00:01"), dst="ff02::1"))
         self.send(TRUST.port, echo6(to(TRUST), dst="ff0e::1"))
         self.send(TRUST.port, tcp6(link("33:33:00:00:00:01")))
-        self.conclude(drops={Drop.MULTICAST: 7})
+        self.conclude(drops={Drop.MULTICAST: 8})
 
 
 class EchoRequestIsNoNeighborProtocol(base.NpuTest):

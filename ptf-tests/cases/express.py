@@ -218,6 +218,25 @@ class ChecksumsOfManyTranslations(base.NpuTest):
         self.conclude()
 
 
+class ChecksumsAtTheEdges(base.NpuTest):
+    """Checksums that come out just above and just below zero, where carries run around twice."""
+
+    def runTest(self) -> None:
+        self.express_v4(TCP4, SESSION, source_translated(6), UNTRUST)
+        nat: Any = {"src": PUBLIC, "sport": PUBLIC_PORT}
+        probe = IP(tcp4(out_of(UNTRUST), **nat, ttl=63, data=b"\0\0", id=0)[14:])
+        for target in (*range(16), *range(0xFFF0, 0xFFFF)):
+            # A field that was zero and is now x takes x from the checksum.
+            ip: Any = {"id": (probe.chksum - target) % 0xFFFF}
+            data = ((probe[TCP].chksum - target) % 0xFFFF).to_bytes(2, "big")
+            leaves = tcp4(out_of(UNTRUST), **nat, ttl=63, data=data, **ip)
+            built = IP(leaves[14:])
+            self.assertEqual((built.chksum, built[TCP].chksum), (target, target))
+            self.send(TRUST.port, tcp4(to(TRUST), data=data, **ip))
+            self.expect_frame(UNTRUST.port, leaves)
+        self.conclude()
+
+
 class LastHop(base.NpuTest):
     """TTL 2 leaves as 1; 1 and 0 leave no more, and nothing of the packet does."""
 

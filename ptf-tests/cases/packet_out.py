@@ -17,7 +17,7 @@ class RawFrames(base.NpuTest):
 
     def runTest(self) -> None:
         frames = [
-            bytes(out_of(TRUST) / ARP(op=2, psrc="10.1.0.1", pdst="10.1.0.10")),
+            bytes(out_of(TRUST) / ARP(op=2, hwsrc=TRUST.mac, psrc="10.1.0.1", pdst="10.1.0.10")),
             bytes(Ether(dst="02:00:00:00:00:99", src=TRUST.mac, type=0x88CC) / Raw(DATA)),
             bytes(Ether(dst="02:00:00:00:00:99", src=TRUST.mac, type=0x0800) / Raw(b"\x45")),
             tcp4(out_of(DMZ)),

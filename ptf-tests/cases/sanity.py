@@ -147,6 +147,17 @@ class Ipv6ShorterThanHeaders(base.NpuTest):
         self.conclude(drops={Drop.IP_TOTAL_LENGTH: 2})
 
 
+class Ipv6ShorterThanFragmentHeader(base.NpuTest):
+    """A payload length that ends inside the fragment header, or in the UDP header behind it."""
+
+    def runTest(self) -> None:
+        ip = IPv6(src=CLIENT6, dst=SERVER6)
+        frame = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(m=1) / UDP() / Raw(DATA))
+        self.send(TRUST.port, broken(frame, IP_AT + 4, b"\x00\x07"))
+        self.send(TRUST.port, broken(frame, IP_AT + 4, b"\x00\x0f"))
+        self.conclude(drops={Drop.IP_TOTAL_LENGTH: 2})
+
+
 class Ipv4Checksum(base.NpuTest):
     """One wrong bit, with and without options; with options and right it passes."""
 

@@ -41,6 +41,12 @@ def first_fragment6(payload: object) -> bytes:
     return bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / IPv6ExtHdrFragment(m=1) / payload)
 
 
+def later_fragment6(protocol: int, offset: int) -> bytes:
+    """The last of several fragments, IPv6; ``offset`` in units of 8 bytes."""
+    fragment = IPv6ExtHdrFragment(nh=protocol, offset=offset, m=0)
+    return bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / fragment / Raw(DATA))
+
+
 def protocol4(number: int) -> bytes:
     """A packet of some protocol."""
     return bytes(to(TRUST) / IP(src=CLIENT, dst=SERVER, proto=number) / Raw(DATA))
@@ -95,6 +101,12 @@ PAIRS = {
         Drop.SCREEN_PING_DEATH,
         falls=later_fragment4(to(TRUST), 1, LAST_IN_64K + 1, DATA),
         passes=later_fragment4(to(TRUST), 1, LAST_IN_64K, DATA),
+        punt=Punt.FRAGMENT,
+    ),
+    "PingDeathIpv6": Pair(
+        Drop.SCREEN_PING_DEATH,
+        falls=later_fragment6(58, LAST_IN_64K + 1),
+        passes=later_fragment6(58, LAST_IN_64K),
         punt=Punt.FRAGMENT,
     ),
     "PingDeathIsIcmp": Pair(

@@ -6,7 +6,7 @@ first process ends, however it ends, the kernel takes the switch and the ports a
 
 from __future__ import annotations
 
-import os
+import ctypes
 import signal
 import subprocess
 import time
@@ -23,6 +23,9 @@ START_SECONDS = 60.0
 """A switch that generates code at its first start may take a while."""
 STOP_SECONDS = 5.0
 
+PR_SET_PDEATHSIG = 1
+"""prctl(2): signal to get when the parent ends."""
+
 
 class SetupError(Exception):
     """The run cannot start; the message says what to do."""
@@ -38,13 +41,34 @@ def test_side(port: int) -> str:
     return f"ptf-{port}"
 
 
-def enter_namespace(argv: list[str]) -> None:
-    """Replace this process by ``argv`` in namespaces of its own; returns only by an error."""
+def run_in_namespace(argv: list[str]) -> int:
+    """Run ``argv`` in namespaces of its own and give its exit code.
+
+    It ends with this process, and everything it started ends with it.
+    """
     command = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", *argv]
     try:
-        os.execvp(command[0], command)
+        # unshare turns a deaf ear to SIGTERM and SIGINT while its child runs; only SIGKILL ends
+        # it, and then --kill-child its child, and with that the namespace.
+        process = subprocess.Popen(command, preexec_fn=_die_with_parent)
     except FileNotFoundError:
         raise SetupError("unshare is not installed; it is in the package util-linux") from None
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # The terminal has told the child too: let it end its own way.
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _die_with_parent() -> None:
+    """In a child, before it starts its program: SIGKILL when the parent is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def create_ports(ports: tuple[int, ...]) -> None:
