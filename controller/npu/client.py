@@ -37,7 +37,6 @@ from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import (
     SessionEntries,
     interface_entries,
-    session_of,
 )
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
@@ -59,6 +58,15 @@ class Count(NamedTuple):
 
     packets: int
     bytes: int
+
+
+class WingCounts(NamedTuple):
+    """Entries of an NPU's session tables."""
+
+    express: int
+    normal: int
+    capacity: int
+    """Both tables together."""
 
 
 class WingState(NamedTuple):
@@ -98,15 +106,6 @@ class Npu:
     def wings(self) -> int:
         """How many wings are installed."""
         return len(self._wings)
-
-    @property
-    def capacity(self) -> int:
-        """How many wings its session tables hold."""
-        return sum(
-            table.size
-            for table in self._pipeline.p4info.tables
-            if table.preamble.id in self._entries.table_ids
-        )
 
     @property
     def write_batches(self) -> tuple[int, int]:
@@ -269,17 +268,27 @@ class Npu:
             found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
         return found
 
-    async def session_entries(self) -> list[tuple[FlowKey, tuple[int, Direction] | None]]:
-        """All wings that the NPU holds, with the session that each names."""
+    async def wing_counts(self) -> WingCounts:
+        """What the session tables hold, counted in the NPU itself. Raises ``NpuError``."""
         wanted = [
             p4r.Entity(table_entry=p4r.TableEntry(table_id=id_)) for id_ in self._entries.table_ids
         ]
-        found = []
+        to_spu = self._pipeline.actions["to_spu"].id
+        normal = express = 0
         async for entity in self.connection.read(wanted):
-            key = self._entries.flow_key(entity.table_entry)
-            if key is not None and not entity.table_entry.is_default_action:
-                found.append((key, session_of(entity.table_entry, self._pipeline)))
-        return found
+            entry = entity.table_entry
+            if entry.is_default_action:
+                continue
+            if entry.action.action.action_id == to_spu:
+                normal += 1
+            else:
+                express += 1
+        capacity = sum(
+            table.size
+            for table in self._pipeline.p4info.tables
+            if table.preamble.id in self._entries.table_ids
+        )
+        return WingCounts(express, normal, capacity)
 
     async def read_counter(self, alias: str, cells: Iterable[int]) -> dict[int, Count]:
         """Cells of a counter by its P4Info alias. Raises ``NpuError``."""

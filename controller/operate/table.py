@@ -61,7 +61,7 @@ _SHOW = Command(
                 Command(
                     "np-cache",
                     "Session tables of the NPUs",
-                    (Command("summary", "How full they are", run=show_np_cache.summary),),
+                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
                 ),
                 Command(
                     "policies",
