@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controller.reasons import Drop, Punt
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
     ICMPv6ND_NS,
@@ -14,6 +13,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, to
 from support.packets import HOST_MAC, echo6, link, tcp4, tcp6
