@@ -9,7 +9,7 @@ native/, codegen/     the fast executor: generated C and a small runtime
 dataplane             the seam between engines, interfaces and the server
 ports, interface, pcap    the reference data plane
 p4runtime/            the P4Runtime server
-options, cli          the command line
+options, process, cli the command line
 
 As a library, without root, interfaces or server:
 
