@@ -21,6 +21,10 @@ MatchType = p4i.MatchField
 Scope = p4i.ActionRef
 
 
+MAX_METADATA = 65535
+"""Bytes of metadata that an entry may carry."""
+
+
 class MismatchError(ValueError):
     """P4Info and program do not belong together."""
 
@@ -313,13 +317,19 @@ class TableTranslator:
         """A whole entry."""
         key = self.key(entry)
         action, params = self.action(entry)
-        timeout = entry.idle_timeout_ns
+        return Entry(key, action, params, *self.attributes(entry))
+
+    def attributes(self, entry: p4r.TableEntry) -> tuple[int, bytes]:
+        """Idle time-out and metadata."""
+        timeout, metadata = entry.idle_timeout_ns, entry.metadata
         if timeout:
             if not self.supports_timeout:
                 raise invalid(f"table '{self.name}' does not support idle_timeout_ns")
             if timeout < 0:
                 raise invalid(f"idle_timeout_ns {timeout}; expected 0 or more")
-        return Entry(key, action, params, timeout, entry.metadata)
+        if len(metadata) > MAX_METADATA:
+            raise invalid(f"metadata of {len(metadata)} bytes; expected at most {MAX_METADATA}")
+        return timeout, metadata
 
     def unpack_entry(self, entry: Entry, into: p4r.TableEntry) -> None:
         """Fill in a message with all but volatile data."""
