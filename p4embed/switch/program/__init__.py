@@ -19,6 +19,7 @@ Source: behavioral-model ``docs/JSON_format.md`` (format 2.x) and ``docs/simple_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 
 from p4embed.switch.program.actions import (
@@ -373,7 +374,7 @@ DROP_PORT = 511
 """Default of ``--drop-port``: an ``egress_spec`` that drops."""
 
 
-class InstanceType:
+class InstanceType(IntEnum):
     """Values of ``standard_metadata.instance_type`` in simple_switch."""
 
     NORMAL = 0
