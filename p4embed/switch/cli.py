@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from p4embed.switch.dataplane import Dataplane, Options, PortError
 from p4embed.switch.load import LoadError, load_bytes
+from p4embed.switch.native import NativeDataplane, NativeError
 from p4embed.switch.options import Settings, UsageError, parse
 from p4embed.switch.p4runtime import Server, ServerError, Service
 from p4embed.switch.ports import ReferenceDataplane
@@ -94,7 +95,10 @@ def make_dataplane(settings: Settings) -> Dataplane:
     options = Options(settings.cpu_port, settings.drop_port, settings.pcap_directory)
     if settings.executor == "reference":
         return ReferenceDataplane(options, print if settings.trace else None)
-    raise StartError("the native executor is not available; use --executor reference")
+    try:
+        return NativeDataplane(options)
+    except NativeError as error:
+        raise StartError(str(error)) from None
 
 
 def _start_log(settings: Settings) -> None:
