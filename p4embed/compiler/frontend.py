@@ -1,0 +1,54 @@
+"""Source file in, checked program out: what the command line calls."""
+
+from __future__ import annotations
+
+import sys
+
+from p4embed.compiler import ast
+from p4embed.compiler.check import check
+from p4embed.compiler.checked import CheckedProgram
+from p4embed.compiler.diagnostics import Diagnostics, SourceFile
+from p4embed.compiler.lexer import Token
+from p4embed.compiler.parser import parse
+from p4embed.compiler.preprocess import PreprocessorOptions, preprocess, preprocess_source
+
+RECURSION_LIMIT = 50_000
+"""Frames: the longest chain of operators within the deepest nesting."""
+
+
+def parse_file(
+    path: str, options: PreprocessorOptions, diagnostics: Diagnostics
+) -> ast.Program | None:
+    """Preprocess and parse; None if the file cannot be read or has syntax errors."""
+    tokens = preprocess(path, options, diagnostics)
+    return None if tokens is None else _parse(tokens, diagnostics)
+
+
+def load(
+    path: str, options: PreprocessorOptions, diagnostics: Diagnostics
+) -> CheckedProgram | None:
+    """Preprocess, parse and check; None (with `diagnostics` saying why) if there is any error."""
+    tokens = preprocess(path, options, diagnostics)
+    return None if tokens is None else _check(tokens, diagnostics)
+
+
+def load_source(
+    source: SourceFile, options: PreprocessorOptions, diagnostics: Diagnostics
+) -> CheckedProgram | None:
+    """As `load`, for text that is already read."""
+    return _check(preprocess_source(source, options, diagnostics), diagnostics)
+
+
+def _parse(tokens: list[Token], diagnostics: Diagnostics) -> ast.Program | None:
+    # Python's own stack limit is lower than what MAX_NESTING and MAX_CHAIN allow.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+    program = parse(tokens, diagnostics)
+    return None if diagnostics.failed else program
+
+
+def _check(tokens: list[Token], diagnostics: Diagnostics) -> CheckedProgram | None:
+    program = _parse(tokens, diagnostics)
+    if program is None:
+        return None
+    checked = check(program, diagnostics)
+    return None if diagnostics.failed else checked
