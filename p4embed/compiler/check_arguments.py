@@ -12,6 +12,7 @@ from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
     INT,
+    STRING,
     UNKNOWN,
     BlockType,
     FunctionType,
@@ -90,8 +91,9 @@ class ArgumentChecker(ExpressionChecker):
         # Those of parameters left out may stay open; those of the result may not.
         open_ = [v for v in variables if v not in bound]
         if open_ and target.kind is not CallKind.CONSTRUCTOR:
-            probe = substitute(target.result, dict.fromkeys(open_, UNKNOWN))
-            if has_unknown(probe) and not has_unknown(target.result):
+            holes = dict.fromkeys(open_, UNKNOWN)
+            needed = [target.result, *(p.type for p, v in pairs if isinstance(v, ast.DontCare))]
+            if any(has_unknown(substitute(t, holes)) and not has_unknown(t) for t in needed):
                 self._uninferred(target, open_[0], pairs, span)
                 bound.update(dict.fromkeys(open_, UNKNOWN))
         made = [self._argument(target, p, value, bound) for p, value in pairs]
@@ -231,6 +233,8 @@ class ArgumentChecker(ExpressionChecker):
                 self.error(f"expected {type_} as {what}, found {have}", value)
             return made
         self.coerce(value, have, type_, what)
+        if type_ == STRING and parameter.direction is not ast.Direction.NONE:
+            self.error(f"{what} has a direction and cannot be a string", value)
         if (
             type_ == INT
             and isinstance(parameter.type, TypeVariable)

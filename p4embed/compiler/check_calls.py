@@ -66,6 +66,16 @@ class CallChecker(RuleChecker):
         if info is None:
             return UNKNOWN
         self.checked.calls[expression] = info
+        if info.kind is CallKind.CONSTRUCTOR and isinstance(
+            info.declaration, ast.ExternDeclaration
+        ):
+            abstract = [m.name for m in info.declaration.methods if m.abstract]
+            if abstract:
+                self.error(
+                    f"extern {info.name} has abstract methods: it cannot be made in an expression",
+                    expression,
+                    "a declaration with an initialiser can implement them",
+                )
         self._check_place(info, expression)
         self._check_core(info, expression)
         return info.result

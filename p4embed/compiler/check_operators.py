@@ -98,9 +98,12 @@ class OperatorChecker(ConversionChecker):
         if op in ("/", "%") and isinstance(common, BitType) and common.signed:
             self.error(f"operator '{op}' is not defined for {common}", e)
             return UNKNOWN
-        if op in ("/", "%") and self.constant_of(e.right) == 0:
-            self.error("division by zero", e.right)
-            return UNKNOWN
+        if op in ("/", "%"):
+            divisor = self.checked.constants.get(e.right)
+            if isinstance(divisor, int) and divisor <= 0:
+                shown = "division by zero" if divisor == 0 else f"division by {divisor}"
+                self.error(shown, e.right)
+                return UNKNOWN
         return common
 
     def _shift(self, e: ast.Binary) -> Type:

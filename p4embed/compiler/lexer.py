@@ -61,6 +61,7 @@ _TOKEN = re.compile(
       (?P<space>   [ \t\f\v\r]+ | \\\r?\n )
     | (?P<line>    \n )
     | (?P<comment> //[^\n]* | /\*.*?\*/ )
+    | (?P<open>    /\* )
     | (?P<ident>   [A-Za-z_][A-Za-z0-9_]* )
     | (?P<part>    [0-9]+[ws](?![A-Za-z0-9_]) )
     | (?P<int>     (?: [0-9]+[ws] )?
@@ -107,6 +108,8 @@ def tokenize(source: SourceFile) -> list[Token]:
         else:  # an unknown character, or half an integer (which a macro may complete)
             kind = ERROR
         append(Token(kind, text, source, start, end, first))
+        if group == "open":
+            break  # the comment reaches to the end of the file
         first = False
     return tokens
 
@@ -126,7 +129,7 @@ def unlexable(token: Token) -> str:
     """What is wrong at an ERROR token."""
     if token.text == '"':
         return "string without its closing quote"
-    if token.text == "/":
+    if token.text == "/*":
         return "comment without its end */"
     if token.text[0].isdigit():
         return f"integer '{token.text}' has a width, but no value"

@@ -32,7 +32,12 @@ class TypeParser(Cursor):
         """Any number of annotations."""
         found: list[ast.Annotation] = []
         while self.token.kind == "@":
-            found.append(self.annotation())
+            new = self.annotation()
+            if new.tokens is None and any(a.name == new.name and a.tokens is None for a in found):
+                structured = new.expressions is not None or new.pairs is not None
+                if structured:
+                    raise SyntaxFailure(f"annotation '@{new.name}' is given twice", new.span)
+            found.append(new)
         return found
 
     def annotation(self) -> ast.Annotation:
@@ -78,7 +83,7 @@ class TypeParser(Cursor):
             token = self.token
             if token.kind == END:
                 raise SyntaxFailure("'(' without its ')'", opening.span)
-            if token.kind == ERROR and token.text in ('"', "/"):
+            if token.kind == ERROR and token.text in ('"', "/*"):
                 raise self.fail("")  # it would swallow the rest of the file
             self.advance()
             if token.kind == closers[-1]:
