@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conformance.replay import Outcome, Verdict
@@ -23,13 +23,15 @@ P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler.cli"))
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorLine:
+class Error:
     """An error that a compiler reported."""
 
     file: str
     """Name without directories; empty if the error has no place."""
     line: int
     message: str
+    also: tuple[tuple[str, int], ...] = ()
+    """Further places that it names, as ``file`` and ``line``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +41,38 @@ class Compiled:
     outcome: Outcome
     json: Path | None = None
     p4info: Path | None = None
-    errors: tuple[ErrorLine, ...] = ()
+    errors: tuple[Error, ...] = ()
 
 
-# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ..." (or "syntax error").
-_ERROR = re.compile(
-    r"^(?:(?P<file>[^\s:(][^:(\n]*)(?::(?P<l1>\d+)(?::\d+)?:|\((?P<l2>\d+)\):?) *)?"
-    r"(?:\[--[^\]]*\] *)?(?:\w+ )?error: *(?P<message>.*)$",
-    re.MULTILINE,
+# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ...", "file(3):syntax error".
+_HEAD = re.compile(
+    r"^(?:(?P<file>[^\s:()]+)(?:\((?P<p4c>\d+)\)|:(?P<ours>\d+):\d+): *)?"
+    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *(?P<message>.*)$"
 )
+_PLACE = re.compile(r"^(?P<file>[^\s:()]+\.p4)\((?P<line>\d+)\)(?::|$)")
 _BUG = re.compile(
     r"^(Traceback \(most recent call last\):|.*Compiler Bug.*|.*internal error.*)$", re.MULTILINE
 )
 
 
-def errors_in(stderr: str) -> tuple[ErrorLine, ...]:
-    """The errors in what p4embed-c or p4c said, in its order."""
-    return tuple(
-        ErrorLine(
-            Path(match["file"] or "").name,
-            int(match["l1"] or match["l2"] or 0),
-            match["message"].strip(),
-        )
-        for match in _ERROR.finditer(stderr)
-    )
+def errors_in(said: str) -> tuple[Error, ...]:
+    """The errors in what p4embed-c or p4c said, in its order.
+
+    p4c lists the places an error is about, the offending argument for one, on lines of their own.
+    """
+    found: list[Error] = []
+    in_error = False
+    for line in said.splitlines():
+        if head := _HEAD.match(line):
+            in_error = head["kind"] in ("error", None)
+            if in_error:
+                name = Path(head["file"] or "").name
+                at = int(head["p4c"] or head["ours"] or 0)
+                found.append(Error(name, at, head["message"]))
+        elif in_error and (place := _PLACE.match(line)):
+            also = (*found[-1].also, (Path(place["file"]).name, int(place["line"])))
+            found[-1] = replace(found[-1], also=also)
+    return tuple(found)
 
 
 def compile_program(
@@ -101,4 +111,5 @@ def compile_program(
         return Compiled(Outcome(Verdict.REFUSED, reason), errors=errors)
     said = (done.stderr or done.stdout).strip().splitlines()
     reason = f"exit status {done.returncode}: {said[-1] if said else 'silent'}"
-    return Compiled(Outcome(Verdict.CRASHED, reason))
+    verdict = Verdict.REFUSED if done.returncode == 1 and said else Verdict.CRASHED
+    return Compiled(Outcome(verdict, reason))

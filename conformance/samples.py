@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.compilers import ErrorLine, errors_in
+from conformance.compilers import Error, errors_in
 
 _V1MODEL = re.compile(r'^\s*#\s*include\s*[<"](?:[^>"]*/)?v1model\.p4[>"]', re.MULTILINE)
 _OTHER_MODEL = re.compile(
@@ -31,8 +31,8 @@ class ErrorSample:
 
     source: Path
     lines: frozenset[int]
-    """Lines of its own at which p4c reports errors."""
-    first: ErrorLine
+    """Lines of its own that p4c names in its errors; none where it names no place."""
+    first: Error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def _errors(testdata: Path) -> tuple[ErrorSample, ...]:
             continue
         errors = errors_in(recorded.read_text("utf-8", "replace"))
         if errors:
-            lines = frozenset(error.line for error in errors if error.file == path.name)
+            places = [(error.file, error.line) for error in errors]
+            places += [place for error in errors for place in error.also]
+            lines = frozenset(line for file, line in places if file == path.name)
             found.append(ErrorSample(path, lines, errors[0]))
     return tuple(found)
