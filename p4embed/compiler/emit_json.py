@@ -72,11 +72,6 @@ def _is_bool(expr: ir.Expr) -> bool:
     return isinstance(expr.type, ir.Bool)
 
 
-def _element(element: ir.StackElement) -> Json:
-    stack = {"type": "header_stack", "value": element.stack}
-    return _op("dereference_header_stack", stack, data(element.index))
-
-
 def data(expr: ir.Expr) -> Json:
     """The expression where BMv2 wants data: a boolean becomes one bit."""
     match expr:
@@ -90,8 +85,6 @@ def data(expr: ir.Expr) -> Json:
             return {"type": "field", "value": [instance, "$valid$"]}
         case ir.ParamRef(index):
             return {"type": "local", "value": index}
-        case ir.ElementField(element, _, offset):
-            return _op("access_field", _element(element), offset)
         case ir.LastField(stack, name):
             return {"type": "stack_field", "value": [stack, name]}
         case ir.LastIndex(stack):
@@ -111,7 +104,7 @@ def data(expr: ir.Expr) -> Json:
                     "cond": boolean(condition),
                 },
             }
-        case ir.Lookahead() | ir.Cast() | ir.Slice():
+        case ir.Lookahead() | ir.Cast() | ir.Slice() | ir.ElementField() | ir.ElementValid():
             raise AssertionError(f"not legalised: {expr}")
         case _:
             return _op("b2d", None, boolean(expr))
@@ -146,8 +139,6 @@ def boolean(expr: ir.Expr) -> Json:
                     "cond": boolean(condition),
                 },
             }
-        case ir.ElementValid(element):
-            return _op("valid", None, _element(element))
         case _:
             return _op("d2b", None, data(expr))
 
@@ -174,7 +165,7 @@ def _argument(arg: ir.Arg) -> Json:
         case ir.Vector(items):
             return {"type": "parameters_vector", "value": [value(i) for i in items]}
         case ir.StackElement():
-            return {"type": "expression", "value": _element(arg)}
+            raise AssertionError(f"not resolved: {arg}")
         case _:
             return value(arg)
 

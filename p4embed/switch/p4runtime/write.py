@@ -119,11 +119,8 @@ class Writer:
         old = self._engine.get(table.index, key)
         if old is None:
             raise not_found(f"table '{table.name}' has no entry with this key")
-        return Update(
-            Op.MODIFY,
-            table.index,
-            Entry(key, old.action, old.params, entry.idle_timeout_ns, entry.metadata),
-        )
+        new = Entry(key, old.action, old.params, *table.attributes(entry))
+        return Update(Op.MODIFY, table.index, new)
 
     def _check_resources(
         self, position: int, table: TableTranslator, entry: p4r.TableEntry, update: Update

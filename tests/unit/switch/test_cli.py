@@ -161,15 +161,34 @@ class TestStart:
         assert text.endswith("No such file or directory")
 
 
+def command(*arguments: str) -> subprocess.Popen[str]:
+    """The switch as a process of its own."""
+    root = Path(__file__).parents[3]
+    return subprocess.Popen(
+        [sys.executable, "-m", "p4embed.switch", "--executor", "reference", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+
+def test_nothing_but_our_line_is_printed_when_a_port_is_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with command("--no-p4", "--", "--grpc-server-addr", address) as process:
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"p4embed-switch: cannot listen on {address}: in use")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "p4embed.switch", "--executor", "reference", "--device-id", "4",
-         "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    process = command("--device-id", "4", "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0")
     with process:
         assert process.stdout is not None
         ready = process.stdout.readline()

@@ -272,7 +272,7 @@ def test_deep_nesting_is_an_error_not_a_crash() -> None:
     value = const(1)
     for _ in range(350):
         value = op("+", value, const(1))
-    with pytest.raises(LoadError, match="nested too deeply|recursion"):
+    with pytest.raises(LoadError, match=r"nested too deeply|recursion"):
         load_bytes(json.dumps(one_action(assign(field("h", "kind"), value))).encode())
 
 
