@@ -31,10 +31,12 @@ class Series:
 
     def percentile(self, percent: float) -> int | None:
         """By nearest rank; ``None`` if there are too few samples to tell it from the maximum."""
-        rank = len(self.times) * percent / 100
-        if percent > 50 and len(self.times) * (100 - percent) / 100 < 1:
+        # In tenths of a per cent: floats would put 99.9 % of 1000 beside the mark.
+        permille, count = round(percent * 10), len(self.times)
+        if permille > 500 and count * (1000 - permille) < 1000:
             return None
-        return sorted(self.times)[max(0, min(len(self.times) - 1, int(rank + 0.9999) - 1))]
+        rank = -(-count * permille // 1000)
+        return sorted(self.times)[max(rank, 1) - 1]
 
 
 def header(target: str, program: str) -> dict[str, Any]:

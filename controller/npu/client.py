@@ -45,6 +45,7 @@ from controller.reasons import Drop, Punt
 
 WRITE_BATCH = 1000
 READ_BATCH = 250
+REMOVE_TRIES = 3
 SESSIONS_PER_SPU = 10_000_000
 """A session id's owner is the id divided by this (``SpuSite.number``)."""
 
@@ -189,13 +190,25 @@ class Npu:
     def _remove(self, message: RemoveWing, state: WingState | None) -> None:
         packets, size = (0, 0) if state is None else (state.packets, state.bytes)
 
-        def done(_: int) -> None:
-            # Whatever the code says, the entry is not there any more (or its NPU is not).
+        tries = 0
+
+        def done(code: int) -> None:
+            nonlocal tries
+            tries += 1
+            if (
+                code not in (rpc_code.OK, rpc_code.NOT_FOUND)
+                and tries < REMOVE_TRIES
+                and not self.connection.is_lost
+            ):
+                # An entry that stays behind would hold packets of a later session.
+                self._writer.submit(delete, done)
+                return
             self._wings.pop(message.key, None)
             reply = WingRemoved(message.session_id, message.direction, packets, size)
             self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
 
-        self._writer.submit(_update(p4r.Update.DELETE, self._entries.key(message.key)), done)
+        delete = _update(p4r.Update.DELETE, self._entries.key(message.key))
+        self._writer.submit(delete, done)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state

@@ -83,6 +83,9 @@ async def drops(operator: Operator, _: Options) -> str:
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
     lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    faults = operator.runtime.faults
+    if faults.undeliverable or faults.failed:
+        lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")
     lines.append(f"Total drops: {sum(count for _, _, count in rows)}")
     return "\n".join(lines) + "\n"
 

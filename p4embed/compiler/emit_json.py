@@ -90,8 +90,12 @@ def data(expr: ir.Expr) -> Json:
         case ir.LastIndex(stack):
             stack_ref = {"type": "header_stack", "value": stack}
             return _op("last_stack_index", None, stack_ref)
-        case ir.Unary(op, operand) if op != "not":
-            return _op(op, None, _operand(op, operand))
+        case ir.Unary("d2b", operand) if operand.type == ir.BIT1:
+            return data(operand)
+        case ir.Unary("b2d", operand):
+            return _op("b2d", None, boolean(operand))
+        case ir.Unary(op, operand) if op in ("-", "~"):
+            return _op(op, None, data(operand))
         case ir.Binary(op, left, right) if not _is_bool(expr):
             return _op(op, data(left), data(right))
         case ir.Choice(condition, yes, no) if not _is_bool(expr):
@@ -108,10 +112,6 @@ def data(expr: ir.Expr) -> Json:
             raise AssertionError(f"not legalised: {expr}")
         case _:
             return _op("b2d", None, boolean(expr))
-
-
-def _operand(op: str, operand: ir.Expr) -> Json:
-    return boolean(operand) if op == "b2d" else data(operand)
 
 
 def boolean(expr: ir.Expr) -> Json:

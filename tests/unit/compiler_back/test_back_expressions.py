@@ -128,3 +128,10 @@ def test_field_aliases_name_what_bmv2_looks_for(build: Callable[..., Any]) -> No
     aliases = dict(build().json["field_aliases"])
     assert aliases["intrinsic_metadata.mcast_grp"] == ["standard_metadata", "mcast_grp"]
     assert aliases["queueing_metadata.enq_qdepth"] == ["standard_metadata", "enq_qdepth"]
+
+
+def test_bit_as_bool_is_stored_as_the_bit(build: Callable[..., Any]) -> None:
+    result = build(metadata="bit<1> one; bool flag;", ingress="meta.flag = (bool)meta.one;")
+    (action,) = result.json["actions"]
+    source = action["primitives"][0]["parameters"][1]
+    assert source == {"type": "field", "value": ["scalars", "userMetadata.one"]}
