@@ -47,6 +47,21 @@ def test_defaults() -> None:
     )  # fmt: skip
 
 
+def test_what_simple_switch_grpc_knows_and_this_switch_ignores() -> None:
+    line = "--no-p4 --log-flush --nanolog ipc:///tmp/x --dump-packet-data 64 -- --disable-swap"
+    assert [text.split()[0] for text in parse(line.split()).ignored] == [
+        "--nanolog", "--log-flush", "--dump-packet-data", "--disable-swap",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "--json-version"])
+def test_what_only_prints(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([option])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out
+
+
 def test_tls_options() -> None:
     line = (
         "--no-p4 -- --grpc-server-ssl --grpc-server-cert c.pem --grpc-server-key k.pem"
