@@ -18,8 +18,6 @@ from controller.operate.protocol import default_socket
 from controller.operate.shell import Client, ShellError, prompt, run_command
 from controller.routing.fabric import Fabric, FabricError
 
-LOGGER = logging.getLogger("wingpath")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong command line."""
