@@ -265,7 +265,7 @@ class _Finder:
         for call in _calls(body):
             info = self.checked.calls[call]
             declaration = info.declaration
-            if info.kind is CallKind.EXTERN_FUNCTION:
+            if info.kind is CallKind.EXTERN_FUNCTION and info.name != "static_assert":
                 self.calls.append(Found(Kind.EXTERN_CALL, info.name, call.span))
                 if info.name == "digest":
                     self.digest(call, info)
