@@ -96,7 +96,9 @@ def frame(flow: int) -> bytes:
     udp = struct.pack("!HHHH", source_port, destination_port, udp_length, 0)
     total = checksum(pseudo + udp + payload)
     udp = struct.pack("!HHHH", source_port, destination_port, udp_length, total or 0xFFFF)
-    head = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + udp_length, 0, 0, 64, 17, 0, source, destination)
+    head = struct.pack(
+        "!BBHHHBBHII", 0x45, 0, 20 + udp_length, 0, 0, 64, 17, 0, source, destination
+    )
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return GATEWAY_MAC + HOST_MAC + b"\x08\x00" + head + udp + payload
 
@@ -142,7 +144,9 @@ def install(client: Client, flows: int) -> None:
             "port": OUT,
             "remote_port": 0,
         }
-        batch.append((p4r.Update.INSERT, client.names.entry("session_v4", key, "express_v4", params)))
+        batch.append(
+            (p4r.Update.INSERT, client.names.entry("session_v4", key, "express_v4", params))
+        )
         if len(batch) == 1000 or flow + 1 == flows:
             client.write(batch)
             batch.clear()
