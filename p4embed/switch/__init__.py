@@ -2,14 +2,15 @@
 
 program, load*        the program, and loading it from BMv2 JSON, completely checked
 engine                the seam: a program's state and packets through it
-reference             the readable executor; packet, expressions, primitives, parsing, checksum,
-                      matching, state: its parts, each beside a part of the specification
+reference             the readable executor, and its parts, each beside a part of the
+                      specification: traffic, packet, parsing, primitives, expressions, checksum,
+                      matching, state
 trace                 what happened to a packet, step by step
 native/, codegen/     the fast executor: generated C and a small runtime
 dataplane             the seam between engines, interfaces and the server
 ports, interface, pcap    the reference data plane
 p4runtime/            the P4Runtime server
-options, cli          the command line
+options, process, cli the command line
 
 As a library, without root, interfaces or server:
 

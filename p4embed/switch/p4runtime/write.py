@@ -208,6 +208,8 @@ def _modify_only(op: Op, what: str) -> None:
 
 
 def _count(data: p4r.CounterData) -> Count:
+    if data.packet_count < 0 or data.byte_count < 0:
+        raise invalid(f"counts {data.packet_count} and {data.byte_count}; expected 0 or more")
     return Count(data.packet_count, data.byte_count)
 
 

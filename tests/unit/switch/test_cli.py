@@ -47,6 +47,21 @@ def test_defaults() -> None:
     )  # fmt: skip
 
 
+def test_what_simple_switch_grpc_knows_and_this_switch_ignores() -> None:
+    line = "--no-p4 --log-flush --nanolog ipc:///tmp/x --dump-packet-data 64 -- --disable-swap"
+    assert [text.split()[0] for text in parse(line.split()).ignored] == [
+        "--nanolog", "--log-flush", "--dump-packet-data", "--disable-swap",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "--json-version"])
+def test_what_only_prints(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([option])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out
+
+
 def test_tls_options() -> None:
     line = (
         "--no-p4 -- --grpc-server-ssl --grpc-server-cert c.pem --grpc-server-key k.pem"
@@ -161,15 +176,34 @@ class TestStart:
         assert text.endswith("No such file or directory")
 
 
+def command(*arguments: str) -> subprocess.Popen[str]:
+    """The switch as a process of its own."""
+    root = Path(__file__).parents[3]
+    return subprocess.Popen(
+        [sys.executable, "-m", "p4embed.switch", "--executor", "reference", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+
+def test_nothing_but_our_line_is_printed_when_a_port_is_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with command("--no-p4", "--", "--grpc-server-addr", address) as process:
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"p4embed-switch: cannot listen on {address}: in use")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "p4embed.switch", "--executor", "reference", "--device-id", "4",
-         "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    process = command("--device-id", "4", "--no-p4", "--", "--grpc-server-addr", "127.0.0.1:0")
     with process:
         assert process.stdout is not None
         ready = process.stdout.readline()

@@ -6,7 +6,8 @@ from typing import Any
 
 from p4embed.switch.engine import Replica, Sent
 from p4embed.switch.program import InstanceType
-from p4embed.switch.reference import MAX_PASSES, ReferenceEngine
+from p4embed.switch.reference import ReferenceEngine
+from p4embed.switch.traffic import MAX_PASSES
 
 from .programs import (
     H,

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p4embed.switch.engine import Entry, EntryKey
+from p4embed.switch.p4runtime.bytestrings import canonical
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError
-from p4embed.switch.p4runtime.translate import MismatchError, TableTranslator, Translator, canonical
+from p4embed.switch.p4runtime.translate import MismatchError, TableTranslator, Translator
 
 from .p4info import MISS_ID, SET_PORT_ID, TABLE_ID, entry, p4info
 from .programs import load, one_table
