@@ -12,6 +12,7 @@ from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
     INT,
+    STRING,
     UNKNOWN,
     BlockType,
     FunctionType,
@@ -69,6 +70,7 @@ class ArgumentChecker(ExpressionChecker):
                     self.infer(argument.value)
             return None
         variables = [v for v in target.variables if v not in bound]
+        given = dict(bound)
         for parameter, value in pairs:
             if value is None or isinstance(value, ast.DontCare):
                 continue
@@ -76,7 +78,7 @@ class ArgumentChecker(ExpressionChecker):
                 have = self.checked.types.get(value, UNKNOWN)
             else:
                 have = self.infer(value, substitute(parameter.type, bound))
-            if not unify(substitute(parameter.type, bound), have, variables, bound):
+            if not unify(substitute(parameter.type, given), have, variables, bound):
                 self.error(
                     f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
                     f"the type of another argument",
@@ -88,9 +90,13 @@ class ArgumentChecker(ExpressionChecker):
                 unify(target.result, hint, variables, bound)
         # Those of parameters left out may stay open; those of the result may not.
         open_ = [v for v in variables if v not in bound]
-        if open_ and target.kind is not CallKind.CONSTRUCTOR:
-            probe = substitute(target.result, dict.fromkeys(open_, UNKNOWN))
-            if has_unknown(probe) and not has_unknown(target.result):
+        if open_ and isinstance(target.declaration, ast.ExternDeclaration):
+            self._uninferred(target, open_[0], pairs, span)
+            bound.update(dict.fromkeys(open_, UNKNOWN))
+        elif open_ and target.kind is not CallKind.CONSTRUCTOR:
+            holes = dict.fromkeys(open_, UNKNOWN)
+            needed = [target.result, *(p.type for p, v in pairs if isinstance(v, ast.DontCare))]
+            if any(has_unknown(substitute(t, holes)) and not has_unknown(t) for t in needed):
                 self._uninferred(target, open_[0], pairs, span)
                 bound.update(dict.fromkeys(open_, UNKNOWN))
         made = [self._argument(target, p, value, bound) for p, value in pairs]
@@ -230,6 +236,8 @@ class ArgumentChecker(ExpressionChecker):
                 self.error(f"expected {type_} as {what}, found {have}", value)
             return made
         self.coerce(value, have, type_, what)
+        if type_ == STRING and parameter.direction is not ast.Direction.NONE:
+            self.error(f"{what} has a direction and cannot be a string", value)
         if (
             type_ == INT
             and isinstance(parameter.type, TypeVariable)

@@ -14,26 +14,24 @@ from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
     BOOL,
     INT,
+    SIZE_METHODS,
     UNKNOWN,
     VOID,
     ApplyResultType,
     BlockType,
     ExternType,
     FunctionType,
-    IntType,
     PackageType,
     ParameterType,
-    StackType,
     StructType,
     TableType,
     Type,
     TypeOfType,
     TypeVariable,
     UnknownType,
+    builtin_methods,
     size_in_bits,
 )
-
-_SIZES = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
 
 
 class CallChecker(RuleChecker):
@@ -66,6 +64,16 @@ class CallChecker(RuleChecker):
         if info is None:
             return UNKNOWN
         self.checked.calls[expression] = info
+        if info.kind is CallKind.CONSTRUCTOR and isinstance(
+            info.declaration, ast.ExternDeclaration
+        ):
+            abstract = [m.name for m in info.declaration.methods if m.abstract]
+            if abstract:
+                self.error(
+                    f"extern {info.name} has abstract methods: it cannot be made in an expression",
+                    expression,
+                    "a declaration with an initialiser can implement them",
+                )
         self._check_place(info, expression)
         self._check_core(info, expression)
         return info.result
@@ -146,13 +154,14 @@ class CallChecker(RuleChecker):
                 return Target(kind, name, type_.declaration, base, type_.parameters, VOID)
             case ExternType(declaration=extern):
                 return self._extern_method(callee, type_, extern, call)
-        builtin = self._builtin(callee, type_, call)
-        if builtin is not None:
-            return builtin
+        if name in builtin_methods(type_):
+            return self._builtin(callee, type_, call)
         if isinstance(type_, StructType) and type_.find(name) is not None:
             self.error(f"'{name}' is a field and cannot be called", callee.member_span)
             return None
-        known = ["apply"] if isinstance(type_, TableType | BlockType) else list(_builtins(type_))
+        known = (
+            ["apply"] if isinstance(type_, TableType | BlockType) else list(builtin_methods(type_))
+        )
         near = did_you_mean(name, known)
         self.error(f"{type_} has no method '{name}'", callee.member_span, *near)
         return None
@@ -173,7 +182,7 @@ class CallChecker(RuleChecker):
             kind = CallKind.PARSER_APPLY if type_.is_parser else CallKind.CONTROL_APPLY
             open_ = tuple(v for v in type_.arguments if isinstance(v, TypeVariable))
             return Target(kind, name, type_.declaration, base, type_.parameters, VOID, open_)
-        if name in _SIZES and not call.arguments:
+        if name in SIZE_METHODS and not call.arguments:
             return self._size(callee, type_)
         self.error(f"type {type_} has no method '{name}'", callee.member_span)
         return None
@@ -216,9 +225,7 @@ class CallChecker(RuleChecker):
 
     def _builtin(self, callee: ast.Member, type_: Type, call: ast.Call) -> Target | None:
         name = callee.member
-        if name not in _builtins(type_):
-            return None
-        if name in _SIZES:
+        if name in SIZE_METHODS:
             return self._size(callee, type_)
         wanted = 1 if name in ("push_front", "pop_front") else 0
         if len(call.arguments) != wanted or call.type_arguments:
@@ -353,20 +360,6 @@ def _accepts(parameters: list[ast.Parameter], arguments: list[ast.Argument]) -> 
     else:
         rest = parameters[len(arguments) :]
     return all(p.default is not None or is_optional(p) for p in rest)
-
-
-def _builtins(type_: Type) -> tuple[str, ...]:
-    """Methods that values of the type have by themselves."""
-    match type_:
-        case StructType() if type_.is_header:
-            return ("isValid", "setValid", "setInvalid", *_SIZES)
-        case StructType() if type_.is_union:
-            return ("isValid", *_SIZES)
-        case StackType():
-            return ("push_front", "pop_front", *_SIZES)
-        case UnknownType() | IntType() | ExternType() | BlockType() | PackageType() | TableType():
-            return ()
-    return _SIZES
 
 
 def _what(declaration: ast.Declaration, type_: Type) -> str:

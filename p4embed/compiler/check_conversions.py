@@ -16,6 +16,7 @@ from p4embed.compiler.types import (
     EnumType,
     IntType,
     ListType,
+    NewType,
     RecordType,
     StackType,
     StructType,
@@ -62,6 +63,10 @@ class ConversionChecker(TypeChecker):
             case DefaultsType(text), _:
                 return self._defaults(expression, text, wanted)
             case IntType(), BitType():
+                self._set(expression, wanted)
+                return True
+            case IntType(), NewType(underlying=BitType()):
+                # Not in the specification, but programs rely on it.
                 self._set(expression, wanted)
                 return True
             case BitType(), IntType():

@@ -38,6 +38,8 @@ class DeclarationChecker(InstanceChecker):
         self, node: ast.Declaration | ast.ErrorDeclaration | ast.MatchKindDeclaration
     ) -> None:
         """One declaration of the program."""
+        if isinstance(node, ast.TypeDeclaration) and node.name == "main":
+            self.error("'main' must be an instance of a package", node.name_span)
         match node:
             case ast.ErrorDeclaration(members=members):
                 self._collect(members, self.checked.errors, "error")

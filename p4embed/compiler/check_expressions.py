@@ -40,6 +40,7 @@ from p4embed.compiler.types import (
     Type,
     TypeOfType,
     UnknownType,
+    builtin_methods,
 )
 
 
@@ -210,6 +211,8 @@ class ExpressionChecker(OperatorChecker):
             kind = base.declaration.keyword.replace("_", " ")
             note = Note(f"{base} is declared here", base.declaration.name_span)
             near: tuple[Note, ...] = did_you_mean(e.member, known) or (note,)
+            if e.member in builtin_methods(base):
+                near = (Note(f"it is a method: {e.member}()"),)
             self.error(f"{kind} {base} has no field '{e.member}'", e.member_span, *near)
             return
         self.error(

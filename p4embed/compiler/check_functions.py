@@ -5,10 +5,12 @@ from __future__ import annotations
 from p4embed.compiler import ast
 from p4embed.compiler.check_statements import always_returns
 from p4embed.compiler.check_tables import TableChecker
+from p4embed.compiler.convert import is_optional
 from p4embed.compiler.scope import Frame, Place
 from p4embed.compiler.types import (
     INT,
     STRING,
+    UNKNOWN,
     VOID,
     BlockType,
     ExternType,
@@ -89,18 +91,41 @@ class FunctionChecker(TableChecker):
             result = made
             if result is None:
                 assert node.return_type is not None
-                result = self.resolve(node.return_type)
+                result = self._result(node.return_type)
             types = self.parameters(node.parameters, constructor=made is not None)
+            for parameter in types if made is not None else ():
+                if isinstance(parameter.type, BlockType | PackageType):
+                    self.error(
+                        f"an extern's parameter cannot have type {parameter.type}",
+                        parameter.declaration,
+                    )
         return FunctionType(node, result, types, variables)
 
     # --- functions and actions -----------------------------------------------------------
+
+    def _result(self, node: ast.TypeNode) -> Type:
+        type_ = self.resolve(node)
+        if isinstance(type_, BlockType | PackageType) or type_ == INT:
+            self.error(f"a function cannot return {type_}", node)
+            return UNKNOWN
+        return type_
+
+    def _no_optional(self, parameters: tuple[ParameterType, ...]) -> None:
+        """What has a body needs all its arguments."""
+        for parameter in parameters:
+            if is_optional(parameter.declaration):
+                self.error(
+                    f"parameter '{parameter.name}' of something with a body cannot be @optional",
+                    parameter.declaration,
+                )
 
     def function(self, node: ast.FunctionDeclaration, this: Type | None) -> FunctionType:
         """A function with its body; does not declare its name."""
         with self.unfinished(node.name), self.scope():
             variables = self.type_variables(node.type_parameters)
-            result = self.resolve(node.return_type)
+            result = self._result(node.return_type)
             types = self.parameters(node.parameters)
+            self._no_optional(types)
             made = FunctionType(node, result, types, variables)
             self.checked.declared[node] = made
             with self.inside(Frame(Place.FUNCTION, result, this=this)):
@@ -116,6 +141,7 @@ class FunctionChecker(TableChecker):
         """An action."""
         with self.unfinished(node.name), self.scope():
             types = self.parameters(node.parameters)
+            self._no_optional(types)
             plain = False
             for parameter in types:
                 if parameter.direction is ast.Direction.NONE:

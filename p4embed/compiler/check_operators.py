@@ -6,6 +6,7 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_conversions import ConversionChecker
 from p4embed.compiler.convert import castable, comparable, merge
 from p4embed.compiler.diagnostics import Note
+from p4embed.compiler.parse_expressions import MAX_WIDTH
 from p4embed.compiler.types import (
     BOOL,
     INT,
@@ -97,9 +98,12 @@ class OperatorChecker(ConversionChecker):
         if op in ("/", "%") and isinstance(common, BitType) and common.signed:
             self.error(f"operator '{op}' is not defined for {common}", e)
             return UNKNOWN
-        if op in ("/", "%") and self.constant_of(e.right) == 0:
-            self.error("division by zero", e.right)
-            return UNKNOWN
+        if op in ("/", "%"):
+            divisor = self.checked.constants.get(e.right)
+            if isinstance(divisor, int) and divisor <= 0:
+                shown = "division by zero" if divisor == 0 else f"division by {divisor}"
+                self.error(shown, e.right)
+                return UNKNOWN
         return common
 
     def _shift(self, e: ast.Binary) -> Type:
@@ -137,6 +141,9 @@ class OperatorChecker(ConversionChecker):
                 return UNKNOWN
         assert isinstance(left, BitType)
         assert isinstance(right, BitType)
+        if left.width + right.width > MAX_WIDTH:
+            self.error(f"the result would be wider than {MAX_WIDTH} bits", e)
+            return UNKNOWN
         return BitType(left.width + right.width, left.signed)
 
     def _ternary(self, e: ast.Ternary) -> Type:

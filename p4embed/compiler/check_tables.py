@@ -170,12 +170,7 @@ class TableChecker(ParserChecker):
         target = Target(
             CallKind.ACTION, declaration.name, declaration, None, type_.parameters, VOID
         )
-        first_plain = [p for p in type_.parameters if p.direction is ast.Direction.NONE]
-        given = arguments or []
-        if len(given) == len(first_plain) < len(type_.parameters):
-            # Directed parameters are bound in the list of actions already.
-            target.parameters = tuple(first_plain)
-        info = self.complete(target, [], given, where.span, None)
+        info = self.complete(target, [], arguments or [], where.span, None)
         if info is None:
             return None
         self.checked.names[where] = declaration

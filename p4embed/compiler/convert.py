@@ -86,7 +86,7 @@ def castable(have: Type, wanted: Type) -> bool:
                 return True
             return castable(under, wanted)
         case _, NewType(underlying=under):
-            return castable(have, under)
+            return have == under or (isinstance(have, IntType) and castable(have, under))
     return False
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
 
+MAX_LINE = 160
+"""Characters of a source line that are shown; of a longer one, the part around the caret."""
+
 
 class SourceFile:
     """One file's text, with offsets turned into lines and columns on demand."""
@@ -132,10 +135,13 @@ def _render(label: str, message: str, span: Span | None) -> str:
     text = span.source.line(span.start)
     if not text.strip():
         return head
-    column = span.column
+    before = span.column - 1
+    if len(text) > MAX_LINE:
+        cut = max(0, min(before - MAX_LINE // 2, len(text) - MAX_LINE))
+        text, before = text[cut : cut + MAX_LINE], before - cut
     # Tabs are kept in the padding, so that the caret stands right whatever their width.
-    padding = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
-    length = max(1, min(span.end - span.start, len(text) - column + 1))
+    padding = "".join("\t" if c == "\t" else " " for c in text[:before])
+    length = max(1, min(span.end - span.start, len(text) - before))
     return f"{head}\n{text}\n{padding}^{'~' * (length - 1)}"
 
 

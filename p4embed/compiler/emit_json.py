@@ -72,11 +72,6 @@ def _is_bool(expr: ir.Expr) -> bool:
     return isinstance(expr.type, ir.Bool)
 
 
-def _element(element: ir.StackElement) -> Json:
-    stack = {"type": "header_stack", "value": element.stack}
-    return _op("dereference_header_stack", stack, data(element.index))
-
-
 def data(expr: ir.Expr) -> Json:
     """The expression where BMv2 wants data: a boolean becomes one bit."""
     match expr:
@@ -90,15 +85,17 @@ def data(expr: ir.Expr) -> Json:
             return {"type": "field", "value": [instance, "$valid$"]}
         case ir.ParamRef(index):
             return {"type": "local", "value": index}
-        case ir.ElementField(element, _, offset):
-            return _op("access_field", _element(element), offset)
         case ir.LastField(stack, name):
             return {"type": "stack_field", "value": [stack, name]}
         case ir.LastIndex(stack):
             stack_ref = {"type": "header_stack", "value": stack}
             return _op("last_stack_index", None, stack_ref)
-        case ir.Unary(op, operand) if op != "not":
-            return _op(op, None, _operand(op, operand))
+        case ir.Unary("d2b", operand) if operand.type == ir.BIT1:
+            return data(operand)
+        case ir.Unary("b2d", operand):
+            return _op("b2d", None, boolean(operand))
+        case ir.Unary(op, operand) if op in ("-", "~"):
+            return _op(op, None, data(operand))
         case ir.Binary(op, left, right) if not _is_bool(expr):
             return _op(op, data(left), data(right))
         case ir.Choice(condition, yes, no) if not _is_bool(expr):
@@ -111,14 +108,10 @@ def data(expr: ir.Expr) -> Json:
                     "cond": boolean(condition),
                 },
             }
-        case ir.Lookahead() | ir.Cast() | ir.Slice():
+        case ir.Lookahead() | ir.Cast() | ir.Slice() | ir.ElementField() | ir.ElementValid():
             raise AssertionError(f"not legalised: {expr}")
         case _:
             return _op("b2d", None, boolean(expr))
-
-
-def _operand(op: str, operand: ir.Expr) -> Json:
-    return boolean(operand) if op == "b2d" else data(operand)
 
 
 def boolean(expr: ir.Expr) -> Json:
@@ -146,8 +139,6 @@ def boolean(expr: ir.Expr) -> Json:
                     "cond": boolean(condition),
                 },
             }
-        case ir.ElementValid(element):
-            return _op("valid", None, _element(element))
         case _:
             return _op("d2b", None, data(expr))
 
@@ -174,7 +165,7 @@ def _argument(arg: ir.Arg) -> Json:
         case ir.Vector(items):
             return {"type": "parameters_vector", "value": [value(i) for i in items]}
         case ir.StackElement():
-            return {"type": "expression", "value": _element(arg)}
+            raise AssertionError(f"not resolved: {arg}")
         case _:
             return value(arg)
 

@@ -12,7 +12,6 @@ from p4embed.compiler.lexer import Token
 from p4embed.compiler.parser import parse
 from p4embed.compiler.preprocess import PreprocessorOptions, preprocess, preprocess_source
 
-
 RECURSION_LIMIT = 50_000
 """Frames: the longest chain of operators within the deepest nesting."""
 

@@ -112,7 +112,10 @@ class Valid:
 
 @dataclass(frozen=True, slots=True)
 class StackElement:
-    """The element of a header stack at an index known only at run time."""
+    """The element of a header stack at an index known only at run time.
+
+    Elements stand until the pass `indices`.
+    """
 
     stack: str
     index: Expr

@@ -61,7 +61,9 @@ _TOKEN = re.compile(
       (?P<space>   [ \t\f\v\r]+ | \\\r?\n )
     | (?P<line>    \n )
     | (?P<comment> //[^\n]* | /\*.*?\*/ )
+    | (?P<open>    /\* )
     | (?P<ident>   [A-Za-z_][A-Za-z0-9_]* )
+    | (?P<part>    [0-9]+[ws](?![A-Za-z0-9_]) )
     | (?P<int>     (?: [0-9]+[ws] )?
                    (?: 0[xX][0-9a-fA-F_]+ | 0[bB][01_]+ | 0[oO][0-7_]+ | 0[dD][0-9_]+
                      | [0-9][0-9_]* ) )
@@ -103,9 +105,11 @@ def tokenize(source: SourceFile) -> list[Token]:
             kind = INT
         elif group == "string":
             kind = STRING
-        else:
+        else:  # an unknown character, or half an integer (which a macro may complete)
             kind = ERROR
         append(Token(kind, text, source, start, end, first))
+        if group == "open":
+            break  # the comment reaches to the end of the file
         first = False
     return tokens
 
@@ -125,8 +129,10 @@ def unlexable(token: Token) -> str:
     """What is wrong at an ERROR token."""
     if token.text == '"':
         return "string without its closing quote"
-    if token.text == "/":
+    if token.text == "/*":
         return "comment without its end */"
+    if token.text[0].isdigit():
+        return f"integer '{token.text}' has a width, but no value"
     shown = token.text if token.text.isprintable() else f"U+{ord(token.text[:1]):04X}"
     return f"unknown character '{shown}'"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from p4embed.compiler.diagnostics import SourceFile, Span
 from p4embed.compiler.lexer import IDENT, INT, KEYWORDS, STRING, Token, parse_int, tokenize
 
-MAX_EXPANSION = 1_000_000
+MAX_EXPANSION = 100_000
 """Tokens that one stretch of text may expand to."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.lexer import END, IDENT, INT, STRING, Token, parse_int, parse_string
+from p4embed.compiler.lexer import END, ERROR, IDENT, INT, STRING, Token, parse_int, parse_string
 from p4embed.compiler.syntax import Cursor, SyntaxFailure
 
 MAX_DIGITS = 4000
@@ -32,7 +32,12 @@ class TypeParser(Cursor):
         """Any number of annotations."""
         found: list[ast.Annotation] = []
         while self.token.kind == "@":
-            found.append(self.annotation())
+            new = self.annotation()
+            if new.tokens is None and any(a.name == new.name and a.tokens is None for a in found):
+                structured = new.expressions is not None or new.pairs is not None
+                if structured:
+                    raise SyntaxFailure(f"annotation '@{new.name}' is given twice", new.span)
+            found.append(new)
         return found
 
     def annotation(self) -> ast.Annotation:
@@ -78,6 +83,8 @@ class TypeParser(Cursor):
             token = self.token
             if token.kind == END:
                 raise SyntaxFailure("'(' without its ')'", opening.span)
+            if token.kind == ERROR and token.text in ('"', "/*"):
+                raise self.fail("")  # it would swallow the rest of the file
             self.advance()
             if token.kind == closers[-1]:
                 closers.pop()

@@ -2,7 +2,8 @@
 
 This module has the top level; parsers, controls, tables and actions are in
 `parse_blocks.py`, then come `parse_statements.py`, `parse_expressions.py` and
-`parse_types.py`, with the cursor and error recovery in `syntax.py`. A construct in error is reported and skipped, and parsing goes on behind it.
+`parse_types.py`, with the cursor and error recovery in `syntax.py`. A construct in error
+is reported and skipped, and parsing goes on behind it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.ast import Direction
@@ -18,7 +17,7 @@ from p4embed.compiler.elaborate import (
     tables,
     v1model,
 )
-from p4embed.compiler.elaborate.context import Context, Scope
+from p4embed.compiler.elaborate.context import Context, CopyOut, Scope
 from p4embed.compiler.elaborate.values import (
     ElementPlace,
     HeaderPlace,
@@ -110,15 +109,6 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
 
 
 # --- arguments ---------------------------------------------------------------------
-
-
-@dataclass(eq=False, slots=True)
-class CopyOut:
-    """After the call: store `source` into `target`."""
-
-    target: Value | SlicePlace
-    source: Value
-    span: Span
 
 
 def bind(

@@ -11,7 +11,7 @@ from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Diagnostics, Span
 from p4embed.compiler.elaborate.storage import Storage, annotated_string
-from p4embed.compiler.elaborate.values import IntValue, Unsupported, Value
+from p4embed.compiler.elaborate.values import IntValue, SlicePlace, Unsupported, Value
 from p4embed.compiler.types import BitType, EnumType, Type, TypeVariable, substitute
 
 
@@ -67,6 +67,15 @@ class Scope:
                 return scope.instance.children[node]
             scope = scope.parent
         return None
+
+
+@dataclass(eq=False, slots=True)
+class CopyOut:
+    """After the call: store `source` into `target`."""
+
+    target: Value | SlicePlace
+    source: Value
+    span: Span
 
 
 @dataclass(eq=False, slots=True)
@@ -133,7 +142,8 @@ class Context:
     loop: LoopTarget | None = None
     in_action: bool = False
     depth: int = 0
-    action_table: ast.TableDeclaration | None = None
+    copies: tuple[list[CopyOut], ...] = ()
+    """What the calls we are in copy out at their end, innermost first; `exit` does it early."""
 
     @property
     def checked(self) -> CheckedProgram:
@@ -203,7 +213,7 @@ class Context:
             None,
             self.in_action,
             self.depth + 1,
-            self.action_table,
+            self.copies,
         )
 
 

@@ -191,7 +191,7 @@ class _Elaboration:
         if site is Site.EGRESS:
             pipeline = self.world.program.egress
         pipeline.source = declaration.span
-        blocks.run_control(ctx, ctx.scope, declaration)
+        blocks.run_control(ctx, ctx.scope, declaration, [])
         return out
 
     def checksum(self, site: Site, role: str) -> None:

@@ -137,6 +137,8 @@ def _return(ctx: Context, value: ast.Expression | None, span: Span) -> None:
 def _exit(ctx: Context, span: Span) -> None:
     if ctx.site not in (Site.INGRESS, Site.EGRESS):
         raise Unsupported(f"'exit' in {ctx.site.title} is not supported on target bmv2", span)
+    for copies in ctx.copies:
+        calls.copy_out(ctx, copies)
     ctx.emit(tree.Exit(span))
 
 

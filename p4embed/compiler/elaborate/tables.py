@@ -224,8 +224,7 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
     with ctx.collecting() as body:
         # Arguments are seen from the table, the body from where the action is declared.
         copies = calls.bind(ctx, bound, scope, declaration.span, shares_storage=True)
-        blocks.run_body(ctx, scope, declaration.body, None)
-        calls.copy_out(ctx, copies)
+        blocks.run_body(ctx, scope, declaration.body, copies)
     name = blocks.action_name(ctx, declaration)
     ctx.world.used_actions.add(name)
     ctx.world.table_actions.add(name)
