@@ -87,12 +87,13 @@ class WingIdle:
 
 @dataclass(frozen=True, slots=True)
 class WingRead:
-    """Answer to ``ReadWing``; NPU -> SPU."""
+    """Answer to ``ReadWing``; NPU -> SPU. Like the answers above it always comes, even from an
+    NPU that is lost: an SPU waits for it."""
 
     session_id: int
     direction: Direction
-    idle: Nanoseconds
-    """Since the last packet that hit it."""
+    idle: Nanoseconds | None
+    """Since the last packet that hit it; ``None``: there is no such entry."""
     packets: int
     bytes: int
 
@@ -161,14 +162,19 @@ class Deliver:
 
     flow: FlowKey
     packet: PacketIn
+    session_id: int
+    """The session; 0: pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """SPU -> CP: a packet that reached the wrong SPU; the CP finds its owner."""
+    """SPU -> CP: a packet of no session of this SPU; the CP finds its owner, or begins anew."""
 
     flow: FlowKey
+    spu: int
     packet: PacketIn
+    session_id: int = 0
+    """The session that the central point took it for, and that this SPU does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +242,8 @@ class InstallRefused:
     session_id: int
     flow: FlowKey
     reason: Drop
+    """``NONE``: the flow became a wing of another session meanwhile (both ends spoke first); its
+    packets are to be redirected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +253,7 @@ class AbandonSession:
     flow: FlowKey
     spu: int
     reason: Drop
+    """``NONE``: the SPU answered the packet itself, such as a ping."""
 
 
 @dataclass(frozen=True, slots=True)

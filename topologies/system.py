@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from controller.config.chassis import load_chassis
 from mininet.net import Mininet
 from mininet.node import Host
 
+from controller.config.chassis import load_chassis
 from topologies.errors import TopologyError
 from topologies.layout import Layout
 from topologies.network import Npu, build_network
@@ -132,17 +132,16 @@ class System:
             time.sleep(0.5)
 
     def _start_controller(self) -> None:
+        ready = self._logs / "controller.ready"
         command: Sequence[str] = [
             *(*_WINGPATH, "run"),
             *("--config", str(self.layout.configuration), "--chassis", str(self.layout.chassis)),
             *("--pipeline", str(self._build.pipeline), "--p4info", str(self._build.p4info)),
-            *("--socket", str(self.socket)),
+            *("--socket", str(self.socket), "--ready-file", str(ready)),
         ]
-        log = self._logs / "controller.log"
-        self.controller = Service("controller", command, log)
-        self.controller.wait_until(
-            lambda: "ready" in log.read_text(errors="replace"), "ready", READY_SECONDS
-        )
+        ready.unlink(missing_ok=True)
+        self.controller = Service("controller", command, self._logs / "controller.log")
+        self.controller.wait_until(ready.exists, "getting ready", READY_SECONDS)
 
     def _services(self) -> list[Service]:
         services = [npu.service for npu in self.net.switches if isinstance(npu, Npu)]
@@ -156,4 +155,4 @@ class System:
         self.socket.unlink(missing_ok=True)
 
 
-_WINGPATH = (sys.executable, "-m", "controller.cli")
+_WINGPATH = (sys.executable, "-m", "controller")

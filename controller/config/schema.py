@@ -147,6 +147,7 @@ class Configuration:
     routes: tuple[StaticRoute, ...] = ()
     applications: Mapping[str, Application] = field(default_factory=dict)
     """Predefined (``junos-...``) and own, by name; names the service of a session."""
+    host_name: str = "wingpath"
 
 
 @dataclass(frozen=True, slots=True)

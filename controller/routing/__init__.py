@@ -1,1 +1,2 @@
-"""Where packets go: interfaces, zones, the forwarding table, neighbours (ARP, ND), fabric paths."""
+"""Where packets go: the forwarding table (``fib``), neighbours (``neighbors``, with ``nd`` for ARP
+and ND on the wire) and the fabric between NPUs (``fabric``)."""

@@ -62,6 +62,10 @@ class Dataplane(Protocol):
         """
         ...
 
+    def check(self, program: Program) -> None:
+        """Whether ``load`` would run this program: ``RuntimeError`` with the reason if not."""
+        ...
+
     def load(self, program: Program, json_text: bytes) -> None:
         """Run ``program`` from now on, with fresh state; frames of before are not mixed in.
 

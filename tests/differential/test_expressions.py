@@ -55,9 +55,7 @@ class Random:
             case 3:
                 return p.Saturate(self.data(depth - 1), width, rng.random() < 0.5)
             case 4:
-                return p.Choose(
-                    self.bool(depth - 1), self.data(depth - 1), self.data(depth - 1)
-                )
+                return p.Choose(self.bool(depth - 1), self.data(depth - 1), self.data(depth - 1))
             case 5:
                 return p.BoolToData(self.bool(depth - 1))
             case 6 | 7:
@@ -148,7 +146,9 @@ def test_random_expressions(seed: int) -> None:
         one, other = reference.process(0, frame, 0), native.process(0, frame, 0)
         if one == other:
             continue
-        a, b = (int.from_bytes(sent[0].frame[: result.fixed_width // 8], "big") for sent in (one, other))
+        a, b = (
+            int.from_bytes(sent[0].frame[: result.fixed_width // 8], "big") for sent in (one, other)
+        )
         body = built.actions[0].body
         for index, (field, offset) in enumerate(zip(result.fields, result.offsets, strict=True)):
             below = result.fixed_width - offset - field.width

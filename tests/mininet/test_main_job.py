@@ -126,7 +126,7 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     """Traffic by 'exec', then its session by 'wingpath cli' and its end by 'clear'."""
     ping = run("exec", "trust1", "ping", "-c", "2", "-W", "2", "203.0.113.10")
     assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
-    cli = [sys.executable, "-m", "controller.cli", "cli", "--socket", "/run/wingpath/two_npus.sock"]
+    cli = [sys.executable, "-m", "controller", "cli", "--socket", "/run/wingpath/two_npus.sock"]
 
     def ask(command: str) -> str:
         return subprocess.run(

@@ -12,7 +12,8 @@ _KEYWORDS = frozenset(
     for line in (
         "auto break case char const continue default do double else enum extern float for goto if",
         "inline int long register restrict return short signed sizeof static struct switch typedef",
-        "union unsigned void volatile while asm typeof valid wide u128 i128 variable_bits unix linux",
+        "union unsigned void volatile while asm typeof valid wide u128 i128 variable_bits",
+        "unix linux",
     )
     for keyword in line.split()
 )

@@ -38,6 +38,15 @@ def extra_flags() -> tuple[str, ...]:
     return tuple(shlex.split(os.environ.get("WINGPATH_CFLAGS", "")))
 
 
+def _flags() -> tuple[str, ...]:
+    """Flags for the compiler at hand.
+
+    gcc 12.2's ipa-modref drops stores that a later call reads (a clone lost its metadata), so it
+    stays off; clang does not know the option.
+    """
+    return _FLAGS if "clang" in _compiler()[1] else (*_FLAGS, "-fno-ipa-modref")
+
+
 def runtime_library() -> Path:
     """The runtime as a shared object, compiled if need be."""
     sources = sorted(RUNTIME.glob("*.c"))
@@ -71,7 +80,7 @@ def _digest(text: bytes, inputs: list[Path], flags: tuple[str, ...]) -> str:
     for path in inputs:
         digest.update(f"\0{path.name}\0".encode())
         digest.update(path.read_bytes())
-    settings = (platform.machine(), *_compiler(), *_FLAGS, *flags, *extra_flags())
+    settings = (platform.machine(), *_compiler(), *_flags(), *flags, *extra_flags())
     digest.update("\0".join(settings).encode())
     return digest.hexdigest()[:24]
 
@@ -116,7 +125,7 @@ def _compile(target: Path, sources: list[Path], flags: tuple[str, ...]) -> Path:
     _write(target.parent / ".keep", b"")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
-    command = [compiler, *_FLAGS, *flags, *extra_flags(), *map(str, sources), "-o", temporary]
+    command = [compiler, *_flags(), *flags, *extra_flags(), *map(str, sources), "-o", temporary]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -18,7 +18,7 @@ from p4embed.switch.dataplane import Listener, Options, PortError
 from p4embed.switch.engine import IdleEntry
 from p4embed.switch.native.binding import END, LENGTH, NO_CPU_PORT, PortCounts, runtime
 from p4embed.switch.native.build import NativeError
-from p4embed.switch.native.engine import SWEEP, NativeEngine
+from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
 from p4embed.switch.program import Program
 
 log = logging.getLogger("p4embed.switch")
@@ -55,6 +55,10 @@ class NativeDataplane:
         if self._engine is None:
             raise RuntimeError("no program is loaded")
         return self._engine
+
+    def check(self, program: Program) -> None:
+        """``NativeError`` where the program uses what the native executor does not have."""
+        generated(program)
 
     def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
         """Compile the program if it is not cached, and run it from now on."""

@@ -43,6 +43,16 @@ SWEEP = 1024
 """Entries that the idle sweep looks at before packets get their turn."""
 
 
+def generated(program: Program) -> str:
+    """A program in C; ``NativeError`` where it uses what is not supported."""
+    try:
+        return generate(program)
+    except Unsupported as error:
+        raise NativeError(
+            f"the native executor does not support {error}; choose the reference executor"
+        ) from None
+
+
 class NativeEngine:
     """An ``Engine`` (see ``engine.py``) and ``Replicating``. Thread-safe.
 
@@ -60,12 +70,7 @@ class NativeEngine:
         seed: int | None = None,
     ) -> None:
         """``clock`` tells the time of writes; time stamps in packets count from ``epoch_ns``."""
-        try:
-            source = generate(program)
-        except Unsupported as error:
-            raise NativeError(
-                f"the native executor does not support {error}; choose the reference executor"
-            ) from None
+        source = generated(program)
         self.program = program
         self._clock = clock
         self._c = runtime()

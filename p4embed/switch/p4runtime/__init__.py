@@ -3,7 +3,9 @@
 service       the RPCs; who may, in what order
 arbitration   which controller is primary (pure)
 pipeline      the forwarding pipeline config
-translate     P4Info ids and byte strings to the engine's indices and packed bytes, and back
+translate     P4Info ids and messages to the engine's indices and packed bytes, and back
+bytestrings   values as P4Runtime writes them
+packets       the header on the CPU port
 write, read   batches of entities
 replication   clone sessions and multicast groups
 stream        packets and notices to controllers

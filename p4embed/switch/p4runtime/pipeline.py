@@ -90,8 +90,7 @@ class Pipeline:
         elif action == Action.RECONCILE_AND_COMMIT:
             self._reconcile(verified)
 
-    @staticmethod
-    def verify(config: p4r.ForwardingPipelineConfig) -> Loaded:
+    def verify(self, config: p4r.ForwardingPipelineConfig) -> Loaded:
         """Check that the config can run; ``INVALID_ARGUMENT`` says why not."""
         if not config.p4_device_config:
             raise invalid("p4_device_config is empty; expected the bytes of a BMv2 JSON document")
@@ -102,6 +101,10 @@ class Pipeline:
             raise invalid(f"p4_device_config: {error}") from None
         except MismatchError as error:
             raise invalid(f"p4info does not fit p4_device_config: {error}") from None
+        try:
+            self._dataplane.check(program)
+        except RuntimeError as error:
+            raise invalid(f"p4_device_config cannot be realized: {error}") from None
         return Loaded(config, program, translator)
 
     def _commit(self, verified: Loaded) -> None:

@@ -67,10 +67,11 @@ class Server:
         except RuntimeError:
             self.port = 0
         if not self.port:
-            raise ServerError(
-                f"cannot listen on {address}: in use or not an address of this machine;"
-                " choose another with --grpc-server-addr"
-            )
+            reason = "in use or not an address of this machine; choose another with"
+            reason += " --grpc-server-addr"
+            if tls is not None:
+                reason += f" (or {tls.certificate} and {tls.key} are no certificate with its key)"
+            raise ServerError(f"cannot listen on {address}: {reason}")
 
     def start(self) -> None:
         """Serve."""

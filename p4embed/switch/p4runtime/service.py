@@ -21,6 +21,7 @@ from p4embed.switch.p4runtime.errors import (
     P4RuntimeError,
     abort,
     denied,
+    internal,
     invalid,
 )
 from p4embed.switch.p4runtime.pipeline import Pipeline
@@ -66,6 +67,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 Writer(loaded.translator, self.pipeline.engine, self._replication).write(request)
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
         return p4r.WriteResponse()
 
     def Read(
@@ -90,6 +93,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 raise failure
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
 
     def SetForwardingPipelineConfig(
         self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
@@ -104,6 +109,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                     self._replication = Replication()
         except P4RuntimeError as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
         return p4r.SetForwardingPipelineConfigResponse()
 
     def GetForwardingPipelineConfig(
@@ -116,6 +123,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 return self.pipeline.get(request.response_type)
         except P4RuntimeError as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
 
     def Capabilities(
         self,
@@ -168,10 +177,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
         except grpc.RpcError:
             stream.end()  # the connection broke
         except Exception as error:
-            # How gRPC tells a server that the connection broke: an exception without a type.
-            if type(error) is not Exception:
-                log.exception("stream of %s", stream.peer)
-            stream.end()
+            # A broken connection reaches a server as an exception of no type of its own.
+            stream.end(None if type(error) is Exception else internal(error))
 
     def _received(self, stream: Stream, request: p4r.StreamMessageRequest) -> None:
         kind = request.WhichOneof("update")

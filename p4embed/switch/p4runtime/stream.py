@@ -26,7 +26,7 @@ MAX_QUEUED = 16384
 """Messages that may wait for a controller."""
 
 IDLE_CHUNK = 1000
-"""Entries in one IdleTimeoutNotification."""
+"""Entries looked up at a time, and most in one IdleTimeoutNotification."""
 
 Idle = tuple[IdleEntry, ...]
 
@@ -76,9 +76,10 @@ class Stream:
             if isinstance(item, bytes):
                 yield p4r.StreamMessageResponse(packet=_packet_in(item, pipeline.translator))
             elif isinstance(item, tuple):
-                with lock:
-                    notices = idle_notices(item, pipeline)
-                yield from notices
+                for start in range(0, len(item), IDLE_CHUNK):
+                    with lock:
+                        notices = idle_notices(item[start : start + IDLE_CHUNK], pipeline)
+                    yield from notices
             else:
                 yield item
 
@@ -92,33 +93,24 @@ def _packet_in(frame: bytes, translator: Translator | None) -> p4r.PacketIn:
 def idle_notices(
     entries: Sequence[IdleEntry], pipeline: Pipeline
 ) -> list[p4r.StreamMessageResponse]:
-    """Notices for entries that still exist: at least one per table, of bounded size."""
+    """Notices for those of the entries that still exist, one per table."""
     translator = pipeline.translator
     if translator is None:
         return []
-    engine = pipeline.engine
-    by_table: dict[int, list[IdleEntry]] = {}
+    messages: dict[int, p4r.StreamMessageResponse] = {}
     for entry in entries:
-        by_table.setdefault(entry.table, []).append(entry)
-    messages = []
-    for table, idle in by_table.items():
-        known = translator.by_index.get(table)
-        if known is None:
+        known = translator.by_index.get(entry.table)
+        current = None if known is None else pipeline.engine.get(entry.table, entry.key)
+        if known is None or current is None:
             continue
-        for start in range(0, len(idle), IDLE_CHUNK):
-            message = p4r.StreamMessageResponse()
-            notice = message.idle_timeout_notification
-            notice.timestamp = time.time_ns()
-            for one in idle[start : start + IDLE_CHUNK]:
-                current = engine.get(table, one.key)
-                if current is not None:
-                    into = notice.table_entry.add()
-                    known.unpack_key(one.key, into)
-                    into.idle_timeout_ns = current.idle_timeout_ns
-                    into.metadata = current.metadata
-            if notice.table_entry:
-                messages.append(message)
-    return messages
+        message = messages.setdefault(entry.table, p4r.StreamMessageResponse())
+        into = message.idle_timeout_notification.table_entry.add()
+        known.unpack_key(entry.key, into)
+        into.idle_timeout_ns = current.idle_timeout_ns
+        into.metadata = current.metadata
+    for message in messages.values():
+        message.idle_timeout_notification.timestamp = time.time_ns()
+    return list(messages.values())
 
 
 class Streams:

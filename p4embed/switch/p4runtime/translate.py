@@ -14,57 +14,21 @@ from dataclasses import dataclass
 from finsy.proto import p4i, p4r
 
 from p4embed.switch.engine import Entry, EntryKey
+from p4embed.switch.p4runtime.bytestrings import Part, canonical, pack
 from p4embed.switch.p4runtime.errors import P4RuntimeError, denied, invalid, not_found
-from p4embed.switch.program import Action, Program, Table, byte_width
+from p4embed.switch.p4runtime.packets import PacketTranslator
+from p4embed.switch.program import Action, Program, Table
 
 MatchType = p4i.MatchField
 Scope = p4i.ActionRef
 
 
+MAX_METADATA = 65535
+"""Bytes of metadata that an entry may carry."""
+
+
 class MismatchError(ValueError):
     """P4Info and program do not belong together."""
-
-
-def pack(value: bytes, size: int, limit: int, what: str) -> bytes:
-    """A byte string padded to ``size`` bytes; ``limit`` is the most its first byte may be."""
-    if len(value) == size:
-        if value[0] <= limit:
-            return value
-    else:
-        stripped = value.lstrip(b"\0")
-        if value and (len(stripped) < size or (len(stripped) == size and stripped[0] <= limit)):
-            return stripped.rjust(size, b"\0")
-    if not value:
-        raise invalid(f"{what}: empty byte string; expected at least one byte")
-    bits = 8 * (size - 1) + limit.bit_length()
-    raise invalid(f"{what}: value 0x{value.hex()} does not fit {bits} bits")
-
-
-def canonical(packed: bytes) -> bytes:
-    """The shortest byte string of the same value."""
-    return packed.lstrip(b"\0") or b"\0"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A key field or a parameter."""
-
-    id: int
-    name: str
-    width: int
-    size: int
-    """Bytes."""
-    limit: int
-    """The most that the first byte may be."""
-
-    @classmethod
-    def make(cls, id_: int, name: str, width: int) -> Part:
-        """A part of so many bits."""
-        return cls(id_, name, width, byte_width(width), 0xFF >> (-width % 8))
-
-    def ones(self) -> bytes:
-        """All bits set."""
-        return ((1 << self.width) - 1).to_bytes(self.size, "big")
 
 
 class ActionTranslator:
@@ -313,13 +277,19 @@ class TableTranslator:
         """A whole entry."""
         key = self.key(entry)
         action, params = self.action(entry)
-        timeout = entry.idle_timeout_ns
+        return Entry(key, action, params, *self.attributes(entry))
+
+    def attributes(self, entry: p4r.TableEntry) -> tuple[int, bytes]:
+        """Idle time-out and metadata."""
+        timeout, metadata = entry.idle_timeout_ns, entry.metadata
         if timeout:
             if not self.supports_timeout:
                 raise invalid(f"table '{self.name}' does not support idle_timeout_ns")
             if timeout < 0:
                 raise invalid(f"idle_timeout_ns {timeout}; expected 0 or more")
-        return Entry(key, action, params, timeout, entry.metadata)
+        if len(metadata) > MAX_METADATA:
+            raise invalid(f"metadata of {len(metadata)} bytes; expected at most {MAX_METADATA}")
+        return timeout, metadata
 
     def unpack_entry(self, entry: Entry, into: p4r.TableEntry) -> None:
         """Fill in a message with all but volatile data."""
@@ -335,46 +305,6 @@ class TableTranslator:
     def unpack_action(self, json_id: int, params: bytes, into: p4r.TableEntry) -> None:
         """Fill in the action."""
         self.by_json_id[json_id].translator.unpack(params, into.action.action)
-
-
-class PacketTranslator:
-    """The header before packets to or from the controller."""
-
-    def __init__(self, info: p4i.ControllerPacketMetadata) -> None:
-        self.name = info.preamble.name
-        self.parts = tuple(Part.make(m.id, m.name, m.bitwidth) for m in info.metadata)
-        self._bits = sum(part.width for part in self.parts)
-        self.size = byte_width(self._bits)
-        self._padding = 8 * self.size - self._bits
-
-    def pack(self, packet: p4r.PacketOut) -> bytes:
-        """Header and payload; metadata that is left out is 0."""
-        values: dict[int, bytes] = {}
-        known = {part.id for part in self.parts}
-        for metadata in packet.metadata:
-            if metadata.metadata_id not in known:
-                raise invalid(f"{self.name} has no metadata with id {metadata.metadata_id}")
-            values[metadata.metadata_id] = metadata.value
-        number = 0
-        for part in self.parts:
-            what = f"{self.name} metadata '{part.name}'"
-            value = pack(values.get(part.id, b"\0"), part.size, part.limit, what)
-            number = number << part.width | int.from_bytes(value, "big")
-        return (number << self._padding).to_bytes(self.size, "big") + packet.payload
-
-    def unpack(self, frame: bytes) -> p4r.PacketIn:
-        """A message from header and payload. A frame shorter than the header is all payload."""
-        if len(frame) < self.size:
-            return p4r.PacketIn(payload=frame)
-        packet = p4r.PacketIn(payload=frame[self.size :])
-        number = int.from_bytes(frame[: self.size], "big") >> self._padding
-        below = self._bits
-        for part in self.parts:
-            below -= part.width
-            value = number >> below & ((1 << part.width) - 1)
-            packed = value.to_bytes(part.size, "big")
-            packet.metadata.add(metadata_id=part.id, value=canonical(packed))
-        return packet
 
 
 _NO_HEADER = p4i.ControllerPacketMetadata()

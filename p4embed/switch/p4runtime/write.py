@@ -119,11 +119,8 @@ class Writer:
         old = self._engine.get(table.index, key)
         if old is None:
             raise not_found(f"table '{table.name}' has no entry with this key")
-        return Update(
-            Op.MODIFY,
-            table.index,
-            Entry(key, old.action, old.params, entry.idle_timeout_ns, entry.metadata),
-        )
+        new = Entry(key, old.action, old.params, *table.attributes(entry))
+        return Update(Op.MODIFY, table.index, new)
 
     def _check_resources(
         self, position: int, table: TableTranslator, entry: p4r.TableEntry, update: Update
@@ -211,6 +208,8 @@ def _modify_only(op: Op, what: str) -> None:
 
 
 def _count(data: p4r.CounterData) -> Count:
+    if data.packet_count < 0 or data.byte_count < 0:
+        raise invalid(f"counts {data.packet_count} and {data.byte_count}; expected 0 or more")
     return Count(data.packet_count, data.byte_count)
 
 

@@ -63,9 +63,7 @@ def program(
     """A program whose parser extracts some headers in one state; metadata is header 0."""
     every = (p.Header("standard_metadata", STANDARD, metadata=True), *headers)
     types = {header.type.name: header.type for header in every}
-    state = p.ParseState(
-        "start", (*(p.ExtractHeader(h) for h in extract), *ops), (), (), None
-    )
+    state = p.ParseState("start", (*(p.ExtractHeader(h) for h in extract), *ops), (), (), None)
     return p.Program(
         name=name,
         header_types=tuple(types.values()),
@@ -145,9 +143,7 @@ def table_program(
             p.Assign(p.FieldRef(2, 0), p.Param(1)),
         ),
     )
-    drop = p.Action(
-        "drop", 2, (), (p.MarkToDrop(standard("egress_spec"), standard("mcast_grp")),)
-    )
+    drop = p.Action("drop", 2, (), (p.MarkToDrop(standard("egress_spec"), standard("mcast_grp")),))
     table = p.Table(
         name="t",
         id=0,

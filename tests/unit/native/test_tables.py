@@ -158,9 +158,7 @@ def test_idle_entries_are_told_once_per_time_out(exact: NativeEngine) -> None:
 
 def test_the_longest_prefix_wins(open_engine: Open) -> None:
     engine = open_engine(
-        table_program(
-            MatchKind.LPM, [8, 32], kinds=[MatchKind.EXACT, MatchKind.LPM]
-        )
+        table_program(MatchKind.LPM, [8, 32], kinds=[MatchKind.EXACT, MatchKind.LPM])
     )
 
     def prefix(first: int, value: int, length: int) -> EntryKey:
@@ -237,9 +235,7 @@ def test_a_table_that_grows_and_shrinks_stays_right(open_engine: Open) -> None:
 def test_an_entry_costs_little_memory(open_engine: Open) -> None:
     # An IPv4 session: 15 bytes of key, 36 of parameters (here 4), 40 of metadata.
     engine = open_engine(table_program(MatchKind.EXACT, [64, 56]))
-    rows = [
-        send(EntryKey(n.to_bytes(15, "big")), 1, 1, metadata=bytes(40)) for n in range(20_000)
-    ]
+    rows = [send(EntryKey(n.to_bytes(15, "big")), 1, 1, metadata=bytes(40)) for n in range(20_000)]
     insert(engine, *rows)
     assert engine.table_memory(0) / len(rows) < 200
 
