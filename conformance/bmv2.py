@@ -96,7 +96,9 @@ class Bmv2Target:
                 stderr=said,
             )  # fmt: skip
         self._channels = [
-            grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+            grpc.insecure_channel(
+                f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
+            )
             for port in (control, data)
         ]
         try:
@@ -117,7 +119,10 @@ class Bmv2Target:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -19,7 +19,7 @@ class Compiler:
     command: tuple[str, ...]
 
 
-P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler.cli"))
+P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,7 @@ def compile_program(
         return Compiled(Outcome(Verdict.CRASHED, f"signal {-done.returncode}"), errors=errors)
     made = directory / f"{source.stem}.json"
     if done.returncode == 0 and made.exists():
-        return Compiled(
-            Outcome(Verdict.PASSED), made, p4info if p4info.exists() else None, errors
-        )
+        return Compiled(Outcome(Verdict.PASSED), made, p4info if p4info.exists() else None, errors)
     if errors:
         first = errors[0]
         reason = f"line {first.line}: {first.message}" if first.line else first.message
