@@ -44,10 +44,12 @@ class Compiled:
     errors: tuple[Error, ...] = ()
 
 
-# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ...", "file(3):syntax error".
+# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ...", and for syntax
+# "file(3):syntax error, ...".
 _HEAD = re.compile(
     r"^(?:(?P<file>[^\s:()]+)(?:\((?P<p4c>\d+)\)|:(?P<ours>\d+):\d+): *)?"
-    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *(?P<message>.*)$"
+    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *"
+    r"(?P<message>.*)$"
 )
 _PLACE = re.compile(r"^(?P<file>[^\s:()]+\.p4)\((?P<line>\d+)\)(?::|$)")
 _BUG = re.compile(

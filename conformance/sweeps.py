@@ -1,4 +1,4 @@
-"""The three sweeps: scripts on every pair of compiler and executor, all programs, and the errors."""
+"""The sweeps: scripts on every pair of compiler and executor, all programs, and the errors."""
 
 from __future__ import annotations
 
