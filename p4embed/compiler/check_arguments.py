@@ -54,7 +54,6 @@ class ArgumentChecker(ExpressionChecker):
         type_arguments: list[ast.TypeNode],
         arguments: list[ast.Argument],
         span: Span,
-        hint: Type | None,
     ) -> CallInfo | None:
         """Bind the arguments to the parameters and infer type arguments; None after errors
         that leave the call without a meaning."""
@@ -77,7 +76,7 @@ class ArgumentChecker(ExpressionChecker):
             if value is _default(parameter):
                 have = self.checked.types.get(value, UNKNOWN)
             else:
-                have = self.infer(value, substitute(parameter.type, bound))
+                have = self.infer(value)
             if not unify(substitute(parameter.type, given), have, variables, bound):
                 self.error(
                     f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
@@ -85,12 +84,12 @@ class ArgumentChecker(ExpressionChecker):
                     value,
                 )
                 return None
-        for variable in variables:
-            if variable not in bound and hint is not None:
-                unify(target.result, hint, variables, bound)
         # Those of parameters left out may stay open; those of the result may not.
         open_ = [v for v in variables if v not in bound]
-        if open_ and target.kind is not CallKind.CONSTRUCTOR:
+        if open_ and isinstance(target.declaration, ast.ExternDeclaration):
+            self._uninferred(target, open_[0], pairs, span)
+            bound.update(dict.fromkeys(open_, UNKNOWN))
+        elif open_ and target.kind is not CallKind.CONSTRUCTOR:
             holes = dict.fromkeys(open_, UNKNOWN)
             needed = [target.result, *(p.type for p, v in pairs if isinstance(v, ast.DontCare))]
             if any(has_unknown(substitute(t, holes)) and not has_unknown(t) for t in needed):

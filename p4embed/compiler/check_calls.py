@@ -14,32 +14,30 @@ from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
     BOOL,
     INT,
+    SIZE_METHODS,
     UNKNOWN,
     VOID,
     ApplyResultType,
     BlockType,
     ExternType,
     FunctionType,
-    IntType,
     PackageType,
     ParameterType,
-    StackType,
     StructType,
     TableType,
     Type,
     TypeOfType,
     TypeVariable,
     UnknownType,
+    builtin_methods,
     size_in_bits,
 )
-
-_SIZES = ("minSizeInBits", "minSizeInBytes", "maxSizeInBits", "maxSizeInBytes")
 
 
 class CallChecker(RuleChecker):
     """Resolves calls and records them in `CheckedProgram.calls`."""
 
-    def call(self, expression: ast.Call, hint: Type | None) -> Type:
+    def call(self, expression: ast.Call) -> Type:
         """Type of a call, constructor calls included."""
         callee = expression.callee
         target: Target | None
@@ -61,7 +59,7 @@ class CallChecker(RuleChecker):
                     self.infer(argument.value)
             return UNKNOWN
         info = self.complete(
-            target, expression.type_arguments, expression.arguments, expression.span, hint
+            target, expression.type_arguments, expression.arguments, expression.span
         )
         if info is None:
             return UNKNOWN
@@ -122,10 +120,6 @@ class CallChecker(RuleChecker):
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            # Prefer the one that needs no defaults.
-            exact = [d for d in fitting if len(_parameters(d)) == len(arguments)]
-            if len(exact) == 1:
-                return exact[0]
             self.error(
                 f"several declarations of '{found[0].name}' take these arguments",
                 span,
@@ -156,13 +150,14 @@ class CallChecker(RuleChecker):
                 return Target(kind, name, type_.declaration, base, type_.parameters, VOID)
             case ExternType(declaration=extern):
                 return self._extern_method(callee, type_, extern, call)
-        builtin = self._builtin(callee, type_, call)
-        if builtin is not None:
-            return builtin
+        if name in builtin_methods(type_):
+            return self._builtin(callee, type_, call)
         if isinstance(type_, StructType) and type_.find(name) is not None:
             self.error(f"'{name}' is a field and cannot be called", callee.member_span)
             return None
-        known = ["apply"] if isinstance(type_, TableType | BlockType) else list(_builtins(type_))
+        known = (
+            ["apply"] if isinstance(type_, TableType | BlockType) else list(builtin_methods(type_))
+        )
         near = did_you_mean(name, known)
         self.error(f"{type_} has no method '{name}'", callee.member_span, *near)
         return None
@@ -178,12 +173,12 @@ class CallChecker(RuleChecker):
         name = callee.member
         if isinstance(type_, BlockType) and name == "apply":
             made = self._constructor(base.type, type_, [], base.span)
-            if made is None or self.complete(made, [], [], base.span, None) is None:
+            if made is None or self.complete(made, [], [], base.span) is None:
                 return None
             kind = CallKind.PARSER_APPLY if type_.is_parser else CallKind.CONTROL_APPLY
             open_ = tuple(v for v in type_.arguments if isinstance(v, TypeVariable))
             return Target(kind, name, type_.declaration, base, type_.parameters, VOID, open_)
-        if name in _SIZES and not call.arguments:
+        if name in SIZE_METHODS and not call.arguments:
             return self._size(callee, type_)
         self.error(f"type {type_} has no method '{name}'", callee.member_span)
         return None
@@ -226,9 +221,7 @@ class CallChecker(RuleChecker):
 
     def _builtin(self, callee: ast.Member, type_: Type, call: ast.Call) -> Target | None:
         name = callee.member
-        if name not in _builtins(type_):
-            return None
-        if name in _SIZES:
+        if name in SIZE_METHODS:
             return self._size(callee, type_)
         wanted = 1 if name in ("push_front", "pop_front") else 0
         if len(call.arguments) != wanted or call.type_arguments:
@@ -363,20 +356,6 @@ def _accepts(parameters: list[ast.Parameter], arguments: list[ast.Argument]) -> 
     else:
         rest = parameters[len(arguments) :]
     return all(p.default is not None or is_optional(p) for p in rest)
-
-
-def _builtins(type_: Type) -> tuple[str, ...]:
-    """Methods that values of the type have by themselves."""
-    match type_:
-        case StructType() if type_.is_header:
-            return ("isValid", "setValid", "setInvalid", *_SIZES)
-        case StructType() if type_.is_union:
-            return ("isValid", *_SIZES)
-        case StackType():
-            return ("push_front", "pop_front", *_SIZES)
-        case UnknownType() | IntType() | ExternType() | BlockType() | PackageType() | TableType():
-            return ()
-    return _SIZES
 
 
 def _what(declaration: ast.Declaration, type_: Type) -> str:

@@ -16,6 +16,7 @@ from p4embed.compiler.types import (
     EnumType,
     IntType,
     ListType,
+    NewType,
     RecordType,
     StackType,
     StructType,
@@ -31,7 +32,7 @@ class ConversionChecker(TypeChecker):
 
     def want(self, expression: ast.Expression, wanted: Type, what: str) -> bool:
         """Type an expression where a `wanted` is needed; `what` names the place."""
-        have = self.infer(expression, wanted)
+        have = self.infer(expression)
         return self.coerce(expression, have, wanted, what)
 
     def coerce(self, expression: ast.Expression, have: Type, wanted: Type, what: str) -> bool:
@@ -62,6 +63,10 @@ class ConversionChecker(TypeChecker):
             case DefaultsType(text), _:
                 return self._defaults(expression, text, wanted)
             case IntType(), BitType():
+                self._set(expression, wanted)
+                return True
+            case IntType(), NewType(underlying=BitType()):
+                # Not in the specification, but programs rely on it.
                 self._set(expression, wanted)
                 return True
             case BitType(), IntType():
@@ -152,8 +157,7 @@ class ConversionChecker(TypeChecker):
                 names = ["element of the tuple"] * len(parts)
                 types = list(parts)
             case StackType(element=element, size=size):
-                count = min(len(expression.elements), size)
-                names, types = ["element of the stack"] * count, [element] * count
+                names, types = ["element of the stack"] * size, [element] * size
             case ListType(element=element):
                 count = len(expression.elements)
                 names, types = ["element of the list"] * count, [element] * count

@@ -40,20 +40,20 @@ from p4embed.compiler.types import (
     Type,
     TypeOfType,
     UnknownType,
+    builtin_methods,
 )
 
 
 class ExpressionChecker(OperatorChecker):
     """Infers the type of every expression, and its value if that is known."""
 
-    def infer(self, expression: ast.Expression, hint: Type | None = None) -> Type:
-        """Natural type of `expression`; `hint` is what its context wants, which helps only
-        where type arguments are to be inferred from the result. UNKNOWN after an error."""
+    def infer(self, expression: ast.Expression) -> Type:
+        """Natural type of `expression`; UNKNOWN after an error."""
         handler = _HANDLERS.get(type(expression))
         if handler is not None:
             type_ = handler(self, expression)
         elif isinstance(expression, ast.Call):
-            type_ = self.call(expression, hint)
+            type_ = self.call(expression)
         else:
             self.error("this can only stand in a keyset", expression)
             type_ = UNKNOWN
@@ -62,7 +62,7 @@ class ExpressionChecker(OperatorChecker):
             self.fold(expression)
         return type_
 
-    def call(self, expression: ast.Call, hint: Type | None) -> Type:
+    def call(self, expression: ast.Call) -> Type:
         """Type of a call; see `CallChecker`."""
         raise NotImplementedError
 
@@ -210,6 +210,8 @@ class ExpressionChecker(OperatorChecker):
             kind = base.declaration.keyword.replace("_", " ")
             note = Note(f"{base} is declared here", base.declaration.name_span)
             near: tuple[Note, ...] = did_you_mean(e.member, known) or (note,)
+            if e.member in builtin_methods(base):
+                near = (Note(f"it is a method: {e.member}()"),)
             self.error(f"{kind} {base} has no field '{e.member}'", e.member_span, *near)
             return
         self.error(

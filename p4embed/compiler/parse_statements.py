@@ -267,12 +267,19 @@ class StatementParser(ExpressionParser):
             return ast.CallStatement(target.span, target)
         if self.token.kind == IDENT and isinstance(target, ast.PathExpression | ast.Member):
             raise self.fail("expected an assignment or a call")
-        raise self.fail("expected '=' or '(' to make this a statement")
+        notes: list[str] = []
+        if op == "++" or (op == "-" and self.peek().kind == "-"):
+            notes.append(f"P4 has no {op[0]}{op[0]}: write x {op[0]}= 1")
+        elif op == ";" and isinstance(target, ast.PathExpression | ast.Member):
+            notes.append("a call needs parentheses: f();")
+        raise self.fail("expected '=' or '(' to make this a statement", *notes)
 
     def condition(self, what: str) -> ast.Expression:
         """`(expression)`"""
         self.expect("(", f"after '{what}'")
         condition = self.expression()
+        if self.token.kind == "=":
+            raise self.fail(f"expected ')' after the condition of '{what}'", "equality is ==")
         self.expect(")", f"after the condition of '{what}'")
         return condition
 

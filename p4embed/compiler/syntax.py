@@ -86,6 +86,10 @@ class Cursor:
     def expect(self, kind: str, where: str) -> Token:
         """Take a token of that kind; `where` ends the sentence "expected ';' ..."."""
         if self.token.kind != kind:
+            if kind == ";" and (self.token.first or self.token.kind == "}"):
+                # Forgotten at the end of a line: report it, and go on as if it were there.
+                self.record(self.fail(f"expected ';' {where}"))
+                return self.token
             shown = kind if kind in (IDENT, END) else f"'{kind}'"
             raise self.fail(f"expected {shown} {where}")
         return self.advance()

@@ -188,6 +188,50 @@ const bit<8> e = 5 5;
     assert lines == ["1", "2", "4", "5", "5", "5", "7"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "note"),
+    [
+        ("x++;", "P4 has no ++: write x += 1"),
+        ("x--;", "P4 has no --: write x -= 1"),
+        ("a;", "a call needs parentheses: f();"),
+        ("if (x = 1) { }", "equality is =="),
+        ("if (true) bit<8> y = 1;", "put braces around it"),
+        ("h.isValid;", "a call needs parentheses: f();"),
+        ("x = h.isValid;", "it is a method: isValid()"),
+        ("x = (bit<8>) 16s1;", "width and sign change one after the other: (bit<8>)(int<8>) ..."),
+        ("x = 1 ++ x;", "a literal with a width is written as in 8w1"),
+        ("if (true & false) { }", "for bool the operators are && and ||, not &"),
+        ("E() e;", "instances are declared in a control or parser, before its statements"),
+        ("x = { a = 1 };", None),
+    ],
+)
+def test_remedies(statement: str, note: str | None, rendered: Callable[[str], str]) -> None:
+    text = rendered(
+        "header h_t { bit<8> f; } extern E { E(); }\n"
+        "control c(inout bit<8> x, in h_t h) { action a() { }\n"
+        f"apply {{ {statement} }} }}"
+    )
+    assert text.startswith("test.p4:3:")
+    lines = text.splitlines()
+    assert lines[3:] == ([] if note is None else [f"note: {note}"])
+
+
+def test_forgotten_semicolons_cost_one_message_each(errors: Callable[[str], list[str]]) -> None:
+    text = """\
+header h { bit<8> a }
+parser p(in bit<8> x) {
+    state start {
+        bit<8> y = x
+        transition select(y) {
+            1: accept
+            default: reject
+        }
+    }
+}
+"""
+    assert [m.split(":")[0] for m in errors(text)] == ["1", "4", "6", "7"]
+
+
 def test_one_mistake_gives_one_message(errors: Callable[[str], list[str]]) -> None:
     text = """\
 control c(inout bit<8> v) {
