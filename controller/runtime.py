@@ -18,7 +18,7 @@ from typing import Protocol
 from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Nanoseconds
-from controller.messages import CP, NEIGHBORS, Actor, Message, Outbound, Role
+from controller.messages import CP, NEIGHBORS, OBSERVER, Actor, Message, Outbound, Role
 from controller.npu.client import SESSIONS_PER_SPU, Npu
 from controller.npu.pipeline import Pipeline
 from controller.operate.observer import Observer
@@ -136,12 +136,16 @@ class Runtime:
 
     def _drain(self) -> None:
         self._draining = True
-        queue, machines, clock = self._queue, self._machines, self.clock
+        queue, machines, clock, take = self._queue, self._machines, self.clock, self.observer.take
         touched = set()
         try:
             while queue:
                 to, message = queue.popleft()
                 try:
+                    if to is OBSERVER:
+                        # Most messages are steps; they need no look-up of who gets them.
+                        take(message)
+                        continue
                     machine = machines.get(to)
                     if machine is not None:
                         queue.extend(machine.handle(message, clock()))
@@ -157,9 +161,7 @@ class Runtime:
         self._reschedule(touched)
 
     def _elsewhere(self, to: Actor, message: Message) -> None:
-        if to.role is Role.OBSERVER:
-            self.observer.take(message)
-        elif to.role is Role.NPU and to.number in self.npus:
+        if to.role is Role.NPU and to.number in self.npus:
             self.npus[to.number].post(message)
         else:
             self.faults.undeliverable += 1

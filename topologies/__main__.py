@@ -82,6 +82,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _with_system(arguments: argparse.Namespace, work: Callable[[System], int]) -> int:
     from topologies.layout import load_layout
     from topologies.sandbox import run_inside
+    from topologies.state import only_one
     from topologies.system import Build, System
 
     layout = load_layout(arguments.topology)
@@ -93,7 +94,10 @@ def _with_system(arguments: argparse.Namespace, work: Callable[[System], int]) -
     build = Build(arguments.pipeline.resolve(), arguments.p4info.resolve(), switch)
 
     def inside(outside_pid: int) -> int:
-        with System(layout, build, outside_pid, arguments.logs) as system:
+        with (
+            only_one(layout.name),
+            System(layout, build, outside_pid, arguments.logs) as system,
+        ):
             return work(system)
 
     return run_inside(inside)

@@ -27,8 +27,8 @@ def find_running(topology: str) -> Running:
     require_root()
     try:
         running = Running(**json.loads(record_path(topology).read_text()))
-        os.kill(running.pid, 0)
-    except (FileNotFoundError, ProcessLookupError):
+        os.stat(f"/proc/{running.pid}/ns/net")
+    except FileNotFoundError:
         raise TopologyError(
             f"{topology} is not up; 'make topology' in another terminal brings it up"
         ) from None

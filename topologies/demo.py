@@ -117,9 +117,6 @@ class Demo:
         if len(times) > 1:
             print(f"\n  round trip of the first packet  {times[0]:8.3f} ms (session set up)")
             print(f"  round trip of the second packet {times[1]:8.3f} ms (session found)")
-            self.expectations.expect(
-                "the second packet is faster than the first", times[1] < times[0], output
-            )
 
     def udp_question(self) -> None:
         """A UDP question and its answer."""

@@ -20,7 +20,7 @@ from topologies.errors import TopologyError
 from topologies.layout import Layout
 from topologies.network import Npu, build_network
 from topologies.process import Service
-from topologies.state import RUN_DIRECTORY, record_path, socket_path
+from topologies.state import record_path, socket_path
 
 READY_SECONDS = 30.0
 
@@ -51,8 +51,7 @@ class System:
                 raise TopologyError(f"no {path}; 'make build' compiles it")
 
     def __enter__(self) -> Self:
-        for directory in (self._logs, RUN_DIRECTORY):
-            directory.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
         chassis = load_chassis(self.layout.chassis)
         self.net = build_network(self.layout, chassis, self._build.switch, self._logs)
         try:

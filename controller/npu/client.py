@@ -37,7 +37,6 @@ from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import (
     SessionEntries,
     interface_entries,
-    session_of,
 )
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
@@ -46,6 +45,7 @@ from controller.reasons import Drop, Punt
 
 WRITE_BATCH = 1000
 READ_BATCH = 250
+REMOVE_TRIES = 3
 SESSIONS_PER_SPU = 10_000_000
 """A session id's owner is the id divided by this (``SpuSite.number``)."""
 
@@ -59,6 +59,15 @@ class Count(NamedTuple):
 
     packets: int
     bytes: int
+
+
+class WingCounts(NamedTuple):
+    """Entries of an NPU's session tables."""
+
+    express: int
+    normal: int
+    capacity: int
+    """Both tables together."""
 
 
 class WingState(NamedTuple):
@@ -181,13 +190,25 @@ class Npu:
     def _remove(self, message: RemoveWing, state: WingState | None) -> None:
         packets, size = (0, 0) if state is None else (state.packets, state.bytes)
 
-        def done(_: int) -> None:
-            # Whatever the code says, the entry is not there any more (or its NPU is not).
+        tries = 0
+
+        def done(code: int) -> None:
+            nonlocal tries
+            tries += 1
+            if (
+                code not in (rpc_code.OK, rpc_code.NOT_FOUND)
+                and tries < REMOVE_TRIES
+                and not self.connection.is_lost
+            ):
+                # An entry that stays behind would hold packets of a later session.
+                self._writer.submit(delete, done)
+                return
             self._wings.pop(message.key, None)
             reply = WingRemoved(message.session_id, message.direction, packets, size)
             self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
 
-        self._writer.submit(_update(p4r.Update.DELETE, self._entries.key(message.key)), done)
+        delete = _update(p4r.Update.DELETE, self._entries.key(message.key))
+        self._writer.submit(delete, done)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
@@ -260,17 +281,27 @@ class Npu:
             found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
         return found
 
-    async def session_entries(self) -> list[tuple[FlowKey, tuple[int, Direction] | None]]:
-        """All wings that the NPU holds, with the session that each names."""
+    async def wing_counts(self) -> WingCounts:
+        """What the session tables hold, counted in the NPU itself. Raises ``NpuError``."""
         wanted = [
             p4r.Entity(table_entry=p4r.TableEntry(table_id=id_)) for id_ in self._entries.table_ids
         ]
-        found = []
+        to_spu = self._pipeline.actions["to_spu"].id
+        normal = express = 0
         async for entity in self.connection.read(wanted):
-            key = self._entries.flow_key(entity.table_entry)
-            if key is not None and not entity.table_entry.is_default_action:
-                found.append((key, session_of(entity.table_entry, self._pipeline)))
-        return found
+            entry = entity.table_entry
+            if entry.is_default_action:
+                continue
+            if entry.action.action.action_id == to_spu:
+                normal += 1
+            else:
+                express += 1
+        capacity = sum(
+            table.size
+            for table in self._pipeline.p4info.tables
+            if table.preamble.id in self._entries.table_ids
+        )
+        return WingCounts(express, normal, capacity)
 
     async def read_counter(self, alias: str, cells: Iterable[int]) -> dict[int, Count]:
         """Cells of a counter by its P4Info alias. Raises ``NpuError``."""

@@ -16,6 +16,9 @@ from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
 from controller.config.schema import NpuSite
 from controller.npu.pipeline import Pipeline
 
+ELECTION_ID = 1 << 16
+"""Ours. Tools that only look on connect with lower ones and stay backups."""
+
 CONNECT_TIMEOUT_S = 10.0
 PIPELINE_TIMEOUT_S = 60.0
 RPC_TIMEOUT_S = 30.0
@@ -39,7 +42,7 @@ class NpuError(Exception):
 class Connection:
     """The primary controller's connection to one P4Runtime server."""
 
-    def __init__(self, site: NpuSite, election_id: int = 1) -> None:
+    def __init__(self, site: NpuSite, election_id: int = ELECTION_ID) -> None:
         self.site = site
         self._election = U128.encode(election_id)
         self._channel: Any = None

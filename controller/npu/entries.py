@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from finsy.proto import p4r
 
 from controller.config.schema import Configuration, Interface, NpuSite, ScreenProfile
-from controller.flow import Direction, FlowKey, Path
+from controller.flow import FlowKey, Path
 from controller.messages import InstallWing
 from controller.npu.pipeline import Members, Pipeline
 from controller.reasons import FIRST_SCREEN
@@ -123,19 +123,6 @@ class SessionEntries:
             values["src_port"] = number(new.sport)
             values["dst_port"] = number(new.dport)
         return values
-
-
-def session_of(entry: p4r.TableEntry, pipeline: Pipeline) -> tuple[int, Direction] | None:
-    """Session id and direction that an installed entry of the wire names."""
-    for alias in ("to_spu", "express_v4", "express_v6"):
-        action = pipeline.actions[alias]
-        if entry.action.action.action_id == action.id:
-            value = {p.param_id: int.from_bytes(p.value, "big") for p in entry.action.action.params}
-            return (
-                value.get(action.fields["session_id"], 0),
-                Direction(value.get(action.fields["wing"], 0)),
-            )
-    return None
 
 
 def interface_entries(

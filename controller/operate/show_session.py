@@ -6,7 +6,7 @@ print it. Every wing's line ends in a comma and a space there, and so it does he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from controller.flow import Path
 from controller.operate import text
@@ -16,6 +16,8 @@ from controller.operate.session_filter import matches
 from controller.reasons import Drop
 from controller.spu import SessionState, SessionView
 
+AT_A_TIME = 200
+
 
 async def show(operator: Operator, options: Options) -> str:
     """``show security flow session [filters] [summary | brief | extensive]``."""
@@ -23,14 +25,24 @@ async def show(operator: Operator, options: Options) -> str:
     for number, slot in operator.slots.items():
         views = [v for v in operator.runtime.spus[number].sessions() if matches(v, options)]
         if "summary" in options:
-            body = _summary(operator, number, views)
+            blocks.append(f"Flow Sessions on {slot}:\n{_summary(operator, number, views)}")
         else:
-            live = await operator.live(views)
-            render = _extensive if "extensive" in options else _brief
-            body = "".join(f"{render(operator, session)}\n" for session in live)
-            body += f"Total sessions: {len(live)}\n"
-        blocks.append(f"Flow Sessions on {slot}:\n{'' if 'summary' in options else chr(10)}{body}")
+            body = await _listing(operator, views, _extensive if "extensive" in options else _brief)
+            blocks.append(f"Flow Sessions on {slot}:\n\n{body}Total sessions: {len(views)}\n")
     return "\n".join(blocks)
+
+
+async def _listing(
+    operator: Operator,
+    views: Sequence[SessionView],
+    render: Callable[[Operator, LiveSession], str],
+) -> str:
+    """Some sessions at a time, so that a long list does not hold up packets."""
+    texts = []
+    for start in range(0, len(views), AT_A_TIME):
+        for session in await operator.live(views[start : start + AT_A_TIME]):
+            texts.append(f"{render(operator, session)}\n")
+    return "".join(texts)
 
 
 async def clear(operator: Operator, options: Options) -> str:

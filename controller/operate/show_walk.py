@@ -75,9 +75,17 @@ async def drops(operator: Operator, _: Options) -> str:
     """``show security flow drops``: where, why, how many. Raises ``NpuError``."""
     lines = [f"{'Where':<18}{'Reason':<26}Packets"]
     rows = [row async for row in _npu_drops(operator)]
+    for number, npu in operator.runtime.npus.items():
+        if npu.connection.packets_out_dropped:
+            # They wait for the stream to the NPU, which takes them too slowly.
+            waited = npu.connection.packets_out_dropped
+            rows.append((f"NPU {number} packet-out", Drop.QUEUE_FULL, waited))
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
     lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    faults = operator.runtime.faults
+    if faults.undeliverable or faults.failed:
+        lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")
     lines.append(f"Total drops: {sum(count for _, _, count in rows)}")
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ from controller.config.values import ZONE_NAME, number
 from controller.operate import (
     show_cp,
     show_interfaces,
+    show_np_cache,
     show_policies,
     show_screen,
     show_session,
@@ -57,6 +58,11 @@ _SHOW = Command(
             "Sessions, policies, screens",
             (
                 _FLOW,
+                Command(
+                    "np-cache",
+                    "Session tables of the NPUs",
+                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
+                ),
                 Command(
                     "policies",
                     "Policies between zones",

@@ -2,6 +2,7 @@
 
     preprocess, lex, parse, check      `frontend.load`
     elaborate   syntax tree -> structured statements on resolved storage  (`elaborate`)
+    indices     stack[i] -> a choice among the elements                   (`indices`)
     legalise    P4 arithmetic -> BMv2's unbounded arithmetic              (`legalise`)
     flatten     structured flow -> tables, conditions, parser states      (`flatten`)
     emit        -> BMv2 JSON (`emit_json`), P4Info (`p4info`)
@@ -23,14 +24,15 @@ from p4embed.compiler.dump import dump_lowered, dump_tree
 from p4embed.compiler.elaborate import elaborate
 from p4embed.compiler.flatten import flatten
 from p4embed.compiler.frontend import load
+from p4embed.compiler.indices import resolve_indices
 from p4embed.compiler.legalise import legalise
-from p4embed.compiler.p4info_objects import Used
+from p4embed.compiler.p4info_objects import TableFacts, Used
 from p4embed.compiler.preprocess import PreprocessorOptions
 
 if TYPE_CHECKING:
     from finsy.proto import p4i
 
-PASSES = ("elaborate", "legalise", "flatten")
+PASSES = ("elaborate", "indices", "legalise", "flatten")
 """Passes of the back end in order: the names that `--dump` takes."""
 
 
@@ -82,6 +84,9 @@ def compile_checked(
         return None
     if on_pass is not None:
         on_pass("elaborate", dump_tree(structured))
+    structured = resolve_indices(structured)
+    if on_pass is not None:
+        on_pass("indices", dump_tree(structured))
     structured = legalise(structured)
     if on_pass is not None:
         on_pass("legalise", dump_tree(structured))
@@ -91,7 +96,10 @@ def compile_checked(
     if on_pass is not None:
         on_pass("flatten", dump_lowered(lowered))
     used = Used(
-        frozenset(t.name for t in structured.tables),
+        {
+            t.name: TableFacts(t.size, t.default.args if t.default else (), t.support_timeout)
+            for t in structured.tables
+        },
         frozenset(structured.used_actions),
         frozenset(structured.table_actions),
     )

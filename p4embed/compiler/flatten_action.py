@@ -40,8 +40,13 @@ class _Code:
         end = tree.Label("end")
         self.exit_label = end
         self.block(end, body)
+        while (last := len(self.code) - 1) in self.jumps and self.code[last].op == "_jump":
+            if self.ends[self.jumps[last]] <= last:
+                break
+            # A jump from the end to the end.
+            del self.code[last], self.jumps[last]
         for at, label in self.jumps.items():
-            target = ir.Number(self.ends[label])
+            target = ir.Number(min(self.ends[label], len(self.code)))
             self.code[at] = replace(self.code[at], args=(*self.code[at].args[:-1], target))
         return self.code
 
@@ -53,9 +58,11 @@ class _Code:
         else:
             self.code.append(ir.Primitive("_jump_if_zero", (condition, ir.Number(0))))
 
-    def block(self, label: tree.Label, body: list[tree.Statement]) -> None:
-        self.run(body, label)
+    def block(self, label: tree.Label, body: list[tree.Statement]) -> bool:
+        """Append a labelled block; False if what is behind it is never reached."""
+        reached = self.run(body, label)
         self.ends[label] = len(self.code)
+        return reached or any(target is label for target in self.jumps.values())
 
     def run(self, body: list[tree.Statement], falls_to: tree.Label | None) -> bool:
         """Append `body`, at whose end `falls_to` stands; False if its end is never reached."""
@@ -73,13 +80,9 @@ class _Code:
             case tree.Do(primitive):
                 self.code.append(primitive)
             case tree.If(condition, then, otherwise):
-                self.branch(condition, then, otherwise, falls_to)
+                return self.branch(condition, then, otherwise, falls_to)
             case tree.Block(label, body):
-                if falls_to is None:
-                    self.block(label, body)
-                else:
-                    self.run(body, label)
-                    self.ends[label] = len(self.code)
+                return self.block(label, body)
             case tree.CallAction(body=body):
                 return self.run(body, falls_to)
             case tree.Repeat(body):
@@ -89,8 +92,9 @@ class _Code:
                 self.jump(start)
                 return False
             case tree.Leave(label):
-                if label is not falls_to:
-                    self.jump(label)
+                if label is falls_to:
+                    return True
+                self.jump(label)
                 return False
             case tree.Exit(source):
                 self.code.append(ir.Primitive("exit", (), source))
@@ -109,18 +113,21 @@ class _Code:
         then: list[tree.Statement],
         otherwise: list[tree.Statement],
         falls_to: tree.Label | None,
-    ) -> None:
+    ) -> bool:
         if not then and not otherwise:
-            return
+            return True
         after = tree.Label("after")
+        reached = True
         if not otherwise:
             self.jump(after, condition)
             self.run(then, falls_to or after)
         else:
             alternative = tree.Label("else")
             self.jump(alternative, condition)
-            if self.run(then, None):
+            reached = self.run(then, None)
+            if reached:
                 self.jump(after)
             self.ends[alternative] = len(self.code)
-            self.run(otherwise, falls_to or after)
+            reached = self.run(otherwise, falls_to or after) or reached
         self.ends[after] = len(self.code)
+        return reached

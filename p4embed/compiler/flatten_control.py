@@ -86,7 +86,7 @@ class _Control:
         self.pipeline = pipeline
         self.names = names
         self.nodes: dict[str, ir.Node] = {}
-        self.tables: dict[tree.Table, tuple[ir.Table, tuple[object, ...]]] = {}
+        self.tables: dict[tree.Table, tuple[ir.Table, tuple[object, ...], Span | None]] = {}
         self.keys: dict[tree.Table, str] = {}
         self.shared: dict[tuple[int, str | None], str | None] = {}
         self.generated: list[str] = []
@@ -181,19 +181,19 @@ class _Control:
         route = (by_hit, hit, miss, *ways)
         known = self.tables.get(source)
         if known is not None:
-            table, former = known
+            table, former, place = known
             if former != route:
                 raise Unflattened(
                     f"table '{source.name}' is applied in several places with different "
                     "statements after it; target bmv2 can apply a table in one place only",
-                    statement.source,
+                    _later(place, statement.source),
                 )
             return self.keys[source]
         table = self.table(source)
         table.by_hit, table.hit_next, table.miss_next = by_hit, hit, miss
         table.action_next = ways
         table.default_next = miss if by_hit else after
-        self.tables[source] = (table, route)
+        self.tables[source] = (table, route, statement.source)
         self.keys[source] = self.add(table)
         return self.keys[source]
 
@@ -262,6 +262,13 @@ def _redirect(node: ir.Node, final: dict[str, str]) -> None:
     node.hit_next, node.miss_next = moved(node.hit_next), moved(node.miss_next)
     node.action_next = [moved(n) for n in node.action_next]
     node.default_next = moved(node.default_next)
+
+
+def _later(one: Span | None, other: Span | None) -> Span | None:
+    """The place that comes later in the source."""
+    if one is None or other is None or one.source is not other.source:
+        return one or other
+    return one if one.start > other.start else other
 
 
 def _ways(node: ir.Node) -> list[str | None]:

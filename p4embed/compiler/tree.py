@@ -200,6 +200,7 @@ class Program:
 # --- walking -----------------------------------------------------------------------
 
 Rewrite: TypeAlias = Callable[[ir.Expr], ir.Expr]
+RewriteBody: TypeAlias = Callable[[list[Statement]], list[Statement]]
 
 
 def map_statements(body: list[Statement], rewrite: Rewrite) -> list[Statement]:
@@ -231,51 +232,56 @@ def map_primitive(primitive: ir.Primitive, rewrite: Rewrite) -> ir.Primitive:
     return replace(primitive, args=tuple(argument(a) for a in primitive.args))
 
 
-def _map(statement: Statement, rewrite: Rewrite) -> Statement:
+def map_own(statement: Statement, rewrite: Rewrite) -> Statement:
+    """The statement with `rewrite` applied to its own expressions, not to those inside."""
     match statement:
         case Assign(target, value):
             return replace(statement, target=_lvalue(target, rewrite), value=rewrite(value))
         case Do(primitive):
             return Do(map_primitive(primitive, rewrite))
-        case If(condition, then, otherwise):
-            return replace(
-                statement,
-                condition=rewrite(condition),
-                then=map_statements(then, rewrite),
-                otherwise=map_statements(otherwise, rewrite),
-            )
-        case Block(label, body):
-            return Block(label, map_statements(body, rewrite))
-        case Repeat(body) | CallAction(body=body):
-            return replace(statement, body=map_statements(body, rewrite))
-        case Apply(_, hit, miss, by_action):
-            return replace(
-                statement,
-                hit=None if hit is None else map_statements(hit, rewrite),
-                miss=None if miss is None else map_statements(miss, rewrite),
-                by_action=None if by_action is None else _map_branches(by_action, rewrite),
-            )
-        case CallParser(graph):
-            map_graph(graph, rewrite)
-            return statement
+        case If(condition):
+            return replace(statement, condition=rewrite(condition))
         case ir.Extract(length=length):
             return replace(statement, length=None if length is None else rewrite(length))
         case ir.Verify(condition, error):
             return replace(statement, condition=rewrite(condition), error=rewrite(error))
         case ir.Advance(bits):
             return replace(statement, bits=rewrite(bits))
-        case _:
-            return statement
+    return statement
+
+
+def map_bodies(statement: Statement, rewrite: RewriteBody) -> Statement:
+    """The statement with `rewrite` applied to the statement lists in it (see `children`)."""
+    match statement:
+        case If(_, then, otherwise):
+            return replace(statement, then=rewrite(then), otherwise=rewrite(otherwise))
+        case Block(_, body) | Repeat(body) | CallAction(body=body):
+            return replace(statement, body=rewrite(body))
+        case Apply(_, hit, miss, by_action):
+            return replace(
+                statement,
+                hit=None if hit is None else rewrite(hit),
+                miss=None if miss is None else rewrite(miss),
+                by_action=None if by_action is None else _map_branches(by_action, rewrite),
+            )
+    return statement
+
+
+def _map(statement: Statement, rewrite: Rewrite) -> Statement:
+    if isinstance(statement, CallParser):
+        map_graph(statement.graph, rewrite)
+        return statement
+    return map_bodies(map_own(statement, rewrite), lambda body: map_statements(body, rewrite))
 
 
 def _map_branches(
-    branches: dict[int, list[Statement]], rewrite: Rewrite
+    branches: dict[int, list[Statement]], rewrite: RewriteBody
 ) -> dict[int, list[Statement]]:
     """The branches rewritten; what several actions share stays shared."""
     done: dict[int, list[Statement]] = {}
     for body in branches.values():
         if id(body) not in done:
-            done[id(body)] = map_statements(body, rewrite)
+            done[id(body)] = rewrite(body)
     return {k: done[id(body)] for k, body in branches.items()}
 
 

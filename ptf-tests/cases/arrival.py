@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from controller.reasons import Drop, Punt
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
     ICMPv6ND_NS,
     ICMPv6ND_RS,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
+    IPv6ExtHdrFragment,
 )
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, to
 from support.packets import HOST_MAC, echo6, link, tcp4, tcp6
@@ -122,6 +123,16 @@ class NeighborSolicitationToAnother(base.NpuTest):
     def runTest(self) -> None:
         frame = neighbor_solicitation("02:00:00:00:0c:0c", "fe80::1", "2001:db8:1::1")
         self.falls(TRUST, frame, Drop.NOT_FOR_US)
+
+
+class NeighborSolicitationInFragments(base.NpuTest):
+    """Neighbour discovery is never fragmented (RFC 6980): a fragment like any other."""
+
+    def runTest(self) -> None:
+        ip = IPv6(src="fe80::1", dst="2001:db8:1::1", hlim=255)
+        solicitation = ICMPv6ND_NS(tgt="2001:db8:1::1")
+        frame = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(m=1) / solicitation)
+        self.punted(TRUST, frame, Punt.FRAGMENT)
 
 
 class NoInterfaceOnPort(base.NpuTest):

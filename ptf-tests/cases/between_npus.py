@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from controller.reasons import Drop, Punt
 from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (

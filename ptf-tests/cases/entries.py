@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import grpc
-from controller.reasons import Drop, Punt, Send
 from finsy.proto import p4r
 from ptf import testutils
 
+from controller.reasons import Drop, Punt, Send
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.client import Client, Count

@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from controller.reasons import Drop, Punt
 from scapy.layers.inet import IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.names import Value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from controller.reasons import Drop, Send
 from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Send
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNCONFIGURED_PORT, UNTRUST, out_of
 from support.packets import DATA, fabric, tcp4, tcp6, udp4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controller.reasons import Drop, Punt
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import (
     IPv6,
@@ -13,6 +12,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Raw
 
+from controller.reasons import Drop, Punt
 from support import base
 from support.base import DMZ, TRUST, to
 from support.packets import (

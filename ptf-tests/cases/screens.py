@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (

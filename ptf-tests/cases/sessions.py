@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from controller.reasons import Punt
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import GRE
 from scapy.packet import Raw
 
+from controller.reasons import Punt
 from support import base
 from support.base import DMZ, TRUST, UNTRUST, Interface, Session, to, wing
 from support.names import Value

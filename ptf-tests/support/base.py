@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import ptf
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from ptf import testutils
 from ptf.base_tests import BaseTest
 
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from support.client import Client, PacketIn
 from support.names import Names, Value
 from support.packets import NEXT_HOP_MAC, address, link, mac

@@ -7,9 +7,11 @@ the tests here add what a demo does not show: clean ends and clear refusals.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,14 @@ pytestmark = [
 ]
 
 
+RUN_DIRECTORY = Path(tempfile.mkdtemp(prefix="wingpath-test-"))
+MARK = f"WINGPATH_RUN_DIRECTORY={RUN_DIRECTORY}"
+"""In the environment of all that these tests start, so that they see what is theirs and
+nothing of a topology that is up beside them."""
+
+
 def topologies(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "topologies", *arguments]
+    return ["env", MARK, sys.executable, "-m", "topologies", *arguments]
 
 
 def run(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
@@ -35,15 +43,22 @@ def run(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[st
     )
 
 
-def footprint() -> tuple[str, frozenset[str]]:
-    """What a topology could leave on the machine: interfaces and namespaces, switch processes."""
+def remains() -> list[str]:
+    """What of our topologies is on the machine: interfaces outside, processes anywhere."""
     links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
-    processes = {
-        command
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if (command := _read(path)) and ("--grpc-server-addr" in command or "mininet:" in command)
-    }
-    return links, frozenset(processes)
+    found = [line for line in links.splitlines() if line.startswith(("npu", "trust1-", "dmz1-"))]
+    for process in Path("/proc").glob("[0-9]*"):
+        if MARK in _read(process / "environ") and process.name != str(os.getpid()):
+            found.append(f"{process.name} {_read(process / 'cmdline')}")
+    return found
+
+
+def remains_in_the_end(seconds: float = 10) -> list[str]:
+    """What is left once the kernel had time to take a namespace apart."""
+    deadline = time.monotonic() + seconds
+    while (found := remains()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
 
 
 def _read(path: Path) -> str:
@@ -56,48 +71,28 @@ def _read(path: Path) -> str:
 @pytest.fixture
 def up() -> Iterator[subprocess.Popen[str]]:
     """A topology that is up."""
-    process = subprocess.Popen(
-        topologies("up", "--switch", SWITCH), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "is up" in line:
-            break
-    else:
-        pytest.fail(f"the topology did not come up; status {process.wait()}")
-    yield process
-    process.kill()
-    process.wait()
-
-
-def wait_for_footprint(expected: object, seconds: float = 10) -> object:
-    """The footprint once it is as expected, or as it is when the time is up."""
-    deadline = time.monotonic() + seconds
-    while (seen := footprint()) != expected and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return seen
+    command = topologies("up", "--switch", SWITCH)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        if not any("is up" in line for line in process.stdout):
+            pytest.fail(f"the topology did not come up; status {process.wait()}")
+        yield process
+        process.kill()
 
 
 def test_demo_keeps_all_its_expectations() -> None:
-    before = footprint()
     done = run("demo", "--switch", SWITCH)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "NOT" not in done.stdout
-    assert wait_for_footprint(before) == before
+    assert "expectations kept in" in done.stdout
+    assert remains_in_the_end() == []
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_nothing_is_left_however_it_ends(name: str) -> None:
-    before = footprint()
-    process = subprocess.Popen(
-        topologies("up", "--switch", SWITCH), cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert any("is up" in line for line in process.stdout)
-    assert footprint() != before
-    process.send_signal(signal.Signals[name])
-    process.wait(timeout=15)
-    assert wait_for_footprint(before) == before
+def test_nothing_is_left_however_it_ends(up: subprocess.Popen[str], name: str) -> None:
+    assert remains()
+    up.send_signal(signal.Signals[name])
+    up.wait(timeout=15)
+    assert remains_in_the_end() == []
 
 
 def test_a_switch_that_dies_is_reported(up: subprocess.Popen[str]) -> None:
@@ -126,7 +121,8 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     """Traffic by 'exec', then its session by 'wingpath cli' and its end by 'clear'."""
     ping = run("exec", "trust1", "ping", "-c", "2", "-W", "2", "203.0.113.10")
     assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
-    cli = [sys.executable, "-m", "controller", "cli", "--socket", "/run/wingpath/two_npus.sock"]
+    cli = [sys.executable, "-m", "controller", "cli", "--socket"]
+    cli.append(str(RUN_DIRECTORY / "two_npus.sock"))
 
     def ask(command: str) -> str:
         return subprocess.run(
@@ -136,6 +132,21 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     table = ask("show security flow session destination-prefix 203.0.113.0/24 protocol icmp")
     assert "203.0.113.10" in table
     assert "cleared" in ask("clear security flow session all")
+
+
+@pytest.mark.usefixtures("up")
+def test_a_second_one_beside_it_is_refused() -> None:
+    done = run("up", "--switch", SWITCH)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: two_npus is already up; end it with Ctrl-C where it was started\n"
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def run_directory() -> Iterator[None]:
+    yield
+    shutil.rmtree(RUN_DIRECTORY)
 
 
 def test_unknown_switch_is_one_clear_line() -> None:

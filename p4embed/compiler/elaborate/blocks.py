@@ -5,9 +5,10 @@ from __future__ import annotations
 from p4embed.compiler import ast, tree
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.elaborate import calls, expressions, statements
+from p4embed.compiler.elaborate import calls, conversions, expressions, statements
 from p4embed.compiler.elaborate.context import (
     Context,
+    CopyOut,
     ReturnTarget,
     Scope,
     control_plane_name,
@@ -40,8 +41,7 @@ def call_function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
     type_ = ctx.resolve(info.result)
     if not isinstance(type_, VoidType):
         result = ctx.storage.allocate(type_, f"{scope.path}.return", expr.span)
-    run_body(ctx, scope, declaration.body, result)
-    calls.copy_out(ctx, copies)
+    run_body(ctx, scope, declaration.body, copies, result)
     return result
 
 
@@ -53,16 +53,16 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
     _check_depth(ctx, expr.span)
     copies = calls.bind(ctx, info.arguments, scope, expr.span, shares_storage=True)
     if ctx.in_action:
-        run_body(ctx, scope, declaration.body, None)
+        run_body(ctx, scope, declaration.body, copies)
     else:
         inner = ctx.inside(scope, None)
         inner.in_action = True
         with inner.collecting() as body:
-            run_body(inner, scope, declaration.body, None)
+            run_body(inner, scope, declaration.body, copies)
         name = action_name(ctx, declaration)
+        ctx.world.claim("action", name, declaration, declaration.name_span)
         ctx.world.used_actions.add(name)
         ctx.emit(tree.CallAction(name, body, expr.span))
-    calls.copy_out(ctx, copies)
 
 
 def action_scope(ctx: Context, declaration: ast.ActionDeclaration) -> Scope | None:
@@ -88,13 +88,21 @@ def action_name(ctx: Context, declaration: ast.ActionDeclaration) -> str:
     return control_plane_name(_owner_path(ctx, declaration), declaration)
 
 
-def run_body(ctx: Context, scope: Scope, body: ast.Block, result: Value | None) -> None:
-    """Elaborate a body in `scope`; `return` inside ends it."""
+def run_body(
+    ctx: Context,
+    scope: Scope,
+    body: ast.Block,
+    copies: list[CopyOut],
+    result: Value | None = None,
+) -> None:
+    """Elaborate a body in `scope`; `return` inside ends it. Then copy out."""
     label = tree.Label(f"{scope.path}.return")
     inner = ctx.inside(scope, ReturnTarget(label, result))
+    inner.copies = (copies, *ctx.copies)
     with inner.collecting() as out:
         statements.execute_block(inner, body)
     ctx.emit(tree.Block(label, out))
+    calls.copy_out(ctx, copies)
 
 
 def call_control(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
@@ -107,8 +115,7 @@ def call_control(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
     copies = calls.bind(
         ctx, _with_parameters(info, declaration.parameters), scope, expr.span, shares_storage=False
     )
-    run_control(ctx, scope, declaration)
-    calls.copy_out(ctx, copies)
+    run_control(ctx, scope, declaration, copies)
 
 
 def _with_parameters(info: CallInfo, parameters: list[ast.Parameter]) -> list[BoundArgument]:
@@ -149,13 +156,13 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
             type_ = ctx.checked.declared.get(parameter)
             value: Value = IntValue(given)
             if type_ is not None:
-                value = expressions.from_constant(
+                value = conversions.from_constant(
                     ctx, given, type_, ast.IntLiteral(parameter.span, given)
                 )
             scope.bindings[parameter] = value
         else:
             type_ = ctx.checked.declared[parameter]
-            scope.bindings[parameter] = expressions.from_constant(
+            scope.bindings[parameter] = conversions.from_constant(
                 ctx, given, type_, ast.IntLiteral(parameter.span, 0)
             )
     return scope
@@ -174,15 +181,22 @@ def _instance_path(ctx: Context, given: Instance, path: str) -> str:
     return f"{path}.{given.name}"
 
 
-def run_control(ctx: Context, scope: Scope, declaration: ast.ControlDeclaration) -> None:
-    """Elaborate a control's locals and its apply block."""
+def run_control(
+    ctx: Context,
+    scope: Scope,
+    declaration: ast.ControlDeclaration,
+    copies: list[CopyOut],
+) -> None:
+    """Elaborate a control's locals and its apply block. Then copy out."""
     label = tree.Label(f"{scope.path}.return")
     inner = ctx.inside(scope, ReturnTarget(label, None))
+    inner.copies = (copies, *ctx.copies)
     with inner.collecting() as out:
         for local in declaration.locals:
             statements.declare(inner, local)
         statements.execute_block(inner, declaration.body)
     ctx.emit(tree.Block(label, out))
+    calls.copy_out(ctx, copies)
 
 
 def _check_depth(ctx: Context, span: Span) -> None:

@@ -11,7 +11,7 @@ from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Diagnostics, Span
 from p4embed.compiler.elaborate.storage import Storage, annotated_string
-from p4embed.compiler.elaborate.values import IntValue, Unsupported, Value
+from p4embed.compiler.elaborate.values import IntValue, SlicePlace, Unsupported, Value
 from p4embed.compiler.types import BitType, EnumType, Type, TypeVariable, substitute
 
 
@@ -70,6 +70,15 @@ class Scope:
 
 
 @dataclass(eq=False, slots=True)
+class CopyOut:
+    """After the call: store `source` into `target`."""
+
+    target: Value | SlicePlace
+    source: Value
+    span: Span
+
+
+@dataclass(eq=False, slots=True)
 class ReturnTarget:
     """What `return` does: store into `place`, leave `label`."""
 
@@ -99,8 +108,13 @@ class World:
     tables: dict[tuple[int, ast.TableDeclaration], tree.Table] = field(default_factory=dict)
     calculations: int = 0
     names: set[str] = field(default_factory=set)
+    control_plane: dict[tuple[str, str], ast.Node] = field(default_factory=dict)
     field_lists: dict[int, ir.FieldList] = field(default_factory=dict)
     digests: dict[str, ir.FieldList] = field(default_factory=dict)
+    direct: dict[str, str] = field(default_factory=dict)
+    """Table of each direct counter and meter."""
+    meter_reads: dict[str, Span] = field(default_factory=dict)
+    """Where each direct meter is read."""
     meter_results: dict[str, ir.FieldRef] = field(default_factory=dict)
     used_actions: set[str] = field(default_factory=set)
     """Control-plane names of the actions that a table or a control runs."""
@@ -115,6 +129,20 @@ class World:
             name = f"{wanted}_{number}"
         self.names.add(name)
         return name
+
+    def claim(self, kind: str, name: str, owner: ast.Node, span: Span) -> None:
+        """Note that a control-plane name of a kind of object is `owner`'s.
+
+        Raises:
+            Unsupported: another declaration has it.
+        """
+        first = self.control_plane.setdefault((kind, name), owner)
+        if first is not owner:
+            raise Unsupported(
+                f"two {kind}s have the control-plane name '{name}'",
+                span,
+                f"the other one is at {first.span}",
+            )
 
     def error_number(self, name: str) -> int:
         """Number of an error in BMv2's `errors`."""
@@ -133,7 +161,8 @@ class Context:
     loop: LoopTarget | None = None
     in_action: bool = False
     depth: int = 0
-    action_table: ast.TableDeclaration | None = None
+    copies: tuple[list[CopyOut], ...] = ()
+    """What the calls we are in copy out at their end, innermost first; `exit` does it early."""
 
     @property
     def checked(self) -> CheckedProgram:
@@ -203,7 +232,7 @@ class Context:
             None,
             self.in_action,
             self.depth + 1,
-            self.action_table,
+            self.copies,
         )
 
 

@@ -11,6 +11,7 @@ from p4embed.compiler.elaborate.values import (
     HeaderPlace,
     NextElement,
     StructValue,
+    UnionMember,
     Unsupported,
     Value,
     scalar_type,
@@ -53,7 +54,10 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         case HeaderPlace(instance, type_):
             _check_varbit(ctx, type_, length, expr.span)
             ctx.emit(ir.Extract(instance, False, length, expr.span))
-        case NextElement(stack):
+        case UnionMember(NextElement(stack), member, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            ctx.emit(ir.Extract(stack.name, True, length, expr.span, member))
+        case NextElement(stack) if stack.kind == "header_stack":
             element = stack.type.element
             assert isinstance(element, StructType)
             _check_varbit(ctx, element, length, expr.span)

@@ -239,6 +239,18 @@ def test_gates_of_a_parent_close_with_it() -> None:
     assert cp.machine.deadline() is None
 
 
+def test_gates_expire_by_the_central_point_s_clock() -> None:
+    cp = Cp()
+    cp.machine.gates.add(gate(destination_port=3))
+    _, flow = cp.create(9)
+    assert cp.machine.deadline() == PENDING_TIMEOUT
+    cp.take(AbandonSession(flow, 1, Drop.NONE))
+    cp.take(AbandonSession(flow, 2, Drop.NONE))
+    assert cp.machine.deadline() == 10 * SECOND
+    assert cp.machine.tick(10 * SECOND) == []
+    assert len(cp.machine.gates) == 0
+
+
 def test_gate_table() -> None:
     table = GateTable()
     flow = FlowKey(b"\x0a\0\1\2", b"\x0a\0\2\2", 1, 2, 17, 1)

@@ -339,6 +339,28 @@ def test_cleared_while_it_is_being_installed() -> None:
     world.assert_empty()
 
 
+@pytest.mark.parametrize(("delay", "waits_for"), [(2000, "next hops"), (2600, "NAT allocation")])
+def test_set_up_that_takes_too_long_is_given_up_everywhere(delay: int, waits_for: str) -> None:
+    world = World(with_nat(), delay=(delay * MILLISECOND, delay * MILLISECOND))
+    for n in range(3):
+        world.send(world.a, udp(world.a, world.b, n=n))
+    world.sim.run(60 * SECOND)
+    assert world.reasons() == [Drop.PENDING_TIMEOUT] * 3
+    assert waits_for in world.sim.dropped[0].detail
+    assert world.b.received == []
+    world.assert_empty()
+
+
+def test_install_that_comes_too_late_is_refused_and_gives_its_port_back() -> None:
+    delay = 800 * MILLISECOND
+    world = World(with_nat(), delay=(delay, delay))
+    world.send(world.a, udp(world.a, world.b))
+    world.sim.run(60 * SECOND)
+    assert Step.INSTALL in world.steps()
+    assert world.reasons() == [Drop.PENDING_TIMEOUT]
+    world.assert_empty()
+
+
 # -- both ends speak first ----------------------------------------------------------------------
 
 

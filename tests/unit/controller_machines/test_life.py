@@ -11,8 +11,10 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, Path
 from controller.messages import (
     CP,
+    ClearSession,
     CreateSession,
     Deliver,
+    PacketDropped,
     PacketIn,
     ReadWing,
     Redirect,
@@ -22,6 +24,7 @@ from controller.messages import (
 )
 from controller.reasons import Close, Drop, Punt
 from controller.spu import SessionState
+from controller.spu.session import QUEUE_LIMIT
 
 from .world import Host, World, answer, chassis, configuration, number, ping, tcp, udp, with_nat
 
@@ -257,6 +260,20 @@ def test_clearing_a_session_that_is_gone_is_no_error() -> None:
     world = World()
     world.sim.clear(10_000_001)
     world.assert_empty()
+
+
+def test_bounded_even_while_a_session_ends() -> None:
+    world = World()
+    world.pass_(world.a, udp(world.a, world.b), world.b)
+    (session,) = world.sim.spus[1].sessions()
+    spu, frame = world.sim.spus[1], world.a.frame(udp(world.a, world.b))
+    spu.handle(ClearSession(session.id), 0)
+    packet = PacketIn(
+        world.a.interface.port, Punt.SESSION, 1, session.id, Direction.FORWARD, 1, frame, 0
+    )
+    out = [message for _ in range(QUEUE_LIMIT + 2) for _, message in spu.handle(packet, 0)]
+    assert [m.reason for m in out if isinstance(m, PacketDropped)] == [Drop.QUEUE_FULL] * 2
+    assert len(out) == 2
 
 
 def test_packets_that_arrive_while_a_session_ends_begin_anew() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
-from finsy.proto import p4r
+from finsy.proto import p4r, rpc_code
 
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
 from controller.messages import (
@@ -26,7 +26,7 @@ from controller.messages import (
     WingRemoved,
 )
 from controller.npu.client import Count, Npu
-from controller.npu.connection import NpuError
+from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
 from controller.npu.entries import interface_entries
 from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
 from controller.reasons import Drop, Punt, Send
@@ -315,6 +315,30 @@ def test_another_primary_is_not_pushed_aside() -> None:
         await fake.stop()
 
     asyncio.run(run())
+
+
+def test_losing_the_primary_role_is_losing_the_npu() -> None:
+    async def test(bench: Bench) -> None:
+        usurped = p4r.StreamMessageResponse()
+        usurped.arbitration.status.code = rpc_code.ALREADY_EXISTS
+        bench.fake.send(usurped)
+        why = await asyncio.wait_for(bench.npu.connection.lost(), 5)
+        assert "another controller became its primary" in why
+
+    with_npu(test)
+
+
+def test_packets_beyond_the_queue_are_dropped_and_counted() -> None:
+    async def test(bench: Bench) -> None:
+        for n in range(PACKET_OUT_LIMIT + 3):
+            bench.npu.post(Transmit(Port(1, 1), Send.RAW, n.to_bytes(4, "big")))
+        assert bench.npu.connection.packets_out_dropped == 3
+        last = b""
+        for _ in range(PACKET_OUT_LIMIT):
+            last = (await asyncio.wait_for(bench.fake.packets_out.get(), 5)).payload
+        assert int.from_bytes(last, "big") == PACKET_OUT_LIMIT - 1
+
+    with_npu(test)
 
 
 def test_a_program_that_is_no_npu_is_refused_with_all_it_lacks() -> None:

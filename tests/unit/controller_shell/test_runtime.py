@@ -186,6 +186,9 @@ def test_the_session_is_shown_with_live_counters_and_cleared(tmp_path: Path) -> 
         assert " 1       trust            untrust           fast           1" in hits
         assert "00:00:00:00:00:5e 203.0.113.9" in await lab.ask("show arp")
 
+        cache = "NP-cache/services-offload Wings: 1\nNP-cache/normal Wings: 0\n"
+        assert (await lab.ask("show security np-cache summary")).count(cache) == 2
+
         assert await lab.ask("clear security flow session protocol tcp") == (
             "0 active sessions cleared\n"
         )
