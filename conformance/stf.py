@@ -321,8 +321,9 @@ class _Line:
         self.at = 0
 
     def fail(self, expected: str) -> StfError:
-        rest = self.text[self.at :].strip() or "the end of the line"
-        return StfError(f"line {self.line}: expected {expected} at '{rest}'")
+        rest = self.text[self.at :].strip()
+        where = f"'{rest}'" if rest else "the end of the line"
+        return StfError(f"line {self.line}: expected {expected} at {where}")
 
     # -- tokens -------------------------------------------------------------------------------
 
