@@ -63,6 +63,7 @@ class Told:
         self.calls: list[object] = []
         self.left: list[tuple[int, bytes]] = []
         self.reject = False
+        self.counts = {("c.count", 0): (2, 120)}
 
     def add(self, entry: TableEntry) -> None:
         if self.reject:
@@ -85,10 +86,10 @@ class Told:
         self.calls.append(("counter", counter, index, packets, size))
 
     def counter(self, counter: str, index: int) -> tuple[int, int]:
-        return 2, 120
+        return self.counts[counter, index]
 
     def set_meter(self, meter: str, index: int | None, rates: stf.MeterRates) -> None:
-        raise Unsupported("no meters")
+        raise Unsupported(f"no rates for {meter}[{index}]: {rates.rates}")
 
     def packet(self, port: int, frame: bytes) -> None:
         self.left.append((port + 1, frame))
@@ -143,7 +144,7 @@ def test_what_a_target_cannot_do_is_refused() -> None:
     assert play("meter_array_set_rates m 1:2").verdict is Verdict.PASSED  # It has no such meter.
     names = Names(PROGRAM | {"meter_arrays": [{"name": "c.m"}]})
     outcome = replay(stf.parse("meter_array_set_rates m 1:2"), names, Told())
-    assert outcome == Outcome(Verdict.REFUSED, "no meters")
+    assert outcome == Outcome(Verdict.REFUSED, "no rates for c.m[None]: ((1.0, 2),)")
 
 
 def test_groups_nodes_and_clone_sessions() -> None:

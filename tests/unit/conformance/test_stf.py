@@ -125,6 +125,6 @@ def test_other_commands(text: str, expected: stf.Command) -> None:
     ],
 )
 def test_errors_name_the_line(text: str, message: str) -> None:
-    with pytest.raises(stf.StfError, match="^line") as caught:
+    with pytest.raises(stf.StfError, match=r"^line \d") as caught:
         stf.parse(text)
     assert str(caught.value).startswith(message)
