@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from socket import AF_INET, AF_INET6, inet_ntop
 from typing import NamedTuple
 
 Address = bytes
@@ -16,6 +17,11 @@ Address = bytes
 
 Nanoseconds = int
 """A point in time (monotonic) or a span, in nanoseconds."""
+
+
+def text(address: Address) -> str:
+    """An address as people write it. (Several times faster than ``ipaddress``.)"""
+    return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
 
 
 class Tuple5(NamedTuple):

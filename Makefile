@@ -1,0 +1,172 @@
+# Wingpath. `make` lists what there is to make; `make demo` and `make test` need nothing before them.
+
+P4C    ?= p4embed-c
+SWITCH ?= p4embed-switch
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(abspath $(VENV)/bin)
+PYTHON := $(BIN)/python
+# Debian's python3, whose mininet the environment is to see.
+SYSTEM_PYTHON := /usr/bin/python3
+export PATH := $(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+
+# Namespaces, interfaces and packages need root: directly, or by sudo with our PATH.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$(BIN):$(PATH)")
+
+# -- what is there to make ----------------------------------------------------------------------
+
+.PHONY: help
+help: ## this list
+	@echo "usage: make TARGET [P4C=p4c] [SWITCH=simple_switch_grpc]"
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: demo
+demo: build ## bring up two NPUs, show the main job on real traffic, take them down
+	@echo "==> demo: $(P4C), $(SWITCH)"
+	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
+
+.PHONY: test
+test: lint unit differential ptf mininet ## every check and test
+	@echo "==> all tests passed ($(P4C), $(SWITCH))"
+
+.PHONY: topology
+topology: build ## keep the topology up until Ctrl-C
+	@$(AS_ROOT) $(PYTHON) -m topologies up --switch "$(SWITCH)"
+
+.PHONY: cli
+cli: setup ## operator's prompt of the running topology, or one command: C="show ..."
+	@$(AS_ROOT) $(BIN)/wingpath cli --socket /run/wingpath/two_npus.sock $(if $(C),-c "$(C)")
+
+.PHONY: host
+host: setup ## a command on a host of the running topology: H=trust1 C="ping 203.0.113.10"
+	@$(AS_ROOT) $(PYTHON) -m topologies exec $(H) $(C)
+
+.PHONY: shell
+shell: setup .venv-shell/.done ## p4runtime-shell on a running NPU, read-only: NPU=1
+	@$(AS_ROOT) $(PYTHON) -m topologies shell $(NPU) --python .venv-shell/bin/python
+
+# -- setting up ---------------------------------------------------------------------------------
+
+PACKAGES := $(shell sed -E '/^(#|$$)/d' debian-packages.txt)
+
+.PHONY: packages
+packages: # Debian packages, if one is missing
+	@missing=$$(for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${db:Status-Abbrev}' $$package 2>/dev/null | grep -q '^ii' || echo $$package; \
+	  done); \
+	if [ "$$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then \
+	  echo "error: this needs root: run make as root, or install sudo" >&2; exit 1; fi; \
+	if [ -n "$$missing" ]; then \
+	  echo "==> installing Debian packages:" $$missing; \
+	  $(if $(AS_ROOT),sudo) apt-get update -qq; \
+	  $(if $(AS_ROOT),sudo) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+$(VENV)/.done: requirements.lock pyproject.toml | packages
+	@echo "==> making the Python environment in $(VENV) (a minute)"
+	@rm -rf $(VENV)
+	@$(SYSTEM_PYTHON) -m venv --system-site-packages $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# p4runtime-shell pins a protobuf that nothing else here can use: an environment of its own.
+.venv-shell/.done: requirements-shell.lock | packages
+	@echo "==> making the environment of p4runtime-shell in .venv-shell"
+	@rm -rf .venv-shell
+	@$(SYSTEM_PYTHON) -m venv .venv-shell
+	@.venv-shell/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements-shell.lock
+	@touch $@
+
+.PHONY: setup
+setup: packages $(VENV)/.done # everything but the compiled program
+
+# -- the P4 program -----------------------------------------------------------------------------
+
+P4_SOURCES := $(wildcard p4src/*.p4)
+
+# The compiler's name is part of what the output depends on.
+build/compiler.$(notdir $(P4C)): | setup
+	@command -v $(P4C) >/dev/null || { echo "error: no compiler '$(P4C)' on PATH" >&2; exit 1; }
+	@mkdir -p build && rm -f build/compiler.* && touch $@
+
+build/npu.json: $(P4_SOURCES) build/compiler.$(notdir $(P4C)) \
+                $(wildcard p4embed/compiler/*.py p4embed/compiler/include/*.p4)
+	@echo "==> compiling p4src/npu.p4 with $(P4C)"
+	@$(P4C) --target bmv2 --arch v1model -o build \
+	  --p4runtime-files build/npu.p4info.txtpb p4src/npu.p4
+
+.PHONY: build
+build: setup build/npu.json ## compile p4src/npu.p4
+
+# Programs asked for that are not on PATH; ours come with the environment.
+MISSING := $(strip $(foreach program,$(P4C) $(SWITCH),$(if $(filter p4embed%,$(program)),,\
+             $(if $(shell command -v $(program)),,$(program)))))
+
+# -- checks and tests ---------------------------------------------------------------------------
+
+.PHONY: lint
+lint: setup ## ruff and mypy
+	@echo "==> lint: ruff, mypy"
+	@ruff check --quiet . && ruff format --quiet --check . && mypy
+
+.PHONY: unit
+unit: setup ## unit tests: no root, under a minute
+	@echo "==> unit tests"
+	@$(PYTHON) -m pytest -q -n auto tests/unit
+
+.PHONY: differential
+differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
+	@echo "==> differential tests: reference against native"
+	@$(PYTHON) -m pytest -q tests/differential
+
+.PHONY: ptf
+ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; one by name: T=name
+ifdef MISSING
+	@echo "==> PTF tests SKIPPED: not on PATH: $(MISSING)"
+else
+	@echo "==> PTF tests: $(P4C), $(SWITCH)"
+	@$(AS_ROOT) $(PYTHON) ptf-tests/run.py --switch "$(SWITCH)" \
+	  --json build/npu.json --p4info build/npu.p4info.txtpb $(if $(T),--test $(T))
+endif
+
+.PHONY: mininet
+mininet: $(if $(MISSING),,build) ## the main job in Mininet, as a test
+ifdef MISSING
+	@echo "==> Mininet tests SKIPPED: not on PATH: $(MISSING)"
+else
+	@echo "==> Mininet tests: $(P4C), $(SWITCH)"
+	@$(AS_ROOT) env SWITCH="$(SWITCH)" $(PYTHON) -m pytest -q -p no:cacheprovider tests/mininet
+endif
+
+.PHONY: conformance
+conformance: setup ## judge p4embed by p4c's samples: P4C_SRC=/path/to/p4c (a checkout)
+	@test -n "$(P4C_SRC)" || { \
+	  echo "error: say where a checkout of p4c is: make conformance P4C_SRC=/path/to/p4c" >&2; exit 2; }
+	@echo "==> conformance: the samples of $(P4C_SRC)"
+	@$(PYTHON) -m conformance "$(P4C_SRC)"
+
+.PHONY: bench-install
+bench-install: build ## latency of table installs: TARGET=HOST:PORT, or a switch of its own
+	@$(AS_ROOT) $(PYTHON) -m bench.install $(if $(TARGET),--target $(TARGET)) --switch "$(SWITCH)" \
+	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench
+
+.PHONY: lock
+lock: # renew the lock files, without addresses of any package registry
+	@pip install --quiet uv
+	@uv pip compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --python $(SYSTEM_PYTHON) -o requirements.lock pyproject.toml
+	@echo "p4runtime-shell==0.0.6" | uv pip compile --quiet --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --python $(SYSTEM_PYTHON) -o requirements-shell.lock -
+
+.PHONY: clean
+clean: ## delete all that was made
+	@rm -rf build $(VENV) .venv-shell .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

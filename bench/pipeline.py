@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""The native executor without packet I/O: cost of a packet, of an update, of memory.
+
+    python -m bench.pipeline --json build/npu.json --out build/bench/pipeline.json
+
+npu.p4 in full, IPv4/UDP on Express Path with NAT; for each number of sessions: CPU nanoseconds a
+packet over flows in random order, CPU microseconds an update in batches of 1000 and alone, and
+bytes of memory a session (two wings, 40 bytes of metadata each). Times are CPU times of one
+thread, medians of several rounds. Needs no root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes as c
+import json
+import os
+import platform
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.forwarding import FRAME_BYTES, GATEWAY_MAC, HOST_MAC, addresses, frame
+from p4embed.switch.engine import Entry, EntryKey, Op, Update
+from p4embed.switch.load import load_file
+from p4embed.switch.native import NativeEngine
+from p4embed.switch.native.build import RUNTIME
+from p4embed.switch.program import Program
+
+ROUNDS = 5
+PACKETS = 200_000
+METADATA = bytes(40)
+
+
+def program_action(program: Program, name: str) -> int:
+    """The id of an action by the end of its name."""
+    return next(a.id for a in program.actions if a.name.split(".")[-1] == name)
+
+
+def program_table(program: Program, name: str) -> int:
+    """The index of a table by the end of its name."""
+    return next(i for i, t in enumerate(program.tables) if t.name.split(".")[-1] == name)
+
+
+def wings(program: Program, flow: int) -> tuple[Update, Update]:
+    """Both wings of a session: the one that packets here hit, and its answer."""
+    table = program_table_cached(program, "session_v4")
+    action = program_action_cached(program, "express_v4")
+    source, destination, source_port, destination_port = addresses(flow)
+    nat_port = 1024 + flow % 64000
+    result = []
+    for key, params, port in (
+        (
+            (source, destination, source_port, destination_port, 17, 1),
+            (0xC0000201 + flow // 64000, destination, nat_port, destination_port),
+            2,
+        ),
+        (
+            (destination, 0xC0000201 + flow // 64000, destination_port, nat_port, 17, 2),
+            (destination, source, destination_port, source_port),
+            1,
+        ),
+    ):
+        packed = struct.pack("!IBBIIHH", flow + 1, port - 1, 1, *params)
+        packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, port, 0)
+        entry = Entry(EntryKey(struct.pack("!IIHHBH", *key)), action, packed, 60 * 10**9, METADATA)
+        result.append(Update(Op.INSERT, table, entry))
+    return result[0], result[1]
+
+
+_known: dict[str, int] = {}
+
+
+def program_table_cached(program: Program, name: str) -> int:
+    if name not in _known:
+        _known[name] = program_table(program, name)
+    return _known[name]
+
+
+def program_action_cached(program: Program, name: str) -> int:
+    if name not in _known:
+        _known[name] = program_action(program, name)
+    return _known[name]
+
+
+def interfaces(program: Program) -> list[Update]:
+    """Ports 1 and 2, both directions, no screens."""
+    updates = []
+    for port in (1, 2):
+        key = EntryKey(struct.pack("!HH", port, 0))
+        arrive = struct.pack("!HB6sII", port, port, GATEWAY_MAC, 0, 0)
+        leave = struct.pack("!BII", port, 0, 0)
+        for way, packed in (("ingress", arrive), ("egress", leave)):
+            action = program_action(program, f"set_{way}_interface")
+            table = program_table(program, f"{way}_interface")
+            updates.append(Update(Op.INSERT, table, Entry(key, action, packed)))
+    return updates
+
+
+def load_bench(out: Path) -> c.CDLL:
+    """The measuring loop, compiled."""
+    library = out / "pipeline.so"
+    source = Path(__file__).parent / "native" / "pipeline.c"
+    flags = ["-std=gnu11", "-O2", "-fPIC", "-shared", f"-I{RUNTIME}"]
+    # The runtime's functions are resolved against the one that is loaded.
+    from p4embed.switch.native.build import runtime_library
+
+    subprocess.run(["cc", *flags, source, runtime_library(), "-o", library], check=True)
+    loaded = c.CDLL(str(library))
+    loaded.bench_pipeline.restype = c.c_uint64
+    loaded.bench_pipeline.argtypes = (
+        c.c_void_p, c.c_uint32, c.c_char_p, c.c_uint32, c.c_uint32, c.POINTER(c.c_uint64),
+    )  # fmt: skip
+    return loaded
+
+
+def measure(program: Program, library: c.CDLL, sessions: int) -> dict[str, float]:
+    """One size."""
+    engine = NativeEngine(program)
+    engine.write(interfaces(program))
+    batch: list[Update] = []
+    spent: list[float] = []
+    for flow in range(sessions):
+        batch += wings(program, flow)
+        if len(batch) >= 1000 or flow + 1 == sessions:
+            start = time.thread_time()
+            statuses = engine.write(batch)
+            spent.append((time.thread_time() - start) / len(batch))
+            assert not any(status.value != "ok" for status in statuses)
+            batch = []
+    single = []
+    table = program_table_cached(program, "session_v4")
+    for flow in range(min(sessions, 500)):
+        one = wings(program, flow)[0]._replace(op=Op.MODIFY)
+        start = time.thread_time()
+        engine.write([one])
+        single.append(time.thread_time() - start)
+    rng = random.Random(0)
+    frames = b"".join(frame(rng.randrange(sessions)) for _ in range(PACKETS))
+    run = engine._run
+    costs = []
+    left = c.c_uint64()
+    for _ in range(ROUNDS):
+        took = library.bench_pipeline(run, 1, frames, FRAME_BYTES, PACKETS, c.byref(left))
+        assert left.value == PACKETS, f"{PACKETS - left.value} packets were dropped"
+        costs.append(took / PACKETS)
+    memory = engine.table_memory(table) / sessions
+    engine.close()
+    return {
+        "sessions": sessions,
+        "ns_a_packet": statistics.median(costs),
+        "us_an_update_batched": 1e6 * statistics.median(spent),
+        "us_a_lone_update": 1e6 * statistics.median(single),
+        "bytes_a_session": memory,
+    }
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", type=Path, default=Path("build/npu.json"))
+    parser.add_argument("--out", type=Path, default=Path("build/bench/pipeline.json"))
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 50_000, 500_000])
+    arguments = parser.parse_args(words)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    library = load_bench(arguments.out.resolve().parent)
+    program = load_file(arguments.json)
+    results = []
+    for sessions in arguments.sessions:
+        result = measure(program, library, sessions)
+        results.append(result)
+        print(
+            f"{sessions:>8} sessions  {result['ns_a_packet']:6.0f} ns a packet"
+            f"  {result['us_an_update_batched']:5.2f} us an update of 1000"
+            f"  {result['us_a_lone_update']:5.1f} us a lone one"
+            f"  {result['bytes_a_session']:5.0f} bytes a session",
+            flush=True,
+        )
+    report = {"kernel": platform.release(), "cores": os.cpu_count(), "results": results}
+    arguments.out.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,342 @@
+"""The central point's machine: steps 2 and 4 of the first packet's walk, and repair.
+
+Every wing of every session is here, with its state and owner SPU. The machine relies on messages
+between it and an SPU arriving in the order sent. From that follows the repair rule. An SPU that is
+handed a packet of session S has had the acknowledgement of S, and if S ended, said so before it
+sends the packet back. So if the packet comes back and S stands here, S is known here alone, and
+goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from controller.central_point.balance import Balance
+from controller.central_point.gates import GateTable
+from controller.central_point.nat_arbiter import PORTS, NatArbiter
+from controller.config.schema import SECOND, Chassis, Configuration
+from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
+from controller.icmp import parse_quoted
+from controller.messages import (
+    CP,
+    OBSERVER,
+    AbandonSession,
+    Actor,
+    AllocateNat,
+    CreateSession,
+    Deliver,
+    InstallAck,
+    InstallRefused,
+    InstallSession,
+    Message,
+    NatGranted,
+    NatRefused,
+    Outbound,
+    PacketDropped,
+    PacketIn,
+    PendingExpired,
+    Redirect,
+    ReleaseNat,
+    RemoveSession,
+    Role,
+    Step,
+    StepTaken,
+)
+from controller.packet import parse
+from controller.reasons import Drop, Punt
+from controller.timers import Timers
+
+PENDING_TIMEOUT: Nanoseconds = 5 * SECOND
+"""How long a wing may be pending. Public documents name no figure (junos-facts 2); it must exceed
+what resolving a neighbour that is silent takes."""
+
+
+class _Entry:
+    """What the global table knows of a session; both wings' keys lead to the same entry."""
+
+    __slots__ = ("forward", "reverse", "session_id", "spu")
+
+    def __init__(self, forward: FlowKey, spu: int) -> None:
+        self.forward = forward
+        self.spu = spu
+        self.reverse: FlowKey | None = None
+        """``None`` while the forward wing is pending."""
+        self.session_id = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CpWing:
+    """A wing as ``show security flow cp-session`` has it."""
+
+    session_id: int
+    """0 while pending."""
+    spu: int
+    direction: Direction
+    state: WingState
+    key: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class CpCounts:
+    """Sizes of the global table."""
+
+    active: int
+    """Sessions."""
+    pending: int
+    """Wings without a session yet."""
+    maximum: int
+    """Sessions that the SPUs can hold."""
+    by_spu: dict[int, int]
+    """Sessions and pending wings of each SPU."""
+
+
+class CentralPoint:
+    """``handle`` a message, ``tick`` when ``deadline`` has come; both return what to send."""
+
+    def __init__(
+        self,
+        config: Configuration,
+        chassis: Chassis,
+        *,
+        nat_ports: range = PORTS,
+        trace: bool = True,
+    ) -> None:
+        """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
+        self.gates = GateTable()
+        self.nat = NatArbiter(nat_ports)
+        self.config = config
+        self._balance = Balance(chassis.spus)
+        self.trace = trace
+        """Whether steps are reported; may change at any time."""
+        self._table: dict[FlowKey, _Entry] = {}
+        self._active = 0
+        self._pending: Timers[FlowKey] = Timers()
+        self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
+        self._now: Nanoseconds = 0
+        self._out: list[Outbound] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            PacketIn: self._on_packet_in,
+            Redirect: self._on_redirect,
+            AllocateNat: self._on_allocate_nat,
+            ReleaseNat: self._on_release_nat,
+            InstallSession: self._on_install,
+            AbandonSession: self._on_abandon,
+            RemoveSession: self._on_remove,
+        }
+
+    # -- the machine --------------------------------------------------------------------------
+
+    def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
+        """Take a message of an NPU or an SPU."""
+        self._now = now
+        self._out = []
+        self._handlers[type(message)](message)
+        return self._out
+
+    def deadline(self) -> Nanoseconds | None:
+        """When ``tick`` is due."""
+        gates, pending = self.gates.deadline(), self._pending.next()
+        if gates is None or pending is None:
+            return pending if gates is None else gates
+        return min(gates, pending)
+
+    def tick(self, now: Nanoseconds) -> list[Outbound]:
+        """Reclaim wings that were pending for too long, and gates."""
+        self._now = now
+        self._out = []
+        out = self._out
+        self.gates.tick(now)
+        for flow in self._pending.due(now):
+            entry = self._table.pop(flow)
+            self._balance.give_back(entry.spu)
+            out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
+        return out
+
+    # -- packets ------------------------------------------------------------------------------
+
+    def _on_packet_in(self, message: PacketIn) -> None:
+        if message.reason is Punt.FRAGMENT:
+            self._drop(Drop.FRAGMENT_UNSUPPORTED, None, "fragments have no session")
+            return
+        packet = parse(message.frame)
+        if isinstance(packet, Drop):
+            self._drop(packet, None, "malformed first packet")
+            return
+        if packet.fragment:
+            self._drop(Drop.FRAGMENT_UNSUPPORTED, None, "fragments have no session")
+        elif packet.is_icmp_error:
+            self._on_icmp_error(message)
+        else:
+            self._find_or_create(packet.key(message.token), message)
+
+    def _on_icmp_error(self, message: PacketIn) -> None:
+        """The packet quoted left by the interface where the error came in, so the wing of its
+        answer arrives there: the error goes to that wing's SPU."""
+        quoted = parse_quoted(message.frame)
+        if isinstance(quoted, Drop):
+            self._drop(Drop.ICMP_ERROR_UNMATCHED, None, f"quoted packet: {quoted.name}")
+            return
+        flow = FlowKey(*quoted.tuple5.reversed(), message.token)
+        entry = self._table.get(flow)
+        if entry is None or entry.reverse is None:
+            self._drop(Drop.ICMP_ERROR_UNMATCHED, flow, "no session of the quoted packet")
+            return
+        deliver = Deliver(flow, message, entry.session_id)
+        self._out.append(Outbound(self._spus[entry.spu], deliver))
+
+    def _find_or_create(self, flow: FlowKey, message: PacketIn) -> None:
+        entry = self._table.get(flow)
+        if entry is not None:
+            # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
+            # table lost it; the owner knows what to do.
+            deliver = Deliver(flow, message, entry.session_id)
+            self._out.append(Outbound(self._spus[entry.spu], deliver))
+            return
+        if self.trace:
+            who = Actor(Role.NPU, message.port.npu)
+            detail = f"port {message.port.port}, token {message.token}"
+            self._out.append(
+                Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
+            )
+        gate = self.gates.match(flow)
+        spu: int | None
+        if gate is not None:
+            spu = gate.spu if self._balance.take(gate.spu) else None
+        else:
+            spu = self._balance.pick()
+        if spu is None:
+            self._drop(Drop.SESSION_TABLE_FULL, flow, "no SPU has room for a session")
+            return
+        self._table[flow] = _Entry(flow, spu)
+        self._pending.set(flow, self._now + PENDING_TIMEOUT)
+        if self.trace:
+            load = self._balance.load[spu]
+            self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
+        self._out.append(Outbound(self._spus[spu], CreateSession(flow, message)))
+
+    def _on_redirect(self, message: Redirect) -> None:
+        flow = message.flow
+        entry = self._table.get(flow)
+        if entry is not None and entry.session_id and entry.session_id == message.session_id:
+            # See the head of this module.
+            self._forget(entry)
+            self._drop(Drop.STALE_SESSION, flow, f"SPU {entry.spu} does not know its session")
+            return
+        self._find_or_create(flow, message.packet)
+
+    # -- sessions -----------------------------------------------------------------------------
+
+    def _on_install(self, message: InstallSession) -> None:
+        table, forward, reverse = self._table, message.forward, message.reverse
+        entry = table.get(forward)
+        if entry is None or entry.spu != message.spu or entry.reverse is not None:
+            overtaken = entry is not None and entry.reverse is not None
+            self._refuse(message, Drop.NONE if overtaken else Drop.PENDING_TIMEOUT)
+            return
+        other = table.get(reverse)
+        if other is not None:
+            if other.reverse is not None or other is entry:
+                self._end_pending(entry)
+                self._refuse(message, Drop.WING_CLASH)
+                return
+            # Both ends spoke first: this install was first, so the other's flow is its answer.
+            self._end_pending(other)
+        self._pending.cancel(forward)
+        entry.reverse = reverse
+        entry.session_id = message.session_id
+        table[reverse] = entry
+        self._active += 1
+        if self.trace:
+            self._out.append(
+                Outbound(
+                    OBSERVER,
+                    StepTaken(
+                        self._now, CP, Step.ACTIVE, forward, f"SPU {entry.spu}", entry.session_id
+                    ),
+                )
+            )
+        ack = InstallAck(message.session_id, forward)
+        self._out.append(Outbound(self._spus[message.spu], ack))
+
+    def _refuse(self, message: InstallSession, reason: Drop) -> None:
+        refused = InstallRefused(message.session_id, message.forward, reason)
+        self._out.append(Outbound(self._spus[message.spu], refused))
+
+    def _on_abandon(self, message: AbandonSession) -> None:
+        entry = self._table.get(message.flow)
+        if entry is not None and entry.reverse is None and entry.spu == message.spu:
+            self._end_pending(entry)
+
+    def _on_remove(self, message: RemoveSession) -> None:
+        entry = self._table.get(message.forward)
+        if entry is not None and entry.reverse and entry.session_id == message.session_id:
+            self._forget(entry)
+
+    def _end_pending(self, entry: _Entry) -> None:
+        del self._table[entry.forward]
+        self._pending.cancel(entry.forward)
+        self._balance.give_back(entry.spu)
+
+    def _forget(self, entry: _Entry) -> None:
+        del self._table[entry.forward]
+        if entry.reverse is not None:
+            del self._table[entry.reverse]
+        self._active -= 1
+        self._balance.give_back(entry.spu)
+        self.gates.remove_children(entry.session_id)
+
+    # -- NAT ----------------------------------------------------------------------------------
+
+    def _on_allocate_nat(self, message: AllocateNat) -> None:
+        address, protocol = message.address, message.protocol
+        port = self.nat.allocate(address, protocol, message.port)
+        answer: NatGranted | NatRefused
+        if port is None:
+            answer = NatRefused(message.flow, Drop.NAT_EXHAUSTED)
+        else:
+            answer = NatGranted(message.flow, address, protocol, port)
+        self._out.append(Outbound(self._spus[message.spu], answer))
+
+    def _on_release_nat(self, message: ReleaseNat) -> None:
+        self.nat.release(message.address, message.protocol, message.port)
+
+    # -- what it looks like -------------------------------------------------------------------
+
+    def wings(self) -> Iterator[CpWing]:
+        """Every wing in the global table."""
+        for key, entry in list(self._table.items()):
+            yield CpWing(
+                entry.session_id,
+                entry.spu,
+                Direction.FORWARD if key == entry.forward else Direction.REVERSE,
+                WingState.PENDING if entry.reverse is None else WingState.ACTIVE,
+                key,
+            )
+
+    def counts(self) -> CpCounts:
+        """Sessions, pending wings and room."""
+        return CpCounts(
+            self._active, len(self._pending), self._balance.capacity, dict(self._balance.load)
+        )
+
+    def audit(self) -> list[str]:
+        """What is left, in words: nothing once every session is gone."""
+        left = [f"wing {wing}" for wing in self.wings()]
+        left += [f"pending timer {flow}" for flow in self._pending]
+        left += [
+            f"{count} NAT ports of {text(address)}, protocol {protocol}"
+            for (address, protocol), count in self.nat.in_use().items()
+        ]
+        left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
+        left += [f"gate {gate}" for gate in self.gates]
+        if self._active:
+            left.append(f"{self._active} sessions counted")
+        return left
+
+    def _step(self, step: Step, flow: FlowKey, detail: str) -> None:
+        self._out.append(Outbound(OBSERVER, StepTaken(self._now, CP, step, flow, detail)))
+
+    def _drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
+        self._out.append(Outbound(OBSERVER, PacketDropped(self._now, CP, reason, flow, detail)))

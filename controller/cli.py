@@ -1,0 +1,127 @@
+"""The command ``wingpath``: run a controller, talk to a running one, check a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from controller.config.build import load
+from controller.config.chassis import load_chassis
+from controller.config.problems import ConfigurationError
+from controller.operate.protocol import default_socket
+from controller.operate.shell import Client, ShellError, prompt, run_command
+from controller.routing.fabric import Fabric, FabricError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong command line."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except ConfigurationError as error:
+        count = len(error.problems)
+        print(error, file=sys.stderr)
+        print(f"{count} error{'s' if count > 1 else ''}", file=sys.stderr)
+    except (ShellError, FabricError) as error:
+        print(f"wingpath: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wingpath", description="Central point and SPUs of a chassis firewall on P4 NPUs."
+    )
+    parser.add_argument("--version", action="version", version=f"wingpath {_version()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="control the NPUs of a chassis until stopped")
+    run.set_defaults(run=_run)
+    run.add_argument("--config", type=Path, required=True, help="Junos 'set' lines")
+    run.add_argument("--chassis", type=Path, required=True, help="chassis.toml: NPUs and SPUs")
+    run.add_argument("--pipeline", type=Path, default=Path("build/npu.json"), help="BMv2 JSON")
+    run.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
+    run.add_argument("--socket", type=Path, default=default_socket(), help="for operators")
+    run.add_argument("--log-file", type=Path, help="session logs and faults; default: stderr")
+    run.add_argument("--ready-file", type=Path, help="written once packets are forwarded")
+
+    cli = commands.add_parser("cli", help="operational commands, at a prompt or with -c")
+    cli.set_defaults(run=_cli)
+    cli.add_argument("-c", "--command", action="append", help="run this command; may be repeated")
+    cli.add_argument("--socket", type=Path, default=default_socket())
+
+    check = commands.add_parser("check", help="check a configuration and print all its errors")
+    check.set_defaults(run=_check)
+    check.add_argument("--config", type=Path, required=True)
+    check.add_argument("--chassis", type=Path)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("wingpath")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _check(options: argparse.Namespace) -> int:
+    chassis = None
+    if options.chassis is not None:
+        chassis = load_chassis(options.chassis)
+        Fabric(chassis)
+    configuration = load(options.config, chassis)
+    print(
+        f"{options.config}: ok: {len(configuration.interfaces)} interfaces, "
+        f"{len(configuration.zones)} zones, {len(configuration.policies)} policies"
+    )
+    return 0
+
+
+def _cli(options: argparse.Namespace) -> int:
+    client = Client(options.socket)
+    try:
+        if options.command is None:
+            return prompt(client)
+        return max(run_command(client, command) for command in options.command)
+    finally:
+        client.close()
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Imported here: a prompt should not wait for gRPC to load.
+    from controller.npu.connection import NpuError
+    from controller.npu.pipeline import PipelineError, load_pipeline
+    from controller.operate.server import SocketError
+    from controller.service import serve
+
+    chassis = load_chassis(options.chassis)
+    configuration = load(options.config, chassis)
+    try:
+        _set_up_log(options.log_file)
+        pipeline = load_pipeline(options.p4info, options.pipeline)
+        return asyncio.run(
+            serve(configuration, chassis, pipeline, options.socket, options.ready_file)
+        )
+    except (PipelineError, NpuError, SocketError) as error:
+        print(f"wingpath: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"wingpath: {error.filename}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+def _set_up_log(path: Path | None) -> None:
+    handler: logging.Handler
+    handler = logging.StreamHandler() if path is None else logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,0 +1,1 @@
+"""The configuration: schema, parsers, and their errors."""

@@ -1,0 +1,66 @@
+"""From a tree of statements to a ``Configuration``: names resolved, contradictions found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.config.build_policies import PolicyBuilder
+from controller.config.build_zones import ZoneBuilder
+from controller.config.grammar import GRAMMAR
+from controller.config.problems import ConfigurationError, Place, Problem, Problems
+from controller.config.schema import Chassis, Configuration
+from controller.config.set_lines import read_set_lines
+from controller.config.tree import Statement, grow
+
+
+def load(path: Path, chassis: Chassis | None = None) -> Configuration:
+    """Read a file of ``set`` lines.
+
+    With a chassis, interfaces on NPUs that it lacks are errors too. Raises
+    ``ConfigurationError`` with everything that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is no UTF-8 text") from error
+    return parse(text, str(path), chassis)
+
+
+def _unreadable(path: Path, why: str) -> ConfigurationError:
+    problem = Problem(Place(str(path), 1, 1), f"cannot read this configuration file: {why}")
+    return ConfigurationError([problem])
+
+
+def parse(text: str, file: str = "<text>", chassis: Chassis | None = None) -> Configuration:
+    """Like ``load``, from a text; ``file`` is its name in error messages."""
+    problems = Problems()
+    root = Statement(GRAMMAR, Place(file, 1, 1))
+    malformed: set[str] = set()
+    for line in read_set_lines(text, file, problems):
+        if not grow(root, line, problems):
+            malformed |= line.words
+    configuration = build(root, problems, chassis)
+    problems.drop_echoes(frozenset(malformed))
+    problems.raise_if_any()
+    return configuration
+
+
+def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -> Configuration:
+    """Resolve names and check what no single line can show."""
+    zones = ZoneBuilder(root, problems, chassis)
+    zones.build()
+    policies = PolicyBuilder(root, problems, zones.zones)
+    policies.build()
+    return Configuration(
+        interfaces=zones.interfaces,
+        zones=zones.zones,
+        screens=zones.screens,
+        policies=tuple(policies.policies),
+        default_action=policies.default_action(),
+        source_nat=tuple(policies.source_nat_rules()),
+        routes=tuple(zones.routes()),
+        applications=policies.applications,
+        host_name=root.text("system", "host-name") or "wingpath",
+    )

@@ -1,0 +1,183 @@
+"""``chassis.toml``: the cards of the chassis, which no Junos configuration describes.
+
+[[npu]]
+number = 1
+address = "127.0.0.1:9559"     # of its P4Runtime server
+device_id = 1
+fabric = { 2 = 200 }           # NPU 2 is reached by port 200
+
+[[spu]]
+number = 1
+max_sessions = 1000000         # may be left out
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from controller.config.problems import ConfigurationError, Place, Problem, Problems, unknown
+from controller.config.schema import Chassis, NpuSite, SpuSite
+
+DEFAULT_MAX_SESSIONS = 1_048_576
+"""An SPU's maximum in Juniper's published captures of first-generation cards."""
+
+MAX_SESSIONS = 9_999_999
+"""Session ids leave seven digits to each SPU."""
+
+FABRIC_PORTS = range(200, 255)
+"""``FIRST_FABRIC_PORT`` to ``LAST_FABRIC_PORT`` of ``p4src/ids.p4``."""
+
+_NPU_KEYS = ("number", "address", "device_id", "fabric")
+_SPU_KEYS = ("number", "max_sessions")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
+
+
+def load_chassis(path: Path) -> Chassis:
+    """Read a chassis file. Raises ``ConfigurationError`` with everything that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        problem = Problem(Place(str(path), 1, 1), f"cannot read this chassis file: {why}")
+        raise ConfigurationError([problem]) from error
+    return parse_chassis(text, str(path))
+
+
+def parse_chassis(text: str, file: str = "<text>") -> Chassis:
+    """Like ``load_chassis``, from a text; ``file`` is its name in error messages."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        place = Place(file, int(where[1]), int(where[2])) if where else Place(file, 1, 1)
+        what = str(error).split(" (at ")[0]
+        raise ConfigurationError([Problem(place, f"this is no TOML: {what}")]) from error
+    return _Reader(text, file).chassis(table)
+
+
+class _Reader:
+    def __init__(self, text: str, file: str) -> None:
+        self._lines = text.splitlines()
+        self._file = file
+        self._problems = Problems()
+
+    def chassis(self, table: Mapping[str, object]) -> Chassis:
+        for key in table:
+            if key not in ("npu", "spu"):
+                self._problems.add(self._place("", 0, key), unknown("key", key, ("npu", "spu")))
+        npus: dict[int, NpuSite] = {}
+        for index, entry in enumerate(self._tables(table, "npu")):
+            site = self._npu(entry, index)
+            if site is not None:
+                if site.number in npus:
+                    place = self._place("npu", index, "number")
+                    self._problems.add(place, f"NPU {site.number} is there twice")
+                npus[site.number] = site
+        spus: dict[int, SpuSite] = {}
+        for index, entry in enumerate(self._tables(table, "spu")):
+            spu = self._spu(entry, index)
+            if spu is not None:
+                if spu.number in spus:
+                    place = self._place("spu", index, "number")
+                    self._problems.add(place, f"SPU {spu.number} is there twice")
+                spus[spu.number] = spu
+        self._check_fabric(npus)
+        self._problems.raise_if_any()
+        return Chassis(npus, spus)
+
+    def _tables(self, table: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+        entries = table.get(name)
+        if (
+            not isinstance(entries, list)
+            or not entries
+            or not all(isinstance(entry, dict) for entry in entries)
+        ):
+            text = f"at least one [[{name}]] table is needed"
+            self._problems.add(self._place("", 0, name), text)
+            return []
+        return entries
+
+    def _npu(self, entry: Mapping[str, object], index: int) -> NpuSite | None:
+        before = len(self._problems.found)
+        self._check_keys(entry, "npu", index, _NPU_KEYS)
+        number = self._number(entry, "npu", index, "number", range(1, 256), None)
+        device_id = self._number(entry, "npu", index, "device_id", range(1, 1 << 63), number or 1)
+        address = entry.get("address")
+        match = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
+        if match is None or not 1 <= int(match[2]) <= 65535:
+            place = self._place("npu", index, "address")
+            self._problems.add(place, 'address = "HOST:PORT" of its P4Runtime server is needed')
+        fabric = entry.get("fabric", {})
+        ports: dict[int, int] = {}
+        place = self._place("npu", index, "fabric")
+        if not isinstance(fabric, dict):
+            self._problems.add(place, "fabric = { FAR-NPU = PORT } is expected, as { 2 = 200 }")
+        else:
+            for far, port in fabric.items():
+                if not far.isdigit() or type(port) is not int or port not in FABRIC_PORTS:
+                    text = f"fabric {{ {far} = {port} }}: an NPU number and a port from "
+                    text += f"{FABRIC_PORTS[0]} to {FABRIC_PORTS[-1]} are expected"
+                    self._problems.add(place, text)
+                elif port in ports.values():
+                    self._problems.add(place, f"fabric port {port} leads to two NPUs")
+                else:
+                    ports[int(far)] = port
+        if len(self._problems.found) > before:
+            return None
+        assert isinstance(address, str)
+        return NpuSite(number, address, device_id, ports)
+
+    def _spu(self, entry: Mapping[str, object], index: int) -> SpuSite | None:
+        before = len(self._problems.found)
+        self._check_keys(entry, "spu", index, _SPU_KEYS)
+        number = self._number(entry, "spu", index, "number", range(1, 256), None)
+        limit = range(1, MAX_SESSIONS + 1)
+        sessions = self._number(entry, "spu", index, "max_sessions", limit, DEFAULT_MAX_SESSIONS)
+        return SpuSite(number, sessions) if len(self._problems.found) == before else None
+
+    def _check_fabric(self, npus: Mapping[int, NpuSite]) -> None:
+        for index, site in enumerate(npus.values()):
+            for far in site.fabric:
+                place = self._place("npu", index, "fabric")
+                if far == site.number:
+                    self._problems.add(place, f"NPU {far} is joined to itself")
+                elif far not in npus:
+                    self._problems.add(place, f"there is no NPU {far} to be joined to")
+                elif site.number not in npus[far].fabric:
+                    text = f"NPU {site.number} is joined to NPU {far}, but not the other way round"
+                    self._problems.add(place, text)
+
+    def _check_keys(
+        self, entry: Mapping[str, object], table: str, index: int, known: tuple[str, ...]
+    ) -> None:
+        for key in entry:
+            if key not in known:
+                self._problems.add(self._place(table, index, key), unknown("key", key, known))
+
+    def _number(
+        self, entry: Mapping[str, object], table: str, index: int, key: str, allowed: range,
+        default: int | None,
+    ) -> int:  # fmt: skip
+        value = entry.get(key, default)
+        if type(value) is not int or value not in allowed:
+            what = "is missing" if value is None else f"= {value!r}"
+            text = f"{key} {what}; a number from {allowed[0]} to {allowed[-1]} is expected"
+            self._problems.add(self._place(table, index, key), text)
+            return 0
+        return value
+
+    def _place(self, table: str, index: int, key: str) -> Place:
+        """Where ``key`` of the ``index``-th ``[[table]]`` stands; tomllib keeps no positions."""
+        header = re.compile(rf"\s*\[\[\s*{re.escape(table)}\s*\]\]") if table else None
+        word = re.compile(rf'\s*\[*\s*"?{re.escape(key)}"?\s*[\]=.]')
+        seen, start = -1, 1
+        for number, line in enumerate(self._lines, start=1):
+            if header is not None and header.match(line):
+                seen += 1
+                start = number if seen == index else start
+            elif (header is None or seen == index) and word.match(line):
+                return Place(self._file, number, len(line) - len(line.lstrip()) + 1)
+        return Place(self._file, start, 1)

@@ -1,0 +1,212 @@
+"""The configuration language: the subset of Junos that has an effect here, as data.
+
+Names as in Juniper's published YANG models (https://github.com/Juniper/yang, junos-es).
+A word of Junos that readers may expect and that has no effect yet is listed as ``refused``, so that
+it is an error by name and never silently without effect.
+"""
+
+from __future__ import annotations
+
+from controller.config.tree import (
+    container,
+    flag,
+    leaf,
+    leaf_list,
+    listed,
+    refused,
+)
+from controller.config.values import (
+    ADDRESS,
+    INET6_INTERFACE,
+    INET6_PREFIX,
+    INET_INTERFACE,
+    INET_PREFIX,
+    INTERFACE,
+    LOGICAL_INTERFACE,
+    NAME,
+    PORTS,
+    PREFIX,
+    PROTOCOL,
+    SCREEN_WORDS,
+    TEXT,
+    TIMEOUT,
+    ZONE_NAME,
+    number,
+    one_of,
+)
+
+_SYSTEM = container("system", leaf("host-name", NAME))
+
+_INTERFACES = container(
+    "interfaces",
+    listed(
+        "",
+        INTERFACE,
+        flag("vlan-tagging"),
+        leaf("description", TEXT),
+        listed(
+            "unit",
+            number(0, 16385, "unit number"),
+            leaf("description", TEXT),
+            leaf("vlan-id", number(1, 4094, "VLAN")),
+            container(
+                "family",
+                container("inet", listed("address", INET_INTERFACE), refused("filter")),
+                container("inet6", listed("address", INET6_INTERFACE), refused("filter")),
+            ),
+        ),
+    ),
+)
+
+_HOST_INBOUND = container(
+    "host-inbound-traffic",
+    leaf_list("system-services", one_of("all", "ping")),
+    refused("protocols"),
+)
+
+_ZONES = container(
+    "zones",
+    listed(
+        "security-zone",
+        ZONE_NAME,
+        listed("interfaces", LOGICAL_INTERFACE),
+        leaf("screen", NAME),
+        _HOST_INBOUND,
+        refused("tcp-rst"),
+        refused("address-book"),
+        refused("application-tracking"),
+    ),
+    refused("functional-zone"),
+)
+
+_SCREEN = container(
+    "screen",
+    listed(
+        "ids-option",
+        NAME,
+        *(container(group, *map(flag, words)) for group, words in SCREEN_WORDS.items()),
+        flag("alarm-without-drop"),
+        refused("udp"),
+        refused("limit-session"),
+    ),
+)
+
+_ADDRESS_BOOK = listed(
+    "address-book",
+    one_of("global"),
+    listed("address", NAME, second=PREFIX),
+    listed("address-set", NAME, leaf_list("address", NAME), leaf_list("address-set", NAME)),
+)
+
+_POLICY = listed(
+    "policy",
+    NAME,
+    container(
+        "match",
+        leaf_list("source-address", NAME),
+        leaf_list("destination-address", NAME),
+        leaf_list("application", NAME),
+        refused("source-address-excluded"),
+        refused("destination-address-excluded"),
+    ),
+    container(
+        "then",
+        flag(
+            "permit",
+            flag("services-offload"),
+            refused("no-services-offload"),
+            refused("application-services"),
+            refused("tcp-options"),
+            refused("tunnel"),
+        ),
+        flag("deny"),
+        refused("reject"),
+        container("log", flag("session-init"), flag("session-close")),
+        flag("count"),
+    ),
+)
+
+_POLICIES = container(
+    "policies",
+    listed("from-zone", ZONE_NAME, listed("to-zone", ZONE_NAME, _POLICY)),
+    leaf("default-policy", one_of("deny-all", "permit-all")),
+    refused("global"),
+    refused("policy-rematch"),
+)
+
+_NAT = container(
+    "nat",
+    container(
+        "source",
+        listed(
+            "rule-set",
+            NAME,
+            container("from", leaf_list("zone", ZONE_NAME), refused("interface")),
+            container("to", leaf_list("zone", ZONE_NAME), refused("interface")),
+            listed(
+                "rule",
+                NAME,
+                container(
+                    "match",
+                    leaf_list("source-address", PREFIX),
+                    leaf_list("destination-address", PREFIX),
+                    refused("source-address-name"),
+                    refused("destination-address-name"),
+                    refused("destination-port"),
+                    refused("protocol"),
+                    refused("application"),
+                ),
+                container(
+                    "then", container("source-nat", flag("interface"), flag("off"), refused("pool"))
+                ),
+            ),
+        ),
+        refused("pool"),
+        refused("address-persistent"),
+    ),
+    refused("destination"),
+    refused("static"),
+    refused("proxy-arp"),
+)
+
+_APPLICATIONS = container(
+    "applications",
+    listed(
+        "application",
+        NAME,
+        leaf("protocol", PROTOCOL),
+        leaf("source-port", PORTS),
+        leaf("destination-port", PORTS),
+        leaf("inactivity-timeout", TIMEOUT),
+        refused("icmp-type"),
+        refused("icmp-code"),
+        refused("application-protocol"),
+        refused("term"),
+    ),
+    listed("application-set", NAME, leaf_list("application", NAME)),
+)
+
+_ROUTING_OPTIONS = container(
+    "routing-options",
+    container("static", listed("route", INET_PREFIX, leaf("next-hop", ADDRESS))),
+    listed(
+        "rib",
+        one_of("inet6.0"),
+        container("static", listed("route", INET6_PREFIX, leaf("next-hop", ADDRESS))),
+    ),
+)
+
+GRAMMAR = container(
+    "",
+    _SYSTEM,
+    _INTERFACES,
+    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
+              refused("flow"), refused("alg"), refused("log"), refused("ike"), refused("ipsec")),
+    _APPLICATIONS,
+    _ROUTING_OPTIONS,
+    refused("firewall"),
+    refused("class-of-service"),
+    refused("routing-instances"),
+    refused("protocols"),
+)  # fmt: skip
+"""The root: what may follow ``set``."""

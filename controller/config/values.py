@@ -1,0 +1,177 @@
+"""Kinds of values that follow a word of the configuration, and what they accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface, ip_network
+
+from controller.config.problems import unknown
+from controller.reasons import Drop
+
+MAX_INTERFACES = 199
+"""Ports 1..199 of an NPU are interfaces (``FIRST_FABRIC_PORT`` of ``p4src/ids.p4`` is 200)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A kind of value: its name for messages, and why a text is none of it (or ``None``)."""
+
+    name: str
+    complaint: Callable[[str], str | None]
+    choices: tuple[str, ...] = ()
+    """All texts it accepts, if they are few: for completion."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-/:]*")
+_INTERFACE = re.compile(r"ge-(\d{1,3})/0/(\d{1,3})")
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
+             "ospf": 89, "sctp": 132}  # fmt: skip
+"""Protocols that may be written by name."""
+
+PORT_NAMES = {"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53,
+              "tftp": 69, "http": 80, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161,
+              "bgp": 179, "ldap": 389, "https": 443, "syslog": 514}  # fmt: skip
+"""Ports that may be written by name."""
+
+
+def number(low: int, high: int, name: str = "number") -> Value:
+    """A decimal number within bounds."""
+
+    def complaint(text: str) -> str | None:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            return f"'{text}' is no {name} from {low} to {high}"
+        return None
+
+    return Value(name, complaint)
+
+
+def one_of(*words: str) -> Value:
+    """One of a few words."""
+
+    def complaint(text: str) -> str | None:
+        return None if text in words else unknown("word", text, words)
+
+    return Value("|".join(words), complaint, words)
+
+
+def _name(text: str) -> str | None:
+    if len(text) > 63 or not _NAME.fullmatch(text):
+        return (
+            f"'{text}' is no name: at most 63 letters, digits, '-', '_', '.', '/' or ':', "
+            "a letter, digit or '_' first"
+        )
+    return None
+
+
+def _interface(text: str) -> str | None:
+    match = _INTERFACE.fullmatch(text)
+    if match is None:
+        return f"'{text}' is no interface name such as ge-1/0/0 (ge-<NPU>/0/<number>)"
+    if not 1 <= int(match[1]) <= 255:
+        return f"no NPU {int(match[1])} in '{text}': NPU numbers run from 1 to 255"
+    if int(match[2]) >= MAX_INTERFACES:
+        return f"'{text}': interface numbers of an NPU run from 0 to {MAX_INTERFACES - 1}"
+    return None
+
+
+def _logical_interface(text: str) -> str | None:
+    name, dot, unit = text.rpartition(".")
+    if not dot or not unit.isdigit() or _interface(name):
+        return f"'{text}' is no logical interface such as ge-1/0/0.0"
+    return None
+
+
+def _parsable(what: str, example: str, parse: Callable[[str], object]) -> Value:
+    def complaint(text: str) -> str | None:
+        try:
+            parse(text)
+        except ValueError as error:
+            return f"'{text}' is no {what} such as {example} ({error})"
+        return None
+
+    return Value(what, complaint)
+
+
+def _versioned(version: int, parse: Callable[[str], object]) -> Callable[[str], object]:
+    def checked(text: str) -> object:
+        if "/" not in text:
+            raise ValueError("the prefix length is missing")
+        value = parse(text)
+        if getattr(value, "version", None) != version:
+            raise ValueError(f"not IPv{version}")
+        return value
+
+    return checked
+
+
+def _ports(text: str) -> str | None:
+    if text in PORT_NAMES:
+        return None
+    match = _PORTS.fullmatch(text)
+    if match is None:
+        return f"'{text}' is no port such as 80, range such as 8000-8999, or known port name"
+    low, high = int(match[1]), int(match[2] or match[1])
+    if not low <= high <= 65535:
+        return f"'{text}': ports run from 0 to 65535, the lower first"
+    return None
+
+
+def _protocol(text: str) -> str | None:
+    if text in PROTOCOLS or (text.isascii() and text.isdigit() and int(text) <= 255):
+        return None
+    return unknown("protocol", text, PROTOCOLS) + ", or a number from 0 to 255"
+
+
+NAME = Value("name", _name)
+INTERFACE = Value("interface", _interface)
+LOGICAL_INTERFACE = Value("logical interface", _logical_interface)
+INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, ip_interface))
+INET6_INTERFACE = _parsable("IPv6 address", "2001:db8:1::1/64", _versioned(6, ip_interface))
+INET_PREFIX = _parsable("IPv4 prefix", "10.1.0.0/16", _versioned(4, ip_network))
+INET6_PREFIX = _parsable("IPv6 prefix", "2001:db8::/32", _versioned(6, ip_network))
+PREFIX = _parsable("prefix", "10.1.0.0/16", ip_network)
+ADDRESS = _parsable("address", "10.1.1.2", ip_address)
+PORTS = Value("port or range", _ports)
+PROTOCOL = Value("protocol", _protocol)
+ZONE_NAME = Value("zone", _name)
+TIMEOUT = number(4, 86400, "number of seconds")
+TEXT = Value("text", lambda _: None)
+
+
+def port_range(text: str) -> range:
+    """The ports that a text accepted by ``PORTS`` means."""
+    if text in PORT_NAMES:
+        return range(PORT_NAMES[text], PORT_NAMES[text] + 1)
+    low, _, high = text.partition("-")
+    return range(int(low), int(high or low) + 1)
+
+
+def protocol_number(text: str) -> int:
+    """The protocol that a text accepted by ``PROTOCOL`` means."""
+    return PROTOCOLS[text] if text in PROTOCOLS else int(text)
+
+
+SCREEN_WORDS = {
+    "tcp": {
+        "land": Drop.SCREEN_LAND,
+        "syn-fin": Drop.SCREEN_SYN_FIN,
+        "tcp-no-flag": Drop.SCREEN_TCP_NO_FLAG,
+        "fin-no-ack": Drop.SCREEN_FIN_NO_ACK,
+        "winnuke": Drop.SCREEN_WINNUKE,
+        "syn-frag": Drop.SCREEN_SYN_FRAG,
+    },
+    "icmp": {
+        "ping-death": Drop.SCREEN_PING_DEATH,
+        "fragment": Drop.SCREEN_ICMP_FRAGMENT,
+        "large": Drop.SCREEN_ICMP_LARGE,
+    },
+    "ip": {
+        "block-frag": Drop.SCREEN_BLOCK_FRAG,
+        "unknown-protocol": Drop.SCREEN_UNKNOWN_PROTOCOL,
+    },
+}
+"""Screens by the words that switch them on in an ``ids-option``."""

@@ -1,0 +1,409 @@
+"""What NPUs, central point, SPUs and the neighbour table say to each other.
+
+Nothing but frozen values. A machine's ``handle(message, now)`` returns ``Outbound`` envelopes; the
+runtime delivers each to the machine or NPU that ``to`` names, in order per receiver. The comments
+give the step of the first packet's walk (``docs/ARCHITECTURE.md``) in which a message occurs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.reasons import Close, Drop, Punt, Send
+
+
+class Role(Enum):
+    """The kinds of machines that take messages."""
+
+    NPU = "NPU"
+    CP = "CP"
+    SPU = "SPU"
+    NEIGHBORS = "neighbors"
+    OBSERVER = "observer"
+    """Takes steps, drops and session records: trace, log, metrics."""
+
+
+class Actor(NamedTuple):
+    """A receiver of messages: ``Actor(Role.SPU, 2)``."""
+
+    role: Role
+    number: int = 0
+
+
+CP = Actor(Role.CP)
+NEIGHBORS = Actor(Role.NEIGHBORS)
+OBSERVER = Actor(Role.OBSERVER)
+
+
+# -- from an NPU ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PacketIn:
+    """A punted packet (step 1). MISS, FRAGMENT and ICMP_ERROR go to the CP; SESSION and
+    TCP_CONTROL to the SPU named in ``spu``; ARP and ND to the neighbour table."""
+
+    port: Port
+    reason: Punt
+    token: int
+    session_id: int
+    direction: Direction
+    spu: int
+    frame: bytes
+    at: Nanoseconds
+    """When the controller took it from the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class WingInstalled:
+    """Answer to ``InstallWing``: NPU -> SPU (step 5)."""
+
+    session_id: int
+    direction: Direction
+    error: Drop | None
+    """``None``: the entry is in effect. ``NPU_TABLE_FULL`` or ``NPU_LOST`` otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class WingRemoved:
+    """Answer to ``RemoveWing``, with the entry's final counters (zero if it was gone)."""
+
+    session_id: int
+    direction: Direction
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WingIdle:
+    """An NPU's notice that a wing saw no packet for its time-out; NPU -> SPU."""
+
+    session_id: int
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class WingRead:
+    """Answer to ``ReadWing``; NPU -> SPU. Like the answers above it always comes, even from an
+    NPU that is lost: an SPU waits for it."""
+
+    session_id: int
+    direction: Direction
+    idle: Nanoseconds | None
+    """Since the last packet that hit it; ``None``: there is no such entry."""
+    packets: int
+    bytes: int
+
+
+# -- to an NPU --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InstallWing:
+    """Write a wing's session entry on the NPU where its packets arrive (step 5)."""
+
+    session_id: int
+    direction: Direction
+    spu: int
+    wing: Wing
+    path: Path
+    idle_timeout: Nanoseconds
+    record: bytes
+    """What a restarted controller needs to rebuild the session; P4Runtime ``metadata``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveWing:
+    """Delete a wing's entry; it is read first, for its final counters."""
+
+    session_id: int
+    direction: Direction
+    spu: int
+    key: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWing:
+    """Ask for a wing's counters and idle time."""
+
+    session_id: int
+    direction: Direction
+    spu: int
+    key: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send a frame out of an NPU's port (step 6)."""
+
+    port: Port
+    send: Send
+    frame: bytes
+
+
+# -- between central point and SPUs -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSession:
+    """CP -> SPU (step 2): the wing is pending and this SPU is to set the session up."""
+
+    flow: FlowKey
+    packet: PacketIn
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """CP -> SPU: a further packet of a flow that is pending there, or of a session that it
+    owns and that the NPU did not know (yet)."""
+
+    flow: FlowKey
+    packet: PacketIn
+    session_id: int
+    """The session; 0: pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """SPU -> CP: a packet of no session of this SPU; the CP finds its owner, or begins anew."""
+
+    flow: FlowKey
+    spu: int
+    packet: PacketIn
+    session_id: int = 0
+    """The session that the central point took it for, and that this SPU does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllocateNat:
+    """SPU -> CP (step 3): the packet is suspended until the answer comes."""
+
+    flow: FlowKey
+    spu: int
+    address: Address
+    """The address to translate to."""
+    protocol: int
+    port: int
+    """The port (or ICMP identifier) wanted, if it is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class NatGranted:
+    """CP -> SPU."""
+
+    flow: FlowKey
+    address: Address
+    protocol: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NatRefused:
+    """CP -> SPU: no port is left."""
+
+    flow: FlowKey
+    reason: Drop
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseNat:
+    """SPU -> CP: a binding is free again."""
+
+    address: Address
+    protocol: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSession:
+    """SPU -> CP (step 3, end)."""
+
+    session_id: int
+    spu: int
+    forward: FlowKey
+    reverse: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class InstallAck:
+    """CP -> SPU (step 4): the pending wing is active and the reverse wing installed."""
+
+    session_id: int
+    flow: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRefused:
+    """CP -> SPU: the reverse wing belongs to another session, or the pending wing is gone."""
+
+    session_id: int
+    flow: FlowKey
+    reason: Drop
+    """``NONE``: the flow became a wing of another session meanwhile (both ends spoke first); its
+    packets are to be redirected."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonSession:
+    """SPU -> CP: no session comes of this flow; forget the pending wing."""
+
+    flow: FlowKey
+    spu: int
+    reason: Drop
+    """``NONE``: the SPU answered the packet itself, such as a ping."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingExpired:
+    """CP -> SPU: the wing was pending for too long and is forgotten."""
+
+    flow: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSession:
+    """SPU -> CP: both wings are off the NPUs; forget the session."""
+
+    session_id: int
+    spu: int
+    forward: FlowKey
+    reverse: FlowKey
+
+
+# -- neighbour table --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveNeighbor:
+    """SPU -> neighbour table: the MAC address of a next hop, by ARP or ND if need be."""
+
+    spu: int
+    flow: FlowKey
+    interface: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborResolved:
+    """Neighbour table -> SPU; ``mac`` is ``None`` if nobody answered."""
+
+    flow: FlowKey
+    interface: str
+    address: Address
+    mac: bytes | None
+
+
+# -- the operator -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClearSession:
+    """Operator -> SPU: end a session now."""
+
+    session_id: int
+
+
+# -- to the observer --------------------------------------------------------------------------
+
+
+class Step(Enum):
+    """The steps of a first packet's walk, in order; the value is what a person reads."""
+
+    MISS = "session lookup: miss, punted to the central point"
+    PENDING = "no session, no gate: wing pending, SPU chosen"
+    CREATE = "create-session message received"
+    ROUTE = "route lookup"
+    POLICY = "policy search"
+    NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
+    NAT_RESUME = "source NAT: port granted, packet resumed"
+    NEIGHBOR = "next hop asked for"
+    NEIGHBOR_FOUND = "next hop resolved"
+    INSTALL = "install asked for"
+    ACTIVE = "pending wing active, reverse wing installed"
+    ACK = "install acknowledged"
+    WING_REVERSE = "reverse wing on the egress NPU"
+    WING_FORWARD = "forward wing on the ingress NPU"
+    QUEUED = "packet queued behind the first"
+    RELEASE = "packet released through the egress NPU"
+
+
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """A step of the walk."""
+
+    at: Nanoseconds
+    who: Actor
+    step: Step
+    flow: FlowKey
+    detail: str
+    """What a person wants to know of it, such as the policy's name."""
+    session_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PacketDropped:
+    """The control plane let a packet go no further."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """A session is gone: its close record."""
+
+    at: Nanoseconds
+    session_id: int
+    reason: Close
+    policy: str
+    forward: Wing
+    reverse: Wing
+    packets: tuple[int, int]
+    """Per direction, forward first."""
+    bytes: tuple[int, int]
+    duration: Nanoseconds
+
+
+Message = (
+    PacketIn
+    | WingInstalled
+    | WingRemoved
+    | WingIdle
+    | WingRead
+    | InstallWing
+    | RemoveWing
+    | ReadWing
+    | Transmit
+    | CreateSession
+    | Deliver
+    | Redirect
+    | AllocateNat
+    | NatGranted
+    | NatRefused
+    | ReleaseNat
+    | InstallSession
+    | InstallAck
+    | InstallRefused
+    | AbandonSession
+    | PendingExpired
+    | RemoveSession
+    | ResolveNeighbor
+    | NeighborResolved
+    | ClearSession
+    | StepTaken
+    | PacketDropped
+    | SessionClosed
+)
+
+
+class Outbound(NamedTuple):
+    """A message and who gets it."""
+
+    to: Actor
+    message: Message

@@ -1,0 +1,146 @@
+"""The command tree of the operational mode: words to a command, with completion and errors.
+
+The tree is data (``table.py``). Words may be cut short as long as they stay unambiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from controller.config.problems import unknown
+from controller.config.values import Value
+
+if TYPE_CHECKING:
+    from controller.operate.operator import Operator
+
+Options = Mapping[str, str]
+"""The options that were typed and their values; an empty value for those that take none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A word behind a command, perhaps with a value."""
+
+    word: str
+    help: str
+    value: Value | None = None
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word of the tree."""
+
+    word: str
+    help: str
+    children: tuple[Command, ...] = ()
+    options: tuple[Option, ...] = ()
+    run: Callable[[Operator, Options], Awaitable[str]] | None = None
+    """``None``: more words must follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A command that was understood."""
+
+    command: Command
+    options: Options
+
+
+class CommandError(Exception):
+    """A line that is no command, or one that cannot be carried out; the text says why."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far the words of a line lead."""
+
+    command: Command
+    options: dict[str, str] = field(default_factory=dict)
+    waiting: Option | None = None
+    """An option whose value is to come."""
+
+    def candidates(self) -> dict[str, str]:
+        """What may follow, with help."""
+        if self.waiting is not None and self.waiting.value is not None:
+            value = self.waiting.value
+            return dict.fromkeys(value.choices or (f"<{value.name}>",), self.waiting.help)
+        words = {child.word: child.help for child in self.command.children}
+        words |= {o.word: o.help for o in self.command.options if o.word not in self.options}
+        return words
+
+    def take(self, word: str, line: str, column: int) -> None:
+        """Follow a word. Raises ``CommandError``."""
+        if self.waiting is not None and self.waiting.value is not None:
+            complaint = self.waiting.value.complaint(word)
+            if complaint is not None:
+                raise _wrong(line, column, complaint)
+            self.options[self.waiting.word] = word
+            self.waiting = None
+            return
+        candidates = self.candidates()
+        matches = [c for c in candidates if c == word] or [
+            c for c in candidates if c.startswith(word)
+        ]
+        if not matches:
+            if not candidates:
+                raise _wrong(line, column, f"nothing may follow here, but '{word}' does")
+            raise _wrong(line, column, unknown("word", word, candidates))
+        if len(matches) > 1:
+            raise _wrong(line, column, f"'{word}' is ambiguous: {', '.join(sorted(matches))}")
+        child = next((c for c in self.command.children if c.word == matches[0]), None)
+        if child is not None:
+            self.command = child
+            return
+        option = next(o for o in self.command.options if o.word == matches[0])
+        self.options[option.word] = ""
+        if option.value is not None:
+            self.waiting = option
+
+
+def _wrong(line: str, column: int, text: str) -> CommandError:
+    return CommandError(f"{line}\n{' ' * column}^\n{text}")
+
+
+def _words(line: str) -> list[tuple[str, int]]:
+    found, column = [], 0
+    for word in line.split():
+        column = line.index(word, column)
+        found.append((word, column))
+        column += len(word)
+    return found
+
+
+def parse(root: Command, line: str) -> Invocation:
+    """Understand a line. Raises ``CommandError``, which points at the word that is wrong."""
+    walk = _Walk(root)
+    for word, column in _words(line):
+        walk.take(word, line, column)
+    end = len(line.rstrip()) + 1
+    if walk.waiting is not None and walk.waiting.value is not None:
+        text = f"the line ends too early; expected {walk.waiting.value.name}"
+        raise _wrong(line, end, f"{text} after '{walk.waiting.word}'")
+    if walk.command.run is None:
+        expected = ", ".join(sorted(walk.candidates()))
+        raise _wrong(line, end, f"the line ends too early; expected one of: {expected}")
+    for option in walk.command.options:
+        if option.is_required and option.word not in walk.options:
+            value = f" <{option.value.name}>" if option.value is not None else ""
+            raise _wrong(line, end, f"the line ends too early; expected '{option.word}{value}'")
+    return Invocation(walk.command, walk.options)
+
+
+def complete(root: Command, line: str) -> Sequence[tuple[str, str]]:
+    """What the last word of a line may become (or what may follow a space): words and help."""
+    words = _words(line)
+    last = "" if not words or line[-1:].isspace() else words.pop()[0]
+    walk = _Walk(root)
+    try:
+        for word, column in words:
+            walk.take(word, line, column)
+    except CommandError:
+        return []
+    found = walk.candidates().items()
+    return [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]

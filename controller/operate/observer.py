@@ -1,0 +1,80 @@
+"""What the machines tell about their work: walks of first packets, drops, closed sessions.
+
+Everything is bounded: the oldest goes first, counters stay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from controller.config.schema import Configuration
+from controller.flow import FlowKey
+from controller.messages import Actor, Message, PacketDropped, SessionClosed, StepTaken
+from controller.reasons import Drop
+
+WALKS = 2000
+STEPS_PER_WALK = 64
+RECENT_DROPS = 1000
+
+
+@dataclass(slots=True)
+class Walk:
+    """The steps of a flow's first packet, in order."""
+
+    flow: FlowKey
+    session_id: int = 0
+    steps: list[StepTaken] = field(default_factory=list)
+    drop: PacketDropped | None = None
+    """Why it ended, if no session came of it."""
+
+
+class Observer:
+    """Takes ``StepTaken``, ``PacketDropped`` and ``SessionClosed``."""
+
+    def __init__(
+        self, configuration: Configuration, log: Callable[[SessionClosed], None] | None = None
+    ) -> None:
+        self.configuration = configuration
+        self.on_close: Callable[[SessionClosed], None] | None = log
+        """Called with every session that ended."""
+        self.on_walk: Callable[[StepTaken], None] | None = None
+        """Called with every step."""
+        self.walks: OrderedDict[FlowKey, Walk] = OrderedDict()
+        """By the forward wing, oldest first; a flow that comes again starts anew."""
+        self.drops: Counter[tuple[Actor, Drop]] = Counter()
+        self.recent_drops: deque[PacketDropped] = deque(maxlen=RECENT_DROPS)
+        self.closed = 0
+
+    def take(self, message: Message) -> None:
+        """Note a message."""
+        match message:
+            case StepTaken():
+                self._step(message)
+            case PacketDropped():
+                self.drops[message.who, message.reason] += 1
+                self.recent_drops.append(message)
+                walk = self.walks.get(message.flow) if message.flow is not None else None
+                if walk is not None and not walk.session_id and walk.drop is None:
+                    walk.drop = message
+            case SessionClosed():
+                self.closed += 1
+                if self.on_close is not None:
+                    self.on_close(message)
+            case _:
+                raise TypeError(f"no message for the observer: {message}")
+
+    def _step(self, step: StepTaken) -> None:
+        walk = self.walks.get(step.flow)
+        first = not walk or walk.steps[0].step is step.step
+        if walk is None or first:
+            walk = self.walks[step.flow] = Walk(step.flow)
+            self.walks.move_to_end(step.flow)
+            if len(self.walks) > WALKS:
+                self.walks.popitem(last=False)
+        if len(walk.steps) < STEPS_PER_WALK:
+            walk.steps.append(step)
+        walk.session_id = walk.session_id or step.session_id
+        if self.on_walk is not None:
+            self.on_walk(step)

@@ -1,0 +1,91 @@
+"""What commands may look at and do: the running controller, seen by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.flow import Direction, FlowKey, Nanoseconds
+from controller.messages import Actor, ClearSession, Outbound, Role
+from controller.npu.client import WingState
+from controller.operate.text import InterfaceNames
+from controller.spu import SessionView
+
+if TYPE_CHECKING:
+    from controller.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session with what the NPUs count right now."""
+
+    view: SessionView
+    packets: tuple[int, int]
+    """Per direction, forward first."""
+    bytes: tuple[int, int]
+    timeout: Nanoseconds
+    """Until it ages out."""
+    keys: tuple[FlowKey, FlowKey]
+    interfaces: tuple[str, str]
+    """Where each wing's packets arrive."""
+
+
+class Operator:
+    """Passed to every command."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.names = InterfaceNames(runtime.configuration)
+
+    @property
+    def slots(self) -> dict[int, str]:
+        """Each SPU's place as the chassis shows it: services cards stand behind the I/O cards."""
+        first = max(self.runtime.npus, default=0)
+        return {number: f"FPC{first + number} PIC0" for number in sorted(self.runtime.spus)}
+
+    async def live(self, views: Sequence[SessionView]) -> list[LiveSession]:
+        """Sessions with live counters: one batched Read per NPU. Raises ``NpuError``."""
+        wanted: dict[int, list[FlowKey]] = {number: [] for number in self.runtime.npus}
+        for view in views:
+            for wing in (view.forward, view.reverse):
+                wanted[wing.ingress.npu].append(wing.key)
+        numbers = [number for number, keys in wanted.items() if keys]
+        results = await asyncio.gather(
+            *(self.runtime.npus[number].read_wings(wanted[number]) for number in numbers)
+        )
+        states = dict(zip(numbers, results, strict=True))
+        now = self.runtime.clock()
+        return [self._session(view, states, now) for view in views]
+
+    def _session(
+        self, view: SessionView, states: dict[int, dict[FlowKey, WingState]], now: Nanoseconds
+    ) -> LiveSession:
+        wings = (view.forward, view.reverse)
+        found = [states[wing.ingress.npu].get(wing.key) for wing in wings]
+        idle = min((state.idle for state in found if state is not None), default=None)
+        packets = [state.packets if state is not None else 0 for state in found]
+        octets = [state.bytes if state is not None else 0 for state in found]
+        fwd, rev = Direction.FORWARD, Direction.REVERSE
+        return LiveSession(
+            view,
+            (view.packets[fwd] + packets[fwd], view.packets[rev] + packets[rev]),
+            (view.bytes[fwd] + octets[fwd], view.bytes[rev] + octets[rev]),
+            view.timeout_left(now, idle),
+            (wings[fwd].key, wings[rev].key),
+            (self._interface(view, fwd), self._interface(view, rev)),
+        )
+
+    def _interface(self, view: SessionView, direction: Direction) -> str:
+        wing = view.forward if direction == Direction.FORWARD else view.reverse
+        return self.names.name(wing.ingress, wing.key.token)
+
+    def clear_sessions(self, views: Iterable[SessionView]) -> int:
+        """End sessions now; how many."""
+        count = 0
+        for view in views:
+            to = Actor(Role.SPU, view.spu)
+            self.runtime.deliver(Outbound(to, ClearSession(view.id)))
+            count += 1
+        return count

@@ -1,0 +1,68 @@
+"""Filters of ``show`` and ``clear security flow session``: options to a predicate."""
+
+from __future__ import annotations
+
+from controller.config.values import PORT_NAMES, PROTOCOL, Value, number, protocol_number
+from controller.flow import Path
+from controller.operate.commands import Option, Options
+from controller.operate.text import contains, prefix
+from controller.spu import SessionView
+
+
+def _prefix_complaint(text: str) -> str | None:
+    try:
+        prefix(text)
+    except ValueError:
+        return f"'{text}' is no address or prefix such as 10.1.0.0/16"
+    return None
+
+
+def _port_complaint(text: str) -> str | None:
+    if text in PORT_NAMES:
+        return None
+    return number(0, 65535, "port").complaint(text)
+
+
+_PREFIX = Value("prefix", _prefix_complaint)
+_PORT = Value("port", _port_complaint)
+
+FILTERS = (
+    Option("source-prefix", "Source address or prefix", _PREFIX),
+    Option("destination-prefix", "Destination address or prefix", _PREFIX),
+    Option("source-port", "Source port", _PORT),
+    Option("destination-port", "Destination port", _PORT),
+    Option("protocol", "IP protocol by name or number", PROTOCOL),
+    Option("session-identifier", "One session", number(1, (1 << 32) - 1, "session identifier")),
+    Option("services-offload", "Sessions on Express Path"),
+)
+"""All filters look at the In wing, before any translation; all that are given must match."""
+
+
+def matches(view: SessionView, options: Options) -> bool:
+    """Whether a session passes the filters among ``options``."""
+    key = view.forward.key
+    for word, value in options.items():
+        match word:
+            case "source-prefix":
+                passes = contains(prefix(value), key.src)
+            case "destination-prefix":
+                passes = contains(prefix(value), key.dst)
+            case "source-port":
+                passes = key.sport == _port(value)
+            case "destination-port":
+                passes = key.dport == _port(value)
+            case "protocol":
+                passes = key.protocol == protocol_number(value)
+            case "session-identifier":
+                passes = view.id == int(value)
+            case "services-offload":
+                passes = view.path is Path.EXPRESS
+            case _:
+                passes = True
+        if not passes:
+            return False
+    return True
+
+
+def _port(text: str) -> int:
+    return PORT_NAMES[text] if text in PORT_NAMES else int(text)

@@ -1,0 +1,109 @@
+"""Session logs in the text form of Junos: RT_FLOW_SESSION_CREATE and RT_FLOW_SESSION_CLOSE.
+
+Fields and their order: junos-facts section 7, "Session logs". A field that does not apply reads
+N/A or, for rules and services, None, as in the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.config.schema import Configuration
+from controller.flow import Wing
+from controller.messages import SessionClosed, Step, StepTaken
+from controller.operate.text import InterfaceNames, address, contains
+from controller.reasons import Close
+from controller.spu import SessionView
+from controller.spu.services import Services
+
+CLOSE_REASONS = {
+    Close.TCP_FIN: "TCP FIN",
+    Close.TCP_RST: "TCP RST",
+    Close.ICMP_ERROR: "ICMP error",
+    Close.IDLE_TIMEOUT: "idle Timeout",
+    Close.CLEARED: "Closed by operator",
+    Close.INSTALL_FAILED: "install failed",
+    Close.NPU_LOST: "NPU lost",
+}
+
+
+class SessionLog:
+    """Writes a line for each session whose policy logs it."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        find: Callable[[int], SessionView | None],
+        write: Callable[[str], None],
+    ) -> None:
+        """``find`` gives a session by id; ``write`` takes a line without its line end."""
+        self._names = InterfaceNames(configuration)
+        self._find = find
+        self._write = write
+        self._policies = {
+            (policy.from_zone, policy.to_zone, policy.name): policy
+            for policy in configuration.policies
+        }
+        self._services = Services(configuration)
+        self._rules = configuration.source_nat
+
+    def step(self, step: StepTaken) -> None:
+        """A session is created when the central point has acknowledged its installation."""
+        if step.step is not Step.ACK:
+            return
+        view = self._find(step.session_id)
+        if view is None:
+            return
+        zones = self._zones(view.forward, view.reverse)
+        policy = self._policies.get((*zones, view.policy))
+        if policy is not None and policy.log_init:
+            tuples = self._tuples(view.forward, view.application, zones)
+            arrives = self._names.name(view.forward.ingress, view.forward.key.token)
+            tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
+            self._write(
+                f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) {arrives}"
+            )
+
+    def closed(self, record: SessionClosed) -> None:
+        """A session is gone."""
+        zones = self._zones(record.forward, record.reverse)
+        policy = self._policies.get((*zones, record.policy))
+        if policy is None or not policy.log_close:
+            return
+        service = self._services.find(record.forward.key.tuple5, None).name
+        counts = " ".join(
+            f"{packets}({octets})"
+            for packets, octets in zip(record.packets, record.bytes, strict=True)
+        )
+        self._write(
+            f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
+            f"{self._tuples(record.forward, service, zones)} {record.policy} {zones[0]} {zones[1]} "
+            f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
+            f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
+        )
+
+    def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:
+        return self._names.zone(forward.key.token), self._names.zone(reverse.key.token)
+
+    def _tuples(self, forward: Wing, service: str, zones: tuple[str, str]) -> str:
+        key, out = forward.key, forward.translated
+        return (
+            f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} {service} "
+            f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} "
+            f"{self._nat_rule(forward, zones)} N/A {key.protocol}"
+        )
+
+    def _nat_rule(self, forward: Wing, zones: tuple[str, str]) -> str:
+        """The source NAT rule that translated a session: the first that matches."""
+        if not forward.is_translated:
+            return "N/A"
+        for rule in self._rules:
+            if (rule.from_zone, rule.to_zone) == zones and all(
+                not networks or any(contains(network, value) for network in networks)
+                for networks, value in (
+                    (rule.sources, forward.key.src),
+                    (rule.destinations, forward.key.dst),
+                )
+            ):
+                return rule.name
+        return "N/A"

@@ -1,0 +1,105 @@
+"""Our own: the walk of a flow's first packet, and drops by reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from controller.config.values import protocol_number
+from controller.messages import Actor, StepTaken
+from controller.operate import text
+from controller.operate.commands import CommandError, Options
+from controller.operate.observer import Walk
+from controller.operate.operator import Operator
+from controller.reasons import Drop
+
+DATA_PLANE_REASONS = 128
+"""Drop reasons from here up are the control plane's and are not counted by NPUs."""
+
+
+async def walks(operator: Operator, options: Options) -> str:
+    """``show security flow walk [filters] [last N]``: newest last, times relative to the miss."""
+    found = [walk for walk in operator.runtime.observer.walks.values() if _matches(walk, options)]
+    if not found:
+        raise CommandError("no walk of a first packet is known that matches")
+    last = int(options.get("last", "0")) or len(found)
+    return "\n".join(_walk(walk) for walk in found[-last:])
+
+
+def _matches(walk: Walk, options: Options) -> bool:
+    for word, value in options.items():
+        match word:
+            case "session-identifier":
+                passes = walk.session_id == int(value)
+            case "source-prefix":
+                passes = text.contains(text.prefix(value), walk.flow.src)
+            case "destination-prefix":
+                passes = text.contains(text.prefix(value), walk.flow.dst)
+            case "protocol":
+                passes = walk.flow.protocol == protocol_number(value)
+            case "destination-port":
+                passes = str(walk.flow.dport) == value
+            case "source-port":
+                passes = str(walk.flow.sport) == value
+            case _:
+                passes = True
+        if not passes:
+            return False
+    return True
+
+
+def _walk(walk: Walk) -> str:
+    start = walk.steps[0].at
+    session = f", session {walk.session_id}" if walk.session_id else ""
+    lines = [f"First packet of {text.flow(walk.flow)}, token {walk.flow.token:#x}{session}:"]
+    lines += [_step(step, start) for step in walk.steps]
+    if walk.drop is not None:
+        drop = walk.drop
+        lines.append(
+            f"{text.milliseconds(drop.at - start)}  {who(drop.who):<9}  "
+            f"dropped: {drop.reason.name} ({drop.detail})"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _step(step: StepTaken, start: int) -> str:
+    detail = f" ({step.detail})" if step.detail else ""
+    return f"{text.milliseconds(step.at - start)}  {who(step.who):<9}  {step.step.value}{detail}"
+
+
+def who(actor: Actor) -> str:
+    """``SPU 2``, or ``CP``, of which there is one."""
+    return f"{actor.role.value} {actor.number}" if actor.number else actor.role.value
+
+
+async def drops(operator: Operator, _: Options) -> str:
+    """``show security flow drops``: where, why, how many. Raises ``NpuError``."""
+    lines = [f"{'Where':<18}{'Reason':<26}Packets"]
+    rows = [row async for row in _npu_drops(operator)]
+    for number, npu in operator.runtime.npus.items():
+        if npu.connection.packets_out_dropped:
+            # They wait for the stream to the NPU, which takes them too slowly.
+            waited = npu.connection.packets_out_dropped
+            rows.append((f"NPU {number} packet-out", Drop.QUEUE_FULL, waited))
+    for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
+        rows.append((who(actor), reason, count))
+    lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    faults = operator.runtime.faults
+    if faults.undeliverable or faults.failed:
+        lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")
+    lines.append(f"Total drops: {sum(count for _, _, count in rows)}")
+    return "\n".join(lines) + "\n"
+
+
+async def _npu_drops(operator: Operator) -> AsyncIterator[tuple[str, Drop, int]]:
+    reasons = [reason for reason in Drop if reason < DATA_PLANE_REASONS]
+    for number, npu in operator.runtime.npus.items():
+        for alias, side in (("drops", "ingress"), ("egress_drops", "egress")):
+            cells = await npu.read_counter(alias, reasons)
+            for reason in reasons:
+                if reason in cells and cells[reason].packets:
+                    yield f"NPU {number} {side}", reason, cells[reason].packets
+
+
+def _by_place(item: tuple[tuple[Actor, Drop], int]) -> tuple[str, int, int]:
+    (actor, reason), _ = item
+    return actor.role.value, actor.number, reason

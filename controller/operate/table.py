@@ -1,0 +1,155 @@
+"""All operational commands, as data."""
+
+from __future__ import annotations
+
+from controller.config.values import ZONE_NAME, number
+from controller.operate import (
+    show_cp,
+    show_interfaces,
+    show_np_cache,
+    show_policies,
+    show_screen,
+    show_session,
+    show_walk,
+)
+from controller.operate.commands import Command, Option
+from controller.operate.session_filter import FILTERS
+
+_ZONES = (
+    Option("from-zone", "Only policies from this zone", ZONE_NAME),
+    Option("to-zone", "Only policies to this zone", ZONE_NAME),
+)
+_WALK_FILTERS = tuple(option for option in FILTERS if option.word != "services-offload")
+_LEVELS = (
+    Option("brief", "One line a wing (default)"),
+    Option("extensive", "Everything that is known"),
+    Option("summary", "Counts only"),
+)
+
+_FLOW = Command(
+    "flow",
+    "Sessions and the packets that make them",
+    (
+        Command("session", "Sessions of all SPUs", (), (*FILTERS, *_LEVELS), show_session.show),
+        Command(
+            "cp-session",
+            "The central point's global table",
+            (),
+            (Option("terse", "Sessions (default)"), Option("summary", "Counts only")),
+            show_cp.show,
+        ),
+        Command(
+            "walk",
+            "First packets, step by step",
+            (),
+            (*_WALK_FILTERS, Option("last", "Only the newest ones", number(1, 2000))),
+            show_walk.walks,
+        ),
+        Command("drops", "Packets that went no further, by place and reason", run=show_walk.drops),
+    ),
+)
+
+_SHOW = Command(
+    "show",
+    "Look at something",
+    (
+        Command(
+            "security",
+            "Sessions, policies, screens",
+            (
+                _FLOW,
+                Command(
+                    "np-cache",
+                    "Session tables of the NPUs",
+                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
+                ),
+                Command(
+                    "policies",
+                    "Policies between zones",
+                    (
+                        Command(
+                            "hit-count",
+                            "Flows that each policy decided on",
+                            options=_ZONES,
+                            run=show_policies.hit_count,
+                        ),
+                    ),
+                    _ZONES,
+                    show_policies.brief,
+                ),
+                Command(
+                    "screen",
+                    "Screens",
+                    (
+                        Command(
+                            "statistics",
+                            "What the screens of a zone found",
+                            options=(Option("zone", "The zone", ZONE_NAME, is_required=True),),
+                            run=show_screen.show,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Command(
+            "interfaces",
+            "Interfaces",
+            (Command("terse", "One line an address", run=show_interfaces.terse),),
+        ),
+        Command("arp", "IPv4 neighbours", run=show_interfaces.arp),
+        Command(
+            "ipv6",
+            "IPv6",
+            (Command("neighbors", "IPv6 neighbours", run=show_interfaces.ipv6_neighbors),),
+        ),
+    ),
+)
+
+_CLEAR = Command(
+    "clear",
+    "End or reset something",
+    (
+        Command(
+            "security",
+            "Sessions, policies, screens",
+            (
+                Command(
+                    "flow",
+                    "Sessions",
+                    (
+                        Command(
+                            "session",
+                            "End sessions",
+                            options=(Option("all", "All sessions (default)"), *FILTERS),
+                            run=show_session.clear,
+                        ),
+                    ),
+                ),
+                Command(
+                    "policies",
+                    "Policies",
+                    (
+                        Command(
+                            "hit-count", "Count from zero again", run=show_policies.clear_hit_count
+                        ),
+                    ),
+                ),
+                Command(
+                    "screen",
+                    "Screens",
+                    (
+                        Command(
+                            "statistics",
+                            "Count from zero again",
+                            options=(Option("zone", "Only this zone", ZONE_NAME),),
+                            run=show_screen.clear,
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+ROOT = Command("", "", (_SHOW, _CLEAR))
+"""What may be typed at the prompt."""

@@ -1,0 +1,279 @@
+"""The neighbour table: who has which MAC address on which interface.
+
+Answers ARP requests and Neighbour Solicitations for the firewall's own addresses, only on the
+interface that has the address; asks on behalf of SPUs, three times, a second apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from controller.config.schema import SECOND, Configuration, Interface
+from controller.flow import Address, FlowKey, Hop, Nanoseconds, Port, text
+from controller.messages import (
+    NEIGHBORS,
+    OBSERVER,
+    Actor,
+    Message,
+    NeighborResolved,
+    Outbound,
+    PacketDropped,
+    PacketIn,
+    ResolveNeighbor,
+    Role,
+    Transmit,
+)
+from controller.reasons import Drop, Punt, Send
+from controller.routing import nd
+from controller.timers import Timers
+
+TRIES = 3
+RETRY: Nanoseconds = SECOND
+"""Between two requests; RFC 4861 RetransTimer."""
+LIFETIME: Nanoseconds = 1200 * SECOND
+"""How long what was learned holds; Junos keeps ARP entries for 20 minutes."""
+MAX_WAITING = 1024
+"""Requesters held back per unresolved address."""
+
+
+class NeighborState(Enum):
+    """State of an entry, as ``show arp`` and ``show ipv6 neighbors`` tell it."""
+
+    REACHABLE = "reachable"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborView:
+    """An entry of the table."""
+
+    interface: str
+    address: Address
+    mac: bytes | None
+    """``None`` while it is asked for."""
+    state: NeighborState
+    age: Nanoseconds
+    """Since it was learned, or asked for first."""
+
+
+class _Query:
+    """An address that is being asked for."""
+
+    __slots__ = ("since", "tries", "waiting")
+
+    def __init__(self, since: Nanoseconds) -> None:
+        self.since = since
+        self.tries = 0
+        self.waiting: list[tuple[int, FlowKey]] = []
+
+
+_Key = tuple[str, Address]
+
+
+class Neighbors:
+    """``handle`` a message, ``tick`` when ``deadline`` has come; both return what to send."""
+
+    def __init__(self, config: Configuration) -> None:
+        self._interfaces = config.interfaces
+        self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
+        self._own = {
+            (name, address)
+            for name, interface in config.interfaces.items()
+            for address in _own_addresses(interface)
+        }
+        self._known: dict[_Key, tuple[bytes, Nanoseconds]] = {}
+        self._queries: dict[_Key, _Query] = {}
+        self._timers: Timers[_Key] = Timers()
+        self._spus: dict[int, Actor] = {}
+        self._npus: dict[int, Actor] = {}
+        self._now: Nanoseconds = 0
+        self._out: list[Outbound] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            PacketIn: self._on_packet_in,
+            ResolveNeighbor: self._on_resolve,
+        }
+
+    def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
+        """Take an ARP or ND packet from an NPU, or a question from an SPU."""
+        self._now = now
+        self._out = []
+        self._handlers[type(message)](message)
+        return self._out
+
+    def deadline(self) -> Nanoseconds | None:
+        """When ``tick`` is due."""
+        return self._timers.next()
+
+    def tick(self, now: Nanoseconds) -> list[Outbound]:
+        """Ask again, or give up; forget what is too old."""
+        self._now = now
+        self._out = []
+        for key in self._timers.due(now):
+            query = self._queries.get(key)
+            if query is None:
+                del self._known[key]
+            elif query.tries < TRIES:
+                self._ask(key, query)
+            else:
+                self._answer(key, None)
+        return self._out
+
+    def snapshot(self, now: Nanoseconds) -> list[NeighborView]:
+        """The whole table, by interface and address."""
+        views = [
+            NeighborView(name, address, mac, NeighborState.REACHABLE, now - since)
+            for (name, address), (mac, since) in self._known.items()
+        ]
+        views += [
+            NeighborView(name, address, None, NeighborState.INCOMPLETE, now - query.since)
+            for (name, address), query in self._queries.items()
+        ]
+        return sorted(views, key=lambda view: (view.interface, len(view.address), view.address))
+
+    # -- SPUs ask -----------------------------------------------------------------------------
+
+    def _on_resolve(self, message: ResolveNeighbor) -> None:
+        key = (message.interface, message.address)
+        known = self._known.get(key)
+        if known is not None:
+            self._reply(message.spu, message.flow, key, known[0])
+            return
+        interface = self._interfaces.get(message.interface)
+        if interface is None or key in self._own or _source_for(interface, message.address) is None:
+            # Nobody can answer; waiting would not help.
+            self._reply(message.spu, message.flow, key, None)
+            return
+        query = self._queries.get(key)
+        if query is None:
+            query = self._queries[key] = _Query(self._now)
+            self._ask(key, query)
+        if len(query.waiting) >= MAX_WAITING:
+            self._reply(message.spu, message.flow, key, None)
+            return
+        query.waiting.append((message.spu, message.flow))
+
+    def _ask(self, key: _Key, query: _Query) -> None:
+        query.tries += 1
+        self._timers.set(key, self._now + RETRY)
+        interface, target = self._interfaces[key[0]], key[1]
+        source = _source_for(interface, target)
+        assert source is not None, "checked before the query was made"
+        if len(target) == 4:
+            hop = _hop(interface, nd.BROADCAST)
+            frame = nd.arp(1, hop, source, bytes(6), target)
+        else:
+            hop = _hop(interface, nd.multicast_mac(nd.solicited_node(target)))
+            frame = nd.solicitation(hop, source, target)
+        self._transmit(interface.port, frame)
+
+    def _answer(self, key: _Key, mac: bytes | None) -> None:
+        """All who wait for this address hear what became of it."""
+        query = self._queries.pop(key)
+        self._timers.cancel(key)
+        for spu, flow in query.waiting:
+            self._reply(spu, flow, key, mac)
+
+    def _reply(self, spu: int, flow: FlowKey, key: _Key, mac: bytes | None) -> None:
+        actor = self._spus.setdefault(spu, Actor(Role.SPU, spu))
+        self._out.append(Outbound(actor, NeighborResolved(flow, *key, mac)))
+
+    # -- neighbours speak ---------------------------------------------------------------------
+
+    def _on_packet_in(self, message: PacketIn) -> None:
+        frame = message.frame
+        interface = self._by_port.get((message.port, nd.vlan_of(frame)))
+        if interface is None:
+            self._drop(Drop.NO_INTERFACE, f"port {message.port.port} of NPU {message.port.npu}")
+            return
+        heard = nd.read_arp(frame) if message.reason is Punt.ARP else nd.read_nd(frame)
+        if isinstance(heard, Drop):
+            self._drop(heard, f"{message.reason.name} on {interface.name}")
+            return
+        self._learn(interface, heard)
+        if heard.asks:
+            self._respond(interface, heard)
+
+    def _learn(self, interface: Interface, heard: nd.Heard) -> None:
+        """RFC 826's rule: update who is known, add who speaks to us.
+
+        A neighbour has an address of the interface's subnets, and not ours; what claims otherwise
+        is not believed.
+        """
+        about = heard.sender
+        if len(heard.target) == 16 and not heard.asks:
+            about = heard.target
+        key = (interface.name, about)
+        mac = heard.mac
+        if not mac or key in self._own:
+            return
+        if _source_for(interface, about) is None:
+            return
+        asked = key in self._queries
+        to_us = (interface.name, heard.target) in self._own
+        if not (asked or key in self._known or to_us):
+            return
+        if asked:
+            self._answer(key, mac)
+        self._known[key] = (mac, self._now)
+        self._timers.set(key, self._now + LIFETIME)
+
+    def _respond(self, interface: Interface, heard: nd.Heard) -> None:
+        target, asker = heard.target, heard.sender
+        if (interface.name, target) not in self._own:
+            self._drop(Drop.NOT_FOR_US, f"who has {text(target)} on {interface.name}")
+            return
+        nobody = not any(asker)  # an asker that probes whether its address is free
+        if not nobody and _source_for(interface, asker) is None:
+            self._drop(
+                Drop.MARTIAN_SOURCE, f"{text(asker)} asks on {interface.name}: not its subnet"
+            )
+            return
+        if len(target) == 4:
+            frame = nd.arp(2, _hop(interface, heard.mac), target, heard.mac, asker)
+        elif nobody:
+            hop = _hop(interface, nd.multicast_mac(nd.ALL_NODES))
+            frame = nd.advertisement(hop, target, nd.ALL_NODES)
+        else:
+            known = self._known.get((interface.name, asker))
+            mac = heard.mac or (known[0] if known else b"")
+            if not mac:
+                self._drop(Drop.NO_NEIGHBOR, f"{text(asker)} asks without a MAC address")
+                return
+            frame = nd.advertisement(_hop(interface, mac), target, asker)
+        self._transmit(interface.port, frame)
+
+    def _transmit(self, port: Port, frame: bytes) -> None:
+        npu = self._npus.setdefault(port.npu, Actor(Role.NPU, port.npu))
+        self._out.append(Outbound(npu, Transmit(port, Send.RAW, frame)))
+
+    def _drop(self, reason: Drop, detail: str) -> None:
+        dropped = PacketDropped(self._now, NEIGHBORS, reason, None, detail)
+        self._out.append(Outbound(OBSERVER, dropped))
+
+
+def _hop(interface: Interface, dst_mac: bytes) -> Hop:
+    return Hop(interface.port, interface.vlan, interface.mac, dst_mac)
+
+
+def _own_addresses(interface: Interface) -> list[Address]:
+    own = [address.packed for address in interface.addresses]
+    if any(len(address) == 16 for address in own):
+        own.append(nd.link_local(interface.mac))
+    return own
+
+
+def _source_for(interface: Interface, neighbor: Address) -> Address | None:
+    """Our address to speak to a neighbour from; ``None`` if it is not of this link."""
+    value = int.from_bytes(neighbor, "big")
+    for own in interface.addresses:
+        if len(own.packed) == len(neighbor):
+            shift = own.max_prefixlen - own.network.prefixlen
+            if value >> shift == int(own) >> shift:
+                return own.packed
+    if neighbor[:1] == b"\xfe" and neighbor[1] & 0xC0 == 0x80 and len(neighbor) == 16:
+        local = nd.link_local(interface.mac)
+        return local if (local in _own_addresses(interface)) else None
+    return None

@@ -1,0 +1,12 @@
+"""A services processing unit: sets sessions up, forwards and ages them, and ends them.
+
+``machine`` takes the messages. ``first_path`` goes from a create-session message to the release of
+the first packet, by way of the ``decisions``; ``live_path`` has every later packet and the ageing;
+``teardown`` is the end, and the way back. Decisions rest on ``policy``, ``services``, ``tcp`` and
+``express``. ``session`` is what an SPU holds of a flow, ``record`` the same as bytes.
+"""
+
+from controller.spu.machine import Spu
+from controller.spu.session import SessionState, SessionView
+
+__all__ = ["SessionState", "SessionView", "Spu"]

@@ -1,0 +1,107 @@
+"""What the parts of an SPU share: its tables, the time of the message in hand, and its answers."""
+
+from __future__ import annotations
+
+from controller.config.schema import Chassis, Configuration
+from controller.flow import FlowKey, Nanoseconds
+from controller.messages import (
+    CP,
+    OBSERVER,
+    Actor,
+    Message,
+    Outbound,
+    PacketDropped,
+    Redirect,
+    Role,
+    Step,
+    StepTaken,
+)
+from controller.reasons import Drop
+from controller.routing.fib import Fib
+from controller.spu.policy import PolicyTable, SourceNatTable
+from controller.spu.services import Services
+from controller.spu.session import Pending, Queued, Session
+from controller.timers import Timers
+
+IDS_PER_SPU = 10_000_000
+"""Session ids of an SPU are its number times this, plus a count from 1."""
+
+
+class Core:
+    """The tables of one SPU and its way to speak."""
+
+    __slots__ = (
+        "_count",
+        "by_key",
+        "config",
+        "fib",
+        "hits",
+        "me",
+        "nat_rules",
+        "now",
+        "npus",
+        "number",
+        "out",
+        "pending",
+        "policies",
+        "services",
+        "sessions",
+        "timers",
+        "trace",
+    )
+
+    def __init__(
+        self, number: int, config: Configuration, fib: Fib, chassis: Chassis, trace: bool
+    ) -> None:
+        self.number = number
+        self.me = Actor(Role.SPU, number)
+        self.npus = {npu: Actor(Role.NPU, npu) for npu in chassis.npus}
+        self.trace = trace
+        self.pending: dict[FlowKey, Pending] = {}
+        self.sessions: dict[int, Session] = {}
+        self.by_key: dict[FlowKey, Session] = {}
+        self.timers: Timers[int] = Timers()
+        """By session id."""
+        self.hits: dict[int, int] = {}
+        """By policy index: flows that the policy decided on."""
+        self.now: Nanoseconds = 0
+        self.out: list[Outbound] = []
+        self._count = 0
+        self.config = config
+        self.fib = fib
+        self.policies = PolicyTable(config)
+        self.nat_rules = SourceNatTable(config)
+        self.services = Services(config)
+
+    def new_session_id(self) -> int:
+        """One that no session of this SPU has."""
+        while True:
+            self._count = self._count % (IDS_PER_SPU - 1) + 1
+            session_id = self.number * IDS_PER_SPU + self._count
+            if session_id not in self.sessions:
+                return session_id
+
+    def send(self, to: Actor, message: Message) -> None:
+        """Address a message."""
+        self.out.append(Outbound(to, message))
+
+    def to_cp(self, message: Message) -> None:
+        """Address a message to the central point."""
+        self.out.append(Outbound(CP, message))
+
+    def step(self, step: Step, flow: FlowKey, detail: str, session_id: int = 0) -> None:
+        """Report a step of the walk. Callers whose detail takes work ask ``trace`` first."""
+        if self.trace:
+            taken = StepTaken(self.now, self.me, step, flow, detail, session_id)
+            self.out.append(Outbound(OBSERVER, taken))
+
+    def drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
+        """Report a packet that goes no further."""
+        dropped = PacketDropped(self.now, self.me, reason, flow, detail)
+        self.out.append(Outbound(OBSERVER, dropped))
+
+    def redirect(self, queued: Queued) -> None:
+        """Hand a packet back to the central point."""
+        message = queued.message
+        flow = queued.packet.key(message.token)
+        self.to_cp(Redirect(flow, self.number, message))

@@ -1,0 +1,140 @@
+"""The decisions on a first packet that need nobody else: step 3 of the walk up to the policy.
+
+Each looks at one thing, notes what it found in the pending flow, and refuses or lets pass.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from controller.config.schema import HostService
+from controller.flow import Address, Hop, text
+from controller.icmp import echo_reply
+from controller.messages import Step, Transmit
+from controller.packet import ICMP, ICMPV6, TCP
+from controller.reasons import Drop, Send
+from controller.routing.fib import Route
+from controller.spu.core import Core
+from controller.spu.session import Pending
+from controller.spu.tcp import opens
+
+
+class Refusal(NamedTuple):
+    """Why no session comes of a flow."""
+
+    reason: Drop
+    detail: str
+
+
+class Decisions:
+    """What an SPU decides on a first packet, in the order of the methods."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._by_port = {(i.port, i.vlan): i for i in core.config.interfaces.values()}
+
+    def arrival(self, pending: Pending) -> Refusal | None:
+        """The interface it came in on."""
+        message, packet, _ = pending.first
+        interface = self._by_port.get((message.port, packet.vlan))
+        if interface is None:
+            port, vlan = message.port, packet.vlan
+            return Refusal(Drop.NO_INTERFACE, f"NPU {port.npu} port {port.port} vlan {vlan}")
+        if not interface.zone:
+            return Refusal(Drop.NO_INTERFACE, f"{interface.name} belongs to no zone")
+        if packet.ttl <= 1:
+            return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
+        pending.ingress = interface
+        return None
+
+    def routing(self, pending: Pending) -> Refusal | None:
+        """The way to its destination, and the zone there; or the answer, if that is here."""
+        flow = pending.flow
+        route = self._core.fib.lookup(flow.dst)
+        if route is None:
+            return Refusal(Drop.NO_ROUTE, f"to {text(flow.dst)}")
+        if route.is_local:
+            return self._host_inbound(pending, route)
+        if not route.interface.zone:
+            return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
+        pending.route = route
+        if self._core.trace:
+            self._core.step(Step.ROUTE, flow, describe(route))
+        return None
+
+    def _host_inbound(self, pending: Pending, route: Route) -> Refusal:
+        """For the firewall itself: nothing here ever becomes a session."""
+        message, packet, _ = pending.first
+        ingress = pending.ingress
+        zone = self._core.config.zones.get(ingress.zone)
+        allowed: frozenset[HostService] = frozenset() if zone is None else zone.host_inbound
+        if packet.protocol not in (ICMP, ICMPV6) or not packet.is_echo_request:
+            return Refusal(Drop.HOST_INBOUND, "the firewall itself answers nothing but ping")
+        if HostService.PING not in allowed and HostService.ALL not in allowed:
+            return Refusal(Drop.HOST_INBOUND, f"zone {ingress.zone} does not allow ping")
+        hop = Hop(message.port, packet.vlan, ingress.mac, packet.frame[6:12])
+        reply = Transmit(message.port, Send.RAW, echo_reply(packet, hop))
+        self._core.send(self._core.npus[message.port.npu], reply)
+        if self._core.trace:
+            detail = f"our own address on {route.interface.name}: ping answered"
+            self._core.step(Step.ROUTE, pending.flow, detail)
+        return Refusal(Drop.NONE, "")
+
+    def first_of_its_kind(self, pending: Pending) -> Refusal | None:
+        """A session begins with a SYN or an echo request, or is neither TCP nor ICMP."""
+        packet = pending.first.packet
+        if packet.protocol == TCP:
+            if not opens(packet.flags):
+                return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
+        elif packet.icmp_type >= 0 and not packet.is_echo_request:
+            return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")
+        return None
+
+    def return_route(self, pending: Pending) -> Refusal | None:
+        """Answers must find their way back, and into the zone where the packet came from."""
+        source = pending.flow.src
+        back = self._core.fib.lookup(source)
+        if back is None or back.is_local:
+            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}")
+        if back.interface.zone != pending.ingress.zone:
+            return Refusal(
+                Drop.NO_REVERSE_ROUTE,
+                f"the source {text(source)} is reached by {back.interface.name} in zone "
+                f"{back.interface.zone or 'none'}, but came from {pending.ingress.zone or 'none'}",
+            )
+        pending.back = back
+        return None
+
+    def policy(self, pending: Pending) -> Refusal | None:
+        """Original source, translated destination; the first policy that matches."""
+        core = self._core
+        from_zone, to_zone = pending.ingress.zone, pending.route.interface.zone
+        # There is no destination NAT yet: the destination is as it came.
+        verdict = core.policies.search(from_zone, to_zone, pending.original)
+        core.hits[verdict.index] = core.hits.get(verdict.index, 0) + 1
+        pending.verdict = verdict
+        if core.trace:
+            detail = f"{verdict.name}: {verdict.action.value}, from {from_zone} to {to_zone}"
+            core.step(Step.POLICY, pending.flow, detail)
+        if not verdict.permits:
+            return Refusal(Drop.POLICY_DENY, f"{verdict.name}, from {from_zone} to {to_zone}")
+        return None
+
+
+def describe(route: Route) -> str:
+    """A route as the walk tells it."""
+    interface = route.interface
+    return f"{text(route.next_hop)} on {interface.name}, zone {interface.zone}"
+
+
+def nat_address(route: Route) -> Address:
+    """The egress interface's address in the subnet of the next hop. There is one: that subnet is
+    why the route leads there."""
+    hop = int.from_bytes(route.next_hop, "big")
+    version = 4 if len(route.next_hop) == 4 else 6
+    for address in route.interface.addresses:
+        if address.version == version:
+            shift = address.max_prefixlen - address.network.prefixlen
+            if hop >> shift == int(address) >> shift:
+                return address.packed
+    raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")

@@ -1,0 +1,364 @@
+"""The first path: from a create-session message to the release of the first packet.
+
+Steps 3 to 6 of the walk, in the order of the code below. What refuses says so once, and the flow
+is abandoned; what has to wait returns, and goes on where the answer comes in.
+"""
+
+from __future__ import annotations
+
+from controller.config.schema import SourceNat
+from controller.flow import Direction, Hop, Tuple5, text
+from controller.messages import (
+    NEIGHBORS,
+    AbandonSession,
+    AllocateNat,
+    CreateSession,
+    InstallAck,
+    InstallRefused,
+    InstallSession,
+    InstallWing,
+    NatGranted,
+    NatRefused,
+    NeighborResolved,
+    PendingExpired,
+    ReleaseNat,
+    ResolveNeighbor,
+    Step,
+    WingInstalled,
+)
+from controller.packet import TCP, parse
+from controller.reasons import Close, Drop
+from controller.routing.fib import Route
+from controller.spu.core import Core
+from controller.spu.decisions import Decisions, describe, nat_address
+from controller.spu.express import not_express
+from controller.spu.live_path import LivePath
+from controller.spu.record import SessionRecord, encode, wings
+from controller.spu.services import TCP_INITIAL_TIMEOUT
+from controller.spu.session import (
+    QUEUE_LIMIT,
+    NatBinding,
+    Pending,
+    Queued,
+    Session,
+    SessionState,
+    Stage,
+)
+from controller.spu.tcp import TcpTracker
+from controller.spu.teardown import Teardown
+
+
+class FirstPath:
+    """Sets sessions up."""
+
+    def __init__(self, core: Core, live: LivePath, teardown: Teardown) -> None:
+        self._core = core
+        self._live = live
+        self._teardown = teardown
+        self._decisions = Decisions(core)
+
+    # -- step 3: decisions --------------------------------------------------------------------
+
+    def create(self, message: CreateSession) -> None:
+        """The central point wants a session for this flow."""
+        core = self._core
+        flow = message.flow
+        packet = parse(message.packet.frame)
+        if isinstance(packet, Drop):
+            core.to_cp(AbandonSession(flow, core.number, packet))
+            core.drop(packet, flow, "malformed first packet")
+            return
+        queued = Queued(message.packet, packet, Direction.FORWARD)
+        known = core.pending.get(flow)
+        if known is not None:
+            # The central point gave up on the flow just when its installation was asked for, and
+            # asks again for it. The installation under way serves this packet too.
+            self.enqueue(known, queued)
+            return
+        stale = core.by_key.get(flow)
+        if stale is not None:
+            # The central point lost this session: so the session goes.
+            core.to_cp(AbandonSession(flow, core.number, Drop.STALE_SESSION))
+            core.drop(Drop.STALE_SESSION, flow, f"session {stale.id} is unknown to the CP")
+            self._teardown.begin(stale, Close.CLEARED)
+            return
+        pending = core.pending[flow] = Pending(flow, queued)
+        core.step(Step.CREATE, flow, "no session of ours")
+        decisions = self._decisions
+        refusal = (
+            decisions.arrival(pending)
+            or decisions.routing(pending)
+            or decisions.first_of_its_kind(pending)
+            or decisions.return_route(pending)
+            or decisions.policy(pending)
+        )
+        if refusal is not None:
+            self._abandon(pending, *refusal)
+        else:
+            self._source_nat(pending)
+
+    # -- step 3: source NAT, the packet may be suspended ---------------------------------------
+
+    def _source_nat(self, pending: Pending) -> None:
+        core, flow = self._core, pending.flow
+        route = pending.route
+        pending.translated = pending.original
+        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, pending.original)
+        if rule is None or rule.action is SourceNat.OFF:
+            self._neighbors(pending)
+            return
+        address = nat_address(route)
+        pending.stage = Stage.NAT
+        if core.trace:
+            detail = f"rule {rule.name} of {rule.rule_set}: to {text(address)}"
+            core.step(Step.NAT_SUSPEND, flow, detail)
+        core.to_cp(AllocateNat(flow, core.number, address, flow.protocol, flow.sport))
+
+    def nat_granted(self, message: NatGranted) -> None:
+        """The packet is resumed, unless its flow is gone."""
+        core = self._core
+        pending = core.pending.get(message.flow)
+        if pending is None or pending.stage is not Stage.NAT:
+            core.to_cp(ReleaseNat(message.address, message.protocol, message.port))
+            return
+        pending.nat = NatBinding(message.address, message.protocol, message.port)
+        flow = pending.flow
+        pending.translated = Tuple5(
+            message.address, flow.dst, message.port, flow.dport, flow.protocol
+        )
+        if core.trace:
+            detail = f"{text(message.address)} port {message.port}"
+            core.step(Step.NAT_RESUME, flow, detail)
+        self._neighbors(pending)
+
+    def nat_refused(self, message: NatRefused) -> None:
+        """No port is left."""
+        pending = self._core.pending.get(message.flow)
+        if pending is not None and pending.stage is Stage.NAT:
+            self._abandon(pending, message.reason, "no port is free")
+
+    # -- step 3: next hops, then installation is asked for -------------------------------------
+
+    def _neighbors(self, pending: Pending) -> None:
+        pending.stage = Stage.NEIGHBORS
+        ahead, back = pending.route, pending.back
+        self._resolve(pending, ahead)
+        if (back.interface.name, back.next_hop) != (ahead.interface.name, ahead.next_hop):
+            self._resolve(pending, back)
+
+    def _resolve(self, pending: Pending, route: Route) -> None:
+        core = self._core
+        if core.trace:
+            core.step(Step.NEIGHBOR, pending.flow, describe(route))
+        question = ResolveNeighbor(core.number, pending.flow, route.interface.name, route.next_hop)
+        core.send(NEIGHBORS, question)
+
+    def neighbor_resolved(self, message: NeighborResolved) -> None:
+        """One of the two next hops is known, or is not to be had."""
+        core = self._core
+        pending = core.pending.get(message.flow)
+        if pending is None or pending.stage is not Stage.NEIGHBORS:
+            return
+        where = (message.interface, message.address)
+        if message.mac is None:
+            detail = f"{text(message.address)} on {message.interface} does not answer"
+            self._abandon(pending, Drop.NO_NEIGHBOR, detail)
+            return
+        if core.trace:
+            detail = f"{text(message.address)} is at {message.mac.hex(':')}"
+            core.step(Step.NEIGHBOR_FOUND, pending.flow, detail)
+        if where == (pending.route.interface.name, pending.route.next_hop):
+            pending.mac = message.mac
+        if where == (pending.back.interface.name, pending.back.next_hop):
+            pending.back_mac = message.mac
+        if pending.mac is not None and pending.back_mac is not None:
+            self._install(pending)
+
+    def _install(self, pending: Pending) -> None:
+        core = self._core
+        pending.stage = Stage.INSTALL
+        pending.session_id = core.new_session_id()
+        ahead, back = pending.route.interface, pending.back.interface
+        assert pending.mac is not None
+        assert pending.back_mac is not None
+        forward, reverse = pending.wings = wings(
+            pending.flow,
+            pending.first.message.port,
+            pending.translated,
+            Hop(ahead.port, ahead.vlan, ahead.mac, pending.mac),
+            ahead.token,
+            Hop(back.port, back.vlan, back.mac, pending.back_mac),
+        )
+        core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
+        core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))
+
+    # -- step 4: the central point answers ----------------------------------------------------
+
+    def installed(self, message: InstallAck) -> None:
+        """The session is real: build it, and begin with its reverse wing on the egress NPU."""
+        core = self._core
+        pending = core.pending.get(message.flow)
+        if pending is None or pending.session_id != message.session_id:
+            return  # said twice
+        del core.pending[message.flow]
+        core.step(Step.ACK, message.flow, "both wings active", message.session_id)
+        session = self._build(pending)
+        self._write(session, Direction.REVERSE)
+
+    def refused(self, message: InstallRefused) -> None:
+        """No session: the wing was reclaimed, or clashes."""
+        core = self._core
+        pending = core.pending.get(message.flow)
+        if pending is None or pending.session_id != message.session_id:
+            return  # said twice
+        if message.reason is not Drop.NONE:
+            detail = "the central point refuses the installation"
+            self._forget(pending, message.reason, detail)
+            return
+        # The answer's session was first. The packets belong to it.
+        del core.pending[message.flow]
+        self._release_nat(pending)
+        for queued in (pending.first, *pending.queue):
+            core.redirect(queued)
+
+    def _build(self, pending: Pending) -> Session:
+        core = self._core
+        both = pending.wings
+        verdict = pending.verdict
+        service = core.services.find(pending.original, verdict.application)
+        session = Session(
+            pending.session_id,
+            both,
+            verdict,
+            service,
+            not_express(verdict, both[0]),
+            pending.nat,
+            core.now,
+        )
+        if pending.flow.protocol == TCP:
+            session.tcp = TcpTracker()
+            session.timeout = TCP_INITIAL_TIMEOUT
+        session.queue.append(pending.first)
+        session.queue.extend(pending.queue)
+        session.record = encode(
+            SessionRecord(
+                session.id,
+                core.number,
+                session.path,
+                *both,
+                pending.nat is not None,
+                verdict.name,
+                verdict.index,
+                service.name,
+                core.now,
+                service.timeout,
+            )
+        )
+        core.sessions[session.id] = session
+        for wing in both:
+            core.by_key[wing.key] = session
+        return session
+
+    # -- step 5: the NPUs, egress first -------------------------------------------------------
+
+    def _write(self, session: Session, direction: Direction) -> None:
+        """Write a wing with its final time-out; shorter ones (``live_path``) are kept here."""
+        core = self._core
+        wing = session.wings[direction]
+        session.installed |= 1 << direction
+        core.send(
+            core.npus[wing.ingress.npu],
+            InstallWing(
+                session.id,
+                direction,
+                core.number,
+                wing,
+                session.path,
+                session.service.timeout,
+                session.record,
+            ),
+        )
+
+    def wing_installed(self, message: WingInstalled) -> None:
+        """A wing is in effect, or could not be written: then what was written is taken back."""
+        core = self._core
+        session = core.sessions.get(message.session_id)
+        if session is None or session.state is not SessionState.INSTALLING:
+            return  # said twice
+        direction, error = message.direction, message.error
+        if error is not None:
+            if error is not Drop.NPU_LOST:
+                # A lost NPU may have written it; another error says that it did not.
+                session.installed ^= 1 << direction
+            self._teardown.failed(session, error, session.wings[direction].ingress.npu)
+            return
+        step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
+        if core.trace:
+            wing = session.wings[direction]
+            detail = f"NPU {wing.ingress.npu}, {session.path.value} path"
+            core.step(step, session.wings[0].key, detail, session.id)
+        if direction == Direction.REVERSE:
+            self._write(session, Direction.FORWARD)
+        else:
+            session.record = b""  # the NPUs have it
+            self._release(session)
+
+    # -- step 6: release ----------------------------------------------------------------------
+
+    def _release(self, session: Session) -> None:
+        core = self._core
+        session.state = SessionState.ACTIVE
+        session.last_seen = core.now
+        if session.tcp is not None:
+            core.timers.set(session.id, core.now + session.timeout)
+        queue = session.queue
+        # A RST in the queue closes the session; what is behind it waits for what comes next.
+        while queue and session.state is SessionState.ACTIVE:
+            queued = queue.pop(0)
+            if core.trace:
+                hop = session.wings[queued.direction].hop
+                detail = (
+                    f"NPU {hop.port.npu} port {hop.port.port}, after "
+                    f"{(core.now - queued.message.at) / 1000:.0f} us"
+                )
+                core.step(Step.RELEASE, session.wings[0].key, detail, session.id)
+            self._live.forward(session, queued)
+        if session.cleared and session.state is SessionState.ACTIVE:
+            self._teardown.begin(session, Close.CLEARED)
+
+    # -- waiting and giving up ----------------------------------------------------------------
+
+    def enqueue(self, pending: Pending, queued: Queued) -> None:
+        """Hold a packet back behind the first of its flow."""
+        core = self._core
+        if len(pending.queue) >= QUEUE_LIMIT:
+            core.drop(Drop.QUEUE_FULL, pending.flow, f"{QUEUE_LIMIT} packets wait already")
+            return
+        pending.queue.append(queued)
+        if core.trace:
+            detail = f"{len(pending.queue)} behind the first, which waits for {pending.stage.value}"
+            core.step(Step.QUEUED, pending.flow, detail)
+
+    def expired(self, message: PendingExpired) -> None:
+        """The central point has forgotten the flow."""
+        pending = self._core.pending.get(message.flow)
+        # Once installation is asked for, the answer to that decides.
+        if pending is not None and pending.stage is not Stage.INSTALL:
+            detail = f"waited for {pending.stage.value}"
+            self._forget(pending, Drop.PENDING_TIMEOUT, detail)
+
+    def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
+        self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
+        self._forget(pending, reason, detail)
+
+    def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:
+        core = self._core
+        del core.pending[pending.flow]
+        self._release_nat(pending)
+        if reason is not Drop.NONE:
+            for _ in range(1 + len(pending.queue)):
+                core.drop(reason, pending.flow, detail)
+
+    def _release_nat(self, pending: Pending) -> None:
+        if pending.nat is not None:
+            self._core.to_cp(ReleaseNat(*pending.nat))

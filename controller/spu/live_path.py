@@ -1,0 +1,171 @@
+"""Packets of sessions that stand, and their ageing.
+
+**Time-outs.** Wings are written with the session's final inactivity time-out, so an NPU's notice
+means "silent for that long". Shorter ones are deadlines of the SPU: the first 20 s of a TCP
+connection, until it is established, and 2 s after the second FIN. A session ends only when both
+wings were silent for the time-out in force. Its SPU sees each packet of a normal session and knows;
+for one on Express Path it asks both NPUs, one question in flight per session. If the session turns
+out to be alive it is looked at again when it could be silent long enough, and notices that come
+meanwhile say nothing new: a target may repeat them every second, or never.
+"""
+
+from __future__ import annotations
+
+from controller.flow import Direction, Path
+from controller.icmp import parse_quoted, rewrite_error
+from controller.messages import ReadWing, Transmit, WingIdle, WingRead
+from controller.packet import UDP, rewrite
+from controller.reasons import Close, Drop, Punt, Send
+from controller.spu.core import Core
+from controller.spu.services import TCP_CLOSE_WAIT
+from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.tcp import TcpState, opens
+from controller.spu.teardown import Teardown
+
+_SOON = 1_000_000
+"""The least time between two looks at a session, in nanoseconds."""
+
+_MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
+
+
+class LivePath:
+    """Forwards packets of sessions, and ends those that are over."""
+
+    def __init__(self, core: Core, teardown: Teardown) -> None:
+        self._core = core
+        self._teardown = teardown
+
+    def take(self, session: Session, queued: Queued) -> None:
+        """A packet of a session in any state."""
+        if session.state is SessionState.ACTIVE:
+            self.forward(session, queued)
+        elif len(session.queue) < QUEUE_LIMIT:
+            # Until it is installed; or until it is gone, and then begins anew.
+            session.queue.append(queued)
+        else:
+            flow = session.wings[0].key
+            self._core.drop(Drop.QUEUE_FULL, flow, f"session {session.id} is changing")
+
+    def forward(self, session: Session, queued: Queued) -> None:
+        """A packet of an active session: TCP checks, translation, and out."""
+        core = self._core
+        message, packet, direction = queued
+        wing = session.wings[direction]
+        if packet.ttl <= 1:
+            core.drop(Drop.TTL_EXPIRED, wing.key, f"session {session.id}")
+            return
+        if packet.is_icmp_error:
+            self._forward_error(session, queued)
+            return
+        tcp = session.tcp
+        changed = None
+        if tcp is not None:
+            if tcp.state is TcpState.CLOSING and opens(packet.flags):
+                # The ports are used again at once: end the old connection, then begin anew.
+                self._teardown.begin(session, Close.TCP_FIN)
+                session.queue.append(queued)
+                return
+            changed = tcp.observe(direction, packet.flags)
+            if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
+                tcp.forward_controls += 1
+        if message.reason in _MISSES:
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
+        session.last_seen = core.now
+        port = wing.hop.port
+        frame = rewrite(packet, wing.translated, wing.hop)
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        if changed is not None:
+            self._tcp_changed(session, changed)
+
+    def _forward_error(self, session: Session, queued: Queued) -> None:
+        """An ICMP error travels with the wing that answers the packet it quotes."""
+        core = self._core
+        message, packet, direction = queued
+        wing = session.wings[direction]
+        quoted = parse_quoted(message.frame)
+        if isinstance(quoted, Drop):
+            core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
+            return
+        session.packets[direction] += 1
+        session.bytes[direction] += len(message.frame)
+        port = wing.hop.port
+        frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        if wing.key.protocol == UDP and packet.is_unreachable:
+            # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
+            self._teardown.begin(session, Close.ICMP_ERROR)
+
+    def _tcp_changed(self, session: Session, state: TcpState) -> None:
+        core = self._core
+        if state is TcpState.RESET:
+            self._teardown.begin(session, Close.TCP_RST)
+        elif state is TcpState.CLOSING:
+            core.timers.set(session.id, core.now + TCP_CLOSE_WAIT)
+        elif state is TcpState.ESTABLISHED:
+            self._established(session)
+
+    def _established(self, session: Session) -> None:
+        session.timeout = session.service.timeout
+        self._core.timers.cancel(session.id)
+
+    # -- ageing -------------------------------------------------------------------------------
+
+    def wing_idle(self, message: WingIdle) -> None:
+        """An NPU's notice. Unless the session is to be looked at anyway, look at it."""
+        core = self._core
+        session = core.sessions.get(message.session_id)
+        if session is None or session.id in core.timers:
+            return
+        self._look(session)
+
+    def deadline(self, session: Session) -> None:
+        """A session's own deadline has come."""
+        if session.tcp is not None and session.tcp.state is TcpState.CLOSING:
+            self._teardown.begin(session, Close.TCP_FIN)
+        else:
+            self._look(session)
+
+    def _look(self, session: Session) -> None:
+        if session.state is not SessionState.ACTIVE or session.probe is not None:
+            return
+        if session.path is Path.SPU:
+            self._judge(session, None)
+            return
+        core = self._core
+        session.probe = {}
+        for direction in Direction:
+            wing = session.wings[direction]
+            read = ReadWing(session.id, direction, core.number, wing.key)
+            core.send(core.npus[wing.ingress.npu], read)
+
+    def wing_read(self, message: WingRead) -> None:
+        """What an NPU knows of a wing; both are needed."""
+        core = self._core
+        session = core.sessions.get(message.session_id)
+        if session is None or session.probe is None:
+            return  # it began to close meanwhile
+        tcp = session.tcp
+        if tcp is not None and message.direction == Direction.FORWARD:
+            state = tcp.forward_packets_seen(message.packets)
+            if state is not None:
+                self._established(session)
+        session.probe[message.direction] = message.idle
+        if len(session.probe) < 2:
+            return
+        idle = min((i for i in session.probe.values() if i is not None), default=None)
+        session.probe = None
+        if tcp is not None and tcp.state is TcpState.CLOSING:
+            return  # its deadline is set
+        self._judge(session, idle)
+
+    def _judge(self, session: Session, idle: int | None) -> None:
+        """End the session if it was silent for long enough. ``idle`` is what its NPUs say."""
+        core = self._core
+        silent = core.now - session.last_seen
+        if idle is not None and idle < silent:
+            silent = idle
+        if silent >= session.timeout:
+            self._teardown.begin(session, Close.IDLE_TIMEOUT)
+        else:
+            core.timers.set(session.id, core.now + max(_SOON, session.timeout - silent))

@@ -1,0 +1,204 @@
+"""A services processing unit as a pure machine: who gets which message, and how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controller.config.schema import Chassis, Configuration
+from controller.flow import Direction, Nanoseconds
+from controller.messages import (
+    ClearSession,
+    CreateSession,
+    Deliver,
+    InstallAck,
+    InstallRefused,
+    Message,
+    NatGranted,
+    NatRefused,
+    NeighborResolved,
+    Outbound,
+    PacketIn,
+    PendingExpired,
+    Redirect,
+    WingIdle,
+    WingInstalled,
+    WingRead,
+    WingRemoved,
+)
+from controller.packet import parse
+from controller.reasons import Close, Drop
+from controller.routing.fib import Fib
+from controller.spu.core import Core
+from controller.spu.first_path import FirstPath
+from controller.spu.live_path import LivePath
+from controller.spu.session import Queued, Session, SessionView
+from controller.spu.teardown import Teardown
+
+
+class Spu:
+    """``handle`` a message, ``tick`` when ``deadline`` has come; both return what to send.
+
+    The machine relies on messages between it and the central point arriving in the order sent, and
+    on every ``InstallWing``, ``RemoveWing`` and ``ReadWing`` being answered.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        config: Configuration,
+        fib: Fib,
+        chassis: Chassis,
+        *,
+        trace: bool = True,
+    ) -> None:
+        """Without ``trace`` no steps are reported; drops and session records always are."""
+        self._core = core = Core(number, config, fib, chassis, trace)
+        self._teardown = Teardown(core)
+        self._live = LivePath(core, self._teardown)
+        self._first = FirstPath(core, self._live, self._teardown)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            PacketIn: self._on_packet_in,
+            CreateSession: self._first.create,
+            Deliver: self._on_deliver,
+            NatGranted: self._first.nat_granted,
+            NatRefused: self._first.nat_refused,
+            NeighborResolved: self._first.neighbor_resolved,
+            InstallAck: self._first.installed,
+            InstallRefused: self._first.refused,
+            PendingExpired: self._first.expired,
+            WingInstalled: self._first.wing_installed,
+            WingRemoved: self._teardown.wing_removed,
+            WingIdle: self._live.wing_idle,
+            WingRead: self._live.wing_read,
+            ClearSession: self._on_clear,
+        }
+
+    @property
+    def number(self) -> int:
+        """Which SPU this is."""
+        return self._core.number
+
+    @property
+    def trace(self) -> bool:
+        """Whether steps are reported; may change at any time."""
+        return self._core.trace
+
+    @trace.setter
+    def trace(self, on: bool) -> None:
+        self._core.trace = on
+
+    def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
+        """Take a message from an NPU, the central point, the neighbour table or the operator."""
+        core = self._core
+        core.now = now
+        core.out = []
+        self._handlers[type(message)](message)
+        return core.out
+
+    def deadline(self) -> Nanoseconds | None:
+        """When ``tick`` is due."""
+        return self._core.timers.next()
+
+    def tick(self, now: Nanoseconds) -> list[Outbound]:
+        """Look at the sessions whose deadline has come."""
+        core = self._core
+        core.now = now
+        core.out = []
+        for session_id in core.timers.due(now):
+            self._live.deadline(core.sessions[session_id])
+        return core.out
+
+    # -- packets ------------------------------------------------------------------------------
+
+    def _on_packet_in(self, message: PacketIn) -> None:
+        """The NPU says which session this is; believe it if the packet says the same."""
+        core = self._core
+        packet = parse(message.frame)
+        if isinstance(packet, Drop):
+            core.drop(packet, None, f"malformed packet of session {message.session_id}")
+            return
+        session = core.sessions.get(message.session_id)
+        key = packet.key(message.token)
+        if session is not None and session.wings[message.direction].key == key:
+            self._live.take(session, Queued(message, packet, message.direction))
+        else:
+            core.to_cp(Redirect(key, core.number, message))
+
+    def _on_deliver(self, message: Deliver) -> None:
+        """The central point says that this flow is ours."""
+        core = self._core
+        flow = message.flow
+        packet = parse(message.packet.frame)
+        if isinstance(packet, Drop):
+            core.drop(packet, flow, "malformed packet")
+            return
+        pending = core.pending.get(flow)
+        if pending is not None:
+            self._first.enqueue(pending, Queued(message.packet, packet, Direction.FORWARD))
+            return
+        session = core.by_key.get(flow)
+        if session is None:
+            # It ended, and the central point hears of that before it gets this packet back; or it
+            # is the answer of a flow whose acknowledgement is still to come.
+            core.to_cp(Redirect(flow, core.number, message.packet, message.session_id))
+            return
+        direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
+        self._live.take(session, Queued(message.packet, packet, direction))
+
+    def _on_clear(self, message: ClearSession) -> None:
+        session = self._core.sessions.get(message.session_id)
+        if session is not None:
+            self._teardown.begin(session, Close.CLEARED)
+
+    # -- what it looks like -------------------------------------------------------------------
+
+    def sessions(self) -> list[SessionView]:
+        """All sessions, oldest first."""
+        return [self._view(session) for session in self._core.sessions.values()]
+
+    def session(self, session_id: int) -> SessionView | None:
+        """One session."""
+        session = self._core.sessions.get(session_id)
+        return None if session is None else self._view(session)
+
+    def _view(self, session: Session) -> SessionView:
+        return SessionView(
+            id=session.id,
+            spu=self._core.number,
+            state=session.state,
+            policy=session.verdict.name,
+            policy_index=session.verdict.index,
+            application=session.service.name,
+            forward=session.wings[0],
+            reverse=session.wings[1],
+            path=session.path,
+            not_express=session.not_express,
+            started=session.started,
+            last_seen=session.last_seen,
+            timeout=session.timeout,
+            tcp="" if session.tcp is None else session.tcp.state.name.lower(),
+            packets=(session.packets[0], session.packets[1]),
+            bytes=(session.bytes[0], session.bytes[1]),
+        )
+
+    def pending_count(self) -> int:
+        """Flows that are being set up."""
+        return len(self._core.pending)
+
+    def policy_hits(self) -> Mapping[int, int]:
+        """Flows decided on, by policy index; -1 is the default policy."""
+        return dict(self._core.hits)
+
+    def clear_policy_hits(self) -> None:
+        """Count policy hits from zero again."""
+        self._core.hits.clear()
+
+    def audit(self) -> list[str]:
+        """What is left, in words: nothing once every session is gone."""
+        core = self._core
+        left = [f"pending {flow}: waits for {p.stage.value}" for flow, p in core.pending.items()]
+        left += [f"session {s.id} {s.state.value}" for s in core.sessions.values()]
+        left += [f"wing {key} of session {s.id}" for key, s in core.by_key.items()]
+        left += [f"timer of session {session_id}" for session_id in core.timers]
+        return left

@@ -1,0 +1,164 @@
+"""A session as bytes, kept beside its wings in the NPUs (P4Runtime ``metadata``).
+
+A controller that comes back reads the tables and knows its sessions again. Version 1, in network
+byte order; addresses are 4 or 16 bytes by the family bit of ``flags``::
+
+    version 1 | flags 1 | session id 4 | spu 1 | protocol 1 | started 8 | timeout 8 | policy index 4
+    forward:  src, dst, sport 2, dport 2, token 2 | ingress npu 2, port 2 |
+              translated src, dst, sport 2, dport 2
+    reverse:  token 2
+    hops:     npu 2, port 2, vlan 2, src mac 6, dst mac 6; forward, then reverse
+    names:    length 1, policy | length 1, application
+
+The reverse wing is the mirror of the forward one and is not spelled out. Both wings carry the same
+record, so either is enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from struct import error as StructError
+
+from controller.flow import FlowKey, Hop, Nanoseconds, Path, Port, Tuple5, Wing
+
+VERSION = 1
+
+_IPV6, _EXPRESS, _NAT = 1, 2, 4
+
+_HEAD = Struct("!BBIBBQQi")
+_KEY = {
+    4: Struct("!4s4sHHHHH4s4sHHH"),
+    16: Struct("!16s16sHHHHH16s16sHHH"),
+}
+_HOPS = Struct("!HHH6s6sHHH6s6s")
+
+
+class RecordError(ValueError):
+    """Bytes that are no record of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What a session is rebuilt from."""
+
+    session_id: int
+    spu: int
+    path: Path
+    forward: Wing
+    reverse: Wing
+    source_nat: bool
+    """The translated source port is a binding at the central point."""
+    policy: str
+    policy_index: int
+    application: str
+    started: Nanoseconds
+    timeout: Nanoseconds
+    """Inactivity, once established."""
+
+
+def encode(record: SessionRecord) -> bytes:
+    """The record's bytes. Names are cut at 255 bytes."""
+    key, out = record.forward.key, record.forward.translated
+    ahead, back = record.forward.hop, record.reverse.hop
+    flags = (
+        (_IPV6 if len(key.src) == 16 else 0)
+        | (_EXPRESS if record.path is Path.EXPRESS else 0)
+        | (_NAT if record.source_nat else 0)
+    )
+    policy, application = record.policy.encode()[:255], record.application.encode()[:255]
+    return b"".join(
+        (
+            _HEAD.pack(
+                VERSION,
+                flags,
+                record.session_id,
+                record.spu,
+                key.protocol,
+                record.started,
+                record.timeout,
+                record.policy_index,
+            ),
+            _KEY[len(key.src)].pack(
+                key.src,
+                key.dst,
+                key.sport,
+                key.dport,
+                key.token,
+                record.forward.ingress.npu,
+                record.forward.ingress.port,
+                out.src,
+                out.dst,
+                out.sport,
+                out.dport,
+                record.reverse.key.token,
+            ),
+            _HOPS.pack(
+                *ahead.port, ahead.vlan, ahead.src_mac, ahead.dst_mac,
+                *back.port, back.vlan, back.src_mac, back.dst_mac,
+            ),
+            bytes((len(policy),)), policy,
+            bytes((len(application),)), application,
+        )
+    )  # fmt: skip
+
+
+def decode(data: bytes) -> SessionRecord:
+    """What ``encode`` wrote; ``RecordError`` if these bytes are something else."""
+    try:
+        return _decode(data)
+    except (StructError, IndexError, UnicodeDecodeError) as error:
+        raise RecordError(f"no session record: {error}") from error
+
+
+def _decode(data: bytes) -> SessionRecord:
+    version, flags, session_id, spu, protocol, started, timeout, index = _HEAD.unpack_from(data)
+    if version != VERSION:
+        raise RecordError(f"session record of version {version}; this program reads {VERSION}")
+    layout = _KEY[16 if flags & _IPV6 else 4]
+    at = _HEAD.size
+    src, dst, sport, dport, token, npu, port, out_src, out_dst, out_sport, out_dport, back_token = (
+        layout.unpack_from(data, at)
+    )
+    at += layout.size
+    hops = _HOPS.unpack_from(data, at)
+    at += _HOPS.size
+    policy, at = _name(data, at)
+    application, at = _name(data, at)
+    if at != len(data):
+        raise RecordError(f"no session record: {len(data) - at} bytes too many")
+    ahead = Hop(Port(hops[0], hops[1]), *hops[2:5])
+    back = Hop(Port(hops[5], hops[6]), *hops[7:10])
+    key = FlowKey(src, dst, sport, dport, protocol, token)
+    translated = Tuple5(out_src, out_dst, out_sport, out_dport, protocol)
+    return SessionRecord(
+        session_id,
+        spu,
+        Path.EXPRESS if flags & _EXPRESS else Path.SPU,
+        *wings(key, Port(npu, port), translated, ahead, back_token, back),
+        bool(flags & _NAT),
+        policy,
+        index,
+        application,
+        started,
+        timeout,
+    )
+
+
+def _name(data: bytes, at: int) -> tuple[str, int]:
+    end = at + 1 + data[at]
+    if end > len(data):
+        raise IndexError("a name is cut off")
+    return data[at + 1 : end].decode(), end
+
+
+def wings(
+    key: FlowKey, ingress: Port, translated: Tuple5, ahead: Hop, back_token: int, back: Hop
+) -> tuple[Wing, Wing]:
+    """Both wings of a session: the reverse one is what answers look like and become."""
+    forward = Wing(key, ingress, translated, ahead)
+    src, dst, sport, dport, protocol = translated
+    answer = FlowKey(dst, src, dport, sport, protocol, back_token)
+    # What the answer becomes is the mirror image of the key.
+    becomes = Tuple5(key.dst, key.src, key.dport, key.sport, protocol)
+    return forward, Wing(answer, ahead.port, becomes, back)

@@ -1,0 +1,210 @@
+"""What an SPU keeps of a flow: while it is being set up, and as a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from controller.config.schema import Interface
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
+from controller.messages import PacketIn
+from controller.packet import Packet
+from controller.reasons import Close, Drop
+from controller.routing.fib import Route
+from controller.spu.express import NotExpress
+from controller.spu.policy import Verdict
+from controller.spu.services import Service
+from controller.spu.tcp import TcpTracker
+
+QUEUE_LIMIT = 16
+"""Packets that may wait behind the first (``pending-sess-queue-length normal``; the figure is
+ours, public documents name none)."""
+
+
+class Queued(NamedTuple):
+    """A packet that waits."""
+
+    message: PacketIn
+    packet: Packet
+    direction: Direction
+
+
+class Stage(Enum):
+    """What a pending flow waits for."""
+
+    DECIDE = "decisions"
+    NAT = "NAT allocation"
+    NEIGHBORS = "next hops"
+    INSTALL = "the central point"
+
+
+class NatBinding(NamedTuple):
+    """A port that the central point granted."""
+
+    address: Address
+    protocol: int
+    port: int
+
+
+class Pending:
+    """A flow on its way to a session; filled in as the decisions fall."""
+
+    __slots__ = (
+        "back",
+        "back_mac",
+        "first",
+        "flow",
+        "ingress",
+        "mac",
+        "nat",
+        "original",
+        "queue",
+        "route",
+        "session_id",
+        "stage",
+        "translated",
+        "verdict",
+        "wings",
+    )
+
+    ingress: Interface
+    """Where the first packet came in."""
+    route: Route
+    """To the destination."""
+    back: Route
+    """To the source."""
+    verdict: Verdict
+    translated: Tuple5
+    """As the packets of the flow leave."""
+    wings: tuple[Wing, Wing]
+
+    def __init__(self, flow: FlowKey, first: Queued) -> None:
+        self.flow = flow
+        self.original = flow.tuple5
+        """As the packets of the flow come."""
+        self.first = first
+        self.queue: list[Queued] = []
+        """Behind the first."""
+        self.stage = Stage.DECIDE
+        self.nat: NatBinding | None = None
+        self.mac: bytes | None = None
+        """Of the next hop to the destination."""
+        self.back_mac: bytes | None = None
+        """Of the next hop to the source."""
+        self.session_id = 0
+
+
+class SessionState(Enum):
+    """State of a session at its SPU."""
+
+    INSTALLING = "Pending"
+    ACTIVE = "Valid"
+    CLOSING = "Invalidated"
+
+
+class Session:
+    """Two wings and all that was decided on them."""
+
+    __slots__ = (
+        "awaiting",
+        "bytes",
+        "cleared",
+        "close",
+        "failure",
+        "id",
+        "installed",
+        "last_seen",
+        "nat",
+        "not_express",
+        "packets",
+        "path",
+        "probe",
+        "queue",
+        "record",
+        "service",
+        "started",
+        "state",
+        "tcp",
+        "timeout",
+        "verdict",
+        "wings",
+    )
+
+    def __init__(
+        self,
+        session_id: int,
+        wings: tuple[Wing, Wing],
+        verdict: Verdict,
+        service: Service,
+        not_express: NotExpress | None,
+        nat: NatBinding | None,
+        now: Nanoseconds,
+    ) -> None:
+        self.id = session_id
+        self.wings = wings
+        """Forward, reverse: indexed by ``Direction``."""
+        self.verdict = verdict
+        self.service = service
+        self.not_express = not_express
+        self.path = Path.EXPRESS if not_express is None else Path.SPU
+        self.nat = nat
+        self.started = now
+        self.last_seen = now
+        """When its SPU last saw a packet of it."""
+        self.timeout = service.timeout
+        """The inactivity time-out in force."""
+        self.state = SessionState.INSTALLING
+        self.tcp: TcpTracker | None = None
+        self.queue: list[Queued] = []
+        self.record = b""
+        """What goes with its wings to the NPUs; empty once they have it."""
+        self.installed = 0
+        """Wings that are, or may be, on their NPU: a bit per direction."""
+        self.packets = [0, 0]
+        self.bytes = [0, 0]
+        """Per direction, only what no NPU entry counted (packets that found none yet); what the
+        entries counted is added when they are removed."""
+        self.probe: dict[Direction, Nanoseconds | None] | None = None
+        """Idle times read so far, while the NPUs are being asked."""
+        self.cleared = False
+        """An operator wants it gone, but it is still being installed."""
+        self.close: Close | None = None
+        self.failure: Drop | None = None
+        """Why it could not be installed."""
+        self.awaiting = 0
+        """Answers to ``RemoveWing`` to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as an operator sees it."""
+
+    id: int
+    spu: int
+    state: SessionState
+    policy: str
+    policy_index: int
+    application: str
+    forward: Wing
+    reverse: Wing
+    path: Path
+    not_express: NotExpress | None
+    """Why it does not ride Express Path."""
+    started: Nanoseconds
+    last_seen: Nanoseconds
+    """When its SPU last saw a packet. Of an Express Path session the NPUs know better."""
+    timeout: Nanoseconds
+    """The inactivity time-out in force; it counts from the last packet."""
+    tcp: str
+    """State of the TCP connection, in lower case; empty for other protocols."""
+    packets: tuple[int, int]
+    """Per direction, only those that no NPU entry counted: add the entries' direct counters."""
+    bytes: tuple[int, int]
+
+    def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
+        """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""
+        silent = now - self.last_seen
+        if idle is not None:
+            silent = min(silent, idle)
+        return max(0, self.timeout - silent)

@@ -1,0 +1,102 @@
+"""The end of a session: wings off the NPUs, then NAT binding and central point, then its record.
+
+Also the way back from an installation that failed: the same, from as far as it got.
+"""
+
+from __future__ import annotations
+
+from controller.flow import Direction
+from controller.messages import (
+    OBSERVER,
+    ReleaseNat,
+    RemoveSession,
+    RemoveWing,
+    SessionClosed,
+    WingRemoved,
+)
+from controller.reasons import Close, Drop
+from controller.spu.core import Core
+from controller.spu.session import Session, SessionState
+
+
+class Teardown:
+    """Ends sessions."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def begin(self, session: Session, reason: Close) -> None:
+        """End a session, unless that is under way. One that is being installed ends when it is.
+
+        The forward wing goes first, so that no new request finds a way that answers no longer
+        have.
+        """
+        if session.state is SessionState.CLOSING:
+            return
+        if session.state is SessionState.INSTALLING and reason is not Close.INSTALL_FAILED:
+            session.cleared = True
+            return
+        core = self._core
+        session.state = SessionState.CLOSING
+        session.close = reason
+        session.probe = None
+        core.timers.cancel(session.id)
+        session.awaiting = session.installed.bit_count()
+        if not session.awaiting:
+            self._finish(session)
+            return
+        for direction in Direction:
+            if not session.installed >> direction & 1:
+                continue
+            wing = session.wings[direction]
+            remove = RemoveWing(session.id, direction, core.number, wing.key)
+            core.send(core.npus[wing.ingress.npu], remove)
+
+    def failed(self, session: Session, error: Drop, npu: int) -> None:
+        """A wing could not be written: roll back, and drop what waits."""
+        core = self._core
+        session.failure = error
+        for _ in session.queue:
+            core.drop(error, session.wings[0].key, f"NPU {npu} did not take a wing")
+        session.queue.clear()
+        self.begin(session, Close.INSTALL_FAILED)
+
+    def wing_removed(self, message: WingRemoved) -> None:
+        """A wing is off its NPU; these are its last counters."""
+        session = self._core.sessions.get(message.session_id)
+        if session is None or session.state is not SessionState.CLOSING:
+            return  # said twice
+        session.packets[message.direction] += message.packets
+        session.bytes[message.direction] += message.bytes
+        session.awaiting -= 1
+        if not session.awaiting:
+            self._finish(session)
+
+    def _finish(self, session: Session) -> None:
+        core = self._core
+        forward, reverse = session.wings
+        del core.sessions[session.id]
+        for wing in session.wings:
+            if core.by_key.get(wing.key) is session:
+                del core.by_key[wing.key]
+        if session.nat is not None:
+            core.to_cp(ReleaseNat(*session.nat))
+        core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
+        assert session.close is not None
+        core.send(
+            OBSERVER,
+            SessionClosed(
+                core.now,
+                session.id,
+                session.close,
+                session.verdict.name,
+                forward,
+                reverse,
+                (session.packets[0], session.packets[1]),
+                (session.bytes[0], session.bytes[1]),
+                core.now - session.started,
+            ),
+        )
+        # Packets that came meanwhile begin anew; the central point hears of the end before them.
+        for queued in session.queue:
+            core.redirect(queued)

@@ -1,0 +1,141 @@
+"""Methods of `packet_in`: extract, lookahead, advance. (`packet_out.emit`: see `checksums`.)"""
+
+from __future__ import annotations
+
+from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler.checked import CallInfo
+from p4embed.compiler.diagnostics import Span
+from p4embed.compiler.elaborate import expressions, lvalues
+from p4embed.compiler.elaborate.context import Context
+from p4embed.compiler.elaborate.values import (
+    ElementPlace,
+    HeaderPlace,
+    NextElement,
+    StackLiteral,
+    StructValue,
+    UnionMember,
+    Unsupported,
+    Value,
+    scalar_type,
+    underlying,
+)
+from p4embed.compiler.types import StackType, StructType, TupleType, Type, width_of
+
+
+def method(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
+    """A call of one of `packet_in`'s methods in a parser."""
+    match info.name:
+        case "extract":
+            _extract(ctx, expr, info)
+            return None
+        case "advance":
+            value = info.arguments[0].value
+            assert value is not None
+            bits = expressions.scalar(ctx, value)
+            ctx.emit(ir.Advance(bits, expr.span))
+            return None
+        case "lookahead":
+            return _lookahead(ctx, ctx.resolve(info.result), expr.span)
+    raise Unsupported(f"'{info.name}' of a packet is not supported on target bmv2", expr.span)
+
+
+def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
+    target = info.arguments[0].value
+    length: ir.Expr | None = None
+    if len(info.arguments) > 1:
+        bits = info.arguments[1].value
+        assert bits is not None
+        length = expressions.scalar(ctx, bits)
+    place: Value
+    if target is None or isinstance(target, ast.DontCare):
+        type_ = underlying(ctx.resolve(info.arguments[0].type))
+        place = ctx.storage.allocate(type_, f"{ctx.scope.path}.skipped", expr.span)
+    else:
+        place = expressions.natural(ctx, target)
+    match place:
+        case HeaderPlace(instance, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            ctx.emit(ir.Extract(instance, False, length, expr.span))
+        case ElementPlace(element, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            _extract_element(ctx, element, length, expr.span)
+        case UnionMember(NextElement(stack), member, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            ctx.emit(ir.Extract(stack.name, True, length, expr.span, member))
+        case NextElement(stack) if stack.kind == "header_stack":
+            header = stack.type.element
+            assert isinstance(header, StructType)
+            _check_varbit(ctx, header, length, expr.span)
+            ctx.emit(ir.Extract(stack.name, True, length, expr.span))
+        case _:
+            raise Unsupported("extracting into this is not supported on target bmv2", expr.span)
+
+
+def _extract_element(
+    ctx: Context, element: ir.StackElement, length: ir.Expr | None, span: Span
+) -> None:
+    """Extract into an element by a variable index: a branch for each; none if out of bounds."""
+    stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
+    type_ = fold.bits_of(element.index)
+    branches: list[tree.Statement] = []
+    for position, member in reversed(list(enumerate(stack.members))):
+        found = fold.compare("==", element.index, fold.const(position, type_))
+        branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]
+    ctx.out.extend(branches)
+
+
+def _check_varbit(ctx: Context, type_: StructType, length: ir.Expr | None, span: Span) -> None:
+    fields = ctx.storage.header_type(type_).fields
+    has_varbit = any(isinstance(f.type, ir.VarBits) for f in fields)
+    if has_varbit and length is None:
+        raise Unsupported(
+            f"header '{type_}' has a varbit field: its length is wanted as second argument",
+            span,
+        )
+    if length is not None and not has_varbit:
+        raise Unsupported(f"header '{type_}' has no varbit field, so it takes no length", span)
+
+
+def _lookahead(ctx: Context, type_: Type, span: Span) -> Value:
+    """`packet.lookahead<T>()`, its parts saved as they are now."""
+    value, _ = _peek(ctx, type_, 0, span)
+    return value
+
+
+def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, int]:
+    scalar = scalar_type(type_)
+    match scalar:
+        case ir.Bits(width):
+            ahead: ir.Expr = ir.Lookahead(offset, ir.Bits(width))
+            if not scalar.signed:
+                return ahead, offset + width
+            return fold.cast(ctx.save(ahead, "lookahead", span), scalar), offset + width
+        case ir.Bool():
+            ahead = ctx.save(ir.Lookahead(offset, ir.BIT1), "lookahead", span)
+            return fold.cast(ahead, ir.BOOL), offset + 1
+    plain = underlying(type_)
+    if isinstance(plain, StackType):
+        elements: list[Value] = []
+        for _ in range(plain.size):
+            value, offset = _peek(ctx, plain.element, offset, span)
+            elements.append(value)
+        return StackLiteral(tuple(elements)), offset
+    if width_of(plain) is None or not isinstance(plain, StructType | TupleType):
+        raise Unsupported(f"lookahead of type '{type_}' is not supported on target bmv2", span)
+    if isinstance(plain, TupleType):
+        parts = [(str(i), e) for i, e in enumerate(plain.elements)]
+    else:
+        parts = [(f.name, f.type) for f in plain.fields]
+    fields: dict[str, Value] = {}
+    for name, part in parts:
+        value, offset = _peek(ctx, part, offset, span)
+        if isinstance(value, ir.Lookahead):
+            value = ctx.save(value, "lookahead", span)
+        fields[name] = value
+    if isinstance(plain, StructType) and plain.is_header:
+        place = ctx.storage.header(plain, f"{ctx.scope.path}.lookahead", span)
+        lvalues.set_valid(ctx, place, span)
+        for name, value in fields.items():
+            lvalues.store(ctx, lvalues.header_field(ctx, place, name, span), value, span)
+        return place, offset
+    return StructValue(fields), offset

@@ -1,0 +1,60 @@
+"""What all parts of the generator share while one program is turned into C."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from p4embed.switch.codegen.names import Names
+from p4embed.switch.codegen.values import MOST_BITS, Unsupported
+from p4embed.switch.program import FieldRef, Program
+
+
+class Context:
+    """The program, its identifiers, and what the runtime has to be told."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names = Names(program)
+        self.wide_bits = 0
+        """Bits that a ``wide`` must hold."""
+
+    def need_wide(self, bits: int) -> None:
+        """A ``wide`` must hold so many bits."""
+        if bits > MOST_BITS:
+            raise Unsupported(f"an expression needs {bits} bits; at most {MOST_BITS} are supported")
+        self.wide_bits = max(self.wide_bits, bits)
+
+    def lvalue(self, ref: FieldRef) -> str:
+        """The C lvalue of a field."""
+        return self.member(self.names.headers[ref.header], ref.header, ref.field)
+
+    def member(self, header_text: str, header: int, field: int) -> str:
+        """A field of a header given as a C lvalue; ``header`` tells the type."""
+        type_ = self.program.headers[header].type
+        return f"{header_text}.{self.names.fields[type_.name][field]}"
+
+    def intrinsic(self, ref: FieldRef | None, text: str) -> list[str]:
+        """A line that stores into one of the fields that simple_switch keeps, if there is one.
+
+        ``text`` is a 64-bit expression; the store cuts it to the field.
+        """
+        if ref is None:
+            return []
+        width = self.program.field(ref).width
+        if width > 64:
+            raise Unsupported(f"{self.program.field(ref).name} has more than 64 bits")
+        mask = "" if width in (8, 16, 32, 64) else f" & 0x{(1 << width) - 1:x}"
+        value = f"({text}){mask}" if mask else text
+        return [f"{self.lvalue(ref)} = {value};"]
+
+
+def walk(item: object) -> Iterator[object]:
+    """All dataclass instances within tuples and dataclasses, outermost first."""
+    if isinstance(item, tuple):
+        for part in item:
+            yield from walk(part)
+    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+        yield item
+        for field in dataclasses.fields(item):
+            yield from walk(getattr(item, field.name))

@@ -1,0 +1,140 @@
+"""Ingress and egress: the graph of tables and conditions as a C function with labels."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from p4embed.switch import program as p
+from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.expressions import Expressions
+from p4embed.switch.codegen.values import Unsupported
+
+
+def function(context: Context, pipeline: p.Pipeline, name: str) -> list[str]:
+    """``control_<name>(p)``."""
+    order = _order(context.program, pipeline)
+    lines = [f"/* control {pipeline.name} */", f"static void control_{name}(struct packet *p)", "{"]
+    for node in order:
+        lines += [f"{_label(context, node)}:;", *_node(context, node)]
+    return [*lines, "done:", "    p->exited = 0;", "}", ""]
+
+
+def _successors(program: p.Program, node: p.Node) -> list[p.Node | None]:
+    match node:
+        case p.TableNode(index):
+            table = program.tables[index]
+            match table.next:
+                case p.ByHit(hit, miss):
+                    return [hit, miss]
+                case p.ByAction(nodes):
+                    return [*nodes, table.next_without_action]
+            assert_never(table.next)
+        case p.BranchNode(index):
+            branch = program.branches[index]
+            return [branch.if_true, branch.if_false]
+        case p.CallNode(index):
+            return [program.calls[index].next]
+    assert_never(node)
+
+
+def _order(program: p.Program, pipeline: p.Pipeline) -> list[p.Node]:
+    """Nodes so that each stands before its successors; refuses a graph with a cycle."""
+    finished: dict[p.Node, bool] = {}
+    result: list[p.Node] = []
+    if pipeline.start is None:
+        return result
+    stack: list[tuple[p.Node, list[p.Node | None]]] = []
+
+    def enter(node: p.Node) -> None:
+        finished[node] = False
+        stack.append((node, list(_successors(program, node))))
+
+    enter(pipeline.start)
+    while stack:
+        node, left = stack[-1]
+        if not left:
+            stack.pop()
+            finished[node] = True
+            result.append(node)
+            continue
+        # The last one first: reversed, the order then follows the program's.
+        following = left.pop()
+        if following is None:
+            continue
+        if following not in finished:
+            enter(following)
+        elif not finished[following]:
+            raise Unsupported(f"control '{pipeline.name}' runs in a circle")
+    return result[::-1]
+
+
+def _label(context: Context, node: p.Node) -> str:
+    names = context.names
+    match node:
+        case p.TableNode(index):
+            return f"table_{names.tables[index]}"
+        case p.BranchNode(index):
+            return f"if_{names.branches[index]}"
+        case p.CallNode(index):
+            return f"call_{names.calls[index]}"
+    assert_never(node)
+
+
+def _goto(context: Context, node: p.Node | None) -> str:
+    return "goto done;" if node is None else f"goto {_label(context, node)};"
+
+
+def _node(context: Context, node: p.Node) -> list[str]:
+    program, names = context.program, context.names
+    exited = "    if (p->exited) goto done;"
+    match node:
+        case p.BranchNode(index):
+            branch = program.branches[index]
+            try:
+                condition = Expressions(context).boolean(branch.condition)
+            except Unsupported as error:
+                raise Unsupported(f"condition '{branch.name}': {error}") from None
+            return [
+                f"    if ({condition}) {_goto(context, branch.if_true)}",
+                f"    {_goto(context, branch.if_false)}",
+            ]
+        case p.CallNode(index):
+            call = program.calls[index]
+            return [
+                f"    action_{names.actions[call.action]}(p);",
+                exited,
+                f"    {_goto(context, call.next)}",
+            ]
+        case p.TableNode(index):
+            return _table(context, index)
+    assert_never(node)
+
+
+def _table(context: Context, index: int) -> list[str]:
+    table = context.program.tables[index]
+    apply = f"apply_{context.names.tables[index]}(p)"
+    exited = "    if (p->exited) goto done;"
+    match table.next:
+        case p.ByHit(hit, miss):
+            return [
+                "    {",
+                f"        int hit = {apply};",
+                f"    {exited}",
+                f"        if (hit) {_goto(context, hit)}",
+                f"        {_goto(context, miss)}",
+                "    }",
+            ]
+        case p.ByAction(nodes):
+            if set(nodes) == {table.next_without_action} or set(nodes) == set():
+                return [
+                    f"    {apply};",
+                    exited,
+                    f"    {_goto(context, table.next_without_action)}",
+                ]
+            lines = ["    {", f"        int action = {apply};", f"    {exited}",
+                     "        switch (action) {"]  # fmt: skip
+            for action, target in zip(table.actions, nodes, strict=True):
+                lines.append(f"        case {action}: {_goto(context, target)}")
+            lines.append(f"        default: {_goto(context, table.next_without_action)}")
+            return [*lines, "        }", "    }"]
+    assert_never(table.next)

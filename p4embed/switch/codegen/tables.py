@@ -1,0 +1,164 @@
+"""Tables: a function that applies each, and the definitions that the runtime reads."""
+
+from __future__ import annotations
+
+from p4embed.switch import program as p
+from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.values import Unsupported, c_type
+
+
+def match_name(table: p.Table) -> str:
+    """Which of the runtime's lookups a table uses."""
+    if table.prioritized:
+        return "WP_RANGE" if any(f.match is p.MatchKind.RANGE for f in table.key) else "WP_TERNARY"
+    return "WP_LPM" if table.masked else "WP_EXACT"
+
+
+def function(context: Context, index: int) -> list[str]:
+    """``apply_<name>(p)``: looks up, runs the action.
+
+    Returns what the control goes on by: whether it hit, or the action's id (-1: none).
+    """
+    program, names = context.program, context.names
+    table = program.tables[index]
+    if table.implementation is not p.Implementation.SIMPLE:
+        raise Unsupported(f"table '{table.name}': action profiles and selectors")
+    lines = [
+        f"/* table {table.name} */",
+        f"static int apply_{names.tables[index]}(struct packet *p)",
+        "{",
+        f"    const struct wp_table *table = &p->run->engine->tables[{index}];",
+        "    struct wp_entry *entry = NULL;",
+        *_lookup(context, table),
+        "    int action = table->default_action;",
+        "    const uint8_t *params = table->default_params;",
+        "    if (entry) {",
+        "        wp_hit(entry, p->run->now_ns, p->ingress_length);",
+        "        action = entry->action;",
+        "        params = wp_entry_params(table, entry);",
+        *_direct_meter(context, table),
+        "    }",
+        "    (void)params;",
+        "    switch (action) {",
+    ]
+    for action_id in table.actions:
+        action = program.actions_by_id[action_id]
+        lines.append(f"    case {action_id}: {_call(context, action)}")
+    result = "entry != NULL" if isinstance(table.next, p.ByHit) else "action"
+    return [*lines, "    }", f"    return {result};", "}", ""]
+
+
+def _lookup(context: Context, table: p.Table) -> list[str]:
+    if not table.key:
+        return []
+    lines = [f"    uint8_t key[{table.key_size}];"]
+    at = 0
+    for part in table.key:
+        place = f"key + {at}" if at else "key"
+        lines.append(
+            f"    {_store(place, part.size, _key_text(context, part), part.width)}"
+            f" /* {part.name} */"
+        )
+        at += part.size
+    call = {
+        "WP_EXACT": f"wp_lookup_exact(table, key, {table.key_size})",
+        "WP_LPM": "wp_lookup_lpm(table, key)",
+    }.get(match_name(table), "wp_lookup_ordered(table, key)")
+    return [*lines, f"    entry = {call};"]
+
+
+def _store(place: str, size: int, text: str, width: int) -> str:
+    if width > 128:
+        return f"wide_store({place}, {size}, {text});"
+    call = "wp_store128" if size > 8 else "wp_store"
+    return f"{call}({place}, {size}, {text});"
+
+
+def _key_text(context: Context, part: p.KeyField) -> str:
+    """A field of the key; fields of an invalid header count as 0."""
+    full = (1 << part.width) - 1
+    if isinstance(part.source, p.ValidBit):
+        text = f"{context.names.headers[part.source.header]}.valid"
+        return text if part.mask & 1 else "0"
+    header = context.program.headers[part.source.header]
+    text = context.lvalue(part.source)
+    if part.mask & full != full:
+        if part.width > 64:
+            raise Unsupported(f"key '{part.name}': a static mask on more than 64 bits")
+        text = f"({text} & 0x{part.mask:x})"
+    if header.metadata:
+        return text
+    zero = "(wide){{0}}" if part.width > 128 else "0"
+    return f"{context.names.headers[part.source.header]}.valid ? {text} : {zero}"
+
+
+def _direct_meter(context: Context, table: p.Table) -> list[str]:
+    if table.meter is None:
+        return []
+    # Not configurable yet: every packet is green.
+    target = context.program.meters[table.meter].target
+    return [f"        {line}" for line in context.intrinsic(target, "0")]
+
+
+def _call(context: Context, action: p.Action) -> str:
+    arguments, at = [], 0
+    for param in action.params:
+        size = p.byte_width(param.width)
+        place = f"params + {at}" if at else "params"
+        if param.width > 128:
+            context.need_wide(param.width + 1)
+            arguments.append(f", wide_load({place}, {size})")
+        elif size > 8:
+            arguments.append(f", wp_load128({place}, {size})")
+        else:
+            arguments.append(f", ({c_type(param.width)})wp_load({place}, {size})")
+        at += size
+    return f"action_{context.names.actions[action.id]}(p{''.join(arguments)}); break;"
+
+
+def definitions(context: Context) -> list[str]:
+    """The table definitions."""
+    lines: list[str] = []
+    rows: list[str] = []
+    for table, name in zip(context.program.tables, context.names.tables, strict=True):
+        ranges, at = [], 0
+        for part in table.key:
+            if part.match is p.MatchKind.RANGE:
+                ranges.append(f"{{{at}, {part.size}}}")
+            at += part.size
+        if ranges:
+            lines.append(
+                f"static const struct wp_range_field ranges_{name}[] = {{{', '.join(ranges)}}};"
+            )
+        default = table.default
+        params = b"" if default is None else default.params
+        if params:
+            literal = ", ".join(str(byte) for byte in params)
+            lines.append(f"static const uint8_t default_{name}[] = {{{literal}}};")
+        most = max((context.program.actions_by_id[a].params_size for a in table.actions), default=0)
+        rows += [
+            "    {",
+            f'        .name = "{_quoted(table.name)}",',
+            f"        .match = {match_name(table)},",
+            f"        .key_bytes = {table.key_size},",
+            f"        .params_bytes = {most},",
+            f"        .size = {table.size},",
+            f"        .range_fields = {len(ranges)},",
+            f"        .ranges = {f'ranges_{name}' if ranges else 'NULL'},",
+            f"        .default_action = {-1 if default is None else default.action},",
+            f"        .default_bytes = {len(params)},",
+            f"        .default_params = {f'default_{name}' if params else 'no_params'},",
+            "    },",
+        ]
+    return [
+        "static const uint8_t no_params[] = {0};",
+        *lines,
+        "static const struct wp_table_def tables[] = {",
+        *(rows or ["    {0},"]),
+        "};",
+        "",
+    ]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,195 @@
+"""The native data plane: a C thread that forwards, and two Python threads that listen.
+
+One of those waits for frames to the CPU port, the other sweeps for idle entries: all of them every
+0.1 s while they are few, and every second when they are many, a slice at a time.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import errno
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from p4embed.switch.dataplane import Listener, Options, PortError
+from p4embed.switch.engine import IdleEntry
+from p4embed.switch.native.binding import END, LENGTH, NO_CPU_PORT, PortCounts, runtime
+from p4embed.switch.native.build import NativeError
+from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
+from p4embed.switch.program import Program
+
+log = logging.getLogger("p4embed.switch")
+
+IDLE_INTERVAL = 0.1
+"""Seconds between slices of the sweep for idle entries."""
+_SLICES = 10
+"""Slices of a sweep over tables too large for one."""
+_FETCH_ROOM = 1 << 20
+"""Bytes of frames for the controller that one call brings; more than the longest frame."""
+
+
+class NativeDataplane:
+    """A ``Dataplane`` on the native engine."""
+
+    def __init__(self, options: Options) -> None:
+        """``NativeError`` if the runtime cannot be built."""
+        self._options = options
+        self._c = runtime()
+        cpu_port = NO_CPU_PORT if options.cpu_port is None else options.cpu_port
+        self._handle: int | None = self._c.wp_dataplane_open(cpu_port)
+        if self._handle is None:
+            raise NativeError("no memory for the data plane")
+        self._engine: NativeEngine | None = None
+        self._cursors: dict[int, int] = {}
+        self._listener: Listener | None = None
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    @property
+    def engine(self) -> NativeEngine:
+        """The state of the loaded program."""
+        if self._engine is None:
+            raise RuntimeError("no program is loaded")
+        return self._engine
+
+    def check(self, program: Program) -> None:
+        """``NativeError`` where the program uses what the native executor does not have."""
+        generated(program)
+
+    def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
+        """Compile the program if it is not cached, and run it from now on."""
+        engine = NativeEngine(program, self._options.drop_port)
+        with self._lock:
+            old, self._engine = self._engine, engine
+            self._cursors = {
+                index: 0 for index, table in enumerate(program.tables) if table.support_timeout
+            }
+            if not self._stopping.is_set():
+                self._check(self._c.wp_dataplane_use(self._handle, engine.handle))
+        if old is not None:
+            old.close()
+
+    @staticmethod
+    def _check(error: int) -> None:
+        if error:
+            raise RuntimeError(f"the data thread cannot run: {os.strerror(error)}")
+
+    def start(self, ports: Mapping[int, str], listener: Listener) -> None:
+        """Attach all interfaces, or none."""
+        self._listener = listener
+        attached: list[int] = []
+        try:
+            for port, name in ports.items():
+                self._attach(port, name)
+                attached.append(port)
+        except PortError:
+            for port in attached:
+                self._c.wp_dataplane_detach(self._handle, port)
+            raise
+        for target, name in ((self._listen, "packets in"), (self._sweep, "idle sweep")):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _attach(self, port: int, name: str) -> None:
+        error = self._c.wp_dataplane_attach(
+            self._handle, port, name.encode(), (self._options.pcap_directory or "").encode()
+        )
+        match error:
+            case 0:
+                return
+            case errno.ENODEV:
+                reason = "does not exist; create it, or name another with -i"
+                reason += f" {port}@<interface>"
+            case errno.EPERM | errno.EACCES:
+                reason = "needs root (CAP_NET_RAW) to be opened; use sudo"
+            case errno.ERANGE:
+                reason = "cannot be attached: port numbers of the native executor end at 511"
+            case _:
+                reason = f"cannot be opened: {os.strerror(error)}"
+        raise PortError(f"interface '{name}' of port {port} {reason}")
+
+    def packet_out(self, frames: Sequence[bytes]) -> None:
+        """Run frames through the program now; they have left when this returns."""
+        with self._lock:
+            if self._stopping.is_set() or self._options.cpu_port is None:
+                return
+            batch = b"".join(part for f in frames for part in (LENGTH.pack(len(f)), f))
+            self._c.wp_dataplane_inject(self._handle, batch, len(frames))
+
+    def counts(self, port: int) -> PortCounts | None:
+        """What passed a port and what was lost there; ``None`` if nothing is attached."""
+        counts = PortCounts()
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            found = self._c.wp_dataplane_counts(self._handle, port, c.byref(counts))
+        return counts if found else None
+
+    def stop(self) -> None:
+        """Stop and detach."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            self._stopping.set()
+            self._check(self._c.wp_dataplane_use(self._handle, None))
+            self._c.wp_dataplane_end_fetch(self._handle)
+        for thread in self._threads:
+            thread.join()
+        lost = self._c.wp_dataplane_cpu_lost(self._handle)
+        if lost:
+            log.warning("%d frames for the controller were lost: it took them too slowly", lost)
+        self._c.wp_dataplane_close(self._handle)
+        self._handle = None
+        if self._engine is not None:
+            self._engine.close()
+
+    # -- listening threads --------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        assert self._listener is not None
+        buffer = c.create_string_buffer(_FETCH_ROOM)
+        while used := self._c.wp_dataplane_fetch(self._handle, buffer, _FETCH_ROOM):
+            raw, at = c.string_at(buffer, used), 0
+            frames: list[bytes] = []
+            while at < used:
+                (length,) = LENGTH.unpack_from(raw, at)
+                at += LENGTH.size
+                frames.append(raw[at : at + length])
+                at += length
+            self._listener.packets_in(frames)
+
+    def _sweep(self) -> None:
+        assert self._listener is not None
+        while not self._stopping.wait(IDLE_INTERVAL):
+            with self._lock:
+                engine, cursors = self._engine, dict(self._cursors)
+            if engine is None:
+                continue
+            found: list[IdleEntry] = []
+            try:
+                for table, cursor in cursors.items():
+                    cursors[table] = _slice(engine, table, cursor, found)
+            except RuntimeError:  # closed meanwhile: another program was loaded
+                continue
+            with self._lock:
+                if engine is self._engine:
+                    self._cursors = cursors
+            if found:
+                self._listener.idle(found)
+
+
+def _slice(engine: NativeEngine, table: int, cursor: int, found: list[IdleEntry]) -> int:
+    """Sweep a tenth of a table, or all of it if that is little; where to go on."""
+    left = max(engine.entry_count(table) // _SLICES, _SLICES * SWEEP)
+    now_ns = time.monotonic_ns()
+    while left > 0:
+        cursor = engine.sweep(table, now_ns, cursor, SWEEP, found)
+        left -= SWEEP
+        if cursor == END:
+            return 0
+    return cursor

@@ -1,0 +1,148 @@
+#include "engine.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+static uint64_t scramble(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoch_ns,
+                                 uint64_t seed, uint32_t drop_port)
+{
+    struct wp_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->program = program;
+    e->epoch_ns = epoch_ns;
+    e->drop_port = drop_port;
+    pthread_mutex_init(&e->gate, NULL);
+    pthread_mutex_init(&e->state, NULL);
+    e->random[0] = scramble(&seed);
+    e->random[1] = scramble(&seed) | 1;
+    if (getrandom(&e->secret, sizeof e->secret, 0) != sizeof e->secret)
+        for (int i = 0; i < 4; i++)
+            e->secret.word[i] = scramble(&seed);
+    e->tables = calloc(program->table_count + 1, sizeof *e->tables);
+    e->counters = calloc(program->counter_count + 1, sizeof *e->counters);
+    e->registers = calloc(program->register_count + 1, sizeof *e->registers);
+    e->replicas[0] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
+    e->replicas[1] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
+    if (!e->tables || !e->counters || !e->registers || !e->replicas[0] || !e->replicas[1])
+        goto failed;
+    for (uint32_t i = 0; i < program->table_count; i++)
+        if (wp_table_init(&e->tables[i], &program->tables[i], &e->secret))
+            goto failed;
+    for (uint32_t i = 0; i < program->counter_count; i++)
+        if (!(e->counters[i] = calloc(program->counters[i].size + 1, sizeof **e->counters)))
+            goto failed;
+    for (uint32_t i = 0; i < program->register_count; i++) {
+        const struct wp_register_def *def = &program->registers[i];
+        if (!(e->registers[i] = calloc((size_t)def->size + 1, 8 * def->limbs)))
+            goto failed;
+    }
+    return e;
+failed:
+    wp_engine_close(e);
+    return NULL;
+}
+
+void wp_engine_close(struct wp_engine *e)
+{
+    const struct wp_program *program = e->program;
+    for (uint32_t i = 0; e->tables && i < program->table_count; i++)
+        if (e->tables[i].def)
+            wp_table_free(&e->tables[i]);
+    for (uint32_t i = 0; e->counters && i < program->counter_count; i++)
+        free(e->counters[i]);
+    for (uint32_t i = 0; e->registers && i < program->register_count; i++)
+        free(e->registers[i]);
+    for (int kind = 0; kind < 2; kind++) {
+        for (uint32_t i = 0; e->replicas[kind] && i < WP_REPLICATION_IDS; i++)
+            free(e->replicas[kind][i]);
+        free(e->replicas[kind]);
+    }
+    free(e->tables);
+    free(e->counters);
+    free(e->registers);
+    pthread_mutex_destroy(&e->gate);
+    pthread_mutex_destroy(&e->state);
+    free(e);
+}
+
+int wp_run_open(struct wp_run *run, struct wp_engine *e)
+{
+    *run = (struct wp_run){.engine = e, .output_room = 64};
+    run->outputs = malloc(run->output_room * sizeof *run->outputs);
+    run->scratch = malloc(WP_SCRATCH);
+    return run->outputs && run->scratch ? 0 : -1;
+}
+
+void wp_run_close(struct wp_run *run)
+{
+    for (uint32_t i = 0; i < run->spare_count; i++)
+        free(run->spares[i]);
+    free(run->spares);
+    free(run->outputs);
+    free(run->scratch);
+    free(run->queues);
+    *run = (struct wp_run){0};
+}
+
+void wp_run_reset(struct wp_run *run)
+{
+    run->output_count = 0;
+    run->spare_used = 0;
+}
+
+void wp_send(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length)
+{
+    if (run->output_count == run->output_room) {
+        struct wp_output *more =
+            realloc(run->outputs, 2 * run->output_room * sizeof *run->outputs);
+        if (!more) {
+            run->lost++;
+            return;
+        }
+        run->outputs = more;
+        run->output_room *= 2;
+    }
+    run->outputs[run->output_count++] = (struct wp_output){frame, length, port};
+}
+
+uint8_t *wp_spare(struct wp_run *run, uint32_t length)
+{
+    uint32_t headroom = run->engine->program->headroom;
+    if (length > WP_SPARE_MAX)
+        return NULL;
+    if (run->spare_used == run->spare_count) {
+        if (run->spare_count == run->spare_room) {
+            uint32_t room = run->spare_room ? 2 * run->spare_room : 16;
+            uint8_t **more = realloc(run->spares, room * sizeof *more);
+            if (!more)
+                return NULL;
+            run->spares = more;
+            run->spare_room = room;
+        }
+        uint8_t *spare = malloc(headroom + WP_SPARE_MAX);
+        if (!spare)
+            return NULL;
+        run->spares[run->spare_count++] = spare;
+    }
+    return run->spares[run->spare_used++] + headroom;
+}
+
+uint64_t wp_random(struct wp_engine *e, uint64_t low, uint64_t high)
+{
+    uint64_t x = e->random[0], y = e->random[1];
+    e->random[0] = y;
+    x ^= x << 23;
+    x ^= x >> 17 ^ y ^ y >> 26;
+    e->random[1] = x;
+    uint64_t span = high - low + 1;
+    return span ? low + (uint64_t)((u128)(x + y) * span >> 64) : x + y;
+}

@@ -1,0 +1,78 @@
+#include "mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int wp_mailbox_open(struct wp_mailbox *box)
+{
+    memset(box, 0, sizeof *box);
+    pthread_mutex_init(&box->lock, NULL);
+    pthread_cond_init(&box->filled, NULL);
+    box->room = malloc(WP_MAILBOX_BYTES);
+    return box->room ? 0 : -1;
+}
+
+void wp_mailbox_free(struct wp_mailbox *box)
+{
+    free(box->room);
+    pthread_mutex_destroy(&box->lock);
+    pthread_cond_destroy(&box->filled);
+}
+
+static void copy_in(struct wp_mailbox *box, const void *from, uint32_t n)
+{
+    uint32_t at = (uint32_t)(box->written % WP_MAILBOX_BYTES);
+    uint32_t first = n < WP_MAILBOX_BYTES - at ? n : WP_MAILBOX_BYTES - at;
+    memcpy(box->room + at, from, first);
+    memcpy(box->room, (const uint8_t *)from + first, n - first);
+    box->written += n;
+}
+
+static void copy_out(const struct wp_mailbox *box, uint64_t position, void *to, uint32_t n)
+{
+    uint32_t at = (uint32_t)(position % WP_MAILBOX_BYTES);
+    uint32_t first = n < WP_MAILBOX_BYTES - at ? n : WP_MAILBOX_BYTES - at;
+    memcpy(to, box->room + at, first);
+    memcpy((uint8_t *)to + first, box->room, n - first);
+}
+
+void wp_mailbox_put(struct wp_mailbox *box, const uint8_t *frame, uint32_t length)
+{
+    pthread_mutex_lock(&box->lock);
+    if (WP_MAILBOX_BYTES - (box->written - box->read) < length + sizeof length) {
+        box->lost++;
+    } else {
+        copy_in(box, &length, sizeof length);
+        copy_in(box, frame, length);
+        box->frames++;
+    }
+    pthread_mutex_unlock(&box->lock);
+}
+
+void wp_mailbox_wake(struct wp_mailbox *box) { pthread_cond_signal(&box->filled); }
+
+uint32_t wp_mailbox_take(struct wp_mailbox *box, uint8_t *to, uint32_t room)
+{
+    uint32_t used = 0, length;
+    pthread_mutex_lock(&box->lock);
+    while (box->read == box->written && !box->closed)
+        pthread_cond_wait(&box->filled, &box->lock);
+    while (box->read < box->written && !box->closed) {
+        copy_out(box, box->read, &length, sizeof length);
+        if (sizeof length + length > room - used)
+            break;
+        copy_out(box, box->read, to + used, (uint32_t)sizeof length + length);
+        box->read += sizeof length + length;
+        used += (uint32_t)sizeof length + length;
+    }
+    pthread_mutex_unlock(&box->lock);
+    return used;
+}
+
+void wp_mailbox_close(struct wp_mailbox *box)
+{
+    pthread_mutex_lock(&box->lock);
+    box->closed = 1;
+    pthread_cond_broadcast(&box->filled);
+    pthread_mutex_unlock(&box->lock);
+}

@@ -1,0 +1,240 @@
+"""The P4Runtime service: each RPC checks who asks, takes the lock, and hands over to its module.
+
+One lock serializes Write, Read and pipeline changes, which makes them strictly serializable as the
+specification demands; it is not held while packets move.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import grpc
+from finsy.proto import U128, p4r, p4r_grpc
+from google.protobuf.message import DecodeError
+
+from p4embed.switch.dataplane import Dataplane
+from p4embed.switch.p4runtime.arbitration import Arbiter, Notice
+from p4embed.switch.p4runtime.errors import (
+    BatchError,
+    Code,
+    P4RuntimeError,
+    abort,
+    denied,
+    internal,
+    invalid,
+)
+from p4embed.switch.p4runtime.pipeline import Pipeline
+from p4embed.switch.p4runtime.read import Reader
+from p4embed.switch.p4runtime.replication import Replication
+from p4embed.switch.p4runtime.stream import (
+    Stream,
+    Streams,
+    packet_out_error,
+    unsupported,
+)
+from p4embed.switch.p4runtime.write import Writer
+
+log = logging.getLogger("p4embed.switch")
+
+_COMMIT = p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT
+
+API_VERSION = "1.4.1"
+"""P4Runtime version that ``Capabilities`` reports."""
+
+
+class Service(p4r_grpc.P4RuntimeServicer):
+    """P4Runtime for one device."""
+
+    def __init__(self, device_id: int, dataplane: Dataplane) -> None:
+        self.pipeline = Pipeline(dataplane)
+        self._dataplane = dataplane
+        self.streams = Streams()
+        """The listener that the data plane is to be started with."""
+        self._arbiter = Arbiter(device_id)
+        self._arbitration = threading.Lock()
+        self._state = threading.RLock()
+        self._replication = Replication()
+
+    # -- unary RPCs ---------------------------------------------------------------------------
+
+    def Write(self, request: p4r.WriteRequest, context: grpc.ServicerContext) -> p4r.WriteResponse:
+        """See ``write.py``."""
+        try:
+            self._check_primary(request)
+            with self._state:
+                loaded = self.pipeline.loaded
+                Writer(loaded.translator, self.pipeline.engine, self._replication).write(request)
+        except (P4RuntimeError, BatchError) as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+        return p4r.WriteResponse()
+
+    def write_message(self, message: bytes, context: grpc.ServicerContext) -> p4r.WriteResponse:
+        """``Write`` of a message that is still as it came: in bulk if it can be."""
+        bulk = self.pipeline.bulk
+        understood = None if bulk is None else bulk.parse(message)
+        if bulk is None or understood is None:
+            return self.Write(self._parsed(message, context), context)
+        try:
+            with self._arbitration:
+                self._arbiter.check_primary(understood.device_id, "", understood.election_id)
+            with self._state:
+                if bulk is self.pipeline.bulk:
+                    bulk.write(understood, message)
+                    return p4r.WriteResponse()
+        except (P4RuntimeError, BatchError) as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+        # Another program was loaded meanwhile, which it has to be understood for.
+        return self.Write(self._parsed(message, context), context)
+
+    @staticmethod
+    def _parsed(message: bytes, context: grpc.ServicerContext) -> p4r.WriteRequest:
+        try:
+            return p4r.WriteRequest.FromString(message)
+        except DecodeError:
+            abort(context, invalid("not a WriteRequest"))
+
+    def Read(
+        self, request: p4r.ReadRequest, context: grpc.ServicerContext
+    ) -> Iterator[p4r.ReadResponse]:
+        """See ``read.py``."""
+        try:
+            self._arbiter.check_device(request.device_id)
+            failure: BatchError | None = None
+            responses: list[p4r.ReadResponse] = []
+            with self._state:
+                loaded = self.pipeline.loaded
+                reader = Reader(loaded.translator, self.pipeline.engine, self._replication)
+                try:
+                    for response in reader.read(request):
+                        responses.append(response)  # kept when a later query fails
+                except BatchError as error:
+                    failure = error
+            # Sent without the lock: a slow reader must not keep others from writing.
+            yield from responses
+            if failure is not None:
+                raise failure
+        except (P4RuntimeError, BatchError) as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+
+    def SetForwardingPipelineConfig(
+        self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
+    ) -> p4r.SetForwardingPipelineConfigResponse:
+        """See ``pipeline.py``."""
+        try:
+            self._check_primary(request)
+            with self._state:
+                before = self.pipeline.translator
+                self.pipeline.set(request)
+                if self.pipeline.translator is not before and request.action == _COMMIT:
+                    self._replication = Replication()
+        except P4RuntimeError as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+        return p4r.SetForwardingPipelineConfigResponse()
+
+    def GetForwardingPipelineConfig(
+        self, request: p4r.GetForwardingPipelineConfigRequest, context: grpc.ServicerContext
+    ) -> p4r.GetForwardingPipelineConfigResponse:
+        """See ``pipeline.py``."""
+        try:
+            self._arbiter.check_device(request.device_id)
+            with self._state:
+                return self.pipeline.get(request.response_type)
+        except P4RuntimeError as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+
+    def Capabilities(
+        self,
+        request: p4r.CapabilitiesRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,  # noqa: ARG002
+    ) -> p4r.CapabilitiesResponse:
+        """The version of P4Runtime that is served."""
+        return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
+
+    def _check_primary(
+        self, request: p4r.WriteRequest | p4r.SetForwardingPipelineConfigRequest
+    ) -> None:
+        election_id = U128.decode(request.election_id) if request.HasField("election_id") else None
+        with self._arbitration:
+            self._arbiter.check_primary(request.device_id, request.role, election_id)
+
+    # -- stream -------------------------------------------------------------------------------
+
+    def StreamChannel(
+        self,
+        request_iterator: Iterator[p4r.StreamMessageRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[p4r.StreamMessageResponse]:
+        """Arbitration, packets and notices of one controller."""
+        stream = Stream(context.peer())
+        if not context.add_callback(stream.end):
+            return
+        threading.Thread(
+            target=self._receive,
+            args=(stream, request_iterator),
+            name=f"stream {stream.peer}",
+            daemon=True,
+        ).start()
+        try:
+            yield from stream.messages(self.pipeline, self._state)
+        except P4RuntimeError as error:
+            abort(context, error)
+        finally:
+            with self._arbitration:
+                self._tell(self._arbiter.leave(stream))
+
+    def _receive(self, stream: Stream, requests: Iterator[p4r.StreamMessageRequest]) -> None:
+        """What a controller sends, until it ends the stream."""
+        try:
+            for request in requests:
+                self._received(stream, request)
+            stream.end()
+        except P4RuntimeError as error:
+            stream.end(error)
+        except grpc.RpcError:
+            stream.end()  # the connection broke
+        except Exception as error:
+            # A broken connection reaches a server as an exception of no type of its own.
+            stream.end(None if type(error) is Exception else internal(error))
+
+    def _received(self, stream: Stream, request: p4r.StreamMessageRequest) -> None:
+        kind = request.WhichOneof("update")
+        match kind:
+            case "packet":
+                self._packet_out(stream, request.packet)
+            case "arbitration":
+                with self._arbitration:
+                    self._tell(self._arbiter.update(stream, request.arbitration))
+            case None:
+                raise invalid("empty stream message; expected arbitration or packet")
+            case _:
+                stream.send(unsupported(kind))
+
+    def _tell(self, notices: list[Notice]) -> None:
+        primaries = [s for s in self._arbiter.primaries() if isinstance(s, Stream)]
+        self.streams.set_primaries(primaries)
+        for client, message in notices:
+            assert isinstance(client, Stream)
+            client.send(p4r.StreamMessageResponse(arbitration=message))
+
+    def _packet_out(self, stream: Stream, packet: p4r.PacketOut) -> None:
+        try:
+            if not self._arbiter.is_primary(stream):
+                raise denied("only the primary may send packets")
+            translator = self.pipeline.translator
+            if translator is None:
+                raise P4RuntimeError(Code.FAILED_PRECONDITION, "no forwarding pipeline config")
+            self._dataplane.packet_out([translator.packet_out.pack(packet)])
+        except P4RuntimeError as error:
+            stream.send(packet_out_error(error, packet))

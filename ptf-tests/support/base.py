@@ -1,0 +1,343 @@
+"""The base of every case: one NPU with its interfaces, and what may be asked of it.
+
+    port 1    untagged  zone 1 (trust)    token 6
+    port 2    untagged  zone 2 (untrust)  token 7
+    port 3    VLAN 30   zone 3 (dmz)      token 8
+    port 4    no interface
+    port 200  fabric link to another NPU
+
+Every case says what it expects in full: which frames leave, what the controller gets, and
+how every counter of drops, punts and screens changes. Whatever happens besides is a failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ptf
+from ptf import testutils
+from ptf.base_tests import BaseTest
+
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
+from support.client import Client, PacketIn
+from support.names import Names, Value
+from support.packets import NEXT_HOP_MAC, address, link, mac
+
+ARRIVES = 5.0
+"""Seconds within which a frame comes or a counter moves; only a failure waits so long."""
+QUIET = 0.05
+"""Seconds of silence after everything expected has come."""
+
+FABRIC_PORT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A configured interface of the NPU under test."""
+
+    port: int
+    vlan: int
+    zone: int
+    token: int
+    mac: str
+
+
+TRUST = Interface(port=1, vlan=0, zone=1, token=6, mac="02:00:00:00:00:01")
+UNTRUST = Interface(port=2, vlan=0, zone=2, token=7, mac="02:00:00:00:00:02")
+DMZ = Interface(port=3, vlan=30, zone=3, token=8, mac="02:00:00:00:00:03")
+INTERFACES = (TRUST, UNTRUST, DMZ)
+UNCONFIGURED_PORT = 4
+
+Counts = dict[str, dict[int, int]]
+
+
+class NpuTest(BaseTest):  # type: ignore[misc]
+    """A switch with empty session tables and no screens, and counters as they stood."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.dataplane = ptf.dataplane_instance
+        self.dataplane.flush()
+        names = Names(Path(testutils.test_param_get("p4info")))
+        self.client = Client(testutils.test_param_get("address"), names)
+        self.addCleanup(self.client.close)
+        for table in ("session_v4", "session_v6", "ingress_interface", "egress_interface"):
+            self.client.clear(table)
+        for interface in INTERFACES:
+            self.set_interface(interface)
+        self._before = self._counters()
+
+    # -- configuration
+
+    def set_interface(self, interface: Interface) -> None:
+        """Create an interface without screens, both directions."""
+        self.client.insert(
+            "ingress_interface",
+            {"port": interface.port, "vlan": interface.vlan},
+            "set_ingress_interface",
+            {
+                "token": interface.token,
+                "zone": interface.zone,
+                "mac": mac(interface.mac),
+                "screens": 0,
+                "alarm_only": 0,
+            },
+        )
+        self.client.insert(
+            "egress_interface",
+            {"port": interface.port, "vlan": interface.vlan},
+            "set_egress_interface",
+            {"zone": interface.zone, "screens": 0, "alarm_only": 0},
+        )
+
+    def ingress_screens(
+        self, interface: Interface, *screens: Drop, alarm_only: tuple[Drop, ...] = ()
+    ) -> None:
+        """Switch screens on for what arrives by an interface."""
+        self.client.modify(
+            "ingress_interface",
+            {"port": interface.port, "vlan": interface.vlan},
+            "set_ingress_interface",
+            {
+                "token": interface.token,
+                "zone": interface.zone,
+                "mac": mac(interface.mac),
+                "screens": profile(*screens),
+                "alarm_only": profile(*alarm_only),
+            },
+        )
+
+    def egress_screens(
+        self, interface: Interface, *screens: Drop, alarm_only: tuple[Drop, ...] = ()
+    ) -> None:
+        """Switch screens on for what leaves by an interface."""
+        self.client.modify(
+            "egress_interface",
+            {"port": interface.port, "vlan": interface.vlan},
+            "set_egress_interface",
+            {
+                "zone": interface.zone,
+                "screens": profile(*screens),
+                "alarm_only": profile(*alarm_only),
+            },
+        )
+
+    def to_spu(self, key: dict[str, Value], session: Session, *, idle_ns: int = 0) -> None:
+        """Install a wing of a normal session."""
+        self.client.insert(session_table(key), key, "to_spu", session.params(), idle_ns=idle_ns)
+
+    def express_v4(
+        self,
+        key: dict[str, Value],
+        session: Session,
+        translated: dict[str, Value],
+        interface: Interface,
+        *,
+        port: int | None = None,
+        remote_port: int = 0,
+        idle_ns: int = 0,
+    ) -> None:
+        """Install an IPv4 wing on Express Path: out of an interface, or another port to it."""
+        params = {name: translated[name] for name in ("src_addr", "dst_addr")}
+        params |= {name: translated[name] for name in ("src_port", "dst_port")}
+        params |= session.params() | hop(interface, port, remote_port)
+        self.client.insert("session_v4", key, "express_v4", params, idle_ns=idle_ns)
+
+    def express_v6(
+        self,
+        key: dict[str, Value],
+        session: Session,
+        interface: Interface,
+        *,
+        port: int | None = None,
+        remote_port: int = 0,
+    ) -> None:
+        """Install an IPv6 wing on Express Path."""
+        params = session.params() | hop(interface, port, remote_port)
+        self.client.insert("session_v6", key, "express_v6", params)
+
+    # -- what is done to the NPU
+
+    def send(self, port: int, frame: bytes) -> None:
+        """A frame arrives on a port."""
+        testutils.send_packet(self, port, frame)
+
+    def packet_out(self, frame: bytes, port: int, send: Send) -> None:
+        """The controller sends a frame."""
+        self.client.packet_out(frame, send=send, egress_port=port)
+
+    # -- what is expected of it
+
+    def expect_frame(self, port: int, frame: bytes) -> None:
+        """Exactly this frame leaves by this port."""
+        testutils.verify_packet(self, frame, port, timeout=ARRIVES)
+
+    def expect_punt(
+        self,
+        frame: bytes,
+        reason: Punt,
+        interface: Interface,
+        *,
+        session_id: int = 0,
+        wing: int = 0,
+        spu: int = 0,
+    ) -> PacketIn:
+        """The controller gets this frame unchanged, with this header."""
+        packet = self.client.packet_in(ARRIVES)
+        expected = {
+            "reason": int(reason),
+            "ingress_port": interface.port,
+            "token": interface.token,
+            "session_id": session_id,
+            "wing": wing,
+            "spu": spu,
+        }
+        found = {name: packet.metadata.get(name) for name in expected}
+        self.assertEqual(found, expected)
+        self.assertEqual(packet.frame.hex(), frame.hex())
+        return packet
+
+    def conclude(
+        self,
+        *,
+        drops: Mapping[Drop, int] | None = None,
+        egress_drops: Mapping[Drop, int] | None = None,
+        punts: Mapping[Punt, int] | None = None,
+        screen_hits: Mapping[tuple[Interface, Drop], int] | None = None,
+        egress_screen_hits: Mapping[tuple[Interface, Drop], int] | None = None,
+    ) -> None:
+        """The counters have moved by exactly this, and nothing else leaves or is punted."""
+        expected: Counts = {
+            "drops": {int(reason): count for reason, count in (drops or {}).items()},
+            "egress_drops": {int(reason): count for reason, count in (egress_drops or {}).items()},
+            "punts": {int(reason): count for reason, count in (punts or {}).items()},
+            "screen_hits": _screen_cells(screen_hits or {}),
+            "egress_screen_hits": _screen_cells(egress_screen_hits or {}),
+        }
+        give_up = time.monotonic() + ARRIVES
+        while (moved := self.moved()) != expected and time.monotonic() < give_up:
+            time.sleep(0.01)
+        self.assertEqual(moved, expected, "counters moved otherwise than expected")
+        testutils.verify_no_other_packets(self, timeout=QUIET)
+        self.assertTrue(self.client.packets.empty(), "a packet-in that nothing expected")
+        self.assertEqual(self.moved(), expected, "counters moved after everything was over")
+
+    def falls(self, interface: Interface, frame: bytes, reason: Drop) -> None:
+        """A frame that arrives by an interface is dropped, for this reason alone."""
+        self.send(interface.port, frame)
+        self.conclude(drops={reason: 1})
+
+    def misses(self, interface: Interface, frame: bytes) -> None:
+        """A frame that arrives by an interface is sound, and matches no wing."""
+        self.punted(interface, frame, Punt.MISS)
+
+    def punted(self, interface: Interface, frame: bytes, reason: Punt, **header: int) -> None:
+        """A frame that arrives by an interface goes to the controller, for this reason."""
+        self.send(interface.port, frame)
+        self.expect_punt(frame, reason, interface, **header)
+        self.conclude(punts={reason: 1})
+
+    def forwarded(self, interface: Interface, frame: bytes, port: int, expected: bytes) -> None:
+        """A frame that arrives by an interface leaves as ``expected`` and nothing else happens."""
+        self.send(interface.port, frame)
+        self.expect_frame(port, expected)
+        self.conclude()
+
+    # -- counters
+
+    def _counters(self) -> Counts:
+        cells = [
+            cell
+            for interface in INTERFACES
+            for cell in range(interface.zone * 32, interface.zone * 32 + 32)
+        ]
+        return {
+            "drops": self.client.counts("drops"),
+            "egress_drops": self.client.counts("egress_drops"),
+            "punts": self.client.counts("punts"),
+            "screen_hits": self.client.counts("screen_hits", cells),
+            "egress_screen_hits": self.client.counts("egress_screen_hits", cells),
+        }
+
+    def moved(self) -> Counts:
+        """How far each counter has moved since the case began; cells that stood still left out."""
+        return {
+            counter: {
+                index: count - self._before[counter].get(index, 0)
+                for index, count in now.items()
+                if count != self._before[counter].get(index, 0)
+            }
+            for counter, now in self._counters().items()
+        }
+
+
+def profile(*screens: Drop) -> int:
+    """Bit map of screens, as an interface carries it."""
+    return sum(1 << (screen - FIRST_SCREEN) for screen in screens)
+
+
+def _screen_cells(hits: Mapping[tuple[Interface, Drop], int]) -> dict[int, int]:
+    return {
+        interface.zone * 32 + screen - FIRST_SCREEN: count
+        for (interface, screen), count in hits.items()
+    }
+
+
+def to(interface: Interface) -> Any:
+    """Link header of a frame that arrives by an interface, for the NPU to forward."""
+    return link(interface.mac, vlan=interface.vlan)
+
+
+def out_of(interface: Interface) -> Any:
+    """Link header of a frame that leaves by an interface for the next hop."""
+    return link(NEXT_HOP_MAC, interface.mac, interface.vlan)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One side of a session: its number, direction and owner SPU."""
+
+    id: int
+    wing: int
+    spu: int
+
+    def params(self) -> dict[str, Value]:
+        """As parameters of an action."""
+        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+
+    def header(self) -> dict[str, int]:
+        """As it stands in front of a packet that goes to the controller."""
+        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+
+
+def wing(src: str, dst: str, sport: int, dport: int, protocol: int, token: int) -> dict[str, Value]:
+    """Key of a wing, IPv4 or IPv6: the six criteria."""
+    return {
+        "src_addr": address(src),
+        "dst_addr": address(dst),
+        "src_port": sport,
+        "dst_port": dport,
+        "protocol": protocol,
+        "token": token,
+    }
+
+
+def session_table(key: dict[str, Value]) -> str:
+    """Where a wing of this key stands."""
+    source = key["src_addr"]
+    return "session_v4" if isinstance(source, bytes) and len(source) == 4 else "session_v6"
+
+
+def hop(interface: Interface, port: int | None, remote_port: int) -> dict[str, Value]:
+    """The way out by an interface to the next hop, as parameters of an Express Path action."""
+    return {
+        "src_mac": mac(interface.mac),
+        "dst_mac": mac(NEXT_HOP_MAC),
+        "vlan": interface.vlan,
+        "port": interface.port if port is None else port,
+        "remote_port": remote_port,
+    }

@@ -1,0 +1,297 @@
+"""Random packets and entries for any program, and the comparison of two engines on them.
+
+Frames are grown along the program's own parser, so they get deep into it; entries take their keys
+from what packets looked up, so they are hit. All from a seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from p4embed.switch import program as p
+from p4embed.switch.engine import Engine, Entry, EntryKey, Op, Replica, Replicating, Update
+from p4embed.switch.native import NativeEngine
+from p4embed.switch.reference import ReferenceEngine
+from p4embed.switch.trace import TableApplied
+
+CLOCK_NS = 1_000_000_000
+
+
+def frame_along_parser(program: p.Program, rng: random.Random) -> bytes:
+    """A frame that takes a random path through the parser."""
+    bits: list[int] = []
+    place: dict[int, int] = {}
+    following = [0] * len(program.stacks)
+    index = program.parser.start
+    for _ in range(rng.randint(1, 24)):
+        if index is None:
+            break
+        state = program.parser.states[index]
+        for op in state.ops:
+            header = None
+            match op:
+                case p.ExtractHeader(header):
+                    pass
+                case p.ExtractNext(stack) if following[stack] < len(program.stacks[stack].headers):
+                    header = program.stacks[stack].headers[following[stack]]
+                    following[stack] += 1
+                case _:
+                    continue
+            place[header] = len(bits)
+            bits += _header_bits(program.headers[header].type, rng)
+        index = _choose_next(program, state, bits, place, following, rng)
+    bits += [0] * (-len(bits) % 8)
+    data = bytearray(int("".join(map(str, bits[i : i + 8])), 2) for i in range(0, len(bits), 8))
+    data += rng.randbytes(rng.choice((0, 0, 1, 20, 46, 200)))
+    if rng.random() < 0.1:
+        data = data[: rng.randint(0, len(data))]
+    return bytes(data)
+
+
+def _header_bits(type_: p.HeaderType, rng: random.Random) -> list[int]:
+    bits: list[int] = []
+    for part in type_.fields:
+        if part.variable:
+            continue
+        full = (1 << part.width) - 1
+        value = rng.choice(
+            (0, 1, full, rng.getrandbits(part.width), rng.randint(0, min(full, 6)), full >> 1)
+        )
+        # Lengths and versions of IPv4: worth being right often.
+        if part.width == 4 and rng.random() < 0.8:
+            value = rng.choice((4, 5, 6))
+        bits += [value >> (part.width - 1 - i) & 1 for i in range(part.width)]
+    return bits
+
+
+def _choose_next(
+    program: p.Program,
+    state: p.ParseState,
+    bits: list[int],
+    place: dict[int, int],
+    following: list[int],
+    rng: random.Random,
+) -> int | None:
+    if not state.transitions or rng.random() < 0.1:
+        return state.default
+    chosen = rng.choice(state.transitions)
+    if not isinstance(chosen, p.OnValue):
+        return state.default
+    at = 0
+    for part in state.key:
+        size = p.byte_width(part.width)
+        value = int.from_bytes(chosen.value[at : at + size], "big")
+        mask = int.from_bytes(chosen.mask[at : at + size], "big")
+        at += size
+        match part.source:
+            case p.FieldRef(header, index):
+                pass
+            case p.FieldOf(p.LastElement(stack), index) if following[stack]:
+                header = program.stacks[stack].headers[following[stack] - 1]
+            case p.Lookahead(offset, width):
+                _put(bits, len(bits) + offset, width, value, mask)
+                continue
+            case _:
+                continue
+        if header in place:
+            type_ = program.headers[header].type
+            _put(bits, place[header] + type_.offsets[index], part.width, value, mask)
+    # Bits that a look-ahead demanded are there now; the next state extracts others over them.
+    return chosen.next
+
+
+def _put(bits: list[int], at: int, width: int, value: int, mask: int) -> None:
+    if at + width > len(bits):
+        return
+    for i in range(width):
+        shift = width - 1 - i
+        if mask >> shift & 1:
+            bits[at + i] = value >> shift & 1
+
+
+def random_params(action: p.Action, rng: random.Random) -> bytes:
+    """Packed parameters; small numbers are likely."""
+    packed = b""
+    for param in action.params:
+        value = rng.choice((rng.getrandbits(param.width), rng.randint(0, 6), 255))
+        packed += (value & (1 << param.width) - 1).to_bytes(p.byte_width(param.width), "big")
+    return packed
+
+
+def random_entry(
+    program: p.Program, table: p.Table, values: tuple[int, ...], rng: random.Random
+) -> Entry:
+    """An entry that, more often than not, matches a packet with these key values."""
+    value, mask = b"", b""
+    for part, wanted in zip(table.key, values, strict=True):
+        full = (1 << part.width) - 1
+        if rng.random() < 0.05:
+            wanted = rng.getrandbits(part.width)
+        size = part.size
+        match part.match:
+            case p.MatchKind.EXACT:
+                low, high = wanted, full
+            case p.MatchKind.LPM:
+                high = full >> (length := rng.randint(0, part.width)) << length
+                low = wanted & high
+            case p.MatchKind.TERNARY:
+                high = rng.choice((full, 0, rng.getrandbits(part.width)))
+                low = wanted & high
+            case p.MatchKind.RANGE:
+                low = rng.randint(0, wanted)
+                high = rng.randint(wanted, full)
+        value += low.to_bytes(size, "big")
+        mask += high.to_bytes(size, "big")
+    key = EntryKey(
+        value,
+        mask if table.masked else b"",
+        rng.randint(1, 4) if table.prioritized else 0,
+    )
+    action = program.actions_by_id[rng.choice(table.actions)]
+    return Entry(
+        key,
+        action.id,
+        random_params(action, rng),
+        idle_timeout_ns=rng.choice((0, CLOCK_NS)),
+        metadata=rng.randbytes(rng.choice((0, 3, 40))),
+    )
+
+
+@dataclass
+class Pair:
+    """The reference and the native engine of one program, held against each other."""
+
+    program: p.Program
+    rng: random.Random
+    now_ns: int = CLOCK_NS
+    lookups: dict[str, list[tuple[int, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reference = ReferenceEngine(self.program, clock=lambda: self.now_ns)
+        self.reference.trace = self._trace
+        self.native = NativeEngine(self.program, clock=lambda: self.now_ns)
+
+    def _trace(self, event: object) -> None:
+        if isinstance(event, TableApplied):
+            self.lookups.setdefault(event.table, []).append(tuple(v for _, v in event.key))
+
+    def engines(self) -> Iterator[Engine]:
+        yield self.reference
+        yield self.native
+
+    def send(self, port: int, frame: bytes) -> int:
+        """Run a frame through both; the number of packets that left."""
+        self.now_ns += self.rng.randint(0, CLOCK_NS // 8)
+        one = self.reference.process(port, frame, self.now_ns)
+        other = self.native.process(port, frame, self.now_ns)
+        assert one == other, (
+            f"port {port}, frame {frame.hex()}:\nreference {one}\nnative    {other}"
+        )
+        return len(one)
+
+    def write(self, count: int) -> None:
+        """Insert, change and delete random entries in both."""
+        tables = [t for t in self.program.tables if t.key and not t.const_entries]
+        updates = []
+        for _ in range(count):
+            if not tables:
+                return
+            table = self.rng.choice(tables)
+            seen = self.lookups.get(table.name)
+            values = (
+                self.rng.choice(seen)
+                if seen
+                else tuple(self.rng.getrandbits(f.width) for f in table.key)
+            )
+            op = self.rng.choices((Op.INSERT, Op.MODIFY, Op.DELETE), (6, 2, 1))[0]
+            entry = random_entry(self.program, table, values, self.rng)
+            updates.append(Update(op, self.program.tables_by_name[table.name], entry))
+        assert self.reference.write(updates) == self.native.write(updates)
+
+    def set_defaults(self) -> None:
+        """Give some tables another default action."""
+        for index, table in enumerate(self.program.tables):
+            if table.key and self.rng.random() < 0.2:
+                action = self.program.actions_by_id[self.rng.choice(table.actions)]
+                params = random_params(action, self.rng)
+                for engine in self.engines():
+                    engine.set_default(index, action.id, params)
+
+    def replicate(self, sessions: int = 8) -> None:
+        """Give multicast groups and clone sessions replicas."""
+        for number in range(sessions):
+            replicas = [
+                Replica(self.rng.randint(0, 9), self.rng.randint(0, 9))
+                for _ in range(self.rng.randint(0, 3))
+            ]
+            for engine in self.engines():
+                assert isinstance(engine, Replicating)
+                engine.set_multicast_group(number, replicas)
+                engine.set_clone_session(number, replicas)
+
+    def compare_state(self) -> None:
+        """Entries, counters, registers, hits and idle notices must be the same."""
+        for index, table in enumerate(self.program.tables):
+            rows = {entry.key: entry for entry in self.reference.entries(index)}
+            assert rows == {entry.key: entry for entry in self.native.entries(index)}, table.name
+            assert self.native.entry_count(index) == len(rows)
+            assert self.reference.default(index) == self.native.default(index), table.name
+            for key, entry in rows.items():
+                assert self.native.get(index, key) == entry
+                assert self.reference.direct_count(index, key) == self.native.direct_count(
+                    index, key
+                ), table.name
+                assert self.reference.since_last_hit(
+                    index, key, self.now_ns
+                ) == self.native.since_last_hit(index, key, self.now_ns), table.name
+        for index, counter in enumerate(self.program.counters):
+            for cell in range(0 if counter.direct else min(counter.size, 1024)):
+                assert self.reference.counter(index, cell) == self.native.counter(index, cell), (
+                    counter.name,
+                    cell,
+                )
+        for index, register in enumerate(self.program.registers):
+            for cell in range(min(register.size, 64)):
+                assert self.reference.register(index, cell) == self.native.register(index, cell), (
+                    register.name,
+                    cell,
+                )
+        one = {(i.table, i.key) for i in self.reference.idle_entries(self.now_ns)}
+        assert one == {(i.table, i.key) for i in self.native.idle_entries(self.now_ns)}
+
+    def close(self) -> None:
+        for engine in self.engines():
+            engine.close()
+
+
+def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: int) -> int:
+    """Random frames and entries through both engines; the number of packets that left."""
+    rng = random.Random(seed)
+    pair = Pair(program, rng)
+    left = 0
+    corpus: list[tuple[int, bytes]] = []
+    try:
+        pair.replicate()
+        for _ in range(rounds):
+            for _ in range(frames):
+                if corpus and rng.random() < 0.6:
+                    # Seen before: by now there may be entries for it.
+                    port, frame = rng.choice(corpus)
+                else:
+                    port, frame = (
+                        rng.choice((0, 1, 2, 3, 200, 255)),
+                        frame_along_parser(program, rng),
+                    )
+                    if rng.random() < 0.15:
+                        frame = rng.randbytes(rng.randint(0, 120))
+                    corpus.append((port, frame))
+                left += pair.send(port, frame)
+            pair.write(4 * frames)
+            if rng.random() < 0.3:
+                pair.set_defaults()
+            pair.compare_state()
+    finally:
+        pair.close()
+    return left

@@ -1,0 +1,369 @@
+"""The central point alone: its table, its timers, what it grants, and whom it picks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from controller.central_point import CentralPoint
+from controller.central_point.balance import Balance
+from controller.central_point.gates import Gate, GateTable
+from controller.central_point.machine import PENDING_TIMEOUT
+from controller.central_point.nat_arbiter import NatArbiter
+from controller.config.schema import SECOND, SpuSite
+from controller.flow import Direction, FlowKey, WingState
+from controller.messages import (
+    AbandonSession,
+    Actor,
+    AllocateNat,
+    CreateSession,
+    Deliver,
+    InstallAck,
+    InstallRefused,
+    InstallSession,
+    Message,
+    NatGranted,
+    NatRefused,
+    PacketDropped,
+    PacketIn,
+    PendingExpired,
+    Redirect,
+    ReleaseNat,
+    RemoveSession,
+    Role,
+)
+from controller.reasons import Drop, Punt
+
+from .world import World, chassis, configuration, tcp, udp
+
+WORLD = World()
+
+
+class Cp:
+    """A central point and the packets of host a."""
+
+    def __init__(self, spus: int = 2, max_sessions: int = 3, **options: object) -> None:
+        site = chassis(spus, max_sessions)
+        self.machine = CentralPoint(configuration(), site, trace=False, **options)  # type: ignore[arg-type]
+        self.now = 0
+
+    def take(self, message: Message) -> list[tuple[Actor, Message]]:
+        return [(to, m) for to, m in self.machine.handle(message, self.now)]
+
+    def packet(self, sport: int = 1) -> PacketIn:
+        frame = WORLD.a.frame(udp(WORLD.a, WORLD.b, sport=sport, dport=2))
+        return PacketIn(WORLD.a.interface.port, Punt.MISS, 1, 0, Direction.FORWARD, 0, frame, 0)
+
+    def create(self, sport: int = 1) -> tuple[int, FlowKey]:
+        """A first packet; the SPU that gets it."""
+        ((to, message),) = self.take(self.packet(sport))
+        assert isinstance(message, CreateSession)
+        return to.number, message.flow
+
+    def install(self, spu: int, flow: FlowKey, session: int = 1, token: int = 3) -> Message:
+        reverse = FlowKey(*flow.tuple5.reversed(), token)
+        ((to, answer),) = self.take(InstallSession(session, spu, flow, reverse))
+        assert to == Actor(Role.SPU, spu)
+        return answer
+
+
+def test_pending_then_active_then_gone() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    assert [(w.state, w.key) for w in cp.machine.wings()] == [(WingState.PENDING, flow)]
+    assert cp.install(spu, flow) == InstallAck(1, flow)
+    assert [(w.direction, w.state, w.session_id) for w in cp.machine.wings()] == [
+        (Direction.FORWARD, WingState.ACTIVE, 1),
+        (Direction.REVERSE, WingState.ACTIVE, 1),
+    ]
+    assert cp.machine.counts().active == 1
+    assert cp.machine.deadline() is None
+    cp.take(RemoveSession(1, spu, flow, FlowKey(*flow.tuple5.reversed(), 3)))
+    assert cp.machine.audit() == []
+
+
+def test_further_packets_go_to_the_same_spu_pending_or_active() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet(), 0))]
+    cp.install(spu, flow, 1)
+    assert cp.take(cp.packet()) == [(Actor(Role.SPU, spu), Deliver(flow, cp.packet(), 1))]
+
+
+def test_pending_wing_is_reclaimed() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    assert cp.machine.deadline() == PENDING_TIMEOUT
+    assert list(cp.machine.tick(PENDING_TIMEOUT)) == [(Actor(Role.SPU, spu), PendingExpired(flow))]
+    assert cp.machine.audit() == []
+    assert cp.install(spu, flow) == InstallRefused(1, flow, Drop.PENDING_TIMEOUT)
+
+
+def test_spu_that_no_longer_owns_the_flow_cannot_install_or_abandon_it() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    cp.machine.tick(PENDING_TIMEOUT)
+    blocker, _ = cp.create(9)
+    assert blocker == spu
+    other, _ = cp.create()
+    assert other != spu
+    assert cp.install(spu, flow) == InstallRefused(1, flow, Drop.PENDING_TIMEOUT)
+    cp.take(AbandonSession(flow, spu, Drop.NO_NEIGHBOR))
+    assert cp.install(other, flow, 2) == InstallAck(2, flow)
+
+
+def test_reverse_wing_of_another_session_is_a_clash() -> None:
+    cp = Cp()
+    spu, flow = cp.create(1)
+    cp.install(spu, flow, 1)
+    spu2, flow2 = cp.create(7)
+    reverse = FlowKey(*flow.tuple5.reversed(), 3)
+    ((_, answer),) = cp.take(InstallSession(2, spu2, flow2, reverse))
+    assert answer == InstallRefused(2, flow2, Drop.WING_CLASH)
+    assert cp.machine.counts().active == 1
+    assert cp.machine.counts().pending == 0
+    cp.take(RemoveSession(1, spu, flow, reverse))
+    assert cp.machine.audit() == []
+
+
+def test_session_that_would_be_its_own_answer_is_a_clash() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    ((_, answer),) = cp.take(InstallSession(1, spu, flow, flow))
+    assert answer == InstallRefused(1, flow, Drop.WING_CLASH)
+    assert cp.machine.audit() == []
+
+
+def test_flow_that_became_the_answer_of_another_is_told_so() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    answer = WORLD.b.frame(udp(WORLD.b, WORLD.a, sport=2, dport=1))
+    packet = PacketIn(WORLD.b.interface.port, Punt.MISS, 3, 0, Direction.FORWARD, 0, answer, 0)
+    ((to, created),) = cp.take(packet)
+    assert isinstance(created, CreateSession)
+    assert cp.install(spu, flow) == InstallAck(1, flow)
+    refused = cp.install(to.number, created.flow, 2, token=1)
+    assert refused == InstallRefused(2, created.flow, Drop.NONE)
+    redirected = cp.take(Redirect(created.flow, to.number, packet))
+    assert redirected == [(Actor(Role.SPU, spu), Deliver(created.flow, packet, 1))]
+    assert cp.machine.counts().by_spu == {spu: 1, 3 - spu: 0}
+
+
+def test_packet_that_comes_back_from_its_session_s_spu_ends_the_entry() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    cp.install(spu, flow, 1)
+    ((_, deliver),) = cp.take(Redirect(flow, spu, cp.packet()))
+    assert deliver == Deliver(flow, cp.packet(), 1), "no sign yet that the SPU knew better"
+    ((_, dropped),) = cp.take(Redirect(flow, spu, cp.packet(), 1))
+    assert isinstance(dropped, PacketDropped)
+    assert dropped.reason is Drop.STALE_SESSION
+    assert cp.machine.audit() == []
+
+
+def test_late_messages_about_what_is_gone_do_nothing() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    reverse = FlowKey(*flow.tuple5.reversed(), 3)
+    cp.install(spu, flow)
+    for late in (
+        AbandonSession(flow, spu, Drop.NONE),
+        RemoveSession(99, spu, flow, reverse),
+        ReleaseNat(b"\1\2\3\4", 17, 5000),
+    ):
+        assert cp.take(late) == []
+    assert cp.machine.counts().active == 1
+
+
+def test_table_full() -> None:
+    cp = Cp(spus=2, max_sessions=1)
+    assert {cp.create(1)[0], cp.create(2)[0]} == {1, 2}
+    ((_, dropped),) = cp.take(cp.packet(3))
+    assert isinstance(dropped, PacketDropped)
+    assert dropped.reason is Drop.SESSION_TABLE_FULL
+
+
+@pytest.mark.parametrize(
+    ("frame", "punt", "reason"),
+    [
+        (b"\0" * 60, Punt.MISS, Drop.ETHERTYPE),
+        (b"", Punt.MISS, Drop.TRUNCATED),
+        (b"", Punt.FRAGMENT, Drop.FRAGMENT_UNSUPPORTED),
+    ],
+)
+def test_what_cannot_be_a_first_packet(frame: bytes, punt: Punt, reason: Drop) -> None:
+    cp = Cp()
+    ((_, dropped),) = cp.take(replace(cp.packet(), frame=frame, reason=punt))
+    assert isinstance(dropped, PacketDropped)
+    assert dropped.reason is reason
+    assert cp.machine.audit() == []
+
+
+def test_nat_answers() -> None:
+    cp = Cp(nat_ports=range(2000, 2001))
+    _, flow = cp.create()
+    ask = AllocateNat(flow, 2, b"\1\2\3\4", 17, 5000)
+    assert cp.take(ask) == [(Actor(Role.SPU, 2), NatGranted(flow, b"\1\2\3\4", 17, 2000))]
+    assert cp.take(ask) == [(Actor(Role.SPU, 2), NatRefused(flow, Drop.NAT_EXHAUSTED))]
+    cp.take(ReleaseNat(b"\1\2\3\4", 17, 2000))
+    assert isinstance(cp.take(ask)[0][1], NatGranted)
+
+
+# -- gates --------------------------------------------------------------------------------------
+
+
+def gate(number: int = 1, **changes: object) -> Gate:
+    plain = Gate(number, 77, 2, 17, 1, b"\x0a\0\2\2", 2, None, 1, 10 * SECOND)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_first_packet_that_passes_a_gate_goes_to_its_parent_s_spu() -> None:
+    cp = Cp()
+    cp.machine.gates.add(gate())
+    assert cp.create(1)[0] == 2
+    assert cp.create(2)[0] == 1, "one-shot: the gate is closed now"
+
+
+def test_gates_of_a_parent_close_with_it() -> None:
+    cp = Cp()
+    spu, flow = cp.create()
+    cp.install(spu, flow, 77)
+    cp.machine.gates.add(gate())
+    cp.machine.gates.add(gate(2, uses=3))
+    cp.take(RemoveSession(77, spu, flow, FlowKey(*flow.tuple5.reversed(), 3)))
+    assert cp.machine.audit() == []
+    assert cp.machine.deadline() is None
+
+
+def test_gates_expire_by_the_central_point_s_clock() -> None:
+    cp = Cp()
+    cp.machine.gates.add(gate(destination_port=3))
+    _, flow = cp.create(9)
+    assert cp.machine.deadline() == PENDING_TIMEOUT
+    cp.take(AbandonSession(flow, 1, Drop.NONE))
+    cp.take(AbandonSession(flow, 2, Drop.NONE))
+    assert cp.machine.deadline() == 10 * SECOND
+    assert cp.machine.tick(10 * SECOND) == []
+    assert len(cp.machine.gates) == 0
+
+
+def test_gate_table() -> None:
+    table = GateTable()
+    flow = FlowKey(b"\x0a\0\1\2", b"\x0a\0\2\2", 1, 2, 17, 1)
+    anybody, somebody = gate(1, uses=2), gate(2, source=flow.src)
+    table.add(anybody)
+    table.add(somebody)
+    assert table.match(flow._replace(dport=3)) is None
+    assert table.match(flow._replace(token=2)) is None
+    assert table.match(flow) == somebody
+    assert table.match(flow) == anybody
+    assert table.match(flow._replace(src=b"\1\1\1\1")) == anybody
+    assert table.match(flow) is None
+    assert len(table) == 0
+    assert not table.remove(1)
+
+
+def test_gates_expire() -> None:
+    table = GateTable()
+    table.add(gate(1, expires=5))
+    table.add(gate(2, expires=9))
+    assert table.deadline() == 5
+    table.tick(5)
+    assert [left.id for left in table] == [2]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"), [(gate(1), "exists already"), (gate(2, uses=0), "at least 1")]
+)
+def test_gate_that_makes_no_sense_is_refused(wrong: Gate, words: str) -> None:
+    table = GateTable()
+    table.add(gate(1))
+    with pytest.raises(ValueError, match=words):
+        table.add(wrong)
+
+
+# -- balance ------------------------------------------------------------------------------------
+
+
+def test_load_follows_capacity() -> None:
+    balance = Balance({1: SpuSite(1, 100), 2: SpuSite(2, 300), 3: SpuSite(3, 0)})
+    for _ in range(200):
+        balance.pick()
+    assert balance.load == {1: 50, 2: 150, 3: 0}
+    for _ in range(200):
+        assert balance.pick() is not None
+    assert balance.pick() is None
+    balance.give_back(1)
+    assert balance.pick() == 1
+    assert not balance.take(2)
+    assert not balance.take(9)
+
+
+# -- NAT arbiter against a model ----------------------------------------------------------------
+
+ADDRESSES = st.sampled_from([b"\1\1\1\1", b"\2\2\2\2"])
+PROTOCOLS = st.sampled_from([6, 17, 1, 47])
+
+
+class NatModel(RuleBasedStateMachine):
+    """What is granted is a set; a grant is a free port, the wanted one if it can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports = range(2000, 2006)
+        self.arbiter = NatArbiter(self.ports)
+        self.granted: dict[tuple[bytes, int], set[int]] = {}
+
+    @rule(address=ADDRESSES, protocol=PROTOCOLS, wanted=st.integers(1998, 2008))
+    def allocate(self, address: bytes, protocol: int, wanted: int) -> None:
+        held = self.granted.setdefault((address, protocol), set())
+        ports = range(1) if protocol == 47 else self.ports
+        got = self.arbiter.allocate(address, protocol, wanted)
+        if len(held) == len(ports):
+            assert got is None
+            return
+        assert got is not None
+        assert got in ports
+        assert got not in held
+        if wanted in ports and wanted not in held:
+            assert got == wanted
+        held.add(got)
+
+    @precondition(lambda self: any(self.granted.values()))
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        every = [(key, port) for key, held in self.granted.items() for port in sorted(held)]
+        (address, protocol), port = data.draw(st.sampled_from(every))
+        assert self.arbiter.release(address, protocol, port)
+        assert not self.arbiter.release(address, protocol, port)
+        self.granted[address, protocol].remove(port)
+
+    @invariant()
+    def counts_agree(self) -> None:
+        expected = {key: len(held) for key, held in self.granted.items() if held}
+        assert self.arbiter.in_use() == expected
+
+
+NatModel.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestNatArbiter = NatModel.TestCase
+
+
+def test_released_port_rests_before_it_is_granted_again() -> None:
+    arbiter = NatArbiter(range(2000, 2004))
+    first = arbiter.allocate(b"\1\1\1\1", 17, 0)
+    assert first is not None
+    arbiter.release(b"\1\1\1\1", 17, first)
+    others = [arbiter.allocate(b"\1\1\1\1", 17, 0) for _ in range(3)]
+    assert first not in others
+    assert arbiter.allocate(b"\1\1\1\1", 17, 0) == first
+
+
+def test_denied_flow_leaves_the_table_at_once() -> None:
+    world = World()
+    world.send(world.b, tcp(world.b, world.a, "S"))
+    world.sim.run()
+    assert world.sim.cp.audit() == []

@@ -1,0 +1,1 @@
+"""Tests of configuration, P4Runtime client, runtime and operator commands."""

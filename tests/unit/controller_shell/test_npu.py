@@ -1,0 +1,361 @@
+"""The P4Runtime client of an NPU, against a server that applies what it is told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path as FilePath
+
+import pytest
+from finsy.proto import p4r, rpc_code
+
+from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
+from controller.messages import (
+    CP,
+    NEIGHBORS,
+    Actor,
+    InstallWing,
+    Outbound,
+    PacketIn,
+    ReadWing,
+    RemoveWing,
+    Role,
+    Transmit,
+    WingIdle,
+    WingInstalled,
+    WingRead,
+    WingRemoved,
+)
+from controller.npu.client import Count, Npu
+from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
+from controller.npu.entries import interface_entries
+from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
+from controller.reasons import Drop, Punt, Send
+from controller_shell.fake_npu import FakeNpu, entry_key, p4info
+from controller_shell.sample import CHASSIS, CONFIGURATION
+
+PIPELINE = resolve(p4info(), b"{}")
+SPU1 = Actor(Role.SPU, 1)
+SESSION = 10_000_007
+KEY = FlowKey(bytes([10, 1, 0, 2]), bytes([0, 0, 113, 9]), 4321, 80, 6, 1)
+WING = Wing(
+    key=KEY,
+    ingress=Port(1, 1),
+    translated=Tuple5(bytes([203, 0, 113, 1]), KEY.dst, 20000, 80, 6),
+    hop=Hop(Port(2, 1), 0, bytes.fromhex("020000020001"), bytes.fromhex("00aabbccddee")),
+)
+KEY6 = FlowKey(b"\x20\x01" + bytes(13) + b"\1", b"\x20\x01" + bytes(13) + b"\2", 5, 53, 17, 2)
+
+
+def install(wing: Wing = WING, path: Path = Path.SPU, session: int = SESSION) -> InstallWing:
+    """A message that installs ``wing``."""
+    return InstallWing(session, Direction.FORWARD, 1, wing, path, 30_000_000_000, b"record")
+
+
+class Bench:
+    """A client started against a fake NPU, and what it delivered."""
+
+    def __init__(self, fake: FakeNpu) -> None:
+        self.fake = fake
+        self.delivered: asyncio.Queue[Outbound] = asyncio.Queue()
+        site = replace(CHASSIS.npus[1], address=fake.address)
+        self.npu = Npu(site, PIPELINE, self.delivered.put_nowait, clock=lambda: 42)
+
+    async def next(self) -> Outbound:
+        """The next message delivered."""
+        return await asyncio.wait_for(self.delivered.get(), 5)
+
+    def session_entries(self) -> list[p4r.TableEntry]:
+        """What the fake's session tables hold."""
+        tables = [PIPELINE.tables[name].id for name in ("session_v4", "session_v6")]
+        return [entry for entry in self.fake.entries.values() if entry.table_id in tables]
+
+
+def with_npu(test: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run ``test`` with a started client."""
+
+    async def run() -> None:
+        fake = FakeNpu()
+        await fake.start()
+        bench = Bench(fake)
+        try:
+            await bench.npu.start(CONFIGURATION)
+            await test(bench)
+        finally:
+            await bench.npu.close()
+            await fake.stop()
+
+    asyncio.run(run())
+
+
+def values(entry: p4r.TableEntry) -> dict[str, int]:
+    """An entry's action parameters by name."""
+    for action in p4info().actions:
+        if action.preamble.id == entry.action.action.action_id:
+            names = {param.id: param.name for param in action.params}
+            return {
+                names[p.param_id]: int.from_bytes(p.value, "big")
+                for p in entry.action.action.params
+            }
+    raise AssertionError(entry)
+
+
+def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
+    one = list(interface_entries(CONFIGURATION, 1, PIPELINE))
+    assert len(one) == 4
+    ingress, egress = interface_entries(CONFIGURATION, 2, PIPELINE)
+    assert values(ingress) == {
+        "token": 2, "zone": 2, "mac": 0x020000020001, "screens": 0b1011, "alarm_only": 0,
+    }  # fmt: skip
+    assert values(egress) == {"zone": 2, "screens": 0b1011, "alarm_only": 0}
+    vlan = next(e for e in one if e.match[0].exact.value == b"\2")
+    assert vlan.match[1].exact.value == b"\x0a"
+
+
+def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        reply = WingInstalled(SESSION, Direction.FORWARD, None)
+        assert await bench.next() == Outbound(SPU1, reply)
+        (entry,) = bench.session_entries()
+        assert entry.idle_timeout_ns == 30_000_000_000
+        assert entry.metadata == b"record"
+        assert values(entry) == {"session_id": SESSION, "wing": 0, "spu": 1}
+        # Canonical byte strings: 0.0.113.9 loses its leading zeros.
+        assert entry.match[1].exact.value == bytes([113, 9])
+
+        entry.counter_data.packet_count, entry.counter_data.byte_count = 3, 300
+        entry.time_since_last_hit.elapsed_ns = 5
+        bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
+        assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, 5, 3, 300)
+        bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
+        assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 3, 300)
+        assert bench.session_entries() == []
+        assert bench.npu.wings == 0
+        bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
+        assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, None, 0, 0)
+
+    with_npu(test)
+
+
+def test_express_wing_leaves_by_the_fabric_or_by_an_own_port() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install(path=Path.EXPRESS))
+        await bench.next()
+        (entry,) = bench.session_entries()
+        assert values(entry) == {
+            "session_id": SESSION, "wing": 0, "spu": 1,
+            "src_addr": 0xCB007101, "dst_addr": 0x7109, "src_port": 20000, "dst_port": 80,
+            "src_mac": 0x020000020001, "dst_mac": 0x00AABBCCDDEE, "vlan": 0,
+            "port": 200, "remote_port": 1,
+        }  # fmt: skip
+        bench.fake.entries.clear()
+        hop = replace(WING.hop, port=Port(1, 3), vlan=7)
+        wing6 = replace(WING, key=KEY6, translated=KEY6.tuple5, hop=hop)
+        bench.npu.post(install(wing6, Path.EXPRESS))
+        await bench.next()
+        (entry,) = bench.session_entries()
+        assert entry.table_id == PIPELINE.tables["session_v6"].id
+        assert (values(entry)["port"], values(entry)["remote_port"]) == (3, 0)
+        assert values(entry)["vlan"] == 7
+        assert "src_port" not in values(entry)
+
+    with_npu(test)
+
+
+def test_updates_share_a_write_only_while_another_is_under_way() -> None:
+    async def test(bench: Bench) -> None:
+        bench.fake.writes.clear()
+        bench.fake.write_gate.clear()
+        wings = [replace(WING, key=KEY._replace(sport=port)) for port in range(1, 8)]
+        bench.npu.post(install(wings[0]))
+        while not bench.fake.writes:
+            await asyncio.sleep(0)
+        for wing in wings[1:]:
+            bench.npu.post(install(wing))
+        bench.fake.write_gate.set()
+        for _ in wings:
+            await bench.next()
+        assert bench.fake.writes == [1, 6]
+
+    with_npu(test)
+
+
+def test_a_full_table_fails_only_the_updates_that_do_not_fit() -> None:
+    async def test(bench: Bench) -> None:
+        bench.fake.capacity = len(bench.fake.entries) + 1
+        for port in (1, 2):
+            wing = replace(WING, key=KEY._replace(sport=port))
+            bench.npu.post(install(wing, session=SESSION + port))
+        errors = {}
+        for _ in range(2):
+            message = (await bench.next()).message
+            assert isinstance(message, WingInstalled)
+            errors[message.session_id - SESSION] = message.error
+        assert errors == {1: None, 2: Drop.NPU_TABLE_FULL}
+
+    with_npu(test)
+
+
+def test_an_entry_left_over_under_the_same_key_is_replaced() -> None:
+    async def test(bench: Bench) -> None:
+        for session in (SESSION, SESSION + 1):
+            bench.npu.post(install(session=session))
+            reply = WingInstalled(session, Direction.FORWARD, None)
+            assert (await bench.next()).message == reply
+        (entry,) = bench.session_entries()
+        assert values(entry)["session_id"] == SESSION + 1
+
+    with_npu(test)
+
+
+def test_idle_notice_names_the_session_of_the_key() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        await bench.next()
+        (entry,) = bench.session_entries()
+        notice = p4r.StreamMessageResponse()
+        idle = notice.idle_timeout_notification.table_entry.add()
+        idle.table_id = entry.table_id
+        # Targets may pad values to their full width.
+        for field in entry.match:
+            value = field.exact.value.rjust(4, b"\0")
+            idle.match.add(field_id=field.field_id, exact=p4r.FieldMatch.Exact(value=value))
+        bench.fake.send(notice)
+        assert await bench.next() == Outbound(SPU1, WingIdle(SESSION, Direction.FORWARD))
+
+    with_npu(test)
+
+
+@pytest.mark.parametrize(
+    ("reason", "receiver"),
+    [
+        (Punt.MISS, CP),
+        (Punt.FRAGMENT, CP),
+        (Punt.ICMP_ERROR, CP),
+        (Punt.SESSION, Actor(Role.SPU, 3)),
+        (Punt.TCP_CONTROL, Actor(Role.SPU, 3)),
+        (Punt.ARP, NEIGHBORS),
+        (Punt.ND, NEIGHBORS),
+    ],
+)
+def test_a_punted_packet_goes_where_its_reason_says(reason: Punt, receiver: Actor) -> None:
+    async def test(bench: Bench) -> None:
+        bench.fake.punt(
+            b"frame", reason=reason, ingress_port=300, token=2, session_id=SESSION, wing=1, spu=3
+        )
+        packet = PacketIn(
+            Port(1, 300), reason, 2, SESSION, Direction.REVERSE, 3, b"frame", at=42
+        )  # fmt: skip
+        assert await bench.next() == Outbound(receiver, packet)
+
+    with_npu(test)
+
+
+def test_a_frame_is_sent_with_header_and_padding() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame"))
+        packet = await asyncio.wait_for(bench.fake.packets_out.get(), 5)
+        assert packet.payload == b"frame"
+        header = {m.metadata_id: m.value for m in packet.metadata}
+        assert header == {1: b"\0", 2: b"\1", 3: b"\7"}
+
+    with_npu(test)
+
+
+def test_counters_are_read_and_cleared() -> None:
+    async def test(bench: Bench) -> None:
+        counter = PIPELINE.counters["drops"]
+        bench.fake.counters[counter, 32] = (5, 500)
+        assert await bench.npu.read_counter("drops", [3, 32]) == {3: Count(0, 0), 32: Count(5, 500)}
+        await bench.npu.clear_counter("drops", [32])
+        assert await bench.npu.read_counter("drops", [32]) == {32: Count(0, 0)}
+
+    with_npu(test)
+
+
+def test_a_controller_that_comes_again_finds_the_program_and_empties_the_tables() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        await bench.next()
+        await bench.npu.close()
+        again = Bench(bench.fake)
+        bench.fake.config.p4_device_config = b"kept"
+        await again.npu.start(CONFIGURATION)
+        assert bench.fake.config.p4_device_config == b"kept"
+        expected = {entry_key(e) for e in interface_entries(CONFIGURATION, 1, PIPELINE)}
+        assert set(bench.fake.entries) == expected
+        await again.npu.close()
+
+    with_npu(test)
+
+
+def test_everything_is_answered_when_the_npu_is_gone() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.fake.stop()
+        why = await asyncio.wait_for(bench.npu.connection.lost(), 5)
+        assert why.startswith(f"NPU 1 at {bench.fake.address} is gone: ")
+        bench.npu.post(install())
+        reply = WingInstalled(SESSION, Direction.FORWARD, Drop.NPU_LOST)
+        assert (await bench.next()).message == reply
+        bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
+        assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 0, 0)
+
+    with_npu(test)
+
+
+def test_another_primary_is_not_pushed_aside() -> None:
+    async def run() -> None:
+        fake = FakeNpu()
+        fake.primary_taken = True
+        await fake.start()
+        bench = Bench(fake)
+        with pytest.raises(NpuError, match="has another primary controller"):
+            await bench.npu.start(CONFIGURATION)
+        await bench.npu.close()
+        await fake.stop()
+
+    asyncio.run(run())
+
+
+def test_losing_the_primary_role_is_losing_the_npu() -> None:
+    async def test(bench: Bench) -> None:
+        usurped = p4r.StreamMessageResponse()
+        usurped.arbitration.status.code = rpc_code.ALREADY_EXISTS
+        bench.fake.send(usurped)
+        why = await asyncio.wait_for(bench.npu.connection.lost(), 5)
+        assert "another controller became its primary" in why
+
+    with_npu(test)
+
+
+def test_packets_beyond_the_queue_are_dropped_and_counted() -> None:
+    async def test(bench: Bench) -> None:
+        for n in range(PACKET_OUT_LIMIT + 3):
+            bench.npu.post(Transmit(Port(1, 1), Send.RAW, n.to_bytes(4, "big")))
+        assert bench.npu.connection.packets_out_dropped == 3
+        last = b""
+        for _ in range(PACKET_OUT_LIMIT):
+            last = (await asyncio.wait_for(bench.fake.packets_out.get(), 5)).payload
+        assert int.from_bytes(last, "big") == PACKET_OUT_LIMIT - 1
+
+    with_npu(test)
+
+
+def test_a_program_that_is_no_npu_is_refused_with_all_it_lacks() -> None:
+    info = p4info()
+    del info.counters[0]
+    next(t for t in info.tables if t.preamble.alias == "session_v6").match_fields[0].bitwidth = 32
+    with pytest.raises(PipelineError) as caught:
+        resolve(info)
+    assert "counter drops" in str(caught.value)
+    assert "src_addr of 128 bits (it has 32) in table session_v6" in str(caught.value)
+
+
+def test_a_missing_program_file_is_named(tmp_path: FilePath) -> None:
+    with pytest.raises(PipelineError, match=r"cannot read the P4Info file .*compile p4src/npu.p4"):
+        load_pipeline(tmp_path / "x.txtpb", tmp_path / "x.json")
+
+
+def test_equal_programs_have_equal_cookies() -> None:
+    other: Pipeline = resolve(p4info(), b"{ }")
+    assert resolve(p4info(), b"{}").cookie == PIPELINE.cookie != other.cookie

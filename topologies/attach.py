@@ -1,0 +1,69 @@
+"""Run a command inside a topology that is up in another terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from topologies.errors import TopologyError
+from topologies.sandbox import require_root
+from topologies.state import record_path
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A topology that is up, as its record says."""
+
+    pid: int
+    hosts: dict[str, int]
+    npus: dict[str, dict[str, object]]
+
+
+def find_running(topology: str) -> Running:
+    """The running topology of that name."""
+    require_root()
+    try:
+        running = Running(**json.loads(record_path(topology).read_text()))
+        os.stat(f"/proc/{running.pid}/ns/net")
+    except FileNotFoundError:
+        raise TopologyError(
+            f"{topology} is not up; 'make topology' in another terminal brings it up"
+        ) from None
+    return running
+
+
+def run_on_host(topology: str, host: str, command: Sequence[str]) -> int:
+    """Run ``command`` on a host and return its exit status."""
+    running = find_running(topology)
+    if host not in running.hosts:
+        raise TopologyError(f"no host '{host}'; there is: {', '.join(sorted(running.hosts))}")
+    return _enter(running, ["mnexec", "-a", str(running.hosts[host]), *(command or ["bash"])])
+
+
+def open_shell(topology: str, npu: str, python: str) -> int:
+    """Open p4runtime-shell on an NPU.
+
+    The controller holds a higher election id, so the shell is a backup client: it reads
+    everything and writes nothing.
+    """
+    running = find_running(topology)
+    if npu not in running.npus:
+        known = ", ".join(sorted(running.npus))
+        raise TopologyError(f"no NPU '{npu}'; there is: {known} (make shell NPU=1)")
+    site = running.npus[npu]
+    return _enter(
+        running,
+        [
+            *(python, "-m", "p4runtime_sh"),
+            *("--grpc-addr", str(site["address"]), "--device-id", str(site["device_id"])),
+            *("--election-id", "0,1"),
+        ],
+    )
+
+
+def _enter(running: Running, command: Sequence[str]) -> int:
+    enter = ["nsenter", "--target", str(running.pid), "--mount", "--pid", "--net", "--"]
+    return subprocess.run([*enter, *command]).returncode

@@ -1,0 +1,54 @@
+"""What a topology consists of: hosts, the interfaces they hang on, and the NPUs behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from controller.flow import Port
+from topologies.errors import TopologyError
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """A host on an interface of its own."""
+
+    name: str
+    port: Port
+    """The NPU and P4 port it is wired to; ``ge-1/0/0`` is port 1 of NPU 1."""
+    addresses: tuple[str, ...]
+    """In prefix form, IPv4 and IPv6."""
+    gateways: tuple[str, ...]
+    """Default gateways, one per family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A whole topology; its directory also holds ``chassis.toml`` and ``wingpath.set``."""
+
+    name: str
+    directory: Path
+    hosts: tuple[HostSpec, ...]
+    picture: str
+
+    @property
+    def chassis(self) -> Path:
+        """The cards: NPUs, fabric, SPUs."""
+        return self.directory / "chassis.toml"
+
+    @property
+    def configuration(self) -> Path:
+        """The Junos ``set`` lines."""
+        return self.directory / "wingpath.set"
+
+
+def load_layout(name: str) -> Layout:
+    """The topology of that name, a package of ``topologies`` with a ``LAYOUT``."""
+    home = Path(__file__).parent
+    known = sorted(path.parent.name for path in home.glob("*/chassis.toml"))
+    if name not in known:
+        raise TopologyError(f"no topology named '{name}'; there is: {', '.join(known)}")
+    layout = import_module(f"topologies.{name}").LAYOUT
+    assert isinstance(layout, Layout)
+    return layout
