@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import source_of
+from compiler_back.conftest import source_of
 
 from p4embed.compiler import cli
 

@@ -269,7 +269,7 @@ def test_annotations_keep_their_tokens(build: Callable[..., Any]) -> None:
 
 
 def test_package(compile_text: Callable[[str], Any]) -> None:
-    from conftest import source_of
+    from compiler_back.conftest import source_of
 
     text = source_of().replace(
         "V1Switch(", '@pkginfo(name="npu", version="1.2") @brief("A test.") V1Switch('
