@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.values import Unsupported
+
+MOST_DIGEST_BYTES = 8000
+"""The runtime has room for so many (``WP_DIGEST_MAX``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def packet_struct(context: Context) -> list[str]:
         "    uint32_t clone, resubmit, recirculate; /* 0, or field list + 1 */",
         "    uint64_t clone_session;",
         "    uint64_t truncate;",
+        "    uint32_t digest; /* 0, or its index + 1 */",
         "    struct headers h;",
     ]
     for stack, name in zip(program.stacks, names.stacks, strict=True):
@@ -99,6 +104,7 @@ def functions(context: Context) -> list[str]:
     """From ``arrive`` to ``process``."""
     wanted = features(context.program)
     lines = _arrive(context)
+    lines += _learn(context)
     if wanted.queues:
         lines += [*_QUEUES, *_keep_fields(context)]
     lines += _after_egress(context, wanted)
@@ -175,6 +181,7 @@ static struct packet *put(struct queue *q, const struct packet *p, uint32_t port
     copy->frame = frame;
     copy->clone = copy->resubmit = copy->recirculate = 0;
     copy->failed = 0;
+    copy->digest = 0;
     return copy;
 }
 """.splitlines()
@@ -220,6 +227,35 @@ def _keep_fields(context: Context) -> list[str]:
         "",
     ]
     return lines
+
+
+def _learn(context: Context) -> list[str]:
+    """What digests carry: fields, each padded to whole bytes."""
+    program = context.program
+    if not program.digests:
+        return []
+    lines = [
+        "/* Send what the packet has to tell as ingress left it. */",
+        "static void learn(struct packet *p)",
+        "{",
+        "    uint8_t data[WP_DIGEST_MAX];",
+        "    switch (p->digest - 1) {",
+    ]
+    for index, digest in enumerate(program.digests):
+        lines.append(f"    case {index}: /* {digest.name} */")
+        at = 0
+        for ref in digest.fields:
+            field = program.field(ref)
+            size = p.byte_width(field.width)
+            if field.variable:
+                raise Unsupported(f"digest '{digest.name}': a field of variable length")
+            call = "wide_store" if field.width > 128 else "wp_store128" if size > 8 else "wp_store"
+            lines.append(f"        {call}(data + {at}, {size}, {context.lvalue(ref)});")
+            at += size
+        if at > MOST_DIGEST_BYTES:
+            raise Unsupported(f"digest '{digest.name}' of {at} bytes")
+        lines += [f"        wp_learn(p->run->engine, {index}, data, {at});", "        break;"]
+    return [*lines, "    }", "    p->digest = 0;", "}", ""]
 
 
 def _stamp(context: Context) -> list[str]:
@@ -273,6 +309,8 @@ def _after_ingress(context: Context, wanted: Features) -> list[str]:
             "parse(&twin);",
         ]
         lines += _clone(context, p.InstanceType.INGRESS_CLONE, begin)
+    if context.program.digests:
+        lines += ["    if (p->digest)", "        learn(p);"]
     lines += ["    if (p->failed)", "        return;"]
     if wanted.resubmit:
         put_type = context.intrinsic(intrinsics.instance_type, str(p.InstanceType.RESUBMIT))

@@ -15,7 +15,6 @@ from p4embed.switch.codegen.values import (
     Unsupported,
     Value,
     c_type,
-    constant,
     container_for,
     convert,
 )
@@ -124,9 +123,11 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
             return [f"p->recirculate = {field_list + 1}; /* field list {field_list} */"]
         case p.Truncate(length):
             return [f"p->truncate = {ex.index(length)};"]
-        case p.ExecuteMeter(_, _, target):
-            # No meter can be configured yet, and P4Runtime's default is that all is green.
-            return [ex.store(target, constant(0))]
+        case p.ExecuteMeter(meter, index, target):
+            name = context.program.meters[meter].name
+            call = f"wp_color_in(p->run, {meter}, {ex.index(index)}, p->ingress_length)"
+            store = ex.store(target, Value("(uint64_t)color", C64, 0, 2))
+            return [f"{{ int color = {call}; if (color >= 0) {{ {store} }} }} /* {name} */"]
         case p.CountIn(counter, index):
             name = context.program.counters[counter].name
             call = f"wp_count_in(p->run->engine, {counter}, {ex.index(index)}, p->ingress_length);"
@@ -146,8 +147,9 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
             return [f"/* log_msg {_comment(format_)} */"]
         case p.NoOp():
             return []
-        case p.Digest():
-            raise Unsupported("digest")
+        case p.Digest(_, digest):
+            name = context.program.digests[digest].name
+            return [f"p->digest = {digest + 1}; /* {name} */"]
         case p.AssignUnionStack() | p.PushUnions() | p.PopUnions():
             raise Unsupported("stacks of header unions")
         case p.Jump() | p.JumpIfZero():

@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from p4embed.switch.codegen import Unsupported, generate
 from p4embed.switch.engine import (
+    TO_GROUP,
+    TO_MEMBER,
     Count,
+    Digested,
     Entry,
     EntryKey,
     IdleEntry,
+    MeterConfig,
     Op,
     Replica,
     Sent,
@@ -26,6 +30,7 @@ from p4embed.switch.native.binding import (
     CLONE,
     END,
     ENTRY,
+    LENGTH,
     MULTICAST,
     NO_MEMORY,
     PACKET,
@@ -114,6 +119,13 @@ class NativeEngine:
             self._pack(parts, update.op, update.table, update.entry, False)
         return self._write(b"".join(parts), len(updates), self._clock())
 
+    def write_together(self, updates: Sequence[Update]) -> list[Status]:
+        """Apply changes in order, all of them between two packets."""
+        parts: list[bytes] = []
+        for update in updates:
+            self._pack(parts, update.op, update.table, update.entry, False)
+        return self._write(b"".join(parts), len(updates), self._clock(), together=True)
+
     def write_packed(self, batch: Packed) -> list[Status]:
         """Apply updates that ``wire.py`` packed for this program."""
         return self._write(batch.records, batch.updates, self._clock())
@@ -150,9 +162,16 @@ class NativeEngine:
             metadata,
         )
 
-    def _write(self, batch: bytes | c.Array[c.c_char], count: int, now_ns: int) -> list[Status]:
+    def _write(
+        self,
+        batch: bytes | c.Array[c.c_char],
+        count: int,
+        now_ns: int,
+        *,
+        together: bool = False,
+    ) -> list[Status]:
         results = c.create_string_buffer(count)
-        self._c.wp_write(self.handle, batch, count, now_ns, results)
+        self._c.wp_write(self.handle, batch, count, now_ns, together, results)
         codes = results.raw
         if NO_MEMORY in codes:
             raise MemoryError("no memory for table entries")
@@ -163,9 +182,13 @@ class NativeEngine:
         record = self._record(table, key)
         return None if record is None else self._shapes[table].entry(record, 0)
 
+    def _is_key(self, table: int, key: EntryKey) -> bool:
+        shape = self._shapes[table]
+        return len(key.value) == shape.key_size and len(key.mask) == shape.mask_size
+
     def _record(self, table: int, key: EntryKey) -> bytes | None:
         shape = self._shapes[table]
-        if len(key.value) != shape.key_size or len(key.mask) != shape.mask_size:
+        if not self._is_key(table, key):
             return None
         room = shape.record_size + 256
         while True:
@@ -210,7 +233,7 @@ class NativeEngine:
         """The default action and its parameters; ``None`` without one."""
         buffer = c.create_string_buffer(self._shapes[table].params_room + 1)
         action = int(self._c.wp_default(self.handle, table, buffer))
-        return None if action < 0 else (action, buffer.raw[: self._params_size[action]])
+        return None if action < 0 else (action, buffer.raw[: self._shapes[table].actions[action]])
 
     def direct_count(self, table: int, key: EntryKey) -> Count | None:
         """A direct counter's cell."""
@@ -219,7 +242,7 @@ class NativeEngine:
 
     def set_direct_count(self, table: int, key: EntryKey, count: Count) -> bool:
         """Overwrite a direct counter's cell."""
-        return bool(
+        return self._is_key(table, key) and bool(
             self._c.wp_set_direct_count(
                 self.handle, table, key.value, key.mask, key.priority, count.packets, count.bytes
             )
@@ -266,6 +289,83 @@ class NativeEngine:
         size, name = getattr(declared, "size", 0), getattr(declared, "name", "")
         if not 0 <= index < size:
             raise IndexError(f"'{name}' has cells 0 to {size - 1}, not {index}")
+
+    # -- meters, digests, action profiles, value sets -----------------------------------------
+
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """A meter cell's configuration; ``IndexError`` out of range."""
+        self._check_cell(self.program.meters[meter], index)
+        config = _Config()
+        if not self._c.wp_meter(self.handle, meter, index, config):
+            return None
+        return MeterConfig(*config)
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None) -> None:
+        """Configure a meter's cell; ``IndexError`` out of range."""
+        self._check_cell(self.program.meters[meter], index)
+        if self._c.wp_set_meter(self.handle, meter, index, _packed(config), self._clock()):
+            raise MemoryError("no memory for a meter")
+
+    def direct_meter(self, table: int, key: EntryKey) -> MeterConfig | None:
+        """The configuration of an entry's direct meter."""
+        config = _Config()
+        if not self._is_key(table, key) or not self._c.wp_direct_meter(
+            self.handle, table, key.value, key.mask, key.priority, config
+        ):
+            return None
+        return MeterConfig(*config)
+
+    def set_direct_meter(self, table: int, key: EntryKey, config: MeterConfig | None) -> bool:
+        """Configure an entry's direct meter."""
+        if not self._is_key(table, key):
+            return False
+        found = c.c_int()
+        if self._c.wp_set_direct_meter(
+            self.handle, table, key.value, key.mask, key.priority, _packed(config), self._clock(),
+            c.byref(found),
+        ):  # fmt: skip
+            raise MemoryError("no memory for a meter")
+        return bool(found.value)
+
+    def take_digests(self) -> list[Digested]:
+        """Digests since the last call, oldest first."""
+        taken: list[Digested] = []
+        buffer = c.create_string_buffer(_READ_ROOM)
+        while used := self._c.wp_take_digests(self.handle, buffer, _READ_ROOM):
+            raw, at = c.string_at(buffer, used), 0
+            while at < used:
+                (length,) = LENGTH.unpack_from(raw, at)
+                at += LENGTH.size
+                (digest,) = LENGTH.unpack_from(raw, at)
+                taken.append(Digested(digest, raw[at + LENGTH.size : at + length]))
+                at += length
+        return taken
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set a member's action, or delete the member."""
+        if action is not None and self._params_size.get(action) != len(params):
+            raise ValueError(f"no action {action} with parameters of {len(params)} bytes")
+        number = -1 if action is None else action
+        if self._c.wp_set_member(self.handle, profile, member, number, params, len(params)):
+            raise MemoryError("no memory for an action profile")
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set a group's members, repeated by weight, or delete the group."""
+        packed = b"".join(LENGTH.pack(member) for member in members or ())
+        count = END if members is None else len(members)
+        if self._c.wp_set_group(self.handle, profile, group, packed, count):
+            raise MemoryError("no memory for an action profile")
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace a value set's members."""
+        size = len(members[0][0]) if members else 0
+        if any(len(value) != size or len(mask) != size for value, mask in members):
+            raise ValueError("members of a value set must all have the key's size")
+        packed = b"".join(part for member in members for part in member)
+        if self._c.wp_set_value_set(self.handle, value_set, packed, len(members), size):
+            raise MemoryError("no memory for a value set")
+
+    # -- groups -------------------------------------------------------------------------------
 
     def set_multicast_group(self, group: int, replicas: Sequence[Replica] | None) -> None:
         """Set a multicast group's copies, or delete the group."""
@@ -335,6 +435,16 @@ class NativeEngine:
         self._closed = True
 
 
+_Config = c.c_uint64 * 4
+"""cir, cburst, pir, pburst"""
+
+
+def _packed(config: MeterConfig | None) -> c.Array[c.c_uint64] | None:
+    if config is None:
+        return None
+    return _Config(config.cir, config.cburst, config.pir, config.pburst)
+
+
 def _free(library: c.CDLL, engine: int, run: int) -> None:
     library.wp_run_delete(run)
     library.wp_engine_close(engine)
@@ -348,6 +458,10 @@ class _Shape:
         self.key_size = table.key_size
         self.mask_size = table.key_size if table.masked else 0
         self.actions = {a: program.actions_by_id[a].params_size for a in table.actions}
+        if table.default is not None:
+            self.actions.setdefault(table.default.action, len(table.default.params))
+        if table.profile is not None:
+            self.actions |= {TO_MEMBER: 4, TO_GROUP: 4}
         self.params_room = max(self.actions.values(), default=0)
         self.record_size = ENTRY.size + self.key_size + self.mask_size + self.params_room
 

@@ -348,6 +348,10 @@ static int entry_fill(struct wp_table *t, struct wp_entry *e, const struct wp_up
     e->idle_timeout_ns = u->idle_timeout_ns;
     e->last_hit_ns = now_ns;
     e->notified_ns = now_ns;
+    if (t->def->has_meter) {
+        free(*wp_entry_meter(t, e));
+        *wp_entry_meter(t, e) = NULL;
+    }
     memcpy(e->data + t->identity_bytes, u->params, u->params_bytes);
     return 0;
 }
@@ -385,6 +389,8 @@ static void delete(struct wp_table *t, struct wp_entry *e)
         order_remove(t, number);
     free(e->metadata);
     e->metadata = NULL;
+    if (t->def->has_meter)
+        free(*wp_entry_meter(t, e));
     e->flags = 0;
     e->hash = t->free_head;
     t->free_head = number + 1;
@@ -421,7 +427,8 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
         return -1;
     uint32_t bytes = (uint32_t)offsetof(struct wp_entry, data) + t->identity_bytes +
                      def->params_bytes;
-    t->entry_bytes = (bytes + 7) & ~7u;
+    t->meter_offset = (bytes + 7) & ~7u;
+    t->entry_bytes = t->meter_offset + (def->has_meter ? (uint32_t)sizeof(struct wp_meter *) : 0);
     size_t first = sizeof(struct wp_bucket) << WP_FIRST_SEGMENT_BITS;
     if (!(t->segments[0] = room_for(first, 0)))
         return -1;
@@ -437,8 +444,11 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
 void wp_table_free(struct wp_table *t)
 {
     for (uint32_t i = 0; i < t->top; i++)
-        if (wp_entry_at(t, i)->flags & WP_ENTRY_LIVE)
+        if (wp_entry_at(t, i)->flags & WP_ENTRY_LIVE) {
             free(wp_entry_at(t, i)->metadata);
+            if (t->def->has_meter)
+                free(*wp_entry_meter(t, wp_entry_at(t, i)));
+        }
     for (uint32_t i = 0; i < t->chunk_count; i++)
         free(t->chunks[i]);
     free(t->chunks);
