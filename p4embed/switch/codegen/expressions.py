@@ -290,6 +290,10 @@ class Expressions:
         match expr:
             case p.BoolConst(value):
                 return "1" if value else "0"
+            case p.Compare(op, p.FieldRef() as left, p.FieldRef() as right) if self._variable(
+                left
+            ) and self._variable(right):
+                return self._compare_variable(op, left, right)
             case p.Compare(op, left, right):
                 return self._compare_text(op, self.data(left), self.data(right))
             case p.Logic(p.BoolOp.AND, a, b):
@@ -309,20 +313,30 @@ class Expressions:
                     return f"{self.context.names.headers[header.header]}.valid"
                 return self._element(header, "e && e->valid")
             case p.UnionValid(union):
-                headers = [self.context.names.headers[m] for m in self.union_headers(union)]
-                return "(" + " || ".join(f"{header}.valid" for header in headers) + ")"
+                members = [p.Valid(member) for member in self.members(union)]
+                return "(" + " || ".join(self.boolean(member) for member in members) + ")"
             case p.SameHeader(one, other):
                 name = self.context.names.types[self.header_type(one).name]
                 return f"same_{name}({self.header_pointer(one)}, {self.header_pointer(other)})"
             case p.SameUnion(one_union, other_union):
-                pairs = zip(
-                    self.union_headers(one_union), self.union_headers(other_union), strict=True
-                )
-                parts = [
-                    self.boolean(p.SameHeader(p.HeaderRef(a), p.HeaderRef(b))) for a, b in pairs
-                ]
+                pairs = zip(self.members(one_union), self.members(other_union), strict=True)
+                parts = [self.boolean(p.SameHeader(a, b)) for a, b in pairs]
                 return "(" + " && ".join(parts) + ")"
         assert_never(expr)
+
+    def _variable(self, ref: p.FieldRef) -> bool:
+        return self.context.program.field(ref).variable
+
+    def _compare_variable(self, op: p.Comparison, a: p.FieldRef, b: p.FieldRef) -> str:
+        """Variable-length fields, as the numbers that they are."""
+        if op not in (p.Comparison.EQ, p.Comparison.NE):
+            raise Unsupported(f"'{op.value}' of variable-length fields")
+        headers = self.context.names.headers
+        sides = ", ".join(
+            f"{self.context.lvalue(ref)}, {headers[ref.header]}.variable_bits / 8" for ref in (a, b)
+        )
+        negation = "!" if op is p.Comparison.NE else ""
+        return f"({negation}wp_same_number({sides}))"
 
     def _compare_text(self, op: p.Comparison, a: Value, b: Value) -> str:
         low, high = min(a.low, b.low), max(a.high, b.high)
@@ -355,7 +369,7 @@ class Expressions:
             case p.StackElement(stack, _) | p.LastElement(stack):
                 return program.stacks[stack].type
             case p.UnionMember(union, member):
-                return program.headers[self.union_headers(union)[member]].type
+                return program.headers[self.any_union(union)[member]].type
         assert_never(expr)
 
     def header_pointer(self, expr: p.HeaderExpr) -> str:
@@ -369,15 +383,38 @@ class Expressions:
             case p.LastElement(stack):
                 name = names.stacks[stack]
                 return f"element_{name}(p, (uint64_t)p->next_{name} - 1)"
+            case p.UnionMember(p.UnionRef(union_index), member):
+                headers = self.context.program.unions[union_index].headers
+                return f"(&{names.headers[headers[member]]})"
             case p.UnionMember(union, member):
-                return f"(&{names.headers[self.union_headers(union)[member]]})"
+                assert not isinstance(union, p.UnionRef)
+                stack, index_text = self.union_index(union)
+                return f"member_{names.union_stacks[stack]}_{member}(p, {index_text})"
         assert_never(expr)
 
-    def union_headers(self, expr: p.UnionExpr) -> tuple[int, ...]:
-        """The members of a union that is known now."""
-        if not isinstance(expr, p.UnionRef):
-            raise Unsupported("a header union chosen at run time")
-        return self.context.program.unions[expr.union].headers
+    def any_union(self, expr: p.UnionExpr) -> tuple[int, ...]:
+        """The members of a union, or of one of its kind."""
+        program = self.context.program
+        match expr:
+            case p.UnionRef(union):
+                return program.unions[union].headers
+            case p.UnionElement(stack, _) | p.LastUnion(stack):
+                return program.unions[program.union_stacks[stack].unions[0]].headers
+        assert_never(expr)
+
+    def members(self, expr: p.UnionExpr) -> list[p.UnionMember]:
+        """All members of a union."""
+        return [p.UnionMember(expr, member) for member in range(len(self.any_union(expr)))]
+
+    def union_index(self, expr: p.UnionElement | p.LastUnion) -> tuple[int, str]:
+        """The stack of a union that is chosen at run time, and its index there as C."""
+        match expr:
+            case p.UnionElement(stack, index):
+                return stack, self.index(index)
+            case p.LastUnion(stack):
+                name = self.context.names.union_stacks[stack]
+                return stack, f"(uint64_t)p->next_union_{name} - 1"
+        assert_never(expr)
 
     def _element(self, header: p.HeaderExpr, body: str) -> str:
         """``body`` with ``e`` a pointer to the header, or NULL."""

@@ -86,8 +86,19 @@ def _op(ex: Expressions, op: p.ParserOp) -> list[str]:
                 *_extract(ex, declared.type, element, length),
                 f"p->next_{name}++;",
             ]
-        case p.ExtractNextUnion():
-            raise Unsupported("extraction into a stack of header unions")
+        case p.ExtractNextUnion(stack, member, length):
+            name, unions = names.union_stacks[stack], program.union_stacks[stack].unions
+            type_ = program.headers[program.unions[unions[0]].headers[member]].type
+            following = f"p->next_union_{name}"
+            extract = _extract(ex, type_, "(*e)", length)
+            return [
+                f"if ({following} >= {len(unions)}) {_fail(str(errors.stack_out_of_bounds))}",
+                "{",
+                f"    {names.struct(type_)} *e = member_{name}_{member}(p, {following});",
+                *(f"    {line}" for line in extract),
+                f"    others_{name}(p, {following}++, e);",
+                "}",
+            ]
         case p.SetField(target, p.Lookahead() as ahead):
             lines, value = _lookahead(ex, ahead)
             return [*lines, ex.store(target, value)]

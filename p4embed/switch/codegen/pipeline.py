@@ -87,7 +87,11 @@ def packet_struct(context: Context) -> list[str]:
     for stack, name in zip(program.stacks, names.stacks, strict=True):
         lines.append(f"    {names.struct(stack.type)} stack_{name}[{len(stack.headers)}];")
         lines.append(f"    uint32_t next_{name};")
+    for name in names.union_stacks:
+        lines.append(f"    uint32_t next_union_{name};")
     lines += ["};", ""]
+    for number in range(len(program.union_stacks)):
+        lines += _union_stack(context, number)
     for stack, name in zip(program.stacks, names.stacks, strict=True):
         lines += [
             f"static inline {names.struct(stack.type)} *element_{name}(struct packet *p,"
@@ -98,6 +102,38 @@ def packet_struct(context: Context) -> list[str]:
             "",
         ]
     return lines
+
+
+def _union_stack(context: Context, number: int) -> list[str]:
+    """Members of a union that is chosen at run time, and what makes all but one invalid."""
+    program, names = context.program, context.names
+    name = names.union_stacks[number]
+    unions = [program.unions[union].headers for union in program.union_stacks[number].unions]
+    lines: list[str] = []
+    for member in range(len(unions[0])):
+        struct = names.struct(program.headers[unions[0][member]].type)
+        lines += [
+            f"static inline {struct} *member_{name}_{member}(struct packet *p, uint64_t index)",
+            "{",
+            "    switch (index) {",
+            *(f"    case {i}: return &{names.headers[u[member]]};" for i, u in enumerate(unions)),
+            "    }",
+            "    return NULL;",
+            "}",
+            "",
+        ]
+    lines += [
+        f"static inline void others_{name}(struct packet *p, uint64_t index, const void *but)",
+        "{",
+        "    switch (index) {",
+    ]
+    for index, headers in enumerate(unions):
+        lines.append(f"    case {index}:")
+        for header in headers:
+            text = names.headers[header]
+            lines.append(f"        if (but != &{text}) {text}.valid = 0;")
+        lines.append("        break;")
+    return [*lines, "    }", "}", ""]
 
 
 def functions(context: Context) -> list[str]:
