@@ -7,6 +7,7 @@ from typing import assert_never
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.header_access import HeaderAccess
 from p4embed.switch.codegen.names import unique
 from p4embed.switch.codegen.values import (
     C64,
@@ -43,11 +44,11 @@ _UNKNOWN = 1 << C128 + 1
 """Bound of a value of which only low bits are known: no container but ``wide`` holds it."""
 
 
-class Expressions:
+class Expressions(HeaderAccess):
     """Translates expressions within one action or other piece of code."""
 
     def __init__(self, context: Context, params: Sequence[p.ActionParam] = ()) -> None:
-        self.context = context
+        super().__init__(context)
         self.params = params
         self.param_names = param_names(params)
 
@@ -90,9 +91,9 @@ class Expressions:
                 type_ = self.header_type(header)
                 name = context.names.fields[type_.name][field_index]
                 zero = convert(constant(0), container_for(width))
-                text = self._element(header, f"e ? e->{name} : ({c_type(width)}){zero}")
+                text = self.element(header, f"e ? e->{name} : ({c_type(width)}){zero}")
                 if container_for(width) == WIDE:
-                    text = self._element(header, f"e ? e->{name} : {zero}")
+                    text = self.element(header, f"e ? e->{name} : {zero}")
                 return self._loaded(text, width, signed)
             case p.ValidBit(header_index):
                 return Value(f"(uint64_t){context.names.headers[header_index]}.valid", C64, 0, 1)
@@ -311,7 +312,7 @@ class Expressions:
             case p.Valid(header):
                 if isinstance(header, p.HeaderRef):
                     return f"{self.context.names.headers[header.header]}.valid"
-                return self._element(header, "e && e->valid")
+                return self.element(header, "e && e->valid")
             case p.UnionValid(union):
                 members = [p.Valid(member) for member in self.members(union)]
                 return "(" + " || ".join(self.boolean(member) for member in members) + ")"
@@ -357,69 +358,6 @@ class Expressions:
             cast = "int64_t" if container == C64 else "i128"
             x, y = f"({cast}){x}", f"({cast}){y}"
         return f"({x} {op.value} {y})"
-
-    # -- headers ------------------------------------------------------------------------------
-
-    def header_type(self, expr: p.HeaderExpr) -> p.HeaderType:
-        """The type of the header that an expression stands for."""
-        program = self.context.program
-        match expr:
-            case p.HeaderRef(header):
-                return program.headers[header].type
-            case p.StackElement(stack, _) | p.LastElement(stack):
-                return program.stacks[stack].type
-            case p.UnionMember(union, member):
-                return program.headers[self.any_union(union)[member]].type
-        assert_never(expr)
-
-    def header_pointer(self, expr: p.HeaderExpr) -> str:
-        """A pointer to the header that an expression stands for; NULL if there is none."""
-        names = self.context.names
-        match expr:
-            case p.HeaderRef(header):
-                return f"(&{names.headers[header]})"
-            case p.StackElement(stack, index):
-                return f"element_{names.stacks[stack]}(p, {self.index(index)})"
-            case p.LastElement(stack):
-                name = names.stacks[stack]
-                return f"element_{name}(p, (uint64_t)p->next_{name} - 1)"
-            case p.UnionMember(p.UnionRef(union_index), member):
-                headers = self.context.program.unions[union_index].headers
-                return f"(&{names.headers[headers[member]]})"
-            case p.UnionMember(union, member):
-                assert not isinstance(union, p.UnionRef)
-                stack, index_text = self.union_index(union)
-                return f"member_{names.union_stacks[stack]}_{member}(p, {index_text})"
-        assert_never(expr)
-
-    def any_union(self, expr: p.UnionExpr) -> tuple[int, ...]:
-        """The members of a union, or of one of its kind."""
-        program = self.context.program
-        match expr:
-            case p.UnionRef(union):
-                return program.unions[union].headers
-            case p.UnionElement(stack, _) | p.LastUnion(stack):
-                return program.unions[program.union_stacks[stack].unions[0]].headers
-        assert_never(expr)
-
-    def members(self, expr: p.UnionExpr) -> list[p.UnionMember]:
-        """All members of a union."""
-        return [p.UnionMember(expr, member) for member in range(len(self.any_union(expr)))]
-
-    def union_index(self, expr: p.UnionElement | p.LastUnion) -> tuple[int, str]:
-        """The stack of a union that is chosen at run time, and its index there as C."""
-        match expr:
-            case p.UnionElement(stack, index):
-                return stack, self.index(index)
-            case p.LastUnion(stack):
-                name = self.context.names.union_stacks[stack]
-                return stack, f"(uint64_t)p->next_union_{name} - 1"
-        assert_never(expr)
-
-    def _element(self, header: p.HeaderExpr, body: str) -> str:
-        """``body`` with ``e`` a pointer to the header, or NULL."""
-        struct = self.context.names.struct(self.header_type(header))
-        return f"({{ {struct} *e = {self.header_pointer(header)}; {body}; }})"
 
     # -- stores -------------------------------------------------------------------------------
 

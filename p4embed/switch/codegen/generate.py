@@ -5,6 +5,7 @@ from __future__ import annotations
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
 from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.packet_struct import packet_struct
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for
 
@@ -46,7 +47,7 @@ def generate(program: p.Program) -> str:
         '#include "pipeline.h"',
         "",
         *types,
-        *pipeline.packet_struct(context),
+        *packet_struct(context),
         *bodies,
     ]
     return "\n".join(lines) + "\n"

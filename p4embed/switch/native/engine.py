@@ -12,26 +12,18 @@ from typing import NamedTuple
 
 from p4embed.switch.codegen import Unsupported, generate
 from p4embed.switch.engine import (
-    TO_GROUP,
-    TO_MEMBER,
     Count,
-    Digested,
     Entry,
     EntryKey,
     IdleEntry,
-    MeterConfig,
     Op,
-    Replica,
     Sent,
     Status,
     Update,
 )
 from p4embed.switch.native.binding import (
-    CLONE,
     END,
     ENTRY,
-    LENGTH,
-    MULTICAST,
     NO_MEMORY,
     PACKET,
     PRIORITY,
@@ -40,11 +32,11 @@ from p4embed.switch.native.binding import (
     runtime,
 )
 from p4embed.switch.native.build import NativeError, program_library
+from p4embed.switch.native.offers import READ_ROOM, Offers
+from p4embed.switch.native.shape import Shape
 from p4embed.switch.program import DROP_PORT, Program, Table
 
 _STATUSES = (Status.OK, Status.EXISTS, Status.MISSING, Status.FULL, Status.CONST)
-_READ_ROOM = 1 << 18
-"""Bytes of entries that one call of the runtime brings."""
 SWEEP = 1024
 """Entries that the idle sweep looks at before packets get their turn."""
 
@@ -66,7 +58,7 @@ class Packed(NamedTuple):
     updates: int
 
 
-class NativeEngine:
+class NativeEngine(Offers):
     """An ``Engine`` (see ``engine.py``) and ``Replicating``. Thread-safe.
 
     Compiles the program if its shared object is not cached. Raises ``NativeError`` with one line
@@ -99,7 +91,7 @@ class NativeEngine:
         self._closed = False
         self._process_lock = threading.Lock()
         self._params_size = {action.id: action.params_size for action in program.actions}
-        self._shapes = [_Shape(table, program) for table in program.tables]
+        self._shapes = [Shape(table, program) for table in program.tables]
         for index, table in enumerate(program.tables):
             self._insert_const(index, table)
 
@@ -182,10 +174,6 @@ class NativeEngine:
         record = self._record(table, key)
         return None if record is None else self._shapes[table].entry(record, 0)
 
-    def _is_key(self, table: int, key: EntryKey) -> bool:
-        shape = self._shapes[table]
-        return len(key.value) == shape.key_size and len(key.mask) == shape.mask_size
-
     def _record(self, table: int, key: EntryKey) -> bytes | None:
         shape = self._shapes[table]
         if not self._is_key(table, key):
@@ -202,7 +190,7 @@ class NativeEngine:
 
     def entries(self, table: int) -> Iterator[Entry]:
         """All entries of a table; ones that come or go meanwhile may be among them or not."""
-        shape, room = self._shapes[table], _READ_ROOM
+        shape, room = self._shapes[table], READ_ROOM
         cursor = c.c_uint32(0)
         while cursor.value != END:
             buffer = c.create_string_buffer(room)
@@ -284,104 +272,6 @@ class NativeEngine:
             value &= (1 << declared.width) - 1
             self._c.wp_set_register(self.handle, register, index, value.to_bytes(size, "little"))
 
-    @staticmethod
-    def _check_cell(declared: object, index: int) -> None:
-        size, name = getattr(declared, "size", 0), getattr(declared, "name", "")
-        if not 0 <= index < size:
-            raise IndexError(f"'{name}' has cells 0 to {size - 1}, not {index}")
-
-    # -- meters, digests, action profiles, value sets -----------------------------------------
-
-    def meter(self, meter: int, index: int) -> MeterConfig | None:
-        """A meter cell's configuration; ``IndexError`` out of range."""
-        self._check_cell(self.program.meters[meter], index)
-        config = _Config()
-        if not self._c.wp_meter(self.handle, meter, index, config):
-            return None
-        return MeterConfig(*config)
-
-    def set_meter(self, meter: int, index: int, config: MeterConfig | None) -> None:
-        """Configure a meter's cell; ``IndexError`` out of range."""
-        self._check_cell(self.program.meters[meter], index)
-        if self._c.wp_set_meter(self.handle, meter, index, _packed(config), self._clock()):
-            raise MemoryError("no memory for a meter")
-
-    def direct_meter(self, table: int, key: EntryKey) -> MeterConfig | None:
-        """The configuration of an entry's direct meter."""
-        config = _Config()
-        if not self._is_key(table, key) or not self._c.wp_direct_meter(
-            self.handle, table, key.value, key.mask, key.priority, config
-        ):
-            return None
-        return MeterConfig(*config)
-
-    def set_direct_meter(self, table: int, key: EntryKey, config: MeterConfig | None) -> bool:
-        """Configure an entry's direct meter."""
-        if not self._is_key(table, key):
-            return False
-        found = c.c_int()
-        if self._c.wp_set_direct_meter(
-            self.handle, table, key.value, key.mask, key.priority, _packed(config), self._clock(),
-            c.byref(found),
-        ):  # fmt: skip
-            raise MemoryError("no memory for a meter")
-        return bool(found.value)
-
-    def take_digests(self) -> list[Digested]:
-        """Digests since the last call, oldest first."""
-        taken: list[Digested] = []
-        buffer = c.create_string_buffer(_READ_ROOM)
-        while used := self._c.wp_take_digests(self.handle, buffer, _READ_ROOM):
-            raw, at = c.string_at(buffer, used), 0
-            while at < used:
-                (length,) = LENGTH.unpack_from(raw, at)
-                at += LENGTH.size
-                (digest,) = LENGTH.unpack_from(raw, at)
-                taken.append(Digested(digest, raw[at + LENGTH.size : at + length]))
-                at += length
-        return taken
-
-    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
-        """Set a member's action, or delete the member."""
-        if action is not None and self._params_size.get(action) != len(params):
-            raise ValueError(f"no action {action} with parameters of {len(params)} bytes")
-        number = -1 if action is None else action
-        if self._c.wp_set_member(self.handle, profile, member, number, params, len(params)):
-            raise MemoryError("no memory for an action profile")
-
-    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
-        """Set a group's members, repeated by weight, or delete the group."""
-        packed = b"".join(LENGTH.pack(member) for member in members or ())
-        count = END if members is None else len(members)
-        if self._c.wp_set_group(self.handle, profile, group, packed, count):
-            raise MemoryError("no memory for an action profile")
-
-    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
-        """Replace a value set's members."""
-        size = len(members[0][0]) if members else 0
-        if any(len(value) != size or len(mask) != size for value, mask in members):
-            raise ValueError("members of a value set must all have the key's size")
-        packed = b"".join(part for member in members for part in member)
-        if self._c.wp_set_value_set(self.handle, value_set, packed, len(members), size):
-            raise MemoryError("no memory for a value set")
-
-    # -- groups -------------------------------------------------------------------------------
-
-    def set_multicast_group(self, group: int, replicas: Sequence[Replica] | None) -> None:
-        """Set a multicast group's copies, or delete the group."""
-        self._replicate(MULTICAST, group, replicas or ())
-
-    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
-        """Set a clone session's copies, or delete the session."""
-        self._replicate(CLONE, session, replicas or ())
-
-    def _replicate(self, kind: int, number: int, replicas: Sequence[Replica]) -> None:
-        if not 0 <= number < 1 << 16:
-            raise ValueError(f"{number} is no multicast group or clone session: 16 bits")
-        pairs = b"".join(PACKET.pack(replica.port, replica.instance) for replica in replicas)
-        if self._c.wp_replicate(self.handle, kind, number, pairs, len(replicas)):
-            raise MemoryError("no memory for replicas")
-
     # -- packets ------------------------------------------------------------------------------
 
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
@@ -435,47 +325,6 @@ class NativeEngine:
         self._closed = True
 
 
-_Config = c.c_uint64 * 4
-"""cir, cburst, pir, pburst"""
-
-
-def _packed(config: MeterConfig | None) -> c.Array[c.c_uint64] | None:
-    if config is None:
-        return None
-    return _Config(config.cir, config.cburst, config.pir, config.pburst)
-
-
 def _free(library: c.CDLL, engine: int, run: int) -> None:
     library.wp_run_delete(run)
     library.wp_engine_close(engine)
-
-
-class _Shape:
-    """How a table's keys and entries lie in the runtime's records."""
-
-    def __init__(self, table: Table, program: Program) -> None:
-        self.name = table.name
-        self.key_size = table.key_size
-        self.mask_size = table.key_size if table.masked else 0
-        self.actions = {a: program.actions_by_id[a].params_size for a in table.actions}
-        if table.default is not None:
-            self.actions.setdefault(table.default.action, len(table.default.params))
-        if table.profile is not None:
-            self.actions |= {TO_MEMBER: 4, TO_GROUP: 4}
-        self.params_room = max(self.actions.values(), default=0)
-        self.record_size = ENTRY.size + self.key_size + self.mask_size + self.params_room
-
-    def key(self, raw: bytes, at: int, priority: int) -> EntryKey:
-        """The key whose value and mask stand at ``at``."""
-        end = at + self.key_size
-        return EntryKey(raw[at:end], raw[end : end + self.mask_size], priority)
-
-    def entry(self, raw: bytes, at: int) -> Entry:
-        """The entry whose record stands at ``at``."""
-        _, action, metadata_size, priority, idle, _, _, _, const = ENTRY.unpack_from(raw, at)
-        at += ENTRY.size
-        key = self.key(raw, at, priority)
-        at += self.key_size + self.mask_size
-        params = raw[at : at + self.actions[action]]
-        at += self.params_room
-        return Entry(key, action, params, idle, raw[at : at + metadata_size], bool(const))
