@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import grpc
@@ -68,13 +69,21 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def case_names() -> dict[str, list[str]]:
     """Names of all cases by file."""
-    done = subprocess.run(
-        [*ptf_program(), "--test-dir", str(CASES), "--list-test-names", "--allow-user"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # PTF removes its log file before it opens it, as root whatever that is: give it one of its own.
+    with tempfile.TemporaryDirectory(prefix="wingpath-ptf-") as scratch:
+        done = subprocess.run(
+            [
+                *ptf_program(),
+                f"--test-dir={CASES}",
+                "--list-test-names",
+                "--allow-user",
+                f"--log-file={scratch}/ptf.log",
+            ],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         raise SetupError(f"the cases cannot be loaded: {done.stderr.strip()}")
     found: dict[str, list[str]] = {}
