@@ -8,10 +8,9 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_expressions import ExpressionChecker
 from p4embed.compiler.check_types import plural
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
-from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
+from p4embed.compiler.convert import Bindings, has_int, has_unknown, is_optional, unify
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
-    INT,
     STRING,
     UNKNOWN,
     BlockType,
@@ -235,7 +234,7 @@ class ArgumentChecker(ExpressionChecker):
         if type_ == STRING and parameter.direction is not ast.Direction.NONE:
             self.error(f"{what} has a direction and cannot be a string", value)
         if (
-            type_ == INT
+            has_int(type_)
             and isinstance(parameter.type, TypeVariable)
             and target.kind is not CallKind.CONSTRUCTOR
         ):

@@ -117,11 +117,7 @@ class Storage:
         scalar = scalar_type(type_)
         if scalar is not None:
             if isinstance(scalar, ir.VarBits):
-                raise Unsupported(
-                    f"a variable of type '{type_}' is not supported on target bmv2; "
-                    "a varbit can only be a header field",
-                    span,
-                )
+                return self.varbit(scalar, name)
             return self.temporary(scalar, name)
         match type_:
             case StructType() if type_.is_header:
@@ -147,6 +143,17 @@ class Storage:
             ir.HeaderInstance(instance, self.header_type(type_).name, source=span)
         )
         return HeaderPlace(instance, type_)
+
+    def varbit(self, type_: ir.VarBits, name: str) -> ir.FieldRef:
+        """A varbit variable: BMv2 has varbits in headers only, so it gets one to itself."""
+        kind = f"varbit_{type_.max_width}"
+        field = ir.HeaderField("value", type_)
+        if all(t.name != kind for t in self.program.header_types):
+            kind = self._free(kind, self._type_names)
+            self.program.header_types.append(ir.HeaderType(kind, [field]))
+        instance = self._free(name, self._names)
+        self.program.headers.append(ir.HeaderInstance(instance, kind))
+        return ir.FieldRef(instance, field.name, type_)
 
     def union(self, type_: StructType, name: str, span: Span) -> UnionPlace:
         """A new header union instance."""

@@ -47,10 +47,13 @@ REFUSALS: list[tuple[str, dict[str, str], str]] = [
         "only calls of 'emit' are supported on target bmv2 in the deparser",
     ),
     (
-        "varbit variable",
-        {"ingress": "^^varbit<8> v;"},
-        "a variable of type 'varbit<8>' is not supported on target bmv2; "
-        "a varbit can only be a header field",
+        "comparing varbits",
+        {
+            "types": "header h_t { bit<8> a; bit<8> b; bit<16> c; varbit<8> v; }",
+            "parser": "state start { transition accept; }",
+            "ingress": "if (^^hdr.h.v == hdr.g.v) { hdr.h.a = 1; }",
+        },
+        "comparing varbits is not supported on target bmv2",
     ),
     (
         "header of odd width",
@@ -136,7 +139,10 @@ def test_refused(refuse: Callable[..., list[str]], parts: dict[str, str], messag
 
 
 def test_all_refusals_are_reported(refuse: Callable[..., list[str]]) -> None:
-    messages = refuse(ingress="varbit<8> v; clone(CloneType.E2E, 3);")
+    messages = refuse(
+        ingress="verify_checksum(true, {hdr.h.a}, hdr.h.c, HashAlgorithm.csum16); "
+        "clone(CloneType.E2E, 3);"
+    )
     assert len(messages) == 2
 
 

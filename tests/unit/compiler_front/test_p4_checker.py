@@ -445,6 +445,10 @@ def test_package_type_arguments(checked: Check) -> None:
             "control c() { apply { f(1); } }",
             ["1: several declarations of 'f' take these arguments"],
         ),
+        (
+            "extern void f<T>(in T a); control c() { apply { f(8w1); f({ 1, true }); } }",
+            ["1: the width of argument 'a' of f is not known"],
+        ),
         ("header H { } const H[2] a = { {} };", ["1: H[2] has 2 values, but the list has 1"]),
         ("const bit<9999> a = 0;", ["1: a width can be at most 2048, not 9999"]),
         ("const bit<(0 - 1)> a = 0;", ["1: a width cannot be negative: -1"]),
@@ -500,6 +504,10 @@ def test_package_type_arguments(checked: Check) -> None:
             ["1: a table cannot be applied in an action"],
         ),
         ("parser p() { state start { return; } }", ["1: 'return' cannot stand in a parser"]),
+        (
+            "parser p(in bit<8> x) { state start { transition select(x, x) { (_, _): start; } } }",
+            ["1: parser 'p' never reaches accept or reject"],
+        ),
         ("parser p() { state go { } }", ["1: parser 'p' has no state 'start'"]),
         (
             "parser p(in bit<8> x) { state start { transition select(x) { (1, 2): accept; } } }",
@@ -539,6 +547,10 @@ def test_package_type_arguments(checked: Check) -> None:
 )
 def test_errors(text: str, messages: list[str], errors: Errors) -> None:
     assert errors(text) == messages
+
+
+def test_a_select_without_default_can_end_in_reject(checked: Check) -> None:
+    checked("parser p(in bit<8> x) { state start { transition select(x) { 0: start; } } }")
 
 
 def test_scopes_nest(checked: Check) -> None:
