@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-
 from gateways import NAT, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
@@ -120,7 +119,7 @@ def test_dns_session_ends_with_its_answer(topology: Topology) -> None:
         lambda: "Total sessions: 0" in topology.cli("show security flow cp-session"), 3
     ), "a session of UDP alone would stay for a minute"
     log = (topology.directory / "logs/controller.log").read_text()
-    assert f"session closed response received: 10.1.1.10/" in log
+    assert "session closed response received: 10.1.1.10/" in log
     assert f"->{UNTRUST}/53 junos-dns-udp {NAT}/" in log
 
 
