@@ -62,5 +62,7 @@ def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -
         source_nat=tuple(policies.source_nat_rules()),
         routes=tuple(zones.routes()),
         applications=policies.applications,
+        policy_rematch=policies.rematch(),
+        policy_stats=policies.counts_all(),
         host_name=root.text("system", "host-name") or "wingpath",
     )

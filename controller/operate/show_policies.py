@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from controller.config.schema import Network, Policy
+from controller.config.schema import NamedAddress, Policy
 from controller.operate.commands import CommandError, Options
 from controller.operate.operator import Operator
 
@@ -64,16 +64,16 @@ async def brief(operator: Operator, options: Options) -> str:
         lines += [
             f"  Policy: {policy.name}, State: enabled, Index: {policy.index}, "
             f"Scope Policy: 0, Sequence number: {sequence}",
-            f"    Source addresses: {_networks(policy.sources)}",
-            f"    Destination addresses: {_networks(policy.destinations)}",
+            f"    Source addresses: {_names(policy.source_names)}",
+            f"    Destination addresses: {_names(policy.destination_names)}",
             f"    Applications: {', '.join(a.name for a in policy.applications) or 'any'}",
             f"    Action: {', '.join(actions)}",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _networks(networks: tuple[Network, ...]) -> str:
-    return ", ".join(map(str, networks)) or "any"
+def _names(names: tuple[NamedAddress, ...]) -> str:
+    return ", ".join(name.name for name in names)
 
 
 def _wanted(policy: Policy, options: Options) -> bool:

@@ -18,7 +18,7 @@ from controller.messages import (
 )
 from controller.reasons import Drop
 from controller.routing.fib import Fib
-from controller.spu.policy import PolicyTable, SourceNatTable
+from controller.spu.policy import SourceNatTable, policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
@@ -69,7 +69,7 @@ class Core:
         self._count = 0
         self.config = config
         self.fib = fib
-        self.policies = PolicyTable(config)
+        self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
 
