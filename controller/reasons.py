@@ -78,6 +78,13 @@ class Drop(IntEnum):
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
 
+    # Policies and routing.
+    POLICY_REJECT = 180
+    ROUTE_REJECT = 181
+    ROUTE_DISCARD = 182
+    ASYMMETRIC_ROUTE = 183
+    TOO_BIG = 184
+
 
 FIRST_SCREEN = Drop.SCREEN_LAND
 """A screen's bit in an interface's profile is its ``Drop`` value less this."""
@@ -102,3 +109,8 @@ class Close(IntEnum):
     CLEARED = 5
     INSTALL_FAILED = 6
     NPU_LOST = 7
+
+    # Policies and routing.
+    POLICY_CHANGED = 40
+    INTERFACE_CHANGED = 41
+    ROUTE_CHANGED = 42

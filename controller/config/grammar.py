@@ -7,6 +7,7 @@ it is an error by name and never silently without effect.
 
 from __future__ import annotations
 
+from controller.config.schema import HostService
 from controller.config.tree import (
     container,
     flag,
@@ -82,7 +83,7 @@ _ADDRESSES = (
 
 _HOST_INBOUND = container(
     "host-inbound-traffic",
-    leaf_list("system-services", one_of("all", "ping")),
+    listed("system-services", one_of(*(s.value for s in HostService)), flag("except")),
     refused("protocols"),
 )
 
@@ -91,7 +92,7 @@ _ZONES = container(
     listed(
         "security-zone",
         ZONE_NAME,
-        listed("interfaces", LOGICAL_INTERFACE),
+        listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
         refused("tcp-rst"),

@@ -79,13 +79,19 @@ class Interface:
     """Empty when no zone claims it: its packets are refused."""
     token: int
     """Session token: stands for the zone and virtual router."""
+    host_inbound: frozenset[HostService] | None = None
+    """What it lets in for the firewall itself; ``None``: what its zone does."""
 
 
 class HostService(Enum):
     """Traffic to the firewall itself that a zone lets in (``host-inbound-traffic``)."""
 
     ALL = "all"
+    """Every service that has a name here."""
+    ANY_SERVICE = "any-service"
+    """Any port at all."""
     PING = "ping"
+    TRACEROUTE = "traceroute"
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,13 @@ class _Walk:
                 self._enter(node, "", word.place)
                 return not node.children
             case Kind.LIST:
+                if self._items and isinstance(self._items[0], Bracket) and node.second is None:
+                    # ``[ a b ]`` makes several instances with nothing below them.
+                    holder = self._here
+                    for word in self._values(node):
+                        self._here = holder
+                        self._enter(node, word.text, word.place)
+                    return True
                 key = self._value(node, node.value)
                 self._enter(node, key.text, key.place)
                 if node.second is not None and not self._child_follows(node):

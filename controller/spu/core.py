@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.config.schema import Chassis, Configuration
-from controller.flow import FlowKey, Nanoseconds
+from controller.config.schema import Chassis, Configuration, Interface
+from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
     CP,
     OBSERVER,
@@ -31,6 +31,7 @@ class Core:
     """The tables of one SPU and its way to speak."""
 
     __slots__ = (
+        "_by_port",
         "_count",
         "by_key",
         "config",
@@ -68,10 +69,15 @@ class Core:
         self.out: list[Outbound] = []
         self._count = 0
         self.config = config
+        self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.fib = fib
         self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+
+    def interface(self, port: Port, vlan: int) -> Interface | None:
+        """Where a frame with this tag came in."""
+        return self._by_port.get((port, vlan))
 
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""

@@ -17,6 +17,7 @@ from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import UDP, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.core import Core
+from controller.spu.replies import Replies
 from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
@@ -31,8 +32,9 @@ _MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, teardown: Teardown) -> None:
+    def __init__(self, core: Core, replies: Replies, teardown: Teardown) -> None:
         self._core = core
+        self._replies = replies
         self._teardown = teardown
 
     def take(self, session: Session, queued: Queued) -> None:
@@ -53,6 +55,7 @@ class LivePath:
         wing = session.wings[direction]
         if packet.ttl <= 1:
             core.drop(Drop.TTL_EXPIRED, wing.key, f"session {session.id}")
+            self._replies.dropped(Drop.TTL_EXPIRED, queued)
             return
         if packet.is_icmp_error:
             self._forward_error(session, queued)

@@ -32,6 +32,7 @@ from controller.routing.fib import Fib
 from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
+from controller.spu.replies import Replies
 from controller.spu.session import Queued, Session, SessionView
 from controller.spu.teardown import Teardown
 
@@ -55,8 +56,9 @@ class Spu:
         """Without ``trace`` no steps are reported; drops and session records always are."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._teardown = Teardown(core)
-        self._live = LivePath(core, self._teardown)
-        self._first = FirstPath(core, self._live, self._teardown)
+        self._replies = Replies(core)
+        self._live = LivePath(core, self._replies, self._teardown)
+        self._first = FirstPath(core, self._replies, self._live, self._teardown)
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,

@@ -95,6 +95,7 @@ class Teardown:
                 (session.packets[0], session.packets[1]),
                 (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
+                session.verdict.index,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.
