@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controller.config.schema import Chassis, Configuration, Interface
 from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
@@ -47,6 +49,7 @@ class Core:
         "policies",
         "services",
         "sessions",
+        "statistics",
         "timers",
         "trace",
     )
@@ -65,6 +68,8 @@ class Core:
         """By session id."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
+        self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+        """By policy index: packets and bytes (forward, back) of sessions that ended."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
@@ -86,6 +91,14 @@ class Core:
             session_id = self.number * IDS_PER_SPU + self._count
             if session_id not in self.sessions:
                 return session_id
+
+    def add_statistics(self, index: int, packets: Sequence[int], octets: Sequence[int]) -> None:
+        """A session of a policy ended with these counters."""
+        old = self.statistics.get(index, ((0, 0), (0, 0)))
+        self.statistics[index] = (
+            (old[0][0] + packets[0], old[0][1] + packets[1]),
+            (old[1][0] + octets[0], old[1][1] + octets[1]),
+        )
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

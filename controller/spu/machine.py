@@ -196,6 +196,14 @@ class Spu:
         """Count policy hits from zero again."""
         self._core.hits.clear()
 
+    def policy_statistics(self) -> Mapping[int, tuple[tuple[int, int], tuple[int, int]]]:
+        """Packets and bytes (forward, back) of sessions that ended, by policy index."""
+        return dict(self._core.statistics)
+
+    def clear_policy_statistics(self) -> None:
+        """Add up what sessions carried from zero again."""
+        self._core.statistics.clear()
+
     def audit(self) -> list[str]:
         """What is left, in words: nothing once every session is gone."""
         core = self._core

@@ -81,6 +81,7 @@ class Teardown:
                 del core.by_key[wing.key]
         if session.nat is not None:
             core.to_cp(ReleaseNat(*session.nat))
+        core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None
         core.send(
