@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from controller.config.schema import SECOND, Application
+from controller.config.schema import SECOND, Alg, Application
 
 ANY_PORT = range(65536)
 _CLIENT_PORTS = range(1, 65536)
 _ICMP, _TCP, _UDP, _ICMP6 = 1, 6, 17, 58
+_TIMEOUTS = {"http": 300, "sip": 3600, "sip-tcp": 3600}
+"""Seconds, where the protocol's default would not do. SIP signalling is silent while people talk;
+a minute of UDP's would lose the end of the call."""
 
 
 def icmp_ports(icmp_type: int | None, code: int | None) -> range:
@@ -45,8 +48,8 @@ def _services(protocol: int, table: str) -> Iterator[Application]:
             protocol,
             source_ports=_CLIENT_PORTS,
             destination_ports=range(int(low), int(high or low) + 1),
-            inactivity_timeout=300 * SECOND if name == "http" else None,
-            alg=alg[0] if alg else "",
+            inactivity_timeout=_TIMEOUTS[name] * SECOND if name in _TIMEOUTS else None,
+            alg=Alg(alg[0]) if alg else None,
         )
 
 
@@ -63,7 +66,7 @@ imaps 993
 ldap 389
 bgp 179
 ms-rdp 3389
-dns-tcp 53 dns
+dns-tcp 53
 aol 5190-5193
 cvspserver 2401
 finger 79
@@ -85,15 +88,16 @@ ns-global 15397
 ns-global-pro 15397
 pc-anywhere 5632
 pptp 1723 pptp
+sip-tcp 5060 sip
 printer 515
-realaudio 7070 realaudio
+realaudio 7070
 rlogin 513
-rsh 514 rsh
+rsh 514
 rtsp 554 rtsp
-sccp 2000 sccp
+sccp 2000
 smb-session 445
 sqlnet-v1 1525
-sqlnet-v2 1521 sqlnet-v2
+sqlnet-v2 1521
 tacacs 49
 tacacs-ds 65
 talk-tcp 517
@@ -125,28 +129,28 @@ ike 500 ike-esp-nat
 ike-nat 4500
 l2tp 1701
 ldp-udp 646
-mgcp-ca 2727 mgcp-ca
-mgcp-ua 2427 mgcp-ua
+mgcp-ca 2727
+mgcp-ua 2427
 ms-rpc-epm-udp 135
 nbds 138
 nbname 137
 nfsd-udp 2049
-ntalk 518 talk
+ntalk 518
 radacct 1813
 radius 1812
 rip 520
 snmp-agentx 705
 sql-monitor 1434
 stun-udp 3478
-talk 517 talk
+talk 517
 vdo-live 7000-7010
 who 513"""
 
 _MULTI_TERM = (
     *_services(_UDP, "sip 5060 sip"),
     *_services(_TCP, "sip 5060 sip"),
-    *_services(_TCP, "h323 1720 q931"),
-    *_services(_UDP, "h323 1719 ras"),
+    *_services(_TCP, "h323 1720"),
+    *_services(_UDP, "h323 1719"),
     *_services(_TCP, "h323 1503"),
     *_services(_TCP, "h323 389"),
     *_services(_TCP, "h323 522"),

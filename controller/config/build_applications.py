@@ -9,6 +9,7 @@ from controller.config.applications import (
     by_key,
     icmp_ports,
 )
+from controller.config.build_alg import application_alg
 from controller.config.problems import Problems
 from controller.config.schema import NEVER, SECOND, Application
 from controller.config.set_lines import Word
@@ -84,21 +85,21 @@ class ApplicationBuilder:
     def _application(self, statement: Statement) -> tuple[Application, ...]:
         terms = list(statement.each("term"))
         if not terms:
-            term = self._term(statement.key, statement, f"application {statement.key}", "")
+            term = self._term(statement.key, statement, f"application {statement.key}", [])
             return () if term is None else (term,)
         for field in _FIELDS[:-1]:
             beside = statement.get(field)
             if beside is not None:
                 text = f"application {statement.key} has terms: say its {field} in one of them"
                 self._problems.add(beside.place, text)
-        alg = statement.text("application-protocol") or ""
+        alg = statement.words("application-protocol")
         built = [
             self._term(statement.key, t, f"term {t.key} of application {statement.key}", alg)
             for t in terms
         ]
         return tuple(term for term in built if term is not None)
 
-    def _term(self, name: str, at: Statement, what: str, alg: str) -> Application | None:
+    def _term(self, name: str, at: Statement, what: str, alg: list[Word]) -> Application | None:
         protocol = at.text("protocol")
         icmp = {word: at.get(word) for word in ("icmp-type", "icmp-code")}
         icmp6 = {word: at.get(word) for word in ("icmp6-type", "icmp6-code")}
@@ -130,7 +131,9 @@ class ApplicationBuilder:
             source,
             destination,
             None if timeout is None else NEVER if timeout == "never" else int(timeout) * SECOND,
-            at.text("alg") or at.text("application-protocol") or alg,
+            application_alg(
+                at.words("alg") or at.words("application-protocol") or alg, number, self._problems
+            ),
         )
 
     def _icmp(self, at: Statement, what: str, words: dict[str, Statement | None]) -> range:

@@ -242,6 +242,28 @@ _APPLICATIONS = container(
     ),
 )
 
+_ALG = container(
+    "alg",
+    *(
+        container(word, flag("disable"), *map(refused, knobs))
+        for word, knobs in {
+            "dns": ("maximum-message-length", "oversize-message-drop", "doctoring"),
+            "ftp": ("ftps-extension", "line-break-extension", "allow-mismatch-ip-address"),
+            "pptp": (),
+            "rtsp": (),
+            "sip": ("inactive-media-timeout", "maximum-call-duration", "application-screen",
+                    "retain-hold-resource", "dscp-rewrite", "t1-interval", "t4-interval"),
+            "tftp": (),
+        }.items()
+    ),
+    container("ike-esp-nat", flag("enable"), refused("esp-gate-timeout"),
+              refused("esp-session-timeout"), refused("state-timeout")),
+    *map(refused, ("alg-manager", "alg-support-lib", "h323", "mgcp", "msrpc", "rsh", "sccp", "sql",
+                   "sunrpc", "talk", "twamp", "traceoptions")),
+)  # fmt: skip
+
+_FLOW = container("flow", flag("allow-dns-reply"), refused("traceoptions"))
+
 _ROUTING_OPTIONS = container(
     "routing-options",
     container("static", listed("route", INET_PREFIX, leaf("next-hop", ADDRESS))),
@@ -257,7 +279,7 @@ GRAMMAR = container(
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
-              refused("flow"), refused("alg"), refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
     refused("firewall"),

@@ -27,6 +27,7 @@ CLOSE_REASONS = {
     Close.POLICY_CHANGED: "Closed by policy change",
     Close.INTERFACE_CHANGED: "Closed by interface change",
     Close.ROUTE_CHANGED: "Closed by route change",
+    Close.RESPONSE_RECEIVED: "response received",
 }
 
 

@@ -222,7 +222,7 @@ def _spelled_out(names: Iterable[NamedAddress]) -> Iterator[str]:
 
 def _application(application: Application | None) -> list[str]:
     if application is None:
-        name, protocol, timeout, alg = "any", 0, None, ""
+        name, protocol, timeout, alg = "any", 0, None, None
         source = destination = range(1)
     else:
         name, protocol, timeout = (
@@ -232,7 +232,7 @@ def _application(application: Application | None) -> list[str]:
         destination = application.destination_ports
     lines = [
         f"  Application: {name}",
-        f"    IP protocol: {protocol}, ALG: {alg or 0}, Inactivity timeout: {_seconds(timeout)}",
+        f"    IP protocol: {protocol}, ALG: {alg.value if alg else 0}, Inactivity timeout: {_seconds(timeout)}",
     ]
     if protocol in (ICMP, ICMPV6):
         kind = "any" if len(destination) > 256 else f"{destination.start >> 8}"

@@ -35,6 +35,7 @@ class Core:
     __slots__ = (
         "_by_port",
         "_count",
+        "alg_timers",
         "by_key",
         "config",
         "fib",
@@ -66,6 +67,8 @@ class Core:
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""
+        self.alg_timers: Timers[int] = Timers()
+        """Likewise: when a gateway is to repeat what it owes."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}

@@ -12,6 +12,7 @@ from controller.config.schema import (
     SECOND,
     Action,
     AddressRange,
+    Alg,
     Configuration,
     Rematch,
     Wildcard,
@@ -92,9 +93,9 @@ def test_applications_have_terms_types_time_outs_and_algs() -> None:
         + rule(P, {"application": "every"})
     )  # fmt: skip
     ftp, udp, tcp, probe = config.policies[0].applications
-    assert (ftp.alg, ftp.inactivity_timeout) == ("ftp", 90 * SECOND)
+    assert (ftp.alg, ftp.inactivity_timeout) == (Alg.FTP, 90 * SECOND)
     assert (udp.name, udp.protocol, udp.inactivity_timeout) == ("game", 17, NEVER)
-    assert (tcp.name, tcp.alg, tcp.source_ports) == ("game", "ftp", range(1024, 65536))
+    assert (tcp.name, tcp.alg, tcp.source_ports) == ("game", Alg.FTP, range(1024, 65536))
     assert (probe.protocol, probe.destination_ports) == (1, range(13 << 8, (13 << 8) + 1))
 
 
