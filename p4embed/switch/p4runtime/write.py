@@ -156,9 +156,8 @@ class Writer:
         statuses = self._engine.write(self._pending)
         for position, update, status in zip(self._positions, self._pending, statuses, strict=True):
             if status is not Status.OK:
-                code, message = _FAILURES[status]
-                name = self._translator.by_index[update.table].name
-                self._outcomes[position] = P4RuntimeError(code, message.format(name))
+                table = self._translator.by_index[update.table]
+                self._outcomes[position] = failure(status, table)
         for position, update, count in self._counts:
             if self._outcomes[position] is None:
                 self._engine.set_direct_count(update.table, update.entry.key, count)
@@ -200,6 +199,14 @@ class Writer:
             raise invalid(f"register '{declared.name}' cells have {declared.width} bits")
         for index in cells(entry, declared.size):
             self._engine.set_register(register, index, value)
+
+
+def failure(status: Status, table: TableTranslator) -> P4RuntimeError | None:
+    """What a client hears of an update to a table; ``None`` if it went well."""
+    if status is Status.OK:
+        return None
+    code, message = _FAILURES[status]
+    return P4RuntimeError(code, message.format(table.name))
 
 
 def _modify_only(op: Op, what: str) -> None:
