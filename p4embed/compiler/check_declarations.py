@@ -106,8 +106,14 @@ class DeclarationChecker(InstanceChecker):
                 fields.append(Field(field.name, type_, field))
         struct = StructType(node, variables, tuple(fields))
         self.check_fields(struct, node)
-        if struct.is_header and sum(isinstance(f.type, VarbitType) for f in fields) > 1:
-            self.warning(f"header '{node.name}' has several varbit fields", node.name_span)
+        varying = [f.declaration for f in fields if isinstance(f.type, VarbitType)]
+        if struct.is_header and len(varying) > 1:
+            self.error(
+                f"header '{node.name}' has several varbit fields, which no extraction could tell"
+                " apart",
+                varying[1],
+                Note("the first one is here", varying[0].span),
+            )
         self.checked.declared[node] = struct
         self.declare(node)
 

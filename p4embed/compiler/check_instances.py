@@ -59,6 +59,9 @@ class InstanceChecker(FunctionChecker):
         """Each abstract method of the extern has one implementation."""
         abstract = {m.name: m for m in type_.declaration.methods if m.abstract}
         given: Sequence[ast.Declaration] = node.initializer or []
+        if not abstract and node.initializer is not None:
+            self.error(f"extern {type_} has no abstract methods to implement", node)
+            return
         with self.scope():
             for member in given:
                 if isinstance(member, ast.Instantiation):

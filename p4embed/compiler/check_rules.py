@@ -11,7 +11,6 @@ from p4embed.compiler.types import (
     StructType,
     TypeVariable,
     UnknownType,
-    VarbitType,
     size_in_bits,
 )
 
@@ -78,5 +77,3 @@ class RuleChecker(ArgumentChecker):
             )
         elif len(info.arguments) == 2 and not varying:
             self.error(f"{header} has no varbit field: 'extract' takes no size", place)
-        elif sum(isinstance(f.type, VarbitType) for f in header.fields) > 1:
-            self.error(f"{header} has several varbit fields and cannot be extracted", place)

@@ -266,7 +266,11 @@ class TableChecker(ParserChecker):
     ) -> None:
         if not table.key:
             if entries.entries:
-                self.error(f"table '{table.name}' has entries, but no key", entries)
+                self.error(
+                    f"table '{table.name}' has entries, but no key",
+                    table.name_span,
+                    Note("the entries are here", entries.span),
+                )
             return
         if entries.span.source is table.key[0].span.source and (
             entries.span.start < table.key[0].span.start

@@ -148,6 +148,9 @@ class TypeChecker:
     def _resolve(self, node: ast.TypeNode, generic: bool) -> Type:
         match node:
             case ast.BaseType(keyword=keyword, width=width):
+                if keyword == "error" and not self.checked.errors:
+                    self.error("no error is declared yet", node, "core.p4 declares the first ones")
+                    return UNKNOWN
                 simple = _SIMPLE.get(keyword)
                 if simple is not None:
                     return simple
@@ -214,6 +217,10 @@ class TypeChecker:
                 Note("declared here", declaration.name_span),
             )
             return UNKNOWN
+        for argument, type_ in zip(arguments, types, strict=True):
+            if _mentions(type_, declaration):
+                self.error(f"'{base.name}' cannot be a type argument of itself", argument)
+                return UNKNOWN
         by: dict[TypeVariable, Type] = {
             TypeVariable(p): t for p, t in zip(parameters, types, strict=True)
         }
@@ -355,6 +362,21 @@ def type_parameters(declaration: ast.Declaration) -> list[ast.TypeParameter]:
         ):
             return declaration.type_parameters
     return []
+
+
+def _mentions(type_: Type, generic: ast.Declaration) -> bool:
+    """Whether a type is a specialisation of `generic`, or has one among its arguments."""
+    match type_:
+        case (
+            StructType(declaration=declaration, arguments=arguments)
+            | ExternType(declaration=declaration, arguments=arguments)
+        ):
+            return declaration is generic or any(_mentions(a, generic) for a in arguments)
+        case TupleType(elements=elements):
+            return any(_mentions(e, generic) for e in elements)
+        case ListType(element=element) | StackType(element=element):
+            return _mentions(element, generic)
+    return False
 
 
 def _fits_header(type_: Type) -> bool:
