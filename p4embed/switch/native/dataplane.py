@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from p4embed.switch.dataplane import Listener, Options, PortError
-from p4embed.switch.engine import IdleEntry
+from p4embed.switch.engine import Engine, IdleEntry
 from p4embed.switch.native.binding import END, LENGTH, NO_CPU_PORT, PortCounts, runtime
 from p4embed.switch.native.build import NativeError
 from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
@@ -60,13 +60,20 @@ class NativeDataplane:
         """``NativeError`` where the program uses what the native executor does not have."""
         generated(program)
 
-    def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
-        """Compile the program if it is not cached, and run it from now on."""
-        engine = NativeEngine(program, self._options.drop_port)
+    def prepare(self, program: Program, json_text: bytes) -> NativeEngine:  # noqa: ARG002
+        """Compile the program if it is not cached, and make fresh state."""
+        return NativeEngine(program, self._options.drop_port)
+
+    def use(self, engine: Engine) -> None:
+        """Run an engine from now on."""
+        if not isinstance(engine, NativeEngine):
+            raise TypeError(f"{type(engine).__name__} is not of this data plane")
         with self._lock:
             old, self._engine = self._engine, engine
             self._cursors = {
-                index: 0 for index, table in enumerate(program.tables) if table.support_timeout
+                index: 0
+                for index, table in enumerate(engine.program.tables)
+                if table.support_timeout
             }
             if not self._stopping.is_set():
                 self._check(self._c.wp_dataplane_use(self._handle, engine.handle))
