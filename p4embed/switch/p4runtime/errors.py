@@ -24,6 +24,10 @@ DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata in which gRPC carries a serialized ``google.rpc.Status``."""
 
 
+class MismatchError(ValueError):
+    """P4Info and program do not belong together."""
+
+
 class P4RuntimeError(Exception):
     """A request, or one update of a batch, that fails with a canonical code."""
 

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 from finsy.proto import p4r
 
-from p4embed.switch.engine import Engine, Replica, Replicating
+from p4embed.switch.engine import Engine, Op, Replica, Replicating
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, invalid, not_found, unimplemented
-
-Type = p4r.Update
 
 
 class Replication:
@@ -22,7 +20,7 @@ class Replication:
         self._groups: dict[int, p4r.MulticastGroupEntry] = {}
         self._sessions: dict[int, p4r.CloneSessionEntry] = {}
 
-    def write(self, type_: int, entry: p4r.PacketReplicationEngineEntry, engine: Engine) -> None:
+    def write(self, op: Op, entry: p4r.PacketReplicationEngineEntry, engine: Engine) -> None:
         """Insert, modify or delete a group or session."""
         if not isinstance(engine, Replicating):
             raise unimplemented(
@@ -32,8 +30,8 @@ class Replication:
         if kind == "multicast_group_entry":
             group = entry.multicast_group_entry
             _check_number("multicast_group_id", group.multicast_group_id, 1)
-            _check(type_, group.multicast_group_id in self._groups, "multicast group")
-            if type_ == Type.DELETE:
+            _check(op, group.multicast_group_id in self._groups, "multicast group")
+            if op is Op.DELETE:
                 del self._groups[group.multicast_group_id]
                 engine.set_multicast_group(group.multicast_group_id, None)
             else:
@@ -44,8 +42,8 @@ class Replication:
             _check_number("session_id", session.session_id, 1)
             if session.packet_length_bytes:
                 raise unimplemented("packet_length_bytes is not supported; expected 0")
-            _check(type_, session.session_id in self._sessions, "clone session")
-            if type_ == Type.DELETE:
+            _check(op, session.session_id in self._sessions, "clone session")
+            if op is Op.DELETE:
                 del self._sessions[session.session_id]
                 engine.set_clone_session(session.session_id, None)
             else:
@@ -81,8 +79,8 @@ def _check_number(what: str, number: int, low: int) -> None:
         raise invalid(f"{what} {number}; expected {low}..65535")
 
 
-def _check(type_: int, exists: bool, what: str) -> None:
-    if type_ == Type.INSERT:
+def _check(op: Op, exists: bool, what: str) -> None:
+    if op is Op.INSERT:
         if exists:
             raise P4RuntimeError(Code.ALREADY_EXISTS, f"{what} exists")
     elif not exists:
@@ -98,6 +96,8 @@ def _replicas(replicas: object) -> list[Replica]:
             port = replica.egress_port
         _check_number("replica port", port, 0)
         _check_number("replica instance", replica.instance, 0)
+        if replica.backup_replicas:
+            raise unimplemented("backup_replicas are not supported; ports are not watched")
         made = Replica(port, replica.instance)
         if made in result:
             raise invalid(f"replica port {port} instance {replica.instance} is given twice")
