@@ -11,11 +11,13 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from native_programs import table_program
+from native_programs import standard, table_program
 
+from p4embed.switch import program as p
 from p4embed.switch.dataplane import Options, PortError
 from p4embed.switch.engine import Digested, Entry, EntryKey, IdleEntry, Op, Status, Update
 from p4embed.switch.native import NativeDataplane
@@ -195,6 +197,16 @@ def test_packets_to_and_from_the_controller(
     dataplane.packet_out([other + bytes(50), KEY + bytes(50)])
     assert far[1].receive() == b"\x02\x00" + other + bytes(50)
     assert heard.frames.get(timeout=WAIT) == b"\x02\x00" + KEY + bytes(50)
+
+
+def test_digests_are_told(dataplane: NativeDataplane, far: dict[int, Far], heard: Heard) -> None:
+    built = forwarding()
+    learn = replace(built.actions[1], body=(p.Digest(p.Const(1), 0), *built.actions[1].body))
+    digest = p.DigestList("d", (standard("ingress_port"), p.FieldRef(1, 2)))
+    built = replace(built, actions=(built.actions[0], learn), digests=(digest,))
+    dataplane.use(dataplane.prepare(built, b""))
+    far[2].send(KEY + bytes(50))
+    assert heard.learned.get(timeout=WAIT) == Digested(0, b"\x00\x02\x88\xb6")
 
 
 def test_idle_entries_are_told(dataplane: NativeDataplane, heard: Heard) -> None:
