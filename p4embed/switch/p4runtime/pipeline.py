@@ -15,6 +15,7 @@ from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.load import LoadError, load_bytes
+from p4embed.switch.p4runtime.bulk import BulkWriter
 from p4embed.switch.p4runtime.errors import (
     Code,
     MismatchError,
@@ -66,6 +67,12 @@ class Pipeline:
                 "no forwarding pipeline config; use SetForwardingPipelineConfig first",
             )
         return loaded.target
+
+    @property
+    def bulk(self) -> BulkWriter | None:
+        """Writes in bulk to what Writes act on, if it has a way for them."""
+        loaded = self._saved or self._running
+        return None if loaded is None else loaded.target.bulk
 
     @property
     def running(self) -> Target | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc
+from google.protobuf.message import DecodeError
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.engine import Digested, IdleEntry
@@ -83,6 +84,33 @@ class Service(p4r_grpc.P4RuntimeServicer):
         except Exception as error:
             abort(context, internal(error))
         return p4r.WriteResponse()
+
+    def write_message(self, message: bytes, context: grpc.ServicerContext) -> p4r.WriteResponse:
+        """``Write`` of a message that is still as it came: in bulk if it can be."""
+        bulk = self.pipeline.bulk
+        understood = None if bulk is None else bulk.parse(message)
+        if bulk is None or understood is None:
+            return self.Write(self._parsed(message, context), context)
+        try:
+            with self._arbitration:
+                self._arbiter.check_primary(understood.device_id, "", understood.election_id)
+            with self._state:
+                if bulk is self.pipeline.bulk:
+                    bulk.write(understood, message)
+                    return p4r.WriteResponse()
+        except (P4RuntimeError, BatchError) as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+        # Another program was loaded meanwhile, which it has to be understood for.
+        return self.Write(self._parsed(message, context), context)
+
+    @staticmethod
+    def _parsed(message: bytes, context: grpc.ServicerContext) -> p4r.WriteRequest:
+        try:
+            return p4r.WriteRequest.FromString(message)
+        except DecodeError:
+            abort(context, invalid("not a WriteRequest"))
 
     def Read(
         self, request: p4r.ReadRequest, context: grpc.ServicerContext
