@@ -17,7 +17,7 @@ import pytest
 from native_programs import table_program
 
 from p4embed.switch.dataplane import Options, PortError
-from p4embed.switch.engine import Entry, EntryKey, IdleEntry, Op, Status, Update
+from p4embed.switch.engine import Digested, Entry, EntryKey, IdleEntry, Op, Status, Update
 from p4embed.switch.native import NativeDataplane
 from p4embed.switch.program import MatchKind, Program
 
@@ -65,6 +65,7 @@ class Heard:
     def __init__(self) -> None:
         self.frames: queue.Queue[bytes] = queue.Queue()
         self.idles: queue.Queue[IdleEntry] = queue.Queue()
+        self.learned: queue.Queue[Digested] = queue.Queue()
 
     def packets_in(self, frames: Sequence[bytes]) -> None:
         for frame in frames:
@@ -73,6 +74,10 @@ class Heard:
     def idle(self, entries: Sequence[IdleEntry]) -> None:
         for entry in entries:
             self.idles.put(entry)
+
+    def digests(self, digests: Sequence[Digested]) -> None:
+        for digest in digests:
+            self.learned.put(digest)
 
 
 def forwarding(size: int = 1024) -> Program:
@@ -87,7 +92,7 @@ def heard() -> Heard:
 @pytest.fixture
 def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
     plane = NativeDataplane(Options(cpu_port=CPU))
-    plane.load(forwarding(), b"")
+    plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane
     plane.stop()
@@ -257,7 +262,7 @@ def test_an_interface_that_is_missing(heard: Heard) -> None:
 
 def test_traffic_is_recorded(tmp_path: Path, far: dict[int, Far], heard: Heard) -> None:
     plane = NativeDataplane(Options(pcap_directory=str(tmp_path)))
-    plane.load(forwarding(), b"")
+    plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     plane.engine.write([send_to(2)])
     far[1].send(KEY + bytes(50))
