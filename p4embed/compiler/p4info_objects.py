@@ -6,14 +6,15 @@ declared; a control that is applied by its type comes after its caller's own dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from p4embed.compiler import ast
 from p4embed.compiler.checked import CallInfo, CallKind, CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate.context import control_plane_name
+from p4embed.compiler.syntax_walk import walk
 from p4embed.compiler.types import StructType, Type
 
 
@@ -71,10 +72,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What differs between two instances of a control, if its constructor's arguments do."""
+
+    size: int
+    default_data: tuple[int, ...]
+    """Data of the default action."""
+    support_timeout: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """Control-plane names of what a program can reach."""
 
-    tables: frozenset[str]
+    tables: Mapping[str, TableFacts]
     actions: frozenset[str]
     table_actions: frozenset[str]
     """Actions that some table runs; the others are called by controls only."""
@@ -255,7 +266,7 @@ class _Finder:
         for call in _calls(body):
             info = self.checked.calls[call]
             declaration = info.declaration
-            if info.kind is CallKind.EXTERN_FUNCTION:
+            if info.kind is CallKind.EXTERN_FUNCTION and info.name != "static_assert":
                 self.calls.append(Found(Kind.EXTERN_CALL, info.name, call.span))
                 if info.name == "digest":
                     self.digest(call, info)
@@ -290,14 +301,6 @@ class _Finder:
                 )
 
 
-def _calls(node: object) -> Iterator[ast.Call]:
-    """Every call in a piece of syntax, outer ones first."""
-    if isinstance(node, ast.Call):
-        yield node
-    if isinstance(node, ast.Node) and is_dataclass(node):
-        for f in fields(node):
-            if f.name != "span":
-                yield from _calls(getattr(node, f.name))
-    elif isinstance(node, list):
-        for item in node:
-            yield from _calls(item)
+def _calls(body: ast.Block) -> Iterator[ast.Call]:
+    """Every call in a body, outer ones first."""
+    return (node for node in walk(body) if isinstance(node, ast.Call))

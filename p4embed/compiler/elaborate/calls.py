@@ -10,8 +10,10 @@ from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import (
     blocks,
+    conversions,
     expressions,
     lvalues,
+    operators,
     packet,
     parsers,
     tables,
@@ -93,7 +95,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
     receiver = expressions.natural(ctx, info.receiver)
     match info.name, receiver:
         case "isValid", _:
-            return expressions.validity(receiver, expr)
+            return operators.validity(receiver, expr)
         case "setValid", HeaderPlace() | ElementPlace():
             lvalues.set_valid(ctx, receiver, expr.span)
             return None
@@ -103,7 +105,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         case (("push_front" | "pop_front"), StackPlace(name)):
             count = min(expressions.number(ctx, expr.arguments[0].value), receiver.type.size)
             op = "push" if info.name == "push_front" else "pop"
-            lvalues.do(ctx, op, (ir.Ref("header_stack", name), ir.Number(count)), expr.span)
+            lvalues.do(ctx, op, (ir.Ref(receiver.kind, name), ir.Number(count)), expr.span)
             return None
     raise Unsupported(f"'{info.name}' is not supported on target bmv2 here", expr.span)
 
@@ -117,15 +119,16 @@ def bind(
     scope: Scope,
     span: Span,
     *,
-    shares_storage: bool,
+    sees: set[tuple[str, str]] | None = None,
 ) -> list[CopyOut]:
     """Bind a call's arguments in the callee's scope; what is to be copied out afterwards.
 
     P4 copies arguments in and out. Where nobody can tell the difference, the parameter
     simply stands for the argument: headers are then never copied. The difference can be told if
-    two arguments share storage and one is written, or (`shares_storage`: an action sees
-    the variables of its control) if the callee may reach the argument by another name.
+    two arguments share storage and one is written, or if the callee reaches an argument by
+    another name: an action `sees` the variables of its control.
     """
+    seen = sees or set()
     given: list[Value | SlicePlace] = []
     for argument in arguments:
         mark = len(ctx.out)
@@ -144,11 +147,11 @@ def bind(
     for i, (argument, value) in enumerate(zip(arguments, given, strict=True)):
         parameter = argument.parameter
         written = _is_written(argument)
-        if isinstance(value, SlicePlace) or shares_storage:
+        if isinstance(value, SlicePlace):
             alias = True
         else:
             mine = set(touches(value))
-            alias = any(
+            alias = overlap(mine, seen) or any(
                 j != i and (written or _is_written(other)) and _meets(mine, v)
                 for j, (other, v) in enumerate(zip(arguments, given, strict=True))
             )
@@ -197,7 +200,7 @@ def _argument(ctx: Context, argument: BoundArgument, span: Span) -> Value | Slic
     if value is None:
         raise Unsupported(f"no value for parameter '{argument.parameter.name}' is known here", span)
     result = expressions.evaluate(ctx, value)
-    return expressions.convert(ctx, result, ctx.resolve(argument.type), value)
+    return conversions.convert(ctx, result, ctx.resolve(argument.type), value)
 
 
 def _bind_in(

@@ -41,8 +41,9 @@ class AtomicEntryWriter(EntryWriter):
         super().write(position, op, entry)
         update = self.pending[-1]
         status = self._foresee(self._engine, update)
-        if status is not Status.OK:
-            raise self.failure(update.table, status)
+        error = self.failure(update.table, status)
+        if error is not None:
+            raise error
 
     def flush(self) -> None:
         """Nothing is applied before its time."""

@@ -9,23 +9,21 @@ from collections.abc import Iterator
 
 from finsy.proto import p4r
 
-from p4embed.switch.engine import Status
+from p4embed.switch.engine import Engine, Status
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.native.wire import Action, Part, WireTranslator, WireWrite, WritableTable
 from p4embed.switch.p4runtime.bytestrings import Part as P4InfoPart
-from p4embed.switch.p4runtime.entries import EntryWriter
-from p4embed.switch.p4runtime.errors import BatchError, P4RuntimeError
-from p4embed.switch.p4runtime.target import Target
+from p4embed.switch.p4runtime.errors import BatchError, failure
 from p4embed.switch.p4runtime.translate import Translator
 
 
 class BulkWriter:
     """Carries out Writes of one pipeline on a native engine."""
 
-    def __init__(self, target: Target, engine: NativeEngine) -> None:
-        self._target = target
+    def __init__(self, translator: Translator, engine: NativeEngine) -> None:
+        self._translator = translator
         self._engine = engine
-        self._wire = WireTranslator(_writable(target.translator))
+        self._wire = WireTranslator(_writable(translator))
 
     def parse(self, request: bytes) -> WireWrite | None:
         """A serialized ``WriteRequest``, if it is one for this way."""
@@ -35,26 +33,20 @@ class BulkWriter:
         """Apply it, in order; ``BatchError`` if any update failed."""
         statuses = self._engine.write_packed(understood.updates)
         if any(status is not Status.OK for status in statuses):
-            raise BatchError("write", self._outcomes(statuses, request))
-
-    def _outcomes(self, statuses: list[Status], request: bytes) -> list[P4RuntimeError | None]:
-        """What the controller hears; only now the message has to be taken apart again."""
-        tables = self._target.translator.tables
-        said = EntryWriter(self._target, [])
-        return [
-            None
-            if status is Status.OK
-            else said.failure(tables[update.entity.table_entry.table_id].index, status)
-            for status, update in zip(
-                statuses, p4r.WriteRequest.FromString(request).updates, strict=True
+            updates = p4r.WriteRequest.FromString(request).updates
+            tables = (self._translator.table(u.entity.table_entry.table_id) for u in updates)
+            raise BatchError(
+                "write",
+                [
+                    failure(status, table.name)
+                    for status, table in zip(statuses, tables, strict=True)
+                ],
             )
-        ]
 
 
-def bulk_writer(target: Target) -> BulkWriter | None:
+def bulk_writer(translator: Translator, engine: Engine) -> BulkWriter | None:
     """A bulk writer, where the engine is one for it."""
-    engine = target.engine
-    return BulkWriter(target, engine) if isinstance(engine, NativeEngine) else None
+    return BulkWriter(translator, engine) if isinstance(engine, NativeEngine) else None
 
 
 def _writable(translator: Translator) -> Iterator[WritableTable]:

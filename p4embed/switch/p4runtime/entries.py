@@ -13,22 +13,15 @@ from p4embed.switch.engine import Count, Entry, EntryKey, MeterConfig, Op, Statu
 from p4embed.switch.p4runtime.cells import metering, to_count, to_meter_config
 from p4embed.switch.p4runtime.direct import need_counter, need_meter
 from p4embed.switch.p4runtime.errors import (
-    Code,
     P4RuntimeError,
     denied,
+    failure,
     invalid,
     not_found,
     unimplemented,
 )
 from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.translate import TableTranslator
-
-_FAILURES = {
-    Status.EXISTS: (Code.ALREADY_EXISTS, "table '{}' has an entry with this key"),
-    Status.MISSING: (Code.NOT_FOUND, "table '{}' has no entry with this key"),
-    Status.FULL: (Code.RESOURCE_EXHAUSTED, "table '{}' is full"),
-    Status.CONST: (Code.PERMISSION_DENIED, "table '{}' has constant entries"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,10 @@ class _Resources:
 
 
 _NONE = _Resources(None, None)
+
+
+def _missing(table: TableTranslator) -> P4RuntimeError:
+    return not_found(f"table '{table.name}' has no entry with this key")
 
 
 class EntryWriter:
@@ -97,10 +94,9 @@ class EntryWriter:
                 self._apply(update, resources)
         self.pending, self._positions, self._resources = [], [], []
 
-    def failure(self, table: int, status: Status) -> P4RuntimeError:
+    def failure(self, table: int, status: Status) -> P4RuntimeError | None:
         """What a status means to a controller."""
-        code, message = _FAILURES[status]
-        return P4RuntimeError(code, message.format(self._translator.by_index[table].name))
+        return failure(status, self._translator.by_index[table].name)
 
     def current(self, table: int, key: EntryKey) -> Entry | None:
         """The entry as it is when all that is collected has been applied."""
@@ -112,7 +108,7 @@ class EntryWriter:
         key = table.key(entry)
         old = self.current(table.index, key)
         if old is None:
-            raise self.failure(table.index, Status.MISSING)
+            raise _missing(table)
         new = Entry(key, old.action, old.params, *table.attributes(entry))
         return Update(Op.MODIFY, table.index, new)
 
@@ -125,8 +121,9 @@ class EntryWriter:
 
     def _write_now(self, update: Update, resources: _Resources) -> None:
         (status,) = self._engine.write([update])
-        if status is not Status.OK:
-            raise self.failure(update.table, status)
+        error = self.failure(update.table, status)
+        if error is not None:
+            raise error
         self._apply(update, resources)
 
     def _indirect(self, op: Op, table: TableTranslator, entry: p4r.TableEntry) -> None:
@@ -161,7 +158,7 @@ class EntryWriter:
             raise denied(f"table '{table.name}' has constant entries")
         old = self._engine.get(table.index, key)
         if old is None:
-            raise not_found(f"table '{table.name}' has no entry with this key")
+            raise _missing(table)
         update = Update(op, table.index, old)
         if table.has_meter and resources.meter is None:
             metering(self._engine).set_direct_meter(table.index, key, None)

@@ -15,7 +15,7 @@ from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.load import LoadError, load_bytes
-from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
+from p4embed.switch.p4runtime.bulk import BulkWriter
 from p4embed.switch.p4runtime.errors import (
     Code,
     MismatchError,
@@ -47,8 +47,6 @@ class Loaded:
 
     config: p4r.ForwardingPipelineConfig
     target: Target
-    bulk: BulkWriter | None
-    """Writes in bulk to the target, if its engine has a way for them."""
 
 
 class Pipeline:
@@ -72,9 +70,9 @@ class Pipeline:
 
     @property
     def bulk(self) -> BulkWriter | None:
-        """What Writes in bulk go through."""
+        """Writes in bulk to what Writes act on, if it has a way for them."""
         loaded = self._saved or self._running
-        return None if loaded is None else loaded.bulk
+        return None if loaded is None else loaded.target.bulk
 
     @property
     def running(self) -> Target | None:
@@ -133,8 +131,7 @@ class Pipeline:
             engine = self._dataplane.prepare(verified.program, verified.config.p4_device_config)
         except RuntimeError as error:
             raise invalid(f"p4_device_config cannot be realized: {error}") from None
-        target = Target(verified.translator, engine)
-        return Loaded(verified.config, target, bulk_writer(target))
+        return Loaded(verified.config, Target(verified.translator, engine))
 
     def _run(self, loaded: Loaded) -> None:
         if self._saved is not loaded:
@@ -157,7 +154,7 @@ class Pipeline:
             and old.config.p4info == verified.config.p4info
         ):
             self._drop_saved()
-            self._running = Loaded(verified.config, old.target, old.bulk)
+            self._running = Loaded(verified.config, old.target)
             return
         made = self._realize(verified)
         try:

@@ -85,8 +85,7 @@ class Reader:
         """The one entry with a key, its direct resources included, as it could be written."""
         table = self._translator.table(query.table_id)
         if query.is_default_action:
-            found = list(self._default(table))
-            return found or [p4r.Entity(table_entry=query_of_default(table))]
+            return list(self._default(table))
         entry = self._engine.get(table.index, table.key(query))
         if entry is None:
             return []
@@ -124,15 +123,14 @@ class Reader:
 
     def _default(self, table: TableTranslator) -> Iterator[p4r.Entity]:
         default = self._engine.default(table.index)
-        if default is None:
-            return
         entity = p4r.Entity()
         entry = entity.table_entry
         entry.table_id = table.id
         entry.is_default_action = True
         if table.const_default:
             entry.is_const = True
-        table.unpack_action(*default, entry)
+        if default is not None:
+            table.unpack_action(*default, entry)
         yield entity
 
     def _matching(self, table: TableTranslator, query: p4r.TableEntry) -> Iterator[p4r.Entity]:
@@ -177,8 +175,3 @@ class Reader:
 def _check_timeout(table: TableTranslator) -> None:
     if not table.supports_timeout:
         raise invalid(f"table '{table.name}' does not support idle timeout")
-
-
-def query_of_default(table: TableTranslator) -> p4r.TableEntry:
-    """A default entry without action: what restores the program's own."""
-    return p4r.TableEntry(table_id=table.id, is_default_action=True)

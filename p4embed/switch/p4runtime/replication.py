@@ -5,7 +5,8 @@ Source: P4Runtime specification, "PacketReplicationEngineEntry".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from finsy.proto import p4r
 
@@ -42,6 +43,8 @@ class Replication:
             _check_number("session_id", session.session_id, 1)
             if session.packet_length_bytes:
                 raise unimplemented("packet_length_bytes is not supported; expected 0")
+            if session.class_of_service:
+                raise unimplemented("class_of_service is not supported; expected 0")
             _check(op, session.session_id in self._sessions, "clone session")
             if op is Op.DELETE:
                 del self._sessions[session.session_id]
@@ -53,24 +56,29 @@ class Replication:
             raise invalid("expected multicast_group_entry or clone_session_entry")
 
     def read(self, entry: p4r.PacketReplicationEngineEntry) -> Iterator[p4r.Entity]:
-        """The groups or sessions with the entry's id, or all for id 0."""
+        """The group or session with the entry's id, or all for id 0."""
         kind = entry.WhichOneof("type")
         if kind == "multicast_group_entry":
-            wanted = entry.multicast_group_entry.multicast_group_id
-            for number, group in self._groups.items():
-                if wanted in (0, number):
-                    found = p4r.Entity()
-                    found.packet_replication_engine_entry.multicast_group_entry.CopyFrom(group)
-                    yield found
+            for group in _wanted(self._groups, entry.multicast_group_entry.multicast_group_id):
+                found = p4r.Entity()
+                found.packet_replication_engine_entry.multicast_group_entry.CopyFrom(group)
+                yield found
         elif kind == "clone_session_entry":
-            wanted = entry.clone_session_entry.session_id
-            for number, session in self._sessions.items():
-                if wanted in (0, number):
-                    found = p4r.Entity()
-                    found.packet_replication_engine_entry.clone_session_entry.CopyFrom(session)
-                    yield found
+            for session in _wanted(self._sessions, entry.clone_session_entry.session_id):
+                found = p4r.Entity()
+                found.packet_replication_engine_entry.clone_session_entry.CopyFrom(session)
+                yield found
         else:
             raise invalid("expected multicast_group_entry or clone_session_entry")
+
+
+_T = TypeVar("_T")
+
+
+def _wanted(entries: Mapping[int, _T], number: int) -> list[_T]:
+    if number and number not in entries:
+        raise not_found(f"no multicast group or clone session has id {number}")
+    return [entries[number]] if number else list(entries.values())
 
 
 def _check_number(what: str, number: int, low: int) -> None:

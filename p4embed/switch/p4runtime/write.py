@@ -45,7 +45,7 @@ class Writer:
     def write(self, request: p4r.WriteRequest) -> None:
         """Apply all updates, in order."""
         updates = request.updates
-        self._outcomes += [None] * len(updates)
+        self._outcomes[:] = [None] * len(updates)
         match request.atomicity:
             case Atomicity.CONTINUE_ON_ERROR:
                 self._each(updates)

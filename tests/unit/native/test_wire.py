@@ -51,7 +51,7 @@ def engine() -> Iterator[NativeEngine]:
 
 @pytest.fixture
 def bulk(engine: NativeEngine) -> BulkWriter:
-    writer = bulk_writer(Target(Translator(p4info(), PROGRAM), engine))
+    writer = bulk_writer(Translator(p4info(), PROGRAM), engine)
     assert writer is not None
     return writer
 
@@ -216,7 +216,7 @@ def test_broken_messages_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
 def test_both_ways_do_the_same(bulk: BulkWriter, engine: NativeEngine) -> None:
     rng = random.Random(5)
     reference = ReferenceEngine(PROGRAM, clock=lambda: 7)
-    target = Target(Translator(p4info(), PROGRAM), reference)
+    careful = Writer(Target(Translator(p4info(), PROGRAM), reference))
     failed = 0
     for _ in range(60):
         made = request(
@@ -230,7 +230,7 @@ def test_both_ways_do_the_same(bulk: BulkWriter, engine: NativeEngine) -> None:
         understood = bulk.parse(message)
         for way in (
             lambda u=understood, m=message: bulk.write(u, m),
-            lambda m=made: Writer(target).write(m),
+            lambda m=made: careful.write(m),
         ):
             try:
                 way()
