@@ -45,9 +45,9 @@ class Npu:
         self.actions = {a.name.split(".")[-1]: a.id for a in program.actions}
         self.tables = {t.name.split(".")[-1]: i for i, t in enumerate(program.tables)}
 
-    def insert(self, table: str, key: bytes, action: str, params: bytes, **more: object) -> Update:
+    def insert(self, table: str, key: bytes, action: str, params: bytes) -> Update:
         """An update that inserts an entry."""
-        entry = Entry(EntryKey(key), self.actions[action], params)._replace(**more)
+        entry = Entry(EntryKey(key), self.actions[action], params)
         return Update(Op.INSERT, self.tables[table], entry)
 
     def interfaces(self) -> list[Update]:
@@ -73,16 +73,10 @@ class Npu:
         for wing, (key, params) in enumerate(((forward, translated), (answer, restored))):
             packed = struct.pack("!IBBIIHH", flow + 1, wing, 1, *params)
             packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, 2 - wing, 0)
-            updates.append(
-                self.insert(
-                    "session_v4",
-                    struct.pack("!IIHHBH", *key, 17, 1 + wing),
-                    "express_v4",
-                    packed,
-                    idle_timeout_ns=60 * 10**9,
-                    metadata=METADATA,
-                )
-            )
+            match = struct.pack("!IIHHBH", *key, 17, 1 + wing)
+            update = self.insert("session_v4", match, "express_v4", packed)
+            entry = update.entry._replace(idle_timeout_ns=60 * 10**9, metadata=METADATA)
+            updates.append(update._replace(entry=entry))
         return updates
 
 
