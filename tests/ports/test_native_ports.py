@@ -274,7 +274,7 @@ def test_an_interface_that_is_missing(heard: Heard) -> None:
 
 def test_a_recording_that_cannot_be_written(tmp_path: Path, heard: Heard) -> None:
     plane = NativeDataplane(Options(pcap_directory=str(tmp_path / "nosuch")))
-    with pytest.raises(PortError, match="cannot write pcap files to '.*nosuch'"):
+    with pytest.raises(PortError, match=r"cannot write pcap files to '.*nosuch'"):
         plane.start({1: "npu1"}, heard)
     plane.stop()
 
