@@ -232,7 +232,8 @@ def _application(application: Application | None) -> list[str]:
         destination = application.destination_ports
     lines = [
         f"  Application: {name}",
-        f"    IP protocol: {protocol}, ALG: {alg.value if alg else 0}, Inactivity timeout: {_seconds(timeout)}",
+        f"    IP protocol: {protocol}, ALG: {alg.value if alg else 0}, "
+        f"Inactivity timeout: {_seconds(timeout)}",
     ]
     if protocol in (ICMP, ICMPV6):
         kind = "any" if len(destination) > 256 else f"{destination.start >> 8}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from controller.config.values import ADDRESS, NAME, PROTOCOL, ZONE_NAME, number
+from controller.config.values import ADDRESS, NAME, PROTOCOL, TEXT, ZONE_NAME, number
 from controller.operate import (
+    request_configuration,
     show_cp,
     show_gate,
     show_interfaces,
@@ -198,5 +199,18 @@ _CLEAR = Command(
     ),
 )
 
-ROOT = Command("", "", (_SHOW, _CLEAR))
+_REQUEST = Command(
+    "request",
+    "Have something done",
+    (
+        Command(
+            "configuration",
+            "The configuration in force",
+            options=(Option("load", "Put this file into force", TEXT, is_required=True),),
+            run=request_configuration.load_file,
+        ),
+    ),
+)
+
+ROOT = Command("", "", (_SHOW, _CLEAR, _REQUEST))
 """What may be typed at the prompt."""

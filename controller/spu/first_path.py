@@ -6,6 +6,8 @@ is abandoned; what has to wait returns, and goes on where the answer comes in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from controller.config.schema import SourceNat
 from controller.flow import Direction, Hop, Tuple5, text
 from controller.messages import (
@@ -59,6 +61,9 @@ class FirstPath:
         self._live = live
         self._teardown = teardown
         self._decisions = Decisions(core, replies)
+        self.recheck: Callable[[Session], None] | None = None
+        """Called with a session that is installed and was decided on under another
+        configuration."""
 
     # -- step 3: decisions --------------------------------------------------------------------
 
@@ -255,24 +260,33 @@ class FirstPath:
             session.gateway = Gateway(session)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
-        session.record = encode(
-            SessionRecord(
-                session.id,
-                core.number,
-                session.path,
-                *both,
-                pending.nat is not None,
-                verdict.name,
-                verdict.index,
-                service.name,
-                core.now,
-                service.timeout,
-            )
-        )
+        session.next_hops = (pending.route.next_hop, pending.back.next_hop)
+        session.record = self._record(session)
         core.sessions[session.id] = session
         for wing in both:
             core.by_key[wing.key] = session
         return session
+
+    def _record(self, session: Session) -> bytes:
+        return encode(
+            SessionRecord(
+                session.id,
+                self._core.number,
+                session.path,
+                *session.wings,
+                session.nat is not None,
+                session.verdict.name,
+                session.verdict.index,
+                session.service.name,
+                session.started,
+                session.service.timeout,
+            )
+        )
+
+    def reinstall(self, session: Session) -> None:
+        """Write both wings of a session anew; what waits is released when they are in effect."""
+        session.record = self._record(session)
+        self._write(session, Direction.REVERSE)
 
     # -- step 5: the NPUs, egress first -------------------------------------------------------
 
@@ -340,6 +354,11 @@ class FirstPath:
             self._live.forward(session, queued)
         if session.cleared and session.state is SessionState.ACTIVE:
             self._teardown.begin(session, Close.CLEARED)
+        flow = session.wings[0].key
+        if flow in core.unchecked:
+            core.unchecked.remove(flow)
+            if session.state is SessionState.ACTIVE and self.recheck is not None:
+                self.recheck(session)
 
     # -- waiting and giving up ----------------------------------------------------------------
 
@@ -362,6 +381,15 @@ class FirstPath:
             detail = f"waited for {pending.stage.value}"
             self._forget(pending, Drop.PENDING_TIMEOUT, detail)
 
+    def restart(self, pending: Pending) -> None:
+        """Begin anew with a flow whose installation was not asked for yet: what was decided on it
+        may no longer be right."""
+        core = self._core
+        core.to_cp(AbandonSession(pending.flow, core.number, Drop.NONE))
+        self._forget(pending, Drop.NONE, "")
+        for queued in (pending.first, *pending.queue):
+            core.redirect(queued)
+
     def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
         self._replies.dropped(reason, pending.first)
@@ -370,6 +398,7 @@ class FirstPath:
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:
         core = self._core
         del core.pending[pending.flow]
+        core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
             for _ in range(1 + len(pending.queue)):

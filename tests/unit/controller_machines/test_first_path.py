@@ -227,7 +227,7 @@ def test_ingress_interface_without_zone() -> None:
 def test_source_that_is_reached_by_another_zone() -> None:
     world = World()
     spoofed = IP(src="10.0.3.9", dst=world.b.ip) / UDP(sport=1, dport=2)
-    dropped = refused(world, world.a, spoofed, Drop.NO_REVERSE_ROUTE)
+    dropped = refused(world, world.a, spoofed, Drop.ASYMMETRIC_ROUTE)
     assert "dmz" in dropped.detail
 
 

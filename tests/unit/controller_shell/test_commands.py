@@ -48,7 +48,7 @@ def test_a_word_in_full_is_not_ambiguous() -> None:
         ),
         ("show security screen statistics", 32, "expected 'zone <zone>'"),
         ("show arp x", 9, "nothing may follow here, but 'x' does"),
-        ("", 1, "expected one of: clear, show"),
+        ("", 1, "expected one of: clear, request, show"),
     ],
 )
 def test_an_error_points_at_the_word(line: str, column: int, text: str) -> None:
