@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p4embed.compiler import ast
 from p4embed.compiler.check_instances import InstanceChecker
-from p4embed.compiler.checked import CheckedProgram
+from p4embed.compiler.checked import CheckedProgram, EnumValue
 from p4embed.compiler.diagnostics import Diagnostics, Note
 from p4embed.compiler.scope import Frame, Place
 from p4embed.compiler.types import (
@@ -95,6 +95,7 @@ class DeclarationChecker(InstanceChecker):
             for field in node.fields:
                 type_ = self.resolve(field.type)
                 self.checked.declared[field] = type_
+                self._annotation_numbers(field)
                 if field.name in seen:
                     self.error(
                         f"field '{field.name}' is declared twice",
@@ -116,6 +117,23 @@ class DeclarationChecker(InstanceChecker):
             )
         self.checked.declared[node] = struct
         self.declare(node)
+
+    def _annotation_numbers(self, field: ast.StructField) -> None:
+        for annotation in field.annotations:
+            for number in annotation.numbers or ():
+                type_ = self.infer(number)
+                if isinstance(type_, UnknownType):
+                    continue
+                value = self.constant_of(number)
+                if isinstance(value, EnumValue):
+                    value = value.value
+                if not isinstance(value, int) or isinstance(value, bool):
+                    self.error(
+                        f"@{annotation.name} wants numbers known at compile time, not {type_}"
+                        if value is not None
+                        else f"@{annotation.name} wants numbers known at compile time",
+                        number,
+                    )
 
     def enum(self, node: ast.EnumDeclaration) -> None:
         """An enum, with its members' values if it is serialisable."""

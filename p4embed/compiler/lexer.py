@@ -62,7 +62,7 @@ _TOKEN = re.compile(
     | (?P<line>    \n )
     | (?P<comment> //[^\n]* | /\*.*?\*/ )
     | (?P<open>    /\* )
-    | (?P<ident>   [A-Za-z_][A-Za-z0-9_]* )
+    | (?P<ident>   [A-Za-z_][A-Za-z0-9_]* (?: \\\r?\n [A-Za-z0-9_]+ )* )
     | (?P<part>    [0-9]+[ws](?![A-Za-z0-9_]) )
     | (?P<int>     (?: [0-9]+[ws] )?
                    (?: 0[xX][0-9a-fA-F_]+ | 0[bB][01_]+ | 0[oO][0-7_]+ | 0[dD][0-9_]+
@@ -75,6 +75,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+_SPLICE = re.compile(r"\\\r?\n")
 
 
 def tokenize(source: SourceFile) -> list[Token]:
@@ -98,6 +101,8 @@ def tokenize(source: SourceFile) -> list[Token]:
             continue
         text = match.group()
         if group == "ident":
+            if "\\" in text:  # written over several lines
+                text = _SPLICE.sub("", text)
             kind = text if text in keywords else IDENT
         elif group == "op":
             kind = text

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from p4embed.compiler import ast
 from p4embed.compiler.elaborate.values import Unsupported
+from p4embed.compiler.lexer import parse_int, parse_string
 
 Message: TypeAlias = Any
 """A protobuf message; finsy's stubs do not cover the fields that several share."""
@@ -70,9 +71,17 @@ def number_of(annotations: Iterable[ast.Annotation], name: str) -> int | None:
 
 
 def pairs(annotation: ast.Annotation) -> Iterator[tuple[str, str | int]]:
-    """`key = value` in an annotation with unparsed tokens."""
+    """`key = value` in an annotation with unparsed tokens. Raises `Unsupported`."""
     tokens = [t for t in annotation.tokens or () if t != ","]
     for key, equals, value in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if equals == "=":
-            text = value.strip('"')
-            yield key, int(text, 0) if not value.startswith('"') else text
+        if equals != "=":
+            continue
+        if value.startswith('"'):
+            yield key, parse_string(value)
+        elif value[0].isdigit():
+            yield key, parse_int(value)[0]
+        else:
+            raise Unsupported(
+                f"@{annotation.name} wants strings and integers, not {key} = {value}",
+                annotation.span,
+            )

@@ -93,16 +93,14 @@ def package(builder: Builder) -> None:
     if main is None or not isinstance(main.node, ast.Instantiation):
         return
     annotations = main.node.annotations
+    own = ("pkginfo", "platform_property")
     for a in annotations:
-        for key, value in pairs(a):
+        for key, value in pairs(a) if a.name in own else ():
             if a.name == "pkginfo" and key in PACKAGE_KEYS and isinstance(value, str):
                 setattr(package, key, value)
             if a.name == "platform_property" and isinstance(value, int):
                 setattr(package.platform_properties, key, value)
-    annotate(
-        package,
-        [a for a in annotations if a.name not in ("pkginfo", "platform_property")],
-    )
+    annotate(package, [a for a in annotations if a.name not in own])
     document(package, annotations)
 
 

@@ -13,6 +13,7 @@ BASE_TYPES = frozenset(
 )
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
+_WITH_NUMBERS = frozenset(("field_list",))
 
 
 class TypeParser(Cursor):
@@ -50,10 +51,16 @@ class TypeParser(Cursor):
         if token.text == "pragma":
             return self.pragma(first)
         if self.token.kind == "(":
+            opened = self.at
             body = self.balanced()
             texts = tuple(t.text for t in body)
+            numbers = self.numbers(opened) if token.text in _WITH_NUMBERS else None
             return ast.Annotation(
-                self.since(first), token.text, tokens=texts, literals=_literals(body)
+                self.since(first),
+                token.text,
+                tokens=texts,
+                literals=_literals(body),
+                numbers=numbers,
             )
         if self.token.kind == "[":
             return self.structured_annotation(first, token.text)
@@ -73,6 +80,18 @@ class TypeParser(Cursor):
             tokens=tuple(t.text for t in body),
             literals=_literals(body),
         )
+
+    def numbers(self, opened: int) -> list[ast.Expression]:
+        """Once more the body that was opened at that token, now as expressions."""
+        self.at, self.token = opened, self.tokens[opened]
+        self.advance()
+        found: list[ast.Expression] = []
+        while self.token.kind != ")":
+            found.append(self.expression())
+            if not self.accept(","):
+                break
+        self.expect(")", "after the annotation's numbers")
+        return found
 
     def balanced(self) -> list[Token]:
         """Tokens between matching parentheses, which are taken and left out."""

@@ -278,6 +278,17 @@ def test_package(compile_text: Callable[[str], Any], program_text: Callable[...,
     assert not package.annotations
 
 
+def test_package_of_names_that_are_no_macros(
+    compile_text: Callable[[str], Any], program_text: Callable[..., str]
+) -> None:
+    text = program_text().replace("V1Switch(", "@pkginfo(version=VERSION) V1Switch(")
+    compiled = compile_text(text)
+    assert compiled.compiled is not None
+    compiled.compiled.p4info(compiled.diagnostics)
+    (message,) = compiled.messages
+    assert message.endswith("@pkginfo wants strings and integers, not version = VERSION")
+
+
 def test_key_that_is_computed_needs_a_name(refuse: Callable[..., list[str]]) -> None:
     (message,) = refuse(
         locals="table t { key = { hdr.h.a + 1 : exact; } actions = { NoAction; } }",

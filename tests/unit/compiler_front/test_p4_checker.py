@@ -534,6 +534,11 @@ def test_package_type_arguments(checked: Check) -> None:
             ["1: this label stands twice in the 'switch'"],
         ),
         ("error { A } error { A }", ["1: error 'A' is declared twice"]),
+        ("struct S { @field_list(N) bit<8> f; }", ["1: name 'N' is not declared"]),
+        (
+            "struct S { @field_list(true) bit<8> f; }",
+            ["1: @field_list wants numbers known at compile time, not bool"],
+        ),
         ("control c(in error e) { apply { } }", ["1: no error is declared yet"]),
         ("error { A } control c(in error e) { apply { } }", []),
         (
