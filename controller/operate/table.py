@@ -93,7 +93,14 @@ _SHOW = Command(
                 Command(
                     "np-cache",
                     "Session tables of the NPUs",
-                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
+                    (
+                        Command("summary", "Wings and room", run=show_np_cache.summary),
+                        Command(
+                            "reasons",
+                            "Why sessions are not on Express Path",
+                            run=show_np_cache.reasons,
+                        ),
+                    ),
                 ),
                 Command(
                     "policies",
