@@ -312,8 +312,10 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
                 _U16.pack_into(body, l4 + 4, sport if request else dport)
             # ICMP has no pseudo-header, ICMPv6 has one.
             of = ports if protocol == ICMP else delta + ports
-            old = body[l4 + 2] << 8 | body[l4 + 3]
-            _U16.pack_into(body, l4 + 2, adjust(old, of))
+            if of:
+                # Of a message that is all zeros, 0 and 0xFFFF are two different checksums.
+                old = body[l4 + 2] << 8 | body[l4 + 3]
+                _U16.pack_into(body, l4 + 2, adjust(old, of))
 
     if packet.vlan == hop.vlan and l3 == (18 if hop.vlan else 14):
         body[0:6] = hop.dst_mac
