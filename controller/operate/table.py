@@ -28,6 +28,7 @@ _HIT_COUNT = (
     Option("descending", "Most hits first"),
     Option("less-than", "Only those with fewer hits", _COUNT),
     Option("greater-than", "Only those with more hits", _COUNT),
+    Option("unused", "Only those without hits"),
 )
 _MATCH = (
     Option("from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True),
@@ -120,6 +121,12 @@ _SHOW = Command(
                         Option("detail", "All that is configured, and what is counted"),
                     ),
                     show_policies.show,
+                ),
+                Command(
+                    "shadow-policies",
+                    "Policies that never decide on anything",
+                    options=_ZONES,
+                    run=show_policies.shadow,
                 ),
                 Command(
                     "match-policies",
