@@ -28,6 +28,7 @@ _HIT_COUNT = (
     Option("descending", "Most hits first"),
     Option("less-than", "Only those with fewer hits", _COUNT),
     Option("greater-than", "Only those with more hits", _COUNT),
+    Option("unused", "Only those without hits"),
 )
 _MATCH = (
     Option("from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True),
@@ -93,7 +94,14 @@ _SHOW = Command(
                 Command(
                     "np-cache",
                     "Session tables of the NPUs",
-                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
+                    (
+                        Command("summary", "Wings and room", run=show_np_cache.summary),
+                        Command(
+                            "reasons",
+                            "Why sessions are not on Express Path",
+                            run=show_np_cache.reasons,
+                        ),
+                    ),
                 ),
                 Command(
                     "policies",
@@ -113,6 +121,12 @@ _SHOW = Command(
                         Option("detail", "All that is configured, and what is counted"),
                     ),
                     show_policies.show,
+                ),
+                Command(
+                    "shadow-policies",
+                    "Policies that never decide on anything",
+                    options=_ZONES,
+                    run=show_policies.shadow,
                 ),
                 Command(
                     "match-policies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from controller.config.schema import Chassis, Configuration, Interface, Policy
@@ -20,6 +21,7 @@ from controller.messages import (
 )
 from controller.reasons import Drop
 from controller.routing.fib import Fib, fib_of
+from controller.spu.express import NotExpress
 from controller.spu.policy import SourceNatTable, policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
@@ -40,6 +42,7 @@ class Core:
         "by_key",
         "by_token",
         "config",
+        "express_counts",
         "fib",
         "hits",
         "me",
@@ -76,6 +79,8 @@ class Core:
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
+        self.express_counts: Counter[NotExpress | None] = Counter()
+        """Sessions by why they were not on Express Path; ``None``: they were."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0

@@ -34,12 +34,13 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
-from controller.spu.session import Queued, Session, SessionView
+from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
 
 
@@ -177,6 +178,8 @@ class Spu:
         session = self._core.sessions.get(message.session_id)
         if session is not None and session.move is not None:
             self._reroute.wing_removed(session, message)
+        elif session is not None and session.state is SessionState.INSTALLING and session.awaiting:
+            self._first.wing_taken_back(session, message)
         else:
             self._teardown.wing_removed(message)
 
@@ -214,9 +217,14 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
         )
+
+    def express_counts(self) -> Mapping[NotExpress | None, int]:
+        """Sessions so far by why they were not on Express Path; ``None``: they were."""
+        return dict(self._core.express_counts)
 
     def pending_count(self) -> int:
         """Flows that are being set up."""

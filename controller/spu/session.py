@@ -221,6 +221,12 @@ class Session:
         self.awaiting = 0
         """Answers to ``RemoveWing`` to come."""
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether both wings are on their NPUs; packets of one that is not come by the central
+        point, because the NPU's table is full."""
+        return self.installed == 3
+
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
@@ -251,6 +257,10 @@ class SessionView:
     """The gateway that reads along."""
     parent: int = 0
     """Session id of the control session whose gate let it in."""
+
+    on_npus: tuple[bool, bool] = (True, True)
+    """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
+    SPU by the central point."""
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""

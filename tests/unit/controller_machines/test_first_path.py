@@ -298,21 +298,6 @@ def test_fragments_are_refused_by_name() -> None:
 # -- failures while installing ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("full", [0, 1])
-def test_full_npu_rolls_everything_back(full: int) -> None:
-    world = World(with_nat())
-    world.sim.npus[full].capacity = 0
-    world.send(world.a, udp(world.a, world.b))
-    world.sim.run()
-    assert world.reasons() == [Drop.NPU_TABLE_FULL]
-    assert world.b.received == []
-    (closed,) = world.sim.closed
-    assert closed.reason is Close.INSTALL_FAILED
-    world.assert_empty()
-    world.sim.npus[full].capacity = None
-    world.pass_(world.a, udp(world.a, world.b), world.b)
-
-
 def test_lost_npu_rolls_back_and_removes_what_it_may_have_written() -> None:
     world = World()
     world.sim.npus[0].lost = True

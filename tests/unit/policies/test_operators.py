@@ -77,6 +77,13 @@ def test_hit_counts_are_picked_and_sorted(tmp_path: Path) -> None:
         assert await names("descending") == ["fast", "no"]
         assert await names("greater-than 0") == ["fast"]
         assert await names("less-than 1") == ["no"]
+        assert await names("unused") == ["no"]
+        assert await lab.ask("show security shadow-policies") == (
+            "Number of shadowed policies: 0\n"
+        )
+        assert "yes                                                          1           1" in (
+            await lab.ask("show security np-cache reasons")
+        )
 
     with_lab(tmp_path, test)
 
