@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, EnumValue
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import conversions, expressions, externs, lvalues
@@ -21,6 +21,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     is_scalar,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StructType, Type
 
 _Make: TypeAlias = Callable[[ir.FieldRef], tuple[str, tuple[ir.Arg, ...]]]
