@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from controller.config.schema import Configuration
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send
@@ -339,6 +340,17 @@ class NeighborResolved:
     mac: bytes | None
 
 
+# -- configuration ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Runtime -> every machine: another configuration is in force. Zones, tokens and policies that
+    the old one has too keep their numbers (``config.build.parse`` with ``previous``)."""
+
+    configuration: Configuration
+
+
 # -- the operator -----------------------------------------------------------------------------
 
 
@@ -399,6 +411,18 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDenied:
+    """A policy that logs refused a flow."""
+
+    at: Nanoseconds
+    flow: FlowKey
+    policy_index: int
+    to_zone: str
+    interface: str
+    """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """A session is gone: its close record."""
 
@@ -412,6 +436,8 @@ class SessionClosed:
     """Per direction, forward first."""
     bytes: tuple[int, int]
     duration: Nanoseconds
+    policy_index: int = -1
+    """Which of the policies with this name; -1: the default policy."""
 
 
 Message = (
@@ -444,8 +470,10 @@ Message = (
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession
+    | Reconfigure
     | StepTaken
     | PacketDropped
+    | SessionDenied
     | SessionClosed
 )
 

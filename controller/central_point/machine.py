@@ -42,6 +42,7 @@ from controller.messages import (
     PacketDropped,
     PacketIn,
     PendingExpired,
+    Reconfigure,
     Redirect,
     ReleaseNat,
     RemoveSession,
@@ -125,6 +126,7 @@ class CentralPoint:
         self._out: list[Outbound] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
+            Reconfigure: self._on_reconfigure,
             Redirect: self._on_redirect,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
@@ -163,6 +165,10 @@ class CentralPoint:
             self._leave(entry)
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
         return out
+
+    def _on_reconfigure(self, message: Reconfigure) -> None:
+        """Sessions are their SPUs' business; the next first packet meets the new configuration."""
+        self.config = message.configuration
 
     # -- packets ------------------------------------------------------------------------------
 
