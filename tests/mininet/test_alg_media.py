@@ -1,4 +1,4 @@
-"""Calls of sipp through two NPUs: signalling over UDP and TCP, sound both ways, by gates.
+"""Calls, films and tunnels through two NPUs, by gates: sipp, aiortsp; GRE and ESP by raw sockets.
 
 Needs root; run by ``make mininet``. Policies permit control connections alone.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
 ]
 SCENARIO = Path(__file__).parent / "sipp" / "caller.xml"
+ENDS = Path(__file__).parent / "ends"
 SECOND_OF_SOUND = 8000
 
 
@@ -89,3 +91,35 @@ def _media(topology: Topology) -> list[tuple[str, int, int]]:
             assert application is not None
             found.append((application[1], packets[0], packets[1]))
     return found
+
+
+@pytest.mark.parametrize(("host", "seen"), [("trust1", NAT), ("dmz1", DMZ)])
+def test_film_by_rtsp(topology: Topology, host: str, seen: str) -> None:
+    """``aiortsp`` names ports in SETUP; the film comes there, reports go back."""
+    server = topology.start(
+        "untrust1", sys.executable, str(ENDS / "rtsp_server.py"), UNTRUST, until="serving"
+    )
+    client = (sys.executable, str(ENDS / "rtsp_client.py"))
+    said = topology.run(host, *client, f"rtsp://{UNTRUST}/film", "200", seconds=30)
+    assert said.startswith("film: 0 lost, reports: True\n"), said
+    assert {application for application, _, _ in _media(topology)} == {"junos-rtsp-media"}
+    assert "Total gates: 0" in topology.cli("show security flow gate summary"), "TEARDOWN"
+    assert server.stdout is not None
+    told = server.stdout.read()
+    assert f"client at {seen} ports" in told
+    assert f" bytes from {seen}:" in told, "reports go back"
+
+
+@pytest.mark.parametrize(("host", "own", "seen"), [("trust1", TRUST, NAT), ("dmz1", DMZ, DMZ)])
+@pytest.mark.parametrize(("kind", "application"), [("pptp", "junos-gre"), ("ike", "junos-esp")])
+def test_tunnel_comes_with_its_control_session(
+    topology: Topology, host: str, own: str, seen: str, kind: str, application: str
+) -> None:
+    """GRE and ESP both ways, which no policy permits."""
+    end = (sys.executable, str(ENDS / "tunnel.py"), kind)
+    listening = topology.start("untrust1", *end, "listen", UNTRUST, until="serving")
+    said = topology.run(host, *end, "call", own, UNTRUST)
+    assert said.startswith(f"tunnel: answer from {UNTRUST}\n"), said
+    assert listening.stdout is not None
+    assert listening.stdout.read() == f"tunnel: question from {seen}\n"
+    assert _media(topology) == [(application, 1, 1)]
