@@ -76,7 +76,7 @@ def test_instance_handed_down_keeps_its_path(build: Callable[..., Any]) -> None:
     )
     (counter,) = result.json["counter_arrays"]
     assert counter["name"] == "I.leaf.c"
-    (count,) = primitives(result)
+    (count,) = (p for a in result.json["actions"] for p in a["primitives"] if p["op"] == "count")
     assert count["parameters"][0] == {"type": "counter_array", "value": "I.leaf.c"}
 
 
