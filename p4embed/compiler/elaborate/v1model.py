@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, EnumValue
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import conversions, expressions, externs, lvalues
@@ -22,6 +22,7 @@ from p4embed.compiler.elaborate.values import (
     is_scalar,
     underlying,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StackType, StructType, TupleType, Type
 
 _Make: TypeAlias = Callable[[ir.FieldRef], tuple[str, tuple[ir.Arg, ...]]]

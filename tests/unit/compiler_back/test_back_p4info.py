@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, text_format
 
-from p4embed.compiler import p4info_files, p4info_ids
-from p4embed.compiler.p4info_ids import Symbols, WrongId, field_ids, one_at_a_time
+from p4embed.compiler.p4info import files as p4info_files
+from p4embed.compiler.p4info import ids as p4info_ids
+from p4embed.compiler.p4info.ids import Symbols, WrongId, field_ids, one_at_a_time
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from p4embed.compiler import ast
+from p4embed.compiler.check.evaluate import constant
 from p4embed.compiler.checked import (
     CallKind,
     CheckedProgram,
@@ -18,7 +19,6 @@ from p4embed.compiler.checked import (
     StructValue,
     TupleValue,
 )
-from p4embed.compiler.evaluate import constant
 from p4embed.compiler.types import BOOL, INT, BitType, TupleType
 
 Check = Callable[[str], CheckedProgram]

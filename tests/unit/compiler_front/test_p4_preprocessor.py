@@ -8,8 +8,8 @@ import pytest
 
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.frontend import load
-from p4embed.compiler.lexer import END, parse_int, parse_string
-from p4embed.compiler.preprocess import (
+from p4embed.compiler.syntax.lexer import END, parse_int, parse_string
+from p4embed.compiler.syntax.preprocess import (
     PreprocessorOptions,
     preprocess,
     preprocess_source,
