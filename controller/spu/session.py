@@ -258,6 +258,8 @@ class SessionView:
     parent: int = 0
     """Session id of the control session whose gate let it in."""
 
+    next_hops: tuple[Address, Address] = (b"", b"")
+    """Per direction."""
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""

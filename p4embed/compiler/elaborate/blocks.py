@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, tree
+from p4embed.compiler import ast
+from p4embed.compiler.ast.walk import walk
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import calls, conversions, expressions, statements
@@ -20,7 +21,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     touches,
 )
-from p4embed.compiler.syntax_walk import walk
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import VoidType
 
 DEEPEST_CALL = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues
@@ -19,6 +19,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     underlying,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StackType, StructType, TupleType, Type, width_of
 
 

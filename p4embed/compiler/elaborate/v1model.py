@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, EnumValue
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import conversions, expressions, externs, lvalues
@@ -21,6 +21,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     is_scalar,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StructType, Type
 
 _Make: TypeAlias = Callable[[ir.FieldRef], tuple[str, tuple[ir.Arg, ...]]]
@@ -62,13 +63,13 @@ def function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
             _clone(call, session, empty_field_list(ctx))
         case "clone_preserving_field_list":
             session = call.scalar(1)
-            _clone(call, session, field_list(ctx, call.number(2), expr.span))
+            _clone(call, session, field_list(ctx, call.number(2)))
         case "resubmit_preserving_field_list":
             _only(ctx, expr, info, Site.INGRESS)
-            call.do("resubmit", ir.Number(field_list(ctx, call.number(0), expr.span)))
+            call.do("resubmit", ir.Number(field_list(ctx, call.number(0))))
         case "recirculate_preserving_field_list":
             _only(ctx, expr, info, Site.EGRESS)
-            call.do("recirculate", ir.Number(field_list(ctx, call.number(0), expr.span)))
+            call.do("recirculate", ir.Number(field_list(ctx, call.number(0))))
         case "truncate":
             call.do("truncate", call.scalar(0))
         case "assert" | "assume":
@@ -302,13 +303,13 @@ def empty_field_list(ctx: Context) -> int:
     return _add_list(ctx, EMPTY_LIST, "none", ())
 
 
-def field_list(ctx: Context, index: int, span: Span) -> int:
+def field_list(ctx: Context, index: int) -> int:
     """Id of the list of metadata fields marked `@field_list(index)`."""
     fields: list[ir.FieldRef] = []
     metadata = ctx.world.metadata
     type_ = ctx.world.metadata_type
     if metadata is not None and type_ is not None:
-        _marked(metadata, type_, index, fields, span)
+        _marked(ctx, metadata, type_, index, fields)
     return _add_list(ctx, index, f"field_list_{index}", tuple(fields))
 
 
@@ -322,14 +323,14 @@ def _add_list(ctx: Context, index: int, name: str, fields: tuple[ir.FieldRef, ..
     return known.id
 
 
-def _marked(value: Value, type_: Type, index: int, fields: list[ir.FieldRef], span: Span) -> None:
+def _marked(ctx: Context, value: Value, type_: Type, index: int, fields: list[ir.FieldRef]) -> None:
     if not isinstance(type_, StructType) or not isinstance(value, StructValue):
         return
     for f in type_.fields:
         part = value.fields[f.name]
         mark = annotation(f.declaration, "field_list")
-        if mark is None or not _lists(mark, index):
-            _marked(part, f.type, index, fields, span)
+        if mark is None or index not in _numbers(ctx, mark):
+            _marked(ctx, part, f.type, index, fields)
             continue
         for leaf in _all_fields(part):
             if leaf is None:
@@ -340,8 +341,13 @@ def _marked(value: Value, type_: Type, index: int, fields: list[ir.FieldRef], sp
             fields.append(leaf)
 
 
-def _lists(mark: ast.Annotation, index: int) -> bool:
-    return index in mark.literals
+def _numbers(ctx: Context, mark: ast.Annotation) -> Iterator[object]:
+    """The numbers of the lists that a field is in."""
+    if mark.numbers is None:
+        yield from mark.literals
+    for number in mark.numbers or ():
+        value = ctx.checked.constants.get(number)
+        yield value.value if isinstance(value, EnumValue) else value
 
 
 def _all_fields(value: Value) -> list[ir.FieldRef | None]:

@@ -143,6 +143,21 @@ def test_clone_keeps_marked_metadata(build: Callable[..., Any]) -> None:
     assert 0 not in lists, "0 means that nothing is asked for"
 
 
+def test_field_lists_can_be_named(build: Callable[..., Any]) -> None:
+    result = build(
+        types="const bit<8> ONE = 1; enum bit<8> Lists { TWO = 2 } header h_t { bit<8> a; }",
+        headers="h_t h;",
+        metadata="@field_list(ONE) bit<8> x; @field_list(Lists.TWO, ONE + 2) bit<16> y;",
+        ingress="clone_preserving_field_list(CloneType.I2E, 5, ONE);",
+        egress="""
+            clone_preserving_field_list(CloneType.E2E, 5, Lists.TWO);
+            recirculate_preserving_field_list(3);
+        """,
+    )
+    lists = [[e["value"][1] for e in f["elements"]] for f in result.json["field_lists"]]
+    assert lists == [["userMetadata.x"], ["userMetadata.y"], ["userMetadata.y"]]
+
+
 def test_checksums(build: Callable[..., Any]) -> None:
     result = build(
         verify="""
