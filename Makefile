@@ -147,6 +147,13 @@ else
 	@$(AS_ROOT) env SWITCH="$(SWITCH)" $(PYTHON) -m pytest -q -p no:cacheprovider tests/mininet
 endif
 
+.PHONY: conformance
+conformance: setup ## judge p4embed by p4c's samples: P4C_SRC=/path/to/p4c (a checkout)
+	@test -n "$(P4C_SRC)" || { \
+	  echo "error: say where a checkout of p4c is: make conformance P4C_SRC=/path/to/p4c" >&2; exit 2; }
+	@echo "==> conformance: the samples of $(P4C_SRC)"
+	@$(PYTHON) -m conformance "$(P4C_SRC)"
+
 .PHONY: bench-install
 bench-install: build ## latency of table installs: TARGET=HOST:PORT, or a switch of its own
 	@$(AS_ROOT) $(PYTHON) -m bench.install $(if $(TARGET),--target $(TARGET)) --switch "$(SWITCH)" \

@@ -9,7 +9,8 @@ sent when the one before has come back, never earlier: probes that queue up insi
 be looked up later than they were sent. The result is when the first probe that hit was half way
 between its sending and its return; the resolution is a probe's round trip, which is reported too.
 Of a batch, the probes belong to its last entry. This works for any target that runs the program
-and has a port that we can send to.
+and has a port that we can send to. The probes share the client's processors with the Write, which
+is slower for it than without them.
 
 Usage: python -m bench.install --json build/npu.json --p4info build/npu.p4info.txtpb
        [--out DIRECTORY] [--target HOST:PORT --device-id 1 [--port-in INTERFACE --port 1]]

@@ -11,10 +11,10 @@ import queue
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from finsy.proto import U128, p4i, p4r, p4r_grpc
@@ -55,9 +55,9 @@ def _packet_messages() -> tuple[type[message.Message], type[message.Message]]:
         ):
             made.field.add(name=field, number=number, type=kind, label=kinds.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     request, response = (
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"p4.bm.{name}"))  # type: ignore[no-untyped-call]
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"p4.bm.{name}"))
         for name in ("PacketStreamRequest", "PacketStreamResponse")
     )
     return request, response
@@ -95,16 +95,13 @@ class Bmv2Target:
                 stdout=said,
                 stderr=said,
             )  # fmt: skip
-        self._channels = [
-            grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
-            for port in (control, data)
-        ]
+        self._channels = [grpc.insecure_channel(f"127.0.0.1:{port}") for port in (control, data)]
         try:
             self._stub = p4r_grpc.P4RuntimeStub(self._channels[0])
             self._connect()
             self._load(json)
             self._request, response = _packet_messages()
-            self._stream_packets = self._channels[1].stream_stream(
+            self._stream_packets: Callable[..., Iterator[Any]] = self._channels[1].stream_stream(
                 "/p4.bm.DataplaneInterface/PacketStream",
                 request_serializer=lambda packet: packet.SerializeToString(),
                 response_deserializer=response.FromString,
@@ -117,7 +114,10 @@ class Bmv2Target:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -188,11 +188,12 @@ class Bmv2Target:
             for packet in self._stream_packets(iter(burst), timeout=_BURST_S):
                 self._sent.append((packet.port, packet.packet))
         except grpc.RpcError as error:
-            assert isinstance(error, grpc.Call)
-            if error.code() is grpc.StatusCode.UNAVAILABLE and error.details() == "not ready":
+            how = _details(error)
+            if how == "UNAVAILABLE not ready":
                 return False
             status = self._process.poll()
-            how = _details(error) if status is None else f"it died with status {status}"
+            if status is not None:
+                how = f"it died with status {status}"
             raise RuntimeError(f"the switch did not finish its packets: {how}") from None
         return True
 
@@ -272,8 +273,9 @@ def _replicas(copies: Sequence[tuple[int, int]]) -> list[p4r.Replica]:
 
 
 def _details(error: grpc.RpcError) -> str:
-    assert isinstance(error, grpc.Call)
-    return f"{error.code().name} {error.details()}".strip()
+    # What a client's call raises is also the call; the library's types do not say so.
+    call: Any = error
+    return f"{call.code().name} {call.details()}".strip()
 
 
 def _bytes(value: int, width: int) -> bytes:
@@ -332,13 +334,14 @@ def _add_match(entry: p4r.TableEntry, field: p4i.MatchField, key: Match) -> None
             length = width if key.prefix < 0 else min(key.prefix, width)
             if length:
                 value = key.value & (ones ^ (ones >> length))
-                part = entry.match.add(field_id=field.id).lpm
-                part.value, part.prefix_len = _bytes(value, width), length
+                lpm = entry.match.add(field_id=field.id).lpm
+                lpm.value, lpm.prefix_len = _bytes(value, width), length
         case p4i.MatchField.TERNARY:
             mask = key.mask & ones
             if mask:
-                part = entry.match.add(field_id=field.id).ternary
-                part.value, part.mask = _bytes(key.value & mask, width), _bytes(mask, width)
+                ternary = entry.match.add(field_id=field.id).ternary
+                ternary.value = _bytes(key.value & mask, width)
+                ternary.mask = _bytes(mask, width)
         case p4i.MatchField.OPTIONAL if key.mask & ones in (0, ones):
             if key.mask & ones:
                 entry.match.add(field_id=field.id).optional.value = _bytes(key.value, width)

@@ -19,7 +19,7 @@ class Compiler:
     command: tuple[str, ...]
 
 
-P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler.cli"))
+P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,12 @@ class Compiled:
     errors: tuple[Error, ...] = ()
 
 
-# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ...", "file(3):syntax error".
+# p4embed-c: "file:3:7: error: ..."; p4c: "file(3): [--Werror=...] error: ...", and for syntax
+# "file(3):syntax error, ...".
 _HEAD = re.compile(
     r"^(?:(?P<file>[^\s:()]+)(?:\((?P<p4c>\d+)\)|:(?P<ours>\d+):\d+): *)?"
-    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *(?P<message>.*)$"
+    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *"
+    r"(?P<message>.*)$"
 )
 _PLACE = re.compile(r"^(?P<file>[^\s:()]+\.p4)\((?P<line>\d+)\)(?::|$)")
 _BUG = re.compile(
@@ -100,9 +102,7 @@ def compile_program(
         return Compiled(Outcome(Verdict.CRASHED, f"signal {-done.returncode}"), errors=errors)
     made = directory / f"{source.stem}.json"
     if done.returncode == 0 and made.exists():
-        return Compiled(
-            Outcome(Verdict.PASSED), made, p4info if p4info.exists() else None, errors
-        )
+        return Compiled(Outcome(Verdict.PASSED), made, p4info if p4info.exists() else None, errors)
     if errors:
         first = errors[0]
         reason = f"line {first.line}: {first.message}" if first.line else first.message

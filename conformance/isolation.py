@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -74,9 +74,9 @@ def run_all(
             _kill_group(case.process)
 
 
-def _result(pipe: Connection, process: BaseProcess) -> object:
+def _result(pipe: Connection, process: BaseProcess) -> Any:
     try:
-        found: object = pipe.recv()
+        found = pipe.recv()
     except EOFError:
         process.join()
         code = process.exitcode or 0

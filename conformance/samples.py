@@ -1,8 +1,8 @@
 """Which samples of a p4c checkout count.
 
-Of ``p4_16_samples`` those that include ``v1model.p4``; of these, with a script, those with an ``.stf``
-file of the same name. Of ``p4_16_errors`` those for which the checkout's recorded diagnostics hold
-an error.
+Of ``p4_16_samples`` those that include ``v1model.p4``; those of them have a script that have an
+``.stf`` file of the same name. Of ``p4_16_errors`` those for which the checkout's recorded
+diagnostics hold an error.
 """
 
 from __future__ import annotations

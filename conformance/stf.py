@@ -1,9 +1,10 @@
 """Reads STF, the little language of the scripts beside p4c's samples.
 
-A line is a command: ``packet PORT BYTES``, ``expect PORT [BYTES] [$]`` (``*`` stands for any hex
-digit; bytes beyond the pattern are ignored unless it ends in ``$``), ``add TABLE [PRIORITY] KEY:VALUE...
-ACTION(PARAM:VALUE, ...)``, ``setdefault TABLE ACTION(...)``, and the commands of simple_switch's CLI
-for clone sessions, multicast, registers, counters and meters. ``#`` starts a comment.
+A line is a command: ``packet PORT BYTES``; ``expect PORT [BYTES] [$]``, where ``*`` stands for any
+hex digit and bytes beyond the pattern are ignored unless it ends in ``$``; ``add TABLE [PRIORITY]
+KEY:VALUE ... ACTION(PARAM:VALUE, ...)``; ``setdefault TABLE ACTION(...)``; and the commands of
+simple_switch's CLI for clone sessions, multicast, registers, counters and meters. ``#`` starts a
+comment.
 
 ``parse`` turns text into commands; every error names its line.
 """
@@ -320,8 +321,9 @@ class _Line:
         self.at = 0
 
     def fail(self, expected: str) -> StfError:
-        rest = self.text[self.at :].strip() or "the end of the line"
-        return StfError(f"line {self.line}: expected {expected} at '{rest}'")
+        rest = self.text[self.at :].strip()
+        where = f"'{rest}'" if rest else "the end of the line"
+        return StfError(f"line {self.line}: expected {expected} at {where}")
 
     # -- tokens -------------------------------------------------------------------------------
 

@@ -16,8 +16,7 @@ from controller.config.chassis import load_chassis
 from controller.config.problems import ConfigurationError
 from controller.operate.protocol import default_socket
 from controller.operate.shell import Client, ShellError, prompt, run_command
-
-LOGGER = logging.getLogger("wingpath")
+from controller.routing.fabric import Fabric, FabricError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         count = len(error.problems)
         print(error, file=sys.stderr)
         print(f"{count} error{'s' if count > 1 else ''}", file=sys.stderr)
-    except ShellError as error:
+    except (ShellError, FabricError) as error:
         print(f"wingpath: {error}", file=sys.stderr)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
@@ -77,7 +76,10 @@ def _version() -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    chassis = load_chassis(options.chassis) if options.chassis is not None else None
+    chassis = None
+    if options.chassis is not None:
+        chassis = load_chassis(options.chassis)
+        Fabric(chassis)
     configuration = load(options.config, chassis)
     print(
         f"{options.config}: ok: {len(configuration.interfaces)} interfaces, "
@@ -97,11 +99,10 @@ def _cli(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Imported here: a prompt should not wait for gRPC and networkx to load.
+    # Imported here: a prompt should not wait for gRPC to load.
     from controller.npu.connection import NpuError
     from controller.npu.pipeline import PipelineError, load_pipeline
     from controller.operate.server import SocketError
-    from controller.routing.fabric import FabricError
     from controller.service import serve
 
     chassis = load_chassis(options.chassis)
@@ -112,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
         return asyncio.run(
             serve(configuration, chassis, pipeline, options.socket, options.ready_file)
         )
-    except (PipelineError, NpuError, SocketError, FabricError) as error:
+    except (PipelineError, NpuError, SocketError) as error:
         print(f"wingpath: {error}", file=sys.stderr)
     except OSError as error:
         print(f"wingpath: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -6,7 +6,6 @@ N/A or, for rules and services, None, as in the original.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from controller.config.schema import Configuration
@@ -26,11 +25,10 @@ CLOSE_REASONS = {
     Close.INSTALL_FAILED: "install failed",
     Close.NPU_LOST: "NPU lost",
 }
-KEPT = 1000
 
 
 class SessionLog:
-    """Writes a line for each session whose policy logs it, and keeps the newest ones."""
+    """Writes a line for each session whose policy logs it."""
 
     def __init__(
         self,
@@ -48,7 +46,6 @@ class SessionLog:
         }
         self._services = Services(configuration)
         self._rules = configuration.source_nat
-        self.lines: deque[str] = deque(maxlen=KEPT)
 
     def step(self, step: StepTaken) -> None:
         """A session is created when the central point has acknowledged its installation."""
@@ -63,7 +60,7 @@ class SessionLog:
             tuples = self._tuples(view.forward, view.application, zones)
             arrives = self._names.name(view.forward.ingress, view.forward.key.token)
             tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
-            self._emit(
+            self._write(
                 f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) {arrives}"
             )
 
@@ -78,7 +75,7 @@ class SessionLog:
             f"{packets}({octets})"
             for packets, octets in zip(record.packets, record.bytes, strict=True)
         )
-        self._emit(
+        self._write(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
             f"{self._tuples(record.forward, service, zones)} {record.policy} {zones[0]} {zones[1]} "
             f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
@@ -110,7 +107,3 @@ class SessionLog:
             ):
                 return rule.name
         return "N/A"
-
-    def _emit(self, line: str) -> None:
-        self.lines.append(line)
-        self._write(line)

@@ -8,10 +8,9 @@ from p4embed.compiler import ast
 from p4embed.compiler.check_expressions import ExpressionChecker
 from p4embed.compiler.check_types import plural
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
-from p4embed.compiler.convert import Bindings, has_unknown, is_optional, unify
+from p4embed.compiler.convert import Bindings, has_int, has_unknown, is_optional, unify
 from p4embed.compiler.diagnostics import Note, Span, did_you_mean
 from p4embed.compiler.types import (
-    INT,
     STRING,
     UNKNOWN,
     BlockType,
@@ -54,7 +53,6 @@ class ArgumentChecker(ExpressionChecker):
         type_arguments: list[ast.TypeNode],
         arguments: list[ast.Argument],
         span: Span,
-        hint: Type | None,
     ) -> CallInfo | None:
         """Bind the arguments to the parameters and infer type arguments; None after errors
         that leave the call without a meaning."""
@@ -77,7 +75,7 @@ class ArgumentChecker(ExpressionChecker):
             if value is _default(parameter):
                 have = self.checked.types.get(value, UNKNOWN)
             else:
-                have = self.infer(value, substitute(parameter.type, bound))
+                have = self.infer(value)
             if not unify(substitute(parameter.type, given), have, variables, bound):
                 self.error(
                     f"argument '{parameter.name}' of {target.name} is {have}, which contradicts "
@@ -85,9 +83,6 @@ class ArgumentChecker(ExpressionChecker):
                     value,
                 )
                 return None
-        for variable in variables:
-            if variable not in bound and hint is not None:
-                unify(target.result, hint, variables, bound)
         # Those of parameters left out may stay open; those of the result may not.
         open_ = [v for v in variables if v not in bound]
         if open_ and isinstance(target.declaration, ast.ExternDeclaration):
@@ -239,7 +234,7 @@ class ArgumentChecker(ExpressionChecker):
         if type_ == STRING and parameter.direction is not ast.Direction.NONE:
             self.error(f"{what} has a direction and cannot be a string", value)
         if (
-            type_ == INT
+            has_int(type_)
             and isinstance(parameter.type, TypeVariable)
             and target.kind is not CallKind.CONSTRUCTOR
         ):

@@ -37,7 +37,7 @@ from p4embed.compiler.types import (
 class CallChecker(RuleChecker):
     """Resolves calls and records them in `CheckedProgram.calls`."""
 
-    def call(self, expression: ast.Call, hint: Type | None) -> Type:
+    def call(self, expression: ast.Call) -> Type:
         """Type of a call, constructor calls included."""
         callee = expression.callee
         target: Target | None
@@ -59,7 +59,7 @@ class CallChecker(RuleChecker):
                     self.infer(argument.value)
             return UNKNOWN
         info = self.complete(
-            target, expression.type_arguments, expression.arguments, expression.span, hint
+            target, expression.type_arguments, expression.arguments, expression.span
         )
         if info is None:
             return UNKNOWN
@@ -120,10 +120,6 @@ class CallChecker(RuleChecker):
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            # Prefer the one that needs no defaults.
-            exact = [d for d in fitting if len(_parameters(d)) == len(arguments)]
-            if len(exact) == 1:
-                return exact[0]
             self.error(
                 f"several declarations of '{found[0].name}' take these arguments",
                 span,
@@ -177,7 +173,7 @@ class CallChecker(RuleChecker):
         name = callee.member
         if isinstance(type_, BlockType) and name == "apply":
             made = self._constructor(base.type, type_, [], base.span)
-            if made is None or self.complete(made, [], [], base.span, None) is None:
+            if made is None or self.complete(made, [], [], base.span) is None:
                 return None
             kind = CallKind.PARSER_APPLY if type_.is_parser else CallKind.CONTROL_APPLY
             open_ = tuple(v for v in type_.arguments if isinstance(v, TypeVariable))

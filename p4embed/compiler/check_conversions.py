@@ -32,7 +32,7 @@ class ConversionChecker(TypeChecker):
 
     def want(self, expression: ast.Expression, wanted: Type, what: str) -> bool:
         """Type an expression where a `wanted` is needed; `what` names the place."""
-        have = self.infer(expression, wanted)
+        have = self.infer(expression)
         return self.coerce(expression, have, wanted, what)
 
     def coerce(self, expression: ast.Expression, have: Type, wanted: Type, what: str) -> bool:
@@ -157,8 +157,7 @@ class ConversionChecker(TypeChecker):
                 names = ["element of the tuple"] * len(parts)
                 types = list(parts)
             case StackType(element=element, size=size):
-                count = min(len(expression.elements), size)
-                names, types = ["element of the stack"] * count, [element] * count
+                names, types = ["element of the stack"] * size, [element] * size
             case ListType(element=element):
                 count = len(expression.elements)
                 names, types = ["element of the list"] * count, [element] * count

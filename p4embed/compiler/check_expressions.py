@@ -47,14 +47,13 @@ from p4embed.compiler.types import (
 class ExpressionChecker(OperatorChecker):
     """Infers the type of every expression, and its value if that is known."""
 
-    def infer(self, expression: ast.Expression, hint: Type | None = None) -> Type:
-        """Natural type of `expression`; `hint` is what its context wants, which helps only
-        where type arguments are to be inferred from the result. UNKNOWN after an error."""
+    def infer(self, expression: ast.Expression) -> Type:
+        """Natural type of `expression`; UNKNOWN after an error."""
         handler = _HANDLERS.get(type(expression))
         if handler is not None:
             type_ = handler(self, expression)
         elif isinstance(expression, ast.Call):
-            type_ = self.call(expression, hint)
+            type_ = self.call(expression)
         else:
             self.error("this can only stand in a keyset", expression)
             type_ = UNKNOWN
@@ -63,7 +62,7 @@ class ExpressionChecker(OperatorChecker):
             self.fold(expression)
         return type_
 
-    def call(self, expression: ast.Call, hint: Type | None) -> Type:
+    def call(self, expression: ast.Call) -> Type:
         """Type of a call; see `CallChecker`."""
         raise NotImplementedError
 

@@ -77,7 +77,7 @@ class FunctionChecker(TableChecker):
         return types
 
     def _default_value(self, value: ast.Expression, type_: Type, what: str) -> None:
-        have = self.infer(value, type_)
+        have = self.infer(value)
         if isinstance(type_, BlockType | PackageType | ExternType | TypeVariable):
             # Compared where it is used: there the type arguments are known.
             self._static_argument(value, what)

@@ -44,7 +44,7 @@ class InstanceChecker(FunctionChecker):
         else:
             target = self._constructor(node.type, type_, node.arguments, node.span)
             if target is not None:
-                info = self.complete(target, [], node.arguments, node.span, None)
+                info = self.complete(target, [], node.arguments, node.span)
         if info is not None:
             self.checked.constructors[node] = info
         result = UNKNOWN if info is None else info.result

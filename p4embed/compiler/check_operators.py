@@ -95,7 +95,8 @@ class OperatorChecker(ConversionChecker):
         if op in ("|+|", "|-|") and isinstance(common, IntType):
             self.error(f"operator '{op}' needs operands of fixed width, not int", e)
             return UNKNOWN
-        if op in ("/", "%") and isinstance(common, BitType) and common.signed:
+        folded = e.left in self.checked.constants and e.right in self.checked.constants
+        if op in ("/", "%") and isinstance(common, BitType) and common.signed and not folded:
             self.error(f"operator '{op}' is not defined for {common}", e)
             return UNKNOWN
         if op in ("/", "%"):
@@ -167,7 +168,7 @@ class OperatorChecker(ConversionChecker):
 
     def _cast(self, e: ast.Cast) -> Type:
         wanted = self.resolve(e.type)
-        have = self.infer(e.operand, wanted)
+        have = self.infer(e.operand)
         if isinstance(wanted, UnknownType) or isinstance(have, UnknownType):
             return wanted
         if isinstance(have, TupleType | RecordType | DefaultsType):

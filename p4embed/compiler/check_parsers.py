@@ -123,12 +123,21 @@ class ParserChecker(KeysetChecker):
             if transition.state is not None:
                 todo.append(transition.state)
             todo.extend(case.state for case in transition.cases)
+            if transition.select is not None and not any(map(_matches_all, transition.cases)):
+                ends = True  # no match goes to reject, too
         ends = ends or not reached.isdisjoint(_FINAL)
         if not ends and "start" in states:
             self.error(f"parser '{parser.name}' never reaches accept or reject", parser.name_span)
         for state in parser.states:
             if state.name not in reached and "start" in states:
                 self.warning(f"state '{state.name}' is never reached", state.name_span)
+
+
+def _matches_all(case: ast.SelectCase) -> bool:
+    """Whether the case is plainly taken by every value."""
+    keyset = case.keyset
+    parts = keyset.elements if isinstance(keyset, ast.TupleKeyset) else [keyset]
+    return all(isinstance(part, ast.DefaultKeyset | ast.DontCare) for part in parts)
 
 
 def _selectable(type_: Type) -> bool:

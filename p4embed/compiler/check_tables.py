@@ -124,7 +124,7 @@ class TableChecker(ParserChecker):
                 "those without direction come from the control plane",
             )
             return
-        info = self.complete(target, [], arguments, reference.span, None)
+        info = self.complete(target, [], arguments, reference.span)
         if info is None:
             return
         bound = {b.parameter: b for b in info.arguments}
@@ -170,7 +170,7 @@ class TableChecker(ParserChecker):
         target = Target(
             CallKind.ACTION, declaration.name, declaration, None, type_.parameters, VOID
         )
-        info = self.complete(target, [], arguments or [], where.span, None)
+        info = self.complete(target, [], arguments or [], where.span)
         if info is None:
             return None
         self.checked.names[where] = declaration

@@ -300,7 +300,7 @@ class TypeChecker:
 
     # --- what the checkers above this one provide -------------------------------------
 
-    def infer(self, expression: ast.Expression, hint: Type | None = None) -> Type:
+    def infer(self, expression: ast.Expression) -> Type:
         """Type of an expression; see `ExpressionChecker`."""
         raise NotImplementedError
 

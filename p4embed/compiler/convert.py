@@ -62,6 +62,16 @@ def has_unknown(type_: Type) -> bool:
     return False
 
 
+def has_int(type_: Type) -> bool:
+    """Whether the type is `int`, or a list with an `int` in it."""
+    match type_:
+        case TupleType(elements):
+            return any(has_int(e) for e in elements)
+        case RecordType(fields):
+            return any(has_int(t) for _, t in fields)
+    return isinstance(type_, IntType)
+
+
 def castable(have: Type, wanted: Type) -> bool:
     """Whether `(wanted) x` is a legal cast for an `x` of type `have` (section 8.10)."""
     if have == wanted or has_unknown(have) or has_unknown(wanted):

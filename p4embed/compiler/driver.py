@@ -26,7 +26,7 @@ from p4embed.compiler.flatten import flatten
 from p4embed.compiler.frontend import load
 from p4embed.compiler.indices import resolve_indices
 from p4embed.compiler.legalise import legalise
-from p4embed.compiler.p4info_objects import Used
+from p4embed.compiler.p4info_objects import TableFacts, Used
 from p4embed.compiler.preprocess import PreprocessorOptions
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def compile_checked(
     if on_pass is not None:
         on_pass("flatten", dump_lowered(lowered))
     used = Used(
-        frozenset(t.name for t in structured.tables),
+        {
+            t.name: TableFacts(t.size, t.default.args if t.default else (), t.support_timeout)
+            for t in structured.tables
+        },
         frozenset(structured.used_actions),
         frozenset(structured.table_actions),
     )

@@ -28,8 +28,8 @@ def expression(expr: ir.Expr | ir.StackElement) -> str:
             return f"{expression(element)}.{name}"
         case ir.ElementValid(element):
             return f"{expression(element)}.isValid()"
-        case ir.LastField(stack, name):
-            return f"{stack}.last.{name}"
+        case ir.LastField(stack, name, _, member):
+            return f"{stack}.last.{name}" if member is None else f"{stack}.last.{member}.{name}"
         case ir.LastIndex(stack):
             return f"{stack}.lastIndex"
         case ir.Lookahead(offset, type_):
@@ -174,8 +174,10 @@ def _statement(statement: tree.Statement) -> list[str]:
 
 def _parser_op(op: ir.ParserOp) -> str:
     match op:
-        case ir.Extract(target, stack, length):
+        case ir.Extract(target, stack, length, _, member):
             where = f"{target}.next" if stack else target
+            if member is not None:
+                where += f".{member}"
             return f"extract({where}{'' if length is None else ', ' + expression(length)})"
         case ir.Set(target_field, value):
             return f"{expression(target_field)} = {expression(value)}"

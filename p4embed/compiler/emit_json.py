@@ -1,21 +1,23 @@
-"""The lowered program as BMv2 JSON (behavioral-model, docs/JSON_format.md, version 2.23).
-
-BMv2 tells booleans from data: a field of type bool is one bit of data, so reading it as a
-condition takes `d2b` and storing a condition takes `b2d`. Both are put in here, by what the
-place wants; the expressions of `ir` know only the P4 types.
-"""
+"""The lowered program as BMv2 JSON (behavioral-model, docs/JSON_format.md, version 2.23)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeAlias, assert_never
+from typing import assert_never
 
 from p4embed.compiler import ir
-from p4embed.compiler.diagnostics import Span
-
-Json: TypeAlias = Any
-"""What json.dumps takes."""
+from p4embed.compiler.emit_expressions import (
+    Json,
+    boolean,
+    data,
+    field,
+    hexstr,
+    number,
+    primitive,
+    source_info,
+    value,
+)
 
 FORMAT_VERSION = [2, 23]
 COMPILER = "p4embed-c"
@@ -29,161 +31,6 @@ def dumps(program: ir.Program) -> str:
 def to_json(program: ir.Program) -> dict[str, Json]:
     """The program as plain dictionaries and lists, ids given in order."""
     return _Emitter(program).root()
-
-
-def hexstr(value: int, width: int) -> str:
-    """`value` in whole bytes of `width` bits; a negative one keeps its sign in front."""
-    digits = 2 * ((width + 7) // 8)
-    sign = "-" if value < 0 else ""
-    return f"{sign}0x{abs(value):0{digits}x}"
-
-
-def source_info(span: Span | None) -> dict[str, Json]:
-    """`{"source_info": ...}` for a place in the source, or nothing."""
-    if span is None:
-        return {}
-    fragment = " ".join(span.text.split("\n", 1)[0].split())
-    return {
-        "source_info": {
-            "filename": span.file,
-            "line": span.line,
-            "column": span.column,
-            "source_fragment": fragment,
-        }
-    }
-
-
-# --- expressions -------------------------------------------------------------------
-
-
-def _op(op: str, left: Json, right: Json) -> Json:
-    return {"type": "expression", "value": {"op": op, "left": left, "right": right}}
-
-
-def _field(ref: ir.FieldRef) -> Json:
-    return {"type": "field", "value": [ref.instance, ref.field]}
-
-
-def _number(value: int, width: int = 32) -> Json:
-    return {"type": "hexstr", "value": hexstr(value, width)}
-
-
-def _is_bool(expr: ir.Expr) -> bool:
-    return isinstance(expr.type, ir.Bool)
-
-
-def data(expr: ir.Expr) -> Json:
-    """The expression where BMv2 wants data: a boolean becomes one bit."""
-    match expr:
-        case ir.Const(value, type_):
-            return _number(value, type_.width)
-        case ir.BoolConst(value):
-            return _number(int(value), 1)
-        case ir.FieldRef():
-            return _field(expr)
-        case ir.Valid(instance):
-            return {"type": "field", "value": [instance, "$valid$"]}
-        case ir.ParamRef(index):
-            return {"type": "local", "value": index}
-        case ir.LastField(stack, name):
-            return {"type": "stack_field", "value": [stack, name]}
-        case ir.LastIndex(stack):
-            stack_ref = {"type": "header_stack", "value": stack}
-            return _op("last_stack_index", None, stack_ref)
-        case ir.Unary("d2b", operand) if operand.type == ir.BIT1:
-            return data(operand)
-        case ir.Unary("b2d", operand):
-            return _op("b2d", None, boolean(operand))
-        case ir.Unary(op, operand) if op in ("-", "~"):
-            return _op(op, None, data(operand))
-        case ir.Binary(op, left, right) if not _is_bool(expr):
-            return _op(op, data(left), data(right))
-        case ir.Choice(condition, yes, no) if not _is_bool(expr):
-            return {
-                "type": "expression",
-                "value": {
-                    "op": "?",
-                    "left": data(yes),
-                    "right": data(no),
-                    "cond": boolean(condition),
-                },
-            }
-        case ir.Lookahead() | ir.Cast() | ir.Slice() | ir.ElementField() | ir.ElementValid():
-            raise AssertionError(f"not legalised: {expr}")
-        case _:
-            return _op("b2d", None, boolean(expr))
-
-
-def boolean(expr: ir.Expr) -> Json:
-    """The expression where BMv2 wants a condition."""
-    match expr:
-        case ir.BoolConst(value):
-            return {"type": "bool", "value": value}
-        case ir.Unary("not", operand):
-            return _op("not", None, boolean(operand))
-        case ir.Unary("d2b", operand):
-            return _op("d2b", None, data(operand))
-        case ir.Binary(op, left, right) if op in ("and", "or"):
-            return _op(op, boolean(left), boolean(right))
-        case ir.Binary(op, left, right) if op in ir.COMPARISONS:
-            if _is_bool(left):
-                return _op(op, boolean(left), boolean(right))
-            return _op(op, data(left), data(right))
-        case ir.Choice(condition, yes, no):
-            return {
-                "type": "expression",
-                "value": {
-                    "op": "?",
-                    "left": boolean(yes),
-                    "right": boolean(no),
-                    "cond": boolean(condition),
-                },
-            }
-        case _:
-            return _op("d2b", None, data(expr))
-
-
-def value(expr: ir.Expr) -> Json:
-    """The expression as an argument: a leaf as it is, anything else wrapped once more."""
-    match expr:
-        case ir.ParamRef(index):
-            return {"type": "runtime_data", "value": index}
-        case ir.Lookahead(offset, type_):
-            return {"type": "lookahead", "value": [offset, type_.width]}
-    plain = data(expr)
-    if plain["type"] == "expression":
-        return {"type": "expression", "value": plain}
-    return plain
-
-
-def _argument(arg: ir.Arg) -> Json:
-    match arg:
-        case ir.Ref(kind, name):
-            return {"type": kind, "value": name}
-        case ir.Number(number):
-            return {"type": "hexstr", "value": hex(number)}
-        case ir.Vector(items):
-            return {"type": "parameters_vector", "value": [value(i) for i in items]}
-        case ir.StackElement():
-            raise AssertionError(f"not resolved: {arg}")
-        case _:
-            return value(arg)
-
-
-def _condition_argument(arg: ir.Arg) -> Json:
-    assert not isinstance(arg, ir.Ref | ir.Number | ir.Vector | ir.StackElement)
-    return {"type": "expression", "value": boolean(arg)}
-
-
-def _primitive(primitive: ir.Primitive) -> Json:
-    argument = _argument
-    if primitive.op in ("assert", "assume"):
-        argument = _condition_argument
-    parameters = [argument(a) for a in primitive.args]
-    return {"op": primitive.op, "parameters": parameters} | source_info(primitive.source)
-
-
-# --- the program -------------------------------------------------------------------
 
 
 class _Emitter:
@@ -225,13 +72,21 @@ class _Emitter:
                 }
                 for i, u in enumerate(p.unions)
             ],
-            "header_union_stacks": [],
+            "header_union_stacks": [
+                {
+                    "name": s.name,
+                    "id": i,
+                    "union_type": s.type,
+                    "header_union_ids": [self.union_ids[m] for m in s.members],
+                }
+                for i, s in enumerate(p.union_stacks)
+            ],
             "field_lists": [
                 {
                     "id": f.id,
                     "name": f.name,
                     **source_info(f.source),
-                    "elements": [_field(ref) for ref in f.fields],
+                    "elements": [field(ref) for ref in f.fields],
                 }
                 for f in p.field_lists
             ],
@@ -286,7 +141,7 @@ class _Emitter:
                     "id": f.id,
                     "name": f.name,
                     **source_info(f.source),
-                    "elements": [_field(ref) for ref in f.fields],
+                    "elements": [field(ref) for ref in f.fields],
                 }
                 for f in p.learn_lists
             ],
@@ -351,27 +206,31 @@ class _Emitter:
             **source_info(state.source),
             "parser_ops": [self.parser_op(op) for op in state.ops],
             "transitions": [_transition(t, widths) for t in state.transitions],
-            "transition_key": [value(k) for k in state.key],
+            "transition_key": [
+                data(k) if isinstance(k, ir.LastField) else value(k) for k in state.key
+            ],
         }
 
     def parser_op(self, op: ir.ParserOp) -> Json:
         match op:
-            case ir.Extract(target, stack, length):
+            case ir.Extract(target, stack, length, _, member):
                 parameters: list[Json] = [
-                    {"type": "stack" if stack else "regular", "value": target}
+                    {"type": "union_stack", "value": [target, member]}
+                    if member is not None
+                    else {"type": "stack" if stack else "regular", "value": target}
                 ]
                 if length is None:
                     return {"op": "extract", "parameters": parameters}
                 parameters.append({"type": "expression", "value": data(length)})
                 return {"op": "extract_VL", "parameters": parameters}
             case ir.Set(target_field, source):
-                return {"op": "set", "parameters": [_field(target_field), value(source)]}
+                return {"op": "set", "parameters": [field(target_field), value(source)]}
             case ir.Verify(condition, error):
                 return {"op": "verify", "parameters": [boolean(condition), data(error)]}
             case ir.Advance(bits):
                 return {"op": "advance", "parameters": [value(bits)]}
             case ir.Primitive():
-                return {"op": "primitive", "parameters": [_primitive(op)]}
+                return {"op": "primitive", "parameters": [primitive(op)]}
             case _:
                 assert_never(op)
 
@@ -419,7 +278,7 @@ class _Emitter:
             "name": action.name,
             "id": number,
             "runtime_data": [{"name": p.name, "bitwidth": p.width} for p in action.params],
-            "primitives": [_primitive(p) for p in action.primitives],
+            "primitives": [primitive(p) for p in action.primitives],
             **source_info(action.source),
         }
 
@@ -446,7 +305,7 @@ class _Emitter:
         if profile.algorithm is not None:
             result["selector"] = {
                 "algo": profile.algorithm,
-                "input": [_field(f) for f in profile.inputs],
+                "input": [field(f) for f in profile.inputs],
             }
         return result
 
@@ -564,12 +423,12 @@ def _match(match_: ir.Match) -> Json:
 
 def _calculation_input(item: ir.CalculationInput) -> Json:
     match item:
-        case ir.Const(number, type_):
-            return _number(number, type_.width) | {"bitwidth": type_.width}
+        case ir.Const(constant, type_):
+            return number(constant, type_.width) | {"bitwidth": type_.width}
         case ir.Payload():
             return {"type": "payload", "value": None}
         case ir.FieldRef():
-            return _field(item)
+            return field(item)
         case _:
             assert_never(item)
 

@@ -6,6 +6,7 @@ read into a field of its own wherever it is not the whole of an assignment or a 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 from p4embed.compiler import fold, ir, tree
@@ -111,6 +112,11 @@ class _Parser:
             place = self.temporary(expr.type)
             state.ops.append(ir.Set(place, expr))
             return place
+        if isinstance(expr, ir.LastField) and expr.member is not None:
+            raise Unflattened(
+                "'.last' of a stack of header unions can only be selected on, on target bmv2",
+                state.source,
+            )
         return fold.map_children(expr, lambda e: self.settled(state, e))
 
     def run(
@@ -138,10 +144,10 @@ class _Parser:
                     state.ops.append(ir.Primitive(op, (target, value), source))
             case tree.Do(primitive):
                 state.ops.append(tree.map_primitive(primitive, lambda e: self.settled(state, e)))
-            case ir.Extract(target_name, stack, length, source):
+            case ir.Extract(length=length):
                 if length is not None:
-                    length = self.settled(state, length)
-                state.ops.append(ir.Extract(target_name, stack, length, source))
+                    statement = replace(statement, length=self.settled(state, length))
+                state.ops.append(statement)
             case ir.Verify(condition, error, source):
                 state.ops.append(ir.Verify(self.settled(state, condition), error, source))
             case ir.Advance(bits, source):

@@ -4,10 +4,7 @@ Two layers share the expressions of this module. The passes before `flatten` wor
 structured statements of `tree.py`; what leaves `flatten` is the `Program` below: header
 instances, parser states, actions of primitives, tables, conditions, each by its name.
 
-An expression has the value that P4 gives it: `bit<W>` in 0..2^W-1, `int<W>` in
--2^(W-1)..2^(W-1)-1. BMv2 computes with integers of any size, so the pass `legalise` rewrites
-each operation into ones whose unbounded result is that value; only the operators listed at
-`BMV2_OPERATORS` are left then.
+Types and expressions are in `ir_expressions`, and also named here.
 """
 
 from __future__ import annotations
@@ -16,236 +13,86 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from p4embed.compiler.diagnostics import Span
-
-# --- types -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """`bit<width>`, or `int<width>` if signed. Enums and errors are `bit<32>` here."""
-
-    width: int
-    signed: bool = False
-
-    @property
-    def mask(self) -> int:
-        """All ones in this width."""
-        return (1 << self.width) - 1
-
-    def __str__(self) -> str:
-        return f"{'int' if self.signed else 'bit'}<{self.width}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Bool:
-    """`bool`; a field of this type is stored as one bit."""
-
-    def __str__(self) -> str:
-        return "bool"
-
-
-@dataclass(frozen=True, slots=True)
-class VarBits:
-    """`varbit<max_width>`: only copied as a whole."""
-
-    max_width: int
-
-    def __str__(self) -> str:
-        return f"varbit<{self.max_width}>"
-
-
-Scalar: TypeAlias = Bits | Bool | VarBits
-BOOL = Bool()
-BIT1 = Bits(1)
-BIT32 = Bits(32)
-
-# --- expressions -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Const:
-    """A number of type `type`, in its range."""
-
-    value: int
-    type: Bits
-
-
-@dataclass(frozen=True, slots=True)
-class BoolConst:
-    """`true` or `false`."""
-
-    value: bool
-
-    @property
-    def type(self) -> Bool:
-        return BOOL
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRef:
-    """A field of a header or metadata instance."""
-
-    instance: str
-    field: str
-    type: Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class ParamRef:
-    """The action's parameter number `index`: data of the table entry."""
-
-    index: int
-    name: str
-    type: Bits | Bool
-
-
-@dataclass(frozen=True, slots=True)
-class Valid:
-    """Whether the header instance is valid."""
-
-    instance: str
-
-    @property
-    def type(self) -> Bool:
-        return BOOL
-
-
-@dataclass(frozen=True, slots=True)
-class StackElement:
-    """The element of a header stack at an index known only at run time.
-
-    Elements stand until the pass `indices`.
-    """
-
-    stack: str
-    index: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class ElementField:
-    """A field of such an element; `offset` is its number in the header type."""
-
-    element: StackElement
-    field: str
-    offset: int
-    type: Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class ElementValid:
-    """Whether such an element is valid."""
-
-    element: StackElement
-
-    @property
-    def type(self) -> Bool:
-        return BOOL
-
-
-@dataclass(frozen=True, slots=True)
-class LastField:
-    """A field of the element of a stack that was extracted last (parser only)."""
-
-    stack: str
-    field: str
-    type: Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class LastIndex:
-    """Index of the element of a stack that was extracted last (parser only)."""
-
-    stack: str
-
-    @property
-    def type(self) -> Bits:
-        return BIT32
-
-
-@dataclass(frozen=True, slots=True)
-class Lookahead:
-    """Bits of the packet ahead of the cursor, by offset and width (parser only)."""
-
-    offset: int
-    type: Bits
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    """`-`, `~` (bits) or `not` (bool)."""
-
-    op: str
-    operand: Expr
-    type: Bits | Bool
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """`+ - * / % & | ^ << >> |+| |-| ++`, comparisons (type bool), `and`, `or`."""
-
-    op: str
-    left: Expr
-    right: Expr
-    type: Bits | Bool
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """`condition ? yes : no`."""
-
-    condition: Expr
-    yes: Expr
-    no: Expr
-    type: Bits | Bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """A change of width, of sign, or between `bool` and `bit<1>`."""
-
-    operand: Expr
-    type: Bits | Bool
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Bits `high` to `low` of the operand."""
-
-    operand: Expr
-    high: int
-    low: int
-
-    @property
-    def type(self) -> Bits:
-        return Bits(self.high - self.low + 1)
-
-
-Expr: TypeAlias = (
-    Const
-    | BoolConst
-    | FieldRef
-    | ParamRef
-    | Valid
-    | ElementField
-    | ElementValid
-    | LastField
-    | LastIndex
-    | Lookahead
-    | Unary
-    | Binary
-    | Choice
-    | Cast
-    | Slice
+from p4embed.compiler.ir_expressions import (
+    BIT1 as BIT1,
 )
-LValue: TypeAlias = FieldRef | ElementField
-
-COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
-BMV2_OPERATORS = frozenset(
-    (
-        *("+", "-", "*", "/", "%", "&", "|", "^", "~", "<<", ">>", "and", "or", "not"),
-        *("two_comp_mod", "usat_cast", "sat_cast", "d2b", "b2d"),
-        *COMPARISONS,
-    )
+from p4embed.compiler.ir_expressions import (
+    BIT32 as BIT32,
+)
+from p4embed.compiler.ir_expressions import (
+    BMV2_OPERATORS as BMV2_OPERATORS,
+)
+from p4embed.compiler.ir_expressions import (
+    BOOL as BOOL,
+)
+from p4embed.compiler.ir_expressions import (
+    COMPARISONS as COMPARISONS,
+)
+from p4embed.compiler.ir_expressions import (
+    Binary as Binary,
+)
+from p4embed.compiler.ir_expressions import (
+    Bits as Bits,
+)
+from p4embed.compiler.ir_expressions import (
+    Bool as Bool,
+)
+from p4embed.compiler.ir_expressions import (
+    BoolConst as BoolConst,
+)
+from p4embed.compiler.ir_expressions import (
+    Cast as Cast,
+)
+from p4embed.compiler.ir_expressions import (
+    Choice as Choice,
+)
+from p4embed.compiler.ir_expressions import (
+    Const as Const,
+)
+from p4embed.compiler.ir_expressions import (
+    ElementField as ElementField,
+)
+from p4embed.compiler.ir_expressions import (
+    ElementValid as ElementValid,
+)
+from p4embed.compiler.ir_expressions import (
+    Expr as Expr,
+)
+from p4embed.compiler.ir_expressions import (
+    FieldRef as FieldRef,
+)
+from p4embed.compiler.ir_expressions import (
+    LastField as LastField,
+)
+from p4embed.compiler.ir_expressions import (
+    LastIndex as LastIndex,
+)
+from p4embed.compiler.ir_expressions import (
+    Lookahead as Lookahead,
+)
+from p4embed.compiler.ir_expressions import (
+    LValue as LValue,
+)
+from p4embed.compiler.ir_expressions import (
+    ParamRef as ParamRef,
+)
+from p4embed.compiler.ir_expressions import (
+    Scalar as Scalar,
+)
+from p4embed.compiler.ir_expressions import (
+    Slice as Slice,
+)
+from p4embed.compiler.ir_expressions import (
+    StackElement as StackElement,
+)
+from p4embed.compiler.ir_expressions import (
+    Unary as Unary,
+)
+from p4embed.compiler.ir_expressions import (
+    Valid as Valid,
+)
+from p4embed.compiler.ir_expressions import (
+    VarBits as VarBits,
 )
 
 # --- storage -----------------------------------------------------------------------
@@ -293,6 +140,15 @@ class HeaderStack:
 
 
 @dataclass(frozen=True, slots=True)
+class UnionStack:
+    """Header unions `members` as a stack."""
+
+    name: str
+    type: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnionType:
     """A header union type: member name and header type, in order."""
 
@@ -316,8 +172,8 @@ class HeaderUnion:
 class Ref:
     """An object that is named as an argument; `kind` is BMv2's word for its type.
 
-    Kinds: `header`, `header_stack`, `header_union`, `calculation`, `counter_array`,
-    `meter_array`, `register_array`, `string` (then `name` is the text itself).
+    Kinds: `header`, `header_stack`, `header_union`, `header_union_stack`, `calculation`,
+    `counter_array`, `meter_array`, `register_array`, `string` (then `name` is the text itself).
     """
 
     kind: str
@@ -355,12 +211,16 @@ class Primitive:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Extract into a header, or the next element of a stack; `length` for a varbit field."""
+    """Extract into a header, or the next element of a stack; `length` for a varbit field.
+
+    In a stack of header unions, into the `member` of the next union.
+    """
 
     target: str
     stack: bool = False
     length: Expr | None = None
     source: Span | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -658,6 +518,7 @@ class Program:
     stacks: list[HeaderStack] = field(default_factory=list)
     union_types: list[UnionType] = field(default_factory=list)
     unions: list[HeaderUnion] = field(default_factory=list)
+    union_stacks: list[UnionStack] = field(default_factory=list)
     errors: list[tuple[str, int]] = field(default_factory=list)
     enums: list[tuple[str, list[tuple[str, int]]]] = field(default_factory=list)
     parser: Parser = field(default_factory=lambda: Parser("parser"))

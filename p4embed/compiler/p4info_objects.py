@@ -6,7 +6,7 @@ declared; a control that is applied by its type comes after its caller's own dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum, auto
 
@@ -71,10 +71,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What differs between two instances of a control, if its constructor's arguments do."""
+
+    size: int
+    default_data: tuple[int, ...]
+    """Data of the default action."""
+    support_timeout: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     """Control-plane names of what a program can reach."""
 
-    tables: frozenset[str]
+    tables: Mapping[str, TableFacts]
     actions: frozenset[str]
     table_actions: frozenset[str]
     """Actions that some table runs; the others are called by controls only."""
@@ -255,7 +265,7 @@ class _Finder:
         for call in _calls(body):
             info = self.checked.calls[call]
             declaration = info.declaration
-            if info.kind is CallKind.EXTERN_FUNCTION:
+            if info.kind is CallKind.EXTERN_FUNCTION and info.name != "static_assert":
                 self.calls.append(Found(Kind.EXTERN_CALL, info.name, call.span))
                 if info.name == "digest":
                     self.digest(call, info)

@@ -50,9 +50,6 @@ def preprocess(
     except OSError as error:
         diagnostics.error(f"cannot read '{path}': {error.strerror or error}", None)
         return None
-    except UnicodeDecodeError as error:
-        diagnostics.error(f"cannot read '{path}': byte {error.start} is not UTF-8 text", None)
-        return None
     return preprocess_source(source, options, diagnostics)
 
 
@@ -69,8 +66,10 @@ def preprocess_source(
 
 
 def read_source(path: str, *, system: bool = False) -> SourceFile:
-    """Raises OSError or UnicodeDecodeError if it cannot."""
-    return SourceFile(path, Path(path).read_bytes().decode("utf-8"), system=system)
+    """Raises OSError if it cannot. Bytes that are not UTF-8 do no harm in comments; elsewhere
+    the character that stands for them is unknown to the parser."""
+    text = Path(path).read_bytes().decode("utf-8-sig", errors="replace")
+    return SourceFile(path, text, system=system)
 
 
 @dataclass(slots=True)
@@ -252,9 +251,6 @@ class _Preprocessor:
                 self.cache[found] = read_source(found, system=system)
             except OSError as error:
                 self.error(f"cannot read '{found}': {error.strerror or error}", span)
-                return
-            except UnicodeDecodeError:
-                self.error(f"cannot read '{found}': it is not UTF-8 text", span)
                 return
         self.file(self.cache[found], depth + 1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,9 +49,25 @@ class _Parser(argparse.ArgumentParser):
 
 _IGNORED = {
     "--thrift-port": "there is no Thrift server; use P4Runtime",
+    "--nanolog": "there is no nanomsg; use --log-console, --log-file or --trace",
     "--log-flush": "logs are always flushed",
+    "--log-file-max-size": "logs are not rotated",
+    "--log-file-max-files": "logs are not rotated",
+    "--dump-packet-data": "use --trace or --pcap",
     "--max-port-count": "there is no limit to lift",
+    "--disable-swap": "programs are exchanged by P4Runtime only",
 }
+"""Options of simple_switch_grpc that change nothing here, and why."""
+
+_JSON_VERSION = "2.24"
+"""The newest version of BMv2 JSON that is known."""
+
+
+def _version() -> str:
+    try:
+        return metadata.version("wingpath")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def _general() -> _Parser:
@@ -99,9 +116,29 @@ def _general() -> _Parser:
         choices=("trace", "debug", "info", "warn", "error", "off"),
         help="default info",
     )
-    add("--thrift-port", type=int, help="accepted and ignored")
+    add(
+        "-v",
+        "--version",
+        action="version",
+        version=f"%(prog)s {_version()}",
+        help="print the version and stop",
+    )
+    add(
+        "--json-version",
+        action="version",
+        version=_JSON_VERSION,
+        help="print the newest version of BMv2 JSON that is known, and stop",
+    )
+    for name in (
+        "--thrift-port",
+        "--nanolog",
+        "--log-file-max-size",
+        "--log-file-max-files",
+        "--dump-packet-data",
+        "--max-port-count",
+    ):
+        add(name, help="accepted and ignored")
     add("--log-flush", action="store_true", help="accepted and ignored")
-    add("--max-port-count", type=int, help="accepted and ignored")
     return parser  # fmt: skip
 
 
@@ -125,6 +162,7 @@ def _target() -> _Parser:
     )
     add("--cpu-port", type=int, help="port of the controller, for packet-in and packet-out")
     add("--drop-port", type=int, default=DROP_PORT, help=f"default {DROP_PORT}")
+    add("--disable-swap", action="store_true", help="accepted and ignored")
     return parser  # fmt: skip
 
 
@@ -147,7 +185,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         raise UsageError(f"--cpu-port {target.cpu_port} is also an interface's port")
     if target.cpu_port == target.drop_port:
         raise UsageError(f"--cpu-port and --drop-port are both {target.drop_port}")
-    given = {argument.split("=")[0] for argument in arguments[:split]}
+    given = {argument.split("=")[0] for argument in arguments}
     return Settings(
         ports=ports,
         device_id=general.device_id,

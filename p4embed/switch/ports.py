@@ -18,7 +18,7 @@ from p4embed.switch.dataplane import Listener, Options, PortError
 from p4embed.switch.engine import Sent
 from p4embed.switch.interface import Interface
 from p4embed.switch.pcap import PcapWriter
-from p4embed.switch.program import Program
+from p4embed.switch.program import Digest, Implementation, Program
 from p4embed.switch.reference import ReferenceEngine
 from p4embed.switch.trace import Tracer
 
@@ -56,10 +56,19 @@ class ReferenceDataplane:
         return self._engine
 
     def check(self, program: Program) -> None:
-        """Whatever loads runs."""
+        """``RuntimeError`` where a controller would wait for what is not delivered."""
+        for action in program.actions:
+            if any(isinstance(primitive, Digest) for primitive in action.body):
+                raise RuntimeError(f"action '{action.name}': digests are not supported")
+        for table in program.tables:
+            if table.implementation is not Implementation.SIMPLE:
+                raise RuntimeError(
+                    f"table '{table.name}': action profiles and selectors are not supported"
+                )
 
     def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
         """Run another program from the next packet on."""
+        self.check(program)
         engine = ReferenceEngine(program, self._options.drop_port)
         engine.trace = self._trace
         self._engine = engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from p4embed.compiler import ast, tree
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.elaborate import calls, expressions, statements
+from p4embed.compiler.elaborate import calls, conversions, expressions, statements
 from p4embed.compiler.elaborate.context import (
     Context,
     CopyOut,
@@ -60,6 +60,7 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         with inner.collecting() as body:
             run_body(inner, scope, declaration.body, copies)
         name = action_name(ctx, declaration)
+        ctx.world.claim("action", name, declaration, declaration.name_span)
         ctx.world.used_actions.add(name)
         ctx.emit(tree.CallAction(name, body, expr.span))
 
@@ -155,13 +156,13 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
             type_ = ctx.checked.declared.get(parameter)
             value: Value = IntValue(given)
             if type_ is not None:
-                value = expressions.from_constant(
+                value = conversions.from_constant(
                     ctx, given, type_, ast.IntLiteral(parameter.span, given)
                 )
             scope.bindings[parameter] = value
         else:
             type_ = ctx.checked.declared[parameter]
-            scope.bindings[parameter] = expressions.from_constant(
+            scope.bindings[parameter] = conversions.from_constant(
                 ctx, given, type_, ast.IntLiteral(parameter.span, 0)
             )
     return scope

@@ -10,8 +10,10 @@ from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import (
     blocks,
+    conversions,
     expressions,
     lvalues,
+    operators,
     packet,
     parsers,
     tables,
@@ -93,7 +95,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
     receiver = expressions.natural(ctx, info.receiver)
     match info.name, receiver:
         case "isValid", _:
-            return expressions.validity(receiver, expr)
+            return operators.validity(receiver, expr)
         case "setValid", HeaderPlace() | ElementPlace():
             lvalues.set_valid(ctx, receiver, expr.span)
             return None
@@ -103,7 +105,7 @@ def _builtin(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         case (("push_front" | "pop_front"), StackPlace(name)):
             count = min(expressions.number(ctx, expr.arguments[0].value), receiver.type.size)
             op = "push" if info.name == "push_front" else "pop"
-            lvalues.do(ctx, op, (ir.Ref("header_stack", name), ir.Number(count)), expr.span)
+            lvalues.do(ctx, op, (ir.Ref(receiver.kind, name), ir.Number(count)), expr.span)
             return None
     raise Unsupported(f"'{info.name}' is not supported on target bmv2 here", expr.span)
 
@@ -197,7 +199,7 @@ def _argument(ctx: Context, argument: BoundArgument, span: Span) -> Value | Slic
     if value is None:
         raise Unsupported(f"no value for parameter '{argument.parameter.name}' is known here", span)
     result = expressions.evaluate(ctx, value)
-    return expressions.convert(ctx, result, ctx.resolve(argument.type), value)
+    return conversions.convert(ctx, result, ctx.resolve(argument.type), value)
 
 
 def _bind_in(

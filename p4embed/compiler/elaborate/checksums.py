@@ -209,7 +209,8 @@ def _headers(value: Value, expr: ast.Expression) -> list[str]:
             case HeaderPlace(instance):
                 result.append(instance)
             case StackPlace(elements=elements):
-                result += [e.instance for e in elements]
+                for e in elements:
+                    result += _headers(e, expr)
             case UnionPlace(members=members):
                 result += [m.instance for m in members.values()]
             case StructValue():

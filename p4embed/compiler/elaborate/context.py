@@ -108,8 +108,13 @@ class World:
     tables: dict[tuple[int, ast.TableDeclaration], tree.Table] = field(default_factory=dict)
     calculations: int = 0
     names: set[str] = field(default_factory=set)
+    control_plane: dict[tuple[str, str], ast.Node] = field(default_factory=dict)
     field_lists: dict[int, ir.FieldList] = field(default_factory=dict)
     digests: dict[str, ir.FieldList] = field(default_factory=dict)
+    direct: dict[str, str] = field(default_factory=dict)
+    """Table of each direct counter and meter."""
+    meter_reads: dict[str, Span] = field(default_factory=dict)
+    """Where each direct meter is read."""
     meter_results: dict[str, ir.FieldRef] = field(default_factory=dict)
     used_actions: set[str] = field(default_factory=set)
     """Control-plane names of the actions that a table or a control runs."""
@@ -124,6 +129,20 @@ class World:
             name = f"{wanted}_{number}"
         self.names.add(name)
         return name
+
+    def claim(self, kind: str, name: str, owner: ast.Node, span: Span) -> None:
+        """Note that a control-plane name of a kind of object is `owner`'s.
+
+        Raises:
+            Unsupported: another declaration has it.
+        """
+        first = self.control_plane.setdefault((kind, name), owner)
+        if first is not owner:
+            raise Unsupported(
+                f"two {kind}s have the control-plane name '{name}'",
+                span,
+                f"the other one is at {first.span}",
+            )
 
     def error_number(self, name: str) -> int:
         """Number of an error in BMv2's `errors`."""

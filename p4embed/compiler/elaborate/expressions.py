@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from p4embed.compiler import ast, checked, fold, ir, tree
+from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CallKind, ErrorMember
-from p4embed.compiler.elaborate import calls, lvalues
-from p4embed.compiler.elaborate.context import Context, control_plane_name, enum_number, int_to
+from p4embed.compiler.elaborate import calls, conversions, lvalues, operators
+from p4embed.compiler.elaborate.context import Context, control_plane_name, enum_number
 from p4embed.compiler.elaborate.values import (
     ElementPlace,
     HeaderLiteral,
@@ -26,20 +26,16 @@ from p4embed.compiler.elaborate.values import (
     StackPlace,
     StructValue,
     Text,
+    UnionMember,
     UnionPlace,
     Unsupported,
     Value,
     is_scalar,
     leaves,
-    scalar_type,
     underlying,
 )
 from p4embed.compiler.types import (
-    BitType,
     EnumType,
-    ErrorType,
-    IntType,
-    NewType,
     StackType,
     StructType,
     TupleType,
@@ -51,27 +47,15 @@ def evaluate(ctx: Context, expr: ast.Expression) -> Value:
     """The expression's value, converted to the type its context wants."""
     known = ctx.checked.constants.get(expr)
     if known is not None:
-        return from_constant(ctx, known, ctx.type_of(expr), expr)
+        return conversions.from_constant(ctx, known, ctx.type_of(expr), expr)
     value = natural(ctx, expr)
     wanted = ctx.checked.coercions.get(expr)
-    return value if wanted is None else convert(ctx, value, ctx.resolve(wanted), expr)
+    return value if wanted is None else conversions.convert(ctx, value, ctx.resolve(wanted), expr)
 
 
 def scalar(ctx: Context, expr: ast.Expression) -> ir.Expr:
     """The value of an expression that must be a scalar."""
-    return as_scalar(ctx, evaluate(ctx, expr), expr)
-
-
-def as_scalar(ctx: Context, value: Value, expr: ast.Expression) -> ir.Expr:
-    """The value as a scalar of the expression's type."""
-    if isinstance(value, IntValue):
-        return int_to(value, underlying(ctx.type_of(expr)), expr.span)
-    if not is_scalar(value):
-        raise Unsupported(
-            f"a value of type '{ctx.type_of(expr)}' is not supported on target bmv2 here",
-            expr.span,
-        )
-    return value
+    return conversions.as_scalar(ctx, evaluate(ctx, expr), expr)
 
 
 def several(ctx: Context, exprs: Sequence[ast.Expression]) -> list[Value]:
@@ -104,99 +88,6 @@ def keep(ctx: Context, value: Value) -> Value:
     return value
 
 
-# --- constants ---------------------------------------------------------------------
-
-
-def from_constant(ctx: Context, value: checked.Value, type_: Type, expr: ast.Expression) -> Value:
-    """A compile-time value as the elaborator has it."""
-    match value:
-        case bool():
-            return fold.bool_const(value)
-        case int():
-            plain = scalar_type(type_)
-            return fold.const(value, plain) if isinstance(plain, ir.Bits) else IntValue(value)
-        case str():
-            return Text(value)
-        case checked.ErrorValue(name):
-            return fold.const(ctx.world.error_number(name), ir.BIT32)
-        case checked.EnumValue(enum, name, number):
-            if enum.underlying is None:
-                return fold.const(enum_number(enum, name), ir.BIT32)
-            assert number is not None
-            return fold.const(number, ir.Bits(enum.underlying.width, enum.underlying.signed))
-        case checked.TupleValue(elements):
-            types = underlying(type_)
-            parts = types.elements if isinstance(types, TupleType) else ()
-            named: dict[str, Value] = {}
-            for i, e in enumerate(elements):
-                named[str(i)] = from_constant(ctx, e, parts[i] if parts else type_, expr)
-            return StructValue(named)
-        case checked.StructValue(struct, fields):
-            by_name = {}
-            for name, v in fields:
-                declared = None if struct is None else struct.find(name)
-                by_name[name] = from_constant(
-                    ctx, v, type_ if declared is None else declared.type, expr
-                )
-            if struct is not None and struct.is_header:
-                return HeaderLiteral(struct, by_name)
-            return StructValue(by_name)
-        case checked.InvalidHeaderValue(header):
-            return InvalidHeader(header)
-        case checked.StackValue(stack, elements):
-            return StackLiteral(tuple(from_constant(ctx, e, stack.element, expr) for e in elements))
-    raise Unsupported("this constant is not supported on target bmv2", expr.span)
-
-
-def convert(ctx: Context, value: Value, type_: Type, expr: ast.Expression) -> Value:
-    """The value converted implicitly to `type_`."""
-    type_ = underlying(type_)
-    if isinstance(value, IntValue):
-        return value if isinstance(type_, IntType) else int_to(value, type_, expr.span)
-    target = scalar_type(type_)
-    if target is not None and is_scalar(value):
-        if isinstance(target, ir.VarBits):
-            return value
-        return fold.cast(value, target)
-    if isinstance(value, StructValue):
-        parts = list(value.fields.values())
-        match type_:
-            case StructType() if not type_.is_union:
-                named = all(k in {f.name for f in type_.fields} for k in value.fields)
-                fields = {
-                    f.name: convert(ctx, value.fields[f.name] if named else parts[i], f.type, expr)
-                    for i, f in enumerate(type_.fields)
-                }
-                return HeaderLiteral(type_, fields) if type_.is_header else StructValue(fields)
-            case TupleType(elements):
-                return StructValue(
-                    {str(i): convert(ctx, parts[i], e, expr) for i, e in enumerate(elements)}
-                )
-            case StackType(element):
-                return StackLiteral(tuple(convert(ctx, p, element, expr) for p in parts))
-    return value
-
-
-def default_value(type_: Type, expr: ast.Expression) -> Value:
-    """What `...` gives a field of that type: 0, false, NoError, invalid."""
-    target = scalar_type(type_)
-    match target:
-        case ir.Bits():
-            return fold.const(0, target)
-        case ir.Bool():
-            return fold.FALSE
-    match underlying(type_):
-        case StructType() as struct if struct.is_header or struct.is_union:
-            return InvalidHeader(struct)
-        case StructType() as struct:
-            return StructValue({f.name: default_value(f.type, expr) for f in struct.fields})
-        case TupleType(elements):
-            return StructValue({str(i): default_value(e, expr) for i, e in enumerate(elements)})
-        case StackType(element, size):
-            return StackLiteral(tuple(default_value(element, expr) for _ in range(size)))
-    raise Unsupported(f"type '{type_}' has no default value on target bmv2", expr.span)
-
-
 # --- by form -----------------------------------------------------------------------
 
 
@@ -220,13 +111,13 @@ def natural(ctx: Context, expr: ast.Expression) -> Value:
         case ast.Slice(base=base, high=high, low=low):
             return fold.slice_bits(scalar(ctx, base), number(ctx, high), number(ctx, low))
         case ast.Unary():
-            return _unary(ctx, expr)
+            return operators.unary(ctx, expr)
         case ast.Binary():
             return _binary(ctx, expr)
         case ast.Ternary():
             return _ternary(ctx, expr)
         case ast.Cast(type=node, operand=operand):
-            return explicit_cast(
+            return conversions.explicit_cast(
                 ctx, evaluate(ctx, operand), ctx.resolve(ctx.checked.type_nodes[node]), operand
             )
         case ast.Call():
@@ -238,7 +129,7 @@ def natural(ctx: Context, expr: ast.Expression) -> Value:
         case ast.StructExpression():
             return _struct(ctx, expr)
         case ast.InvalidHeader() | ast.Dots():
-            return default_value(ctx.type_of(expr), expr)
+            return conversions.default_value(ctx.type_of(expr), expr)
         case ast.TupleKeyset(elements=elements):
             parts = several(ctx, elements)
             return StructValue({str(i): p for i, p in enumerate(parts)})
@@ -302,12 +193,19 @@ def member_of(ctx: Context, base: Value, name: str, expr: ast.Expression) -> Val
             return fields[name]
         case HeaderLiteral(_, fields):
             return fields[name]
-        case HeaderPlace() | ElementPlace() | LastElement():
+        case NextElement(stack) | LastElement(stack) if stack.kind == "header_union_stack":
+            union = stack.type.element
+            assert isinstance(union, StructType)
+            member = union.find(name)
+            assert member is not None
+            assert isinstance(member.type, StructType)
+            return UnionMember(base, name, member.type)
+        case HeaderPlace() | ElementPlace() | LastElement() | UnionMember():
             return lvalues.header_field(ctx, base, name, expr.span)
         case InvalidHeader(type_):
             declared = type_.find(name)
             assert declared is not None
-            return default_value(declared.type, expr)
+            return conversions.default_value(declared.type, expr)
         case UnionPlace(members=members):
             return members[name]
         case StackPlace():
@@ -347,155 +245,23 @@ def element_of(ctx: Context, base: Value, expr: ast.Index) -> Value:
         return base.elements[index.value]
     element_type = base.type.element
     assert isinstance(element_type, StructType)
-    if not fold.is_leaf(as_scalar(ctx, index, expr.index)):
-        index = ctx.save(as_scalar(ctx, index, expr.index), "index")
-    return ElementPlace(ir.StackElement(base.name, as_scalar(ctx, index, expr.index)), element_type)
-
-
-_UNARY_INT = {"-": lambda a: -a, "+": lambda a: a, "~": lambda a: ~a}
-
-
-def _unary(ctx: Context, expr: ast.Unary) -> Value:
-    operand = evaluate(ctx, expr.operand)
-    if isinstance(operand, IntValue):
-        return IntValue(_UNARY_INT[expr.op](operand.value))
-    value = as_scalar(ctx, operand, expr.operand)
-    if expr.op == "+":
-        return value
-    return fold.unary("not" if expr.op == "!" else expr.op, value)
-
-
-def _int_binary(op: str, a: int, b: int, expr: ast.Expression) -> Value:
-    match op:
-        case "+":
-            return IntValue(a + b)
-        case "-":
-            return IntValue(a - b)
-        case "*":
-            return IntValue(a * b)
-        case "/" if b > 0:
-            return IntValue(a // b)
-        case "%" if b > 0:
-            return IntValue(a % b)
-        case "<<":
-            return IntValue(a << b)
-        case ">>":
-            return IntValue(a >> b)
-        case "&":
-            return IntValue(a & b)
-        case "|":
-            return IntValue(a | b)
-        case "^":
-            return IntValue(a ^ b)
-        case "==" | "!=" | "<" | "<=" | ">" | ">=":
-            type_ = ir.Bits(max(a.bit_length(), b.bit_length()) + 1, signed=True)
-            return fold.compare(op, ir.Const(a, type_), ir.Const(b, type_))
-    raise Unsupported(f"'{op}' of these numbers is not defined", expr.span)
+    if element_type.is_union:
+        raise Unsupported(
+            "an index of a stack of header unions must be known while compiling on target bmv2",
+            expr.index.span,
+        )
+    if not fold.is_leaf(conversions.as_scalar(ctx, index, expr.index)):
+        index = ctx.save(conversions.as_scalar(ctx, index, expr.index), "index")
+    return ElementPlace(
+        ir.StackElement(base.name, conversions.as_scalar(ctx, index, expr.index)), element_type
+    )
 
 
 def _binary(ctx: Context, expr: ast.Binary) -> Value:
     if expr.op in ("&&", "||"):
         return _short_circuit(ctx, expr)
     left, right = several(ctx, (expr.left, expr.right))
-    return binary(ctx, expr.op, left, right, expr)
-
-
-def binary(
-    ctx: Context,
-    op: str,
-    left: Value,
-    right: Value,
-    expr: ast.Expression,
-) -> Value:
-    """`left op right` of values (not `&&` and `||`)."""
-    if isinstance(left, IntValue) and isinstance(right, IntValue):
-        return _int_binary(op, left.value, right.value, expr)
-    if op in ("<<", ">>"):
-        if isinstance(right, IntValue):
-            right = ir.Const(right.value, ir.Bits(max(1, right.value.bit_length())))
-        if not is_scalar(left) or not is_scalar(right):
-            raise Unsupported(
-                f"'{op}' of a number without width is not supported on target bmv2", expr.span
-            )
-        return fold.shift(op, left, right)
-    if isinstance(left, IntValue) and is_scalar(right):
-        left = fold.const(left.value, fold.bits_of(right))
-    if isinstance(right, IntValue) and is_scalar(left):
-        right = fold.const(right.value, fold.bits_of(left))
-    if op in ("==", "!="):
-        equal = equality(ctx, left, right, expr)
-        return equal if op == "==" else fold.logical_not(equal)
-    if not (is_scalar(left) and is_scalar(right)):
-        raise Unsupported(f"'{op}' of these values is not supported on target bmv2", expr.span)
-    if op == "++":
-        return fold.concat(left, right)
-    return fold.binary(op, left, right)
-
-
-def equality(ctx: Context, left: Value, right: Value, expr: ast.Expression) -> ir.Expr:
-    """`left == right` of scalars, structs, tuples, headers or stacks."""
-    if is_scalar(left) and is_scalar(right):
-        if isinstance(left.type, ir.VarBits):
-            raise Unsupported("comparing varbits is not supported on target bmv2", expr.span)
-        return fold.compare("==", left, right)
-    headers = (HeaderPlace, ElementPlace, HeaderLiteral, InvalidHeader)
-    if isinstance(left, headers) and isinstance(right, headers):
-        return _header_equality(ctx, left, right, expr)
-    parts_left, parts_right = _parts(left), _parts(right)
-    if parts_left is None or parts_right is None or len(parts_left) != len(parts_right):
-        raise Unsupported("this comparison is not supported on target bmv2", expr.span)
-    result: ir.Expr = fold.TRUE
-    for a, b in zip(parts_left, parts_right, strict=True):
-        result = fold.logical_and(result, equality(ctx, a, b, expr))
-    return result
-
-
-def _parts(value: Value) -> list[Value] | None:
-    match value:
-        case StructValue(fields):
-            return list(fields.values())
-        case StackPlace(elements=elements):
-            return list(elements)
-        case StackLiteral(elements):
-            return list(elements)
-    return None
-
-
-def _header_equality(ctx: Context, left: Value, right: Value, expr: ast.Expression) -> ir.Expr:
-    valid_left, valid_right = validity(left, expr), validity(right, expr)
-    same: ir.Expr = fold.TRUE
-    headers = (HeaderPlace, ElementPlace, HeaderLiteral, InvalidHeader)
-    assert isinstance(left, headers)
-    type_ = left.type
-    for f in type_.fields:
-        same = fold.logical_and(
-            same,
-            equality(
-                ctx, member_of(ctx, left, f.name, expr), member_of(ctx, right, f.name, expr), expr
-            ),
-        )
-    both_invalid = fold.logical_and(fold.logical_not(valid_left), fold.logical_not(valid_right))
-    both_valid = fold.logical_and(valid_left, valid_right)
-    return fold.logical_or(both_invalid, fold.logical_and(both_valid, same))
-
-
-def validity(value: Value, expr: ast.Expression) -> ir.Expr:
-    """`value.isValid()`."""
-    match value:
-        case HeaderPlace(instance):
-            return ir.Valid(instance)
-        case ElementPlace(element):
-            return ir.ElementValid(element)
-        case HeaderLiteral():
-            return fold.TRUE
-        case InvalidHeader():
-            return fold.FALSE
-        case UnionPlace(members=members):
-            result: ir.Expr = fold.FALSE
-            for m in members.values():
-                result = fold.logical_or(result, ir.Valid(m.instance))
-            return result
-    raise Unsupported("'isValid' is not supported on target bmv2 here", expr.span)
+    return operators.binary(ctx, expr.op, left, right, expr)
 
 
 def _short_circuit(ctx: Context, expr: ast.Binary) -> Value:
@@ -525,7 +291,7 @@ def _ternary(ctx: Context, expr: ast.Ternary) -> Value:
         ctx.out.extend(first if condition.value else second)
         return yes if condition.value else no
     type_ = ctx.type_of(expr)
-    yes, no = convert(ctx, yes, type_, expr), convert(ctx, no, type_, expr)
+    yes, no = conversions.convert(ctx, yes, type_, expr), conversions.convert(ctx, no, type_, expr)
     if is_scalar(yes) and is_scalar(no) and not first and not second:
         return fold.choice(condition, yes, no)
     result = ctx.storage.allocate(type_, f"{ctx.scope.path}.tmp", expr.span)
@@ -535,43 +301,6 @@ def _ternary(ctx: Context, expr: ast.Ternary) -> Value:
         branch.extend(stores)
     ctx.emit(tree.If(condition, first, second, expr.span))
     return result
-
-
-def explicit_cast(ctx: Context, value: Value, type_: Type, expr: ast.Expression) -> Value:
-    """`(type) value`."""
-    plain = underlying(type_)
-    match plain:
-        case IntType():
-            if isinstance(value, ir.Const):
-                return IntValue(value.value)
-            return value
-        case BitType(width, signed):
-            if isinstance(value, IntValue):
-                return fold.const(value.value, ir.Bits(width, signed))
-            return _cast_bits(as_scalar(ctx, value, expr), ir.Bits(width, signed))
-        case EnumType() | ErrorType():
-            target = scalar_type(plain)
-            assert isinstance(target, ir.Bits)
-            if isinstance(value, IntValue):
-                return fold.const(value.value, target)
-            return _cast_bits(as_scalar(ctx, value, expr), target)
-    if isinstance(type_, NewType) and is_scalar(value):
-        target_type = scalar_type(plain)
-        assert isinstance(target_type, ir.Bits | ir.Bool)
-        return fold.cast(value, target_type)
-    if scalar_type(plain) == ir.BOOL:
-        if isinstance(value, IntValue):
-            return fold.bool_const(value.value != 0)
-        return fold.cast(as_scalar(ctx, value, expr), ir.BOOL)
-    return convert(ctx, value, plain, expr)
-
-
-def _cast_bits(value: ir.Expr, target: ir.Bits) -> ir.Expr:
-    """Width first, in the sign of the source, then the sign."""
-    source = value.type
-    if isinstance(source, ir.Bits) and source.signed != target.signed:
-        value = fold.cast(value, ir.Bits(target.width, source.signed))
-    return fold.cast(value, target)
 
 
 def _list(ctx: Context, expr: ast.Expression, elements: list[ast.Expression], dots: bool) -> Value:
@@ -592,9 +321,11 @@ def _list(ctx: Context, expr: ast.Expression, elements: list[ast.Expression], do
     fields: dict[str, Value] = {}
     for i, name in enumerate(names):
         if i < len(parts):
-            fields[name] = convert(ctx, parts[i], types[i], elements[i]) if types else parts[i]
+            fields[name] = (
+                conversions.convert(ctx, parts[i], types[i], elements[i]) if types else parts[i]
+            )
         elif dots:
-            fields[name] = default_value(types[i], expr)
+            fields[name] = conversions.default_value(types[i], expr)
     return StructValue(fields)
 
 
@@ -608,9 +339,9 @@ def _struct(ctx: Context, expr: ast.StructExpression) -> Value:
     for f in wanted.fields:
         if f.name in given:
             value, node = given[f.name]
-            fields[f.name] = convert(ctx, value, f.type, node)
+            fields[f.name] = conversions.convert(ctx, value, f.type, node)
         elif expr.dots:
-            fields[f.name] = default_value(f.type, expr)
+            fields[f.name] = conversions.default_value(f.type, expr)
     return HeaderLiteral(wanted, fields) if wanted.is_header else StructValue(fields)
 
 
@@ -625,5 +356,5 @@ def scalar_leaves(ctx: Context, value: Value, expr: ast.Expression) -> list[ir.E
             for e in leaf.elements:
                 result += scalar_leaves(ctx, e, expr)
         else:
-            result.append(as_scalar(ctx, leaf, expr))
+            result.append(conversions.as_scalar(ctx, leaf, expr))
     return result

@@ -64,11 +64,36 @@ def _expect(value: InstanceValue, names: tuple[str, ...], given: ast.TableProper
         )
 
 
+def _only_table(
+    ctx: Context, value: InstanceValue, table: tree.Table, given: ast.TableProperty
+) -> None:
+    """A direct object belongs to one table."""
+    owner = ctx.world.direct.setdefault(value.path, table.name)
+    if owner != table.name:
+        raise Unsupported(
+            f"'{value.path}' already belongs to table '{owner}'; "
+            "a direct counter or meter has one table",
+            given.value.span,
+        )
+
+
+def check_direct_meters(world: World) -> None:
+    """Every direct meter that is read belongs to a table that is applied."""
+    for path, span in world.meter_reads.items():
+        if path not in world.direct:
+            world.diagnostics.error(
+                f"direct meter '{path}' is read, but belongs to no table that is applied",
+                span,
+                "name it in the table: 'meters = ...;'",
+            )
+
+
 def bind_direct_counter(
     ctx: Context, value: InstanceValue, table: tree.Table, given: ast.TableProperty
 ) -> None:
     """`counters = value`"""
     _expect(value, ("direct_counter",), given)
+    _only_table(ctx, value, table, given)
     table.with_counters = True
     span = value.instance.node.span
     ctx.world.program.counters.append(ir.Counter(value.path, 0, table.name, span))
@@ -79,6 +104,7 @@ def bind_direct_meter(
 ) -> None:
     """`meters = value`; the field for the result is known once `read` was seen."""
     _expect(value, ("direct_meter",), given)
+    _only_table(ctx, value, table, given)
     table.meter = value.path
     (result,) = value.instance.type_arguments.values() or (None,)
     type_ = None if result is None else scalar_type(result)

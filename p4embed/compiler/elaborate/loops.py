@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast, fold, ir, tree
-from p4embed.compiler.elaborate import expressions, lvalues, statements
+from p4embed.compiler.elaborate import conversions, expressions, lvalues, statements
 from p4embed.compiler.elaborate.context import Context, LoopTarget, Site
 from p4embed.compiler.elaborate.values import (
     IntValue,
@@ -73,7 +73,7 @@ def _elements(ctx: Context, item: ast.ForIn) -> list[Value]:
             parts = list(elements)
         case _:
             raise Unsupported("this loop is not supported on target bmv2", item.collection.span)
-    return [expressions.convert(ctx, p, type_, item.collection) for p in parts]
+    return [conversions.convert(ctx, p, type_, item.collection) for p in parts]
 
 
 def _count(

@@ -16,10 +16,12 @@ from p4embed.compiler.elaborate.values import (
     StackLiteral,
     StackPlace,
     StructValue,
+    UnionMember,
     UnionPlace,
     Unsupported,
     Value,
     is_scalar,
+    last_element,
     overlap,
     scalar_type,
     touches,
@@ -28,7 +30,10 @@ from p4embed.compiler.types import StructType, Type
 
 
 def header_field(
-    ctx: Context, base: HeaderPlace | ElementPlace | LastElement, name: str, span: Span
+    ctx: Context,
+    base: HeaderPlace | ElementPlace | LastElement | UnionMember,
+    name: str,
+    span: Span,
 ) -> Value:
     """A field of a header; a struct of fields if the header has a struct in it."""
     type_ = base.stack.type.element if isinstance(base, LastElement) else base.type
@@ -40,7 +45,7 @@ def header_field(
 
 def _field(
     ctx: Context,
-    base: HeaderPlace | ElementPlace | LastElement,
+    base: HeaderPlace | ElementPlace | LastElement | UnionMember,
     header: StructType,
     type_: Type,
     path: str,
@@ -63,6 +68,10 @@ def _field(
             return ir.ElementField(element, path, kind.offset(path), scalar)
         case LastElement(stack):
             return ir.LastField(stack.name, path, scalar)
+        case UnionMember(LastElement(stack), member):
+            return ir.LastField(stack.name, path, scalar, member)
+        case _:
+            raise Unsupported("a field of '.next' is not supported on target bmv2", span)
 
 
 def lvalue(ctx: Context, expr: ast.Expression) -> Value | SlicePlace:
@@ -78,8 +87,20 @@ def lvalue(ctx: Context, expr: ast.Expression) -> Value | SlicePlace:
     match expr:
         case ast.PathExpression() | ast.Member() | ast.Index():
             # A place has no natural-to-wanted conversion, so the conversion is left out.
-            return expressions.natural(ctx, expr)
+            return _writable(ctx, expressions.natural(ctx, expr))
     raise Unsupported("this cannot be assigned to on target bmv2", expr.span)
+
+
+def _writable(ctx: Context, place: Value) -> Value:
+    """The place by other means, if it is one that BMv2 can only read."""
+    match place:
+        case LastElement():
+            return last_element(place)
+        case ir.LastField(stack, name, type_, None):
+            header = ctx.storage.stack_element_type(stack)
+            element = ir.StackElement(stack, ir.LastIndex(stack))
+            return ir.ElementField(element, name, header.offset(name), type_)
+    return place
 
 
 def store(ctx: Context, place: Value | SlicePlace, value: Value, span: Span) -> None:
@@ -170,7 +191,7 @@ def _store_header(
             for f in type_.fields:
                 store(ctx, header_field(ctx, place, f.name, span), fields[f.name], span)
         case LastElement():
-            raise Unsupported("copying '.last' is not supported on target bmv2", span)
+            _store_header(ctx, place, last_element(value), span)
         case StructValue(fields):
             _store_header(ctx, place, HeaderLiteral(place.type, fields), span)
         case _:
@@ -191,12 +212,9 @@ def _store_stack(ctx: Context, place: StackPlace, value: Value, span: Span) -> N
     match value:
         case StackPlace():
             if value.name != place.name:
-                do(
-                    ctx,
-                    "assign_header_stack",
-                    (ir.Ref("header_stack", place.name), ir.Ref("header_stack", value.name)),
-                    span,
-                )
+                plain = place.kind == "header_stack"
+                op = "assign_header_stack" if plain else "assign_union_stack"
+                do(ctx, op, (ir.Ref(place.kind, place.name), ir.Ref(place.kind, value.name)), span)
         case StackLiteral(elements):
             for target, part in zip(place.elements, elements, strict=True):
                 store(ctx, target, part, span)
@@ -231,7 +249,7 @@ def invalidate(ctx: Context, place: Value, span: Span) -> None:
             set_invalid(ctx, place, span)
         case StackPlace(elements=elements):
             for e in elements:
-                set_invalid(ctx, e, span)
+                invalidate(ctx, e, span)
         case UnionPlace(members=members):
             for m in members.values():
                 set_invalid(ctx, m, span)

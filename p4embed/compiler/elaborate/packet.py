@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir
+from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CallInfo
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues
 from p4embed.compiler.elaborate.context import Context
 from p4embed.compiler.elaborate.values import (
+    ElementPlace,
     HeaderPlace,
     NextElement,
+    StackLiteral,
     StructValue,
+    UnionMember,
     Unsupported,
     Value,
     scalar_type,
     underlying,
 )
-from p4embed.compiler.types import StructType, TupleType, Type, width_of
+from p4embed.compiler.types import StackType, StructType, TupleType, Type, width_of
 
 
 def method(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
@@ -53,13 +56,32 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         case HeaderPlace(instance, type_):
             _check_varbit(ctx, type_, length, expr.span)
             ctx.emit(ir.Extract(instance, False, length, expr.span))
-        case NextElement(stack):
-            element = stack.type.element
-            assert isinstance(element, StructType)
-            _check_varbit(ctx, element, length, expr.span)
+        case ElementPlace(element, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            _extract_element(ctx, element, length, expr.span)
+        case UnionMember(NextElement(stack), member, type_):
+            _check_varbit(ctx, type_, length, expr.span)
+            ctx.emit(ir.Extract(stack.name, True, length, expr.span, member))
+        case NextElement(stack) if stack.kind == "header_stack":
+            header = stack.type.element
+            assert isinstance(header, StructType)
+            _check_varbit(ctx, header, length, expr.span)
             ctx.emit(ir.Extract(stack.name, True, length, expr.span))
         case _:
             raise Unsupported("extracting into this is not supported on target bmv2", expr.span)
+
+
+def _extract_element(
+    ctx: Context, element: ir.StackElement, length: ir.Expr | None, span: Span
+) -> None:
+    """Extract into an element by a variable index: a branch for each; none if out of bounds."""
+    stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
+    type_ = fold.bits_of(element.index)
+    branches: list[tree.Statement] = []
+    for position, member in reversed(list(enumerate(stack.members))):
+        found = fold.compare("==", element.index, fold.const(position, type_))
+        branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]
+    ctx.out.extend(branches)
 
 
 def _check_varbit(ctx: Context, type_: StructType, length: ir.Expr | None, span: Span) -> None:
@@ -92,6 +114,12 @@ def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, in
             ahead = ctx.save(ir.Lookahead(offset, ir.BIT1), "lookahead", span)
             return fold.cast(ahead, ir.BOOL), offset + 1
     plain = underlying(type_)
+    if isinstance(plain, StackType):
+        elements: list[Value] = []
+        for _ in range(plain.size):
+            value, offset = _peek(ctx, plain.element, offset, span)
+            elements.append(value)
+        return StackLiteral(tuple(elements)), offset
     if width_of(plain) is None or not isinstance(plain, StructType | TupleType):
         raise Unsupported(f"lookahead of type '{type_}' is not supported on target bmv2", span)
     if isinstance(plain, TupleType):

@@ -88,6 +88,7 @@ class _Elaboration:
         self.checksum(Site.COMPUTE, "compute")
         ctx, declaration = self.enter(Site.DEPARSER, "deparser", [])
         checksums.deparser(ctx, declaration)
+        externs.check_direct_meters(self.world)
 
     # --- what the blocks share ---
 
@@ -136,6 +137,7 @@ class _Elaboration:
 
     def extern(self, instance: Instance, path: str) -> None:
         try:
+            self.world.claim("extern instance", path, instance.node, instance.node.span)
             externs.create(self.world, instance, path)
         except Unsupported as problem:
             self.world.diagnostics.error(problem.message, problem.span, *problem.notes)

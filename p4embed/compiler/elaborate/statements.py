@@ -5,7 +5,15 @@ from __future__ import annotations
 from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CallKind
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.elaborate import calls, expressions, loops, lvalues, tables
+from p4embed.compiler.elaborate import (
+    calls,
+    conversions,
+    expressions,
+    loops,
+    lvalues,
+    operators,
+    tables,
+)
 from p4embed.compiler.elaborate.context import Context, Site
 from p4embed.compiler.elaborate.values import SlicePlace, Unsupported, is_scalar
 from p4embed.compiler.types import ActionEnumType
@@ -39,7 +47,7 @@ def declare(ctx: Context, declaration: ast.Declaration) -> None:
         lvalues.invalidate(ctx, place, span)
     else:
         value = expressions.evaluate(ctx, declaration.value)
-        value = expressions.convert(ctx, value, type_, declaration.value)
+        value = conversions.convert(ctx, value, type_, declaration.value)
         lvalues.store(ctx, place, value, span)
     ctx.scope.bindings[declaration] = place
 
@@ -83,9 +91,9 @@ def _assign(ctx: Context, item: ast.Assignment) -> None:
         current = place
         if isinstance(current, SlicePlace):
             current = fold.slice_bits(current.base, current.high, current.low)
-        value = expressions.binary(ctx, item.op[:-1], current, value, item.value)
+        value = operators.binary(ctx, item.op[:-1], current, value, item.value)
     type_ = ctx.natural_type(item.target)
-    value = expressions.convert(ctx, value, type_, item.value)
+    value = conversions.convert(ctx, value, type_, item.value)
     lvalues.store(ctx, place, value, item.span)
 
 
@@ -193,7 +201,7 @@ def _value_cases(ctx: Context, item: ast.Switch, value: ir.Expr, label: tree.Lab
             default_pending = True
         else:
             wanted = expressions.evaluate(ctx, case.label)
-            wanted = expressions.convert(ctx, wanted, ctx.type_of(item.subject), case.label)
+            wanted = conversions.convert(ctx, wanted, ctx.type_of(item.subject), case.label)
             assert is_scalar(wanted)
             condition = fold.logical_or(condition, fold.compare("==", value, wanted))
         if case.body is None:

@@ -68,6 +68,7 @@ class Storage:
         if found is None:
             name = self._free(str(type_), self._type_names)
             found = ir.HeaderType(name, _header_fields(type_, ""), type_.declaration.span)
+            _check_width(found, type_.declaration)
             self._types[type_] = found
             self.program.header_types.append(found)
         return found
@@ -116,11 +117,7 @@ class Storage:
         scalar = scalar_type(type_)
         if scalar is not None:
             if isinstance(scalar, ir.VarBits):
-                raise Unsupported(
-                    f"a variable of type '{type_}' is not supported on target bmv2; "
-                    "a varbit can only be a header field",
-                    span,
-                )
+                return self.varbit(scalar, name)
             return self.temporary(scalar, name)
         match type_:
             case StructType() if type_.is_header:
@@ -147,6 +144,17 @@ class Storage:
         )
         return HeaderPlace(instance, type_)
 
+    def varbit(self, type_: ir.VarBits, name: str) -> ir.FieldRef:
+        """A varbit variable: BMv2 has varbits in headers only, so it gets one to itself."""
+        kind = f"varbit_{type_.max_width}"
+        field = ir.HeaderField("value", type_)
+        if all(t.name != kind for t in self.program.header_types):
+            kind = self._free(kind, self._type_names)
+            self.program.header_types.append(ir.HeaderType(kind, [field]))
+        instance = self._free(name, self._names)
+        self.program.headers.append(ir.HeaderInstance(instance, kind))
+        return ir.FieldRef(instance, field.name, type_)
+
     def union(self, type_: StructType, name: str, span: Span) -> UnionPlace:
         """A new header union instance."""
         kind = self.union_type(type_)
@@ -160,11 +168,25 @@ class Storage:
         )
         return UnionPlace(name, type_, members)
 
+    def stack_element_type(self, stack: str) -> ir.HeaderType:
+        """The header type of a stack's elements."""
+        name = next(s.type for s in self.program.stacks if s.name == stack)
+        return next(t for t in self.program.header_types if t.name == name)
+
     def stack(self, type_: StackType, name: str, span: Span) -> StackPlace:
         """A new header stack."""
-        if not isinstance(type_.element, StructType) or not type_.element.is_header:
-            raise Unsupported("a stack of header unions is not supported on target bmv2", span)
+        assert isinstance(type_.element, StructType)
         name = self._free(name, self._names)
+        if type_.element.is_union:
+            unions = tuple(
+                self.union(type_.element, f"{name}[{i}]", span) for i in range(type_.size)
+            )
+            self.program.union_stacks.append(
+                ir.UnionStack(
+                    name, self.union_type(type_.element).name, tuple(u.name for u in unions)
+                )
+            )
+            return StackPlace(name, type_, unions)
         elements = tuple(
             self.header(type_.element, f"{name}[{i}]", span) for i in range(type_.size)
         )
@@ -174,6 +196,26 @@ class Storage:
             )
         )
         return StackPlace(name, type_, elements)
+
+
+def _check_width(type_: ir.HeaderType, declaration: ast.StructDeclaration) -> None:
+    """BMv2 reads and writes headers by whole bytes."""
+    width = 0
+    for f in type_.fields:
+        match f.type:
+            case ir.Bits(bits):
+                width += bits
+            case ir.Bool():
+                width += 1
+            case ir.VarBits(most):
+                width += most
+    if width % 8:
+        raise Unsupported(
+            f"header '{declaration.name}' has {width} bits; "
+            "target bmv2 wants headers of whole bytes",
+            declaration.name_span,
+            f"add a padding field of {8 - width % 8} bits",
+        )
 
 
 def _header_fields(type_: StructType, prefix: str) -> list[ir.HeaderField]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.ast import Direction
-from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind, CheckedProgram
-from p4embed.compiler.elaborate import blocks, calls, expressions, externs
+from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
+from p4embed.compiler.elaborate import blocks, calls, conversions, entries, expressions, externs
 from p4embed.compiler.elaborate.context import Context, Scope, Site, control_plane_name
-from p4embed.compiler.elaborate.keysets import key_match
-from p4embed.compiler.elaborate.storage import annotated_string
+from p4embed.compiler.elaborate.key_names import key_name
 from p4embed.compiler.elaborate.values import (
     InstanceValue,
     IntValue,
@@ -87,7 +84,7 @@ def _evaluate_keys(
     values = expressions.several(ctx, [e.expression for e in elements])
     targets: list[ir.FieldRef] = []
     for i, (element, value) in enumerate(zip(elements, values, strict=True)):
-        expr = expressions.as_scalar(ctx, value, element.expression)
+        expr = conversions.as_scalar(ctx, value, element.expression)
         if isinstance(expr, ir.Valid):
             expr = ir.FieldRef(expr.instance, "$valid$", ir.BOOL)
         if isinstance(expr.type, ir.VarBits):
@@ -105,45 +102,6 @@ def _evaluate_keys(
     return targets
 
 
-def key_name(checked: CheckedProgram, element: ast.KeyElement) -> str:
-    """The name of a match field: `@name`, or the expression as it is written.
-
-    Raises:
-        Unsupported: the expression is computed, so it has no name.
-    """
-    for a in element.annotations:
-        if a.name == "name" and a.literals:
-            return str(a.literals[0])
-    return _expression_name(checked, element.expression)
-
-
-def _expression_name(checked: CheckedProgram, expr: ast.Expression) -> str:
-    def name_of(part: ast.Expression) -> str:
-        return _expression_name(checked, part)
-
-    match expr:
-        case ast.Member(base=base, member=member):
-            field = checked.names.get(expr)
-            if isinstance(field, ast.StructField):
-                member = annotated_string(field, "name") or member
-            # A field's name that begins with a dot stands for the whole path.
-            return member[1:] if member.startswith(".") else f"{name_of(base)}.{member}"
-        case ast.PathExpression(name=name):
-            return name
-        case ast.Index(base=base, index=index):
-            return f"{name_of(base)}[{name_of(index)}]"
-        case ast.Slice(base=base, high=high, low=low):
-            return f"{name_of(base)}[{name_of(high)}:{name_of(low)}]"
-        case ast.Call(callee=ast.Member(base=base, member="isValid")):
-            return f"{name_of(base)}.$valid$"
-        case ast.Binary(op="&", left=left, right=right):
-            return f"{name_of(left)} & {name_of(right)}"
-        case ast.IntLiteral(value=value):
-            is_hex = re.match(r"(\d+[ws])?0[xX]", expr.span.text) is not None
-            return hex(value) if is_hex else str(value)
-    raise Unsupported("a key that is computed needs a name", expr.span, 'add @name("...") to it')
-
-
 # --- the table ---------------------------------------------------------------------
 
 
@@ -158,6 +116,12 @@ def _build(
             )
     elements = declaration.key or []
     name = control_plane_name(scope.path, declaration)
+    if any(t.name == name for t in ctx.world.tables.values()):
+        raise Unsupported(
+            f"two tables have the control-plane name '{name}'",
+            declaration.name_span,
+            'give one of them another name with @name("...")',
+        )
     table = tree.Table(
         name,
         [
@@ -175,7 +139,7 @@ def _build(
     _default_action(owner, declaration, table)
     _properties(owner, declaration, table, targets)
     if declaration.entries is not None:
-        _entries(owner, declaration, table)
+        entries.add_entries(owner, declaration, table)
     return table
 
 
@@ -226,12 +190,13 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
         copies = calls.bind(ctx, bound, scope, declaration.span, shares_storage=True)
         blocks.run_body(ctx, scope, declaration.body, copies)
     name = blocks.action_name(ctx, declaration)
+    ctx.world.claim("action", name, declaration, declaration.name_span)
     ctx.world.used_actions.add(name)
     ctx.world.table_actions.add(name)
     return tree.TableAction(name, params, body, declaration.span)
 
 
-def _table_call(
+def table_call(
     ctx: Context, declaration: ast.TableDeclaration, table: tree.Table, info: CallInfo
 ) -> tree.TableCall | None:
     """The action of a default action or an entry, with its data; None if not in the list."""
@@ -247,7 +212,7 @@ def _action_data(ctx: Context, info: CallInfo) -> tuple[int, ...]:
         if argument.parameter.direction is not Direction.NONE or argument.value is None:
             continue
         value = expressions.evaluate(ctx, argument.value)
-        value = expressions.convert(ctx, value, ctx.resolve(argument.type), argument.value)
+        value = conversions.convert(ctx, value, ctx.resolve(argument.type), argument.value)
         match value:
             case ir.Const(number) | IntValue(number):
                 data.append(number)
@@ -274,7 +239,7 @@ def _default_action(ctx: Context, declaration: ast.TableDeclaration, table: tree
     else:
         info = ctx.checked.action_calls[given.value]
         table.default_const = given.constant
-    call = _table_call(ctx, declaration, table, info)
+    call = table_call(ctx, declaration, table, info)
     if call is None:
         if info.arguments:
             raise Unsupported(
@@ -336,52 +301,3 @@ def table_size(ctx: Context, declaration: ast.TableDeclaration) -> int:
     if given is None:
         return DEFAULT_SIZE
     return expressions.number(ctx, given.value) or DEFAULT_SIZE
-
-
-def _entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table) -> None:
-    assert declaration.entries is not None
-    elements = declaration.key or []
-    table.entries = []
-    numbers = _priorities(ctx, declaration)
-    for number, entry in zip(numbers, declaration.entries.entries, strict=True):
-        keyset = entry.keyset
-        parts = keyset.elements if isinstance(keyset, ast.TupleKeyset) else [keyset]
-        if len(parts) == 1 and len(elements) > 1:
-            parts = parts * len(elements)  # `_` or `default` alone stands for all keys
-        matches = tuple(
-            key_match(ctx, part, key.target, element.match_kind)
-            for part, key, element in zip(parts, table.keys, elements, strict=True)
-        )
-        call = _table_call(ctx, declaration, table, ctx.checked.action_calls[entry.action])
-        if call is None:
-            raise Unsupported(
-                f"action '{entry.action.name}' is not among the table's actions",
-                entry.action.span,
-            )
-        table.entries.append(tree.TableEntry(matches, call, number, entry.span))
-
-
-def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
-    """A priority for each entry, BMv2's way: the lowest number wins.
-
-    Without `priority =` the first entry wins. With it, the largest wins, or the smallest if
-    `largest_priority_wins` is false; an entry without one follows its predecessor by
-    `priority_delta` (P4_16, section 14.2.1.4).
-    """
-    assert declaration.entries is not None
-    entries = declaration.entries.entries
-    if all(e.priority is None for e in entries):
-        return list(range(1, len(entries) + 1))
-    wins = declaration.find("largest_priority_wins")
-    largest = wins is None or expressions.scalar(ctx, wins.value) == fold.TRUE
-    step = declaration.find("priority_delta")
-    delta = 1 if step is None else expressions.number(ctx, step.value)
-    given: list[int] = []
-    for entry in entries:
-        if entry.priority is not None:
-            given.append(expressions.number(ctx, entry.priority))
-        elif not given:
-            given.append((len(entries) - 1) * delta + 1 if largest else 1)
-        else:
-            given.append(given[-1] - delta if largest else given[-1] + delta)
-    return [max(given) + 1 - p for p in given] if largest else given

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from p4embed.compiler import ast, fold, ir, tree
 from p4embed.compiler.checked import CallInfo, EnumValue
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.elaborate import expressions, externs, lvalues
+from p4embed.compiler.elaborate import conversions, expressions, externs, lvalues
 from p4embed.compiler.elaborate.context import Context, Site
 from p4embed.compiler.elaborate.storage import STANDARD_METADATA, annotation
 from p4embed.compiler.elaborate.values import (
@@ -43,6 +43,9 @@ def function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
             condition, error = call.scalars(0, 1)
             _only(ctx, expr, info, Site.PARSER)
             ctx.emit(ir.Verify(condition, error, expr.span))
+        case "static_assert":
+            # The checker has refused the program if it does not hold.
+            return fold.TRUE
         case "mark_to_drop":
             _only(ctx, expr, info, Site.INGRESS, Site.EGRESS)
             call.do("mark_to_drop", ir.Ref("header", STANDARD_METADATA))
@@ -101,6 +104,7 @@ def method(ctx: Context, receiver: InstanceValue, expr: ast.Call, info: CallInfo
             result = lvalues.lvalue(ctx, call.expression(0))
             type_ = result.type if isinstance(result, ir.FieldRef) else ir.BIT32
             assert isinstance(type_, ir.Bits)
+            ctx.world.meter_reads.setdefault(receiver.path, expr.span)
             colour = externs.direct_meter_result(ctx, receiver, type_)
             lvalues.store(ctx, result, fold.cast(colour, type_), expr.span)
         case "register", "read":
@@ -132,10 +136,10 @@ class _Call:
         argument = self.info.arguments[index]
         expr = self.expression(index)
         value = expressions.evaluate(self.ctx, expr)
-        return expressions.convert(self.ctx, value, self.ctx.resolve(argument.type), expr)
+        return conversions.convert(self.ctx, value, self.ctx.resolve(argument.type), expr)
 
     def scalar(self, index: int) -> ir.Expr:
-        return expressions.as_scalar(self.ctx, self.value(index), self.expression(index))
+        return conversions.as_scalar(self.ctx, self.value(index), self.expression(index))
 
     def scalars(self, *indices: int) -> tuple[ir.Expr, ...]:
         exprs = [self.expression(i) for i in indices]
@@ -143,8 +147,8 @@ class _Call:
         result = []
         for i, value, expr in zip(indices, values, exprs, strict=True):
             type_ = self.ctx.resolve(self.info.arguments[i].type)
-            converted = expressions.convert(self.ctx, value, type_, expr)
-            result.append(expressions.as_scalar(self.ctx, converted, expr))
+            converted = conversions.convert(self.ctx, value, type_, expr)
+            result.append(conversions.as_scalar(self.ctx, converted, expr))
         return tuple(result)
 
     def number(self, index: int) -> int:
@@ -246,7 +250,7 @@ def _digest(call: _Call) -> None:
     type_ = ctx.resolve(argument.type)
     name = type_.name if isinstance(type_, StructType) else f"digest_{len(ctx.world.digests)}"
     values = [
-        expressions.as_scalar(ctx, leaf, call.expression(1))
+        conversions.as_scalar(ctx, leaf, call.expression(1))
         for leaf in _leaves(call, call.value(1), 1)
     ]
     # BMv2 reads the fields when ingress ends; P4 wants their values of now.

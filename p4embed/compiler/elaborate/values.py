@@ -94,7 +94,13 @@ class StackPlace:
 
     name: str
     type: StackType
-    elements: tuple[HeaderPlace, ...]
+    elements: tuple[HeaderPlace | UnionPlace, ...]
+
+    @property
+    def kind(self) -> str:
+        """BMv2's word for the kind of stack."""
+        unions = any(isinstance(e, UnionPlace) for e in self.elements)
+        return "header_union_stack" if unions else "header_stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,22 @@ class LastElement:
     """`stack.last` in a parser."""
 
     stack: StackPlace
+
+
+@dataclass(frozen=True, slots=True)
+class UnionMember:
+    """A member of `stack.next` or `stack.last` in a stack of header unions."""
+
+    element: NextElement | LastElement
+    name: str
+    type: StructType
+
+
+def last_element(last: LastElement) -> ElementPlace:
+    """`stack.last` as the element by the index of the one extracted last."""
+    type_ = last.stack.type.element
+    assert isinstance(type_, StructType)
+    return ElementPlace(ir.StackElement(last.stack.name, ir.LastIndex(last.stack.name)), type_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +185,7 @@ Value: TypeAlias = (
     | NextElement
     | LastElement
     | UnionPlace
+    | UnionMember
     | PacketValue
     | InstanceValue
 )
@@ -258,7 +281,7 @@ def touches(value: Value) -> Iterator[tuple[str, str]]:
         case StackPlace(name, _, elements):
             yield name, "*"
             for e in elements:
-                yield e.instance, "*"
+                yield from touches(e)
         case StackLiteral(parts):
             for part in parts:
                 yield from touches(part)
@@ -267,6 +290,8 @@ def touches(value: Value) -> Iterator[tuple[str, str]]:
         case UnionPlace(members=members):
             for m in members.values():
                 yield m.instance, "*"
+        case UnionMember(element):
+            yield from touches(element)
         case StructValue() | HeaderLiteral():
             for leaf in leaves(value):
                 yield from touches(leaf)

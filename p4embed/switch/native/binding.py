@@ -48,6 +48,56 @@ class PortCounts(c.Structure):
     )
 
 
+class WirePart(c.Structure):
+    """``struct wp_wire_part``."""
+
+    _fields_ = (("id", c.c_uint32), ("size", c.c_uint16), ("limit", c.c_uint16))
+
+
+class WireAction(c.Structure):
+    """``struct wp_wire_action``."""
+
+    _fields_ = (
+        ("id", c.c_uint32),
+        ("json_id", c.c_uint32),
+        ("part_count", c.c_uint32),
+        ("parts", c.POINTER(WirePart)),
+    )
+
+
+class WireTable(c.Structure):
+    """``struct wp_wire_table``."""
+
+    _fields_ = (
+        ("id", c.c_uint32),
+        ("index", c.c_uint32),
+        ("supports_timeout", c.c_uint32),
+        ("part_count", c.c_uint32),
+        ("action_count", c.c_uint32),
+        ("parts", c.POINTER(WirePart)),
+        ("actions", c.POINTER(WireAction)),
+    )
+
+
+class WireTables(c.Structure):
+    """``struct wp_wire_tables``."""
+
+    _fields_ = (("count", c.c_uint32), ("tables", c.POINTER(WireTable)))
+
+
+class WireHead(c.Structure):
+    """``struct wp_wire_head``."""
+
+    _fields_ = (
+        ("device_id", c.c_uint64),
+        ("election_high", c.c_uint64),
+        ("election_low", c.c_uint64),
+        ("has_election", c.c_uint32),
+        ("updates", c.c_uint32),
+        ("bytes", c.c_uint32),
+    )
+
+
 _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_engine_open": (c.c_void_p, (c.c_void_p, c.c_uint64, c.c_uint64, c.c_uint32)),
     "wp_engine_close": (None, (c.c_void_p,)),
@@ -79,6 +129,17 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_process": (c.c_uint32, (c.c_void_p, c.c_uint32, _Bytes, c.c_uint32, c.c_uint64)),
     "wp_outputs": (None, (c.c_void_p, _Buffer)),
     "wp_table_memory": (c.c_uint64, (c.c_void_p, c.c_uint32)),
+    "wp_wire_parse": (
+        c.c_int,
+        (
+            c.POINTER(WireTables),
+            _Bytes,
+            c.c_uint32,
+            _Buffer,
+            c.c_uint32,
+            c.POINTER(WireHead),
+        ),
+    ),
     "wp_dataplane_open": (c.c_void_p, (c.c_uint32,)),
     "wp_dataplane_close": (None, (c.c_void_p,)),
     "wp_dataplane_attach": (c.c_int, (c.c_void_p, c.c_uint32, _Bytes, _Bytes)),

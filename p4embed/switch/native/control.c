@@ -292,7 +292,8 @@ uint64_t wp_table_memory(struct wp_engine *e, uint32_t table)
 {
     wp_lock(e);
     const struct wp_table *t = &e->tables[table];
-    uint64_t bytes = ((uint64_t)t->chunk_count << WP_CHUNK_BITS) * t->entry_bytes;
+    /* Of the last chunk only what was touched. */
+    uint64_t bytes = (uint64_t)t->top * t->entry_bytes;
     bytes += (((uint64_t)1 << t->level) + t->split + t->overflow_room) * sizeof(struct wp_bucket);
     bytes += (uint64_t)t->order_room * sizeof *t->order;
     for (uint32_t i = 0; i < t->top; i++) {

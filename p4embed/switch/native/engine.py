@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from p4embed.switch.codegen import Unsupported, generate
 from p4embed.switch.engine import (
@@ -51,6 +52,13 @@ def generated(program: Program) -> str:
         raise NativeError(
             f"the native executor does not support {error}; choose the reference executor"
         ) from None
+
+
+class Packed(NamedTuple):
+    """Updates as the runtime takes them."""
+
+    records: bytes | c.Array[c.c_char]
+    updates: int
 
 
 class NativeEngine:
@@ -106,6 +114,10 @@ class NativeEngine:
             self._pack(parts, update.op, update.table, update.entry, False)
         return self._write(b"".join(parts), len(updates), self._clock())
 
+    def write_packed(self, batch: Packed) -> list[Status]:
+        """Apply updates that ``wire.py`` packed for this program."""
+        return self._write(batch.records, batch.updates, self._clock())
+
     def _insert_const(self, index: int, table: Table) -> None:
         parts: list[bytes] = []
         for entry in table.const_entries:
@@ -138,7 +150,7 @@ class NativeEngine:
             metadata,
         )
 
-    def _write(self, batch: bytes, count: int, now_ns: int) -> list[Status]:
+    def _write(self, batch: bytes | c.Array[c.c_char], count: int, now_ns: int) -> list[Status]:
         results = c.create_string_buffer(count)
         self._c.wp_write(self.handle, batch, count, now_ns, results)
         codes = results.raw

@@ -2,9 +2,27 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define ENTRIES_PER_BUCKET 4 /* on average, before the next bucket is split */
 #define MOST_IDENTITY 4096
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+#define HUGE_PAGE (2u << 20)
+
+/* Room that is not touched before it is used. A large piece is made of huge pages where the kernel
+ * has them: with a million entries a lookup otherwise waits for the page tables, too. */
+static void *room_for(size_t bytes, int huge)
+{
+    void *room = NULL;
+    huge = huge && bytes >= HUGE_PAGE / 2;
+    if (posix_memalign(&room, huge ? HUGE_PAGE : 64, bytes))
+        return NULL;
+    if (huge)
+        (void)madvise(room, bytes, MADV_HUGEPAGE);
+    return room;
+}
 
 /* ---- the index ---------------------------------------------------------------------------- */
 
@@ -66,10 +84,9 @@ static int grow(struct wp_table *t)
         if (segment >= WP_SEGMENTS)
             return 0;
         if (!t->segments[segment]) {
-            void *room = NULL;
-            if (posix_memalign(&room, 64, (size_t)to * sizeof(struct wp_bucket)))
+            t->segments[segment] = room_for((size_t)to * sizeof(struct wp_bucket), 1);
+            if (!t->segments[segment])
                 return -1;
-            t->segments[segment] = room;
         }
     }
     struct wp_bucket *lower = wp_bucket_at(t, from), *upper = wp_bucket_at(t, to);
@@ -294,7 +311,9 @@ static int entry_new(struct wp_table *t, uint32_t *number)
         if (!more)
             return -1;
         t->chunks = more;
-        if (!(more[t->chunk_count] = malloc((size_t)t->entry_bytes << WP_CHUNK_BITS)))
+        /* A table that never fills its first chunk takes no more pages than it needs. */
+        size_t bytes = (size_t)t->entry_bytes << WP_CHUNK_BITS;
+        if (!(more[t->chunk_count] = room_for(bytes, t->chunk_count > 0)))
             return -1;
         t->chunk_count++;
     }
@@ -403,12 +422,10 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
     uint32_t bytes = (uint32_t)offsetof(struct wp_entry, data) + t->identity_bytes +
                      def->params_bytes;
     t->entry_bytes = (bytes + 7) & ~7u;
-    void *room = NULL;
     size_t first = sizeof(struct wp_bucket) << WP_FIRST_SEGMENT_BITS;
-    if (posix_memalign(&room, 64, first))
+    if (!(t->segments[0] = room_for(first, 0)))
         return -1;
-    memset(room, 0, first);
-    t->segments[0] = room;
+    memset(t->segments[0], 0, first);
     t->default_action = def->default_action;
     t->default_params = calloc(1, def->params_bytes + 1);
     if (!t->default_params)

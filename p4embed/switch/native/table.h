@@ -67,7 +67,7 @@ struct wp_prefix {
     uint8_t *mask;
 };
 
-#define WP_CHUNK_BITS 10
+#define WP_CHUNK_BITS 14
 #define WP_SEGMENTS 28
 #define WP_FIRST_SEGMENT_BITS 4
 

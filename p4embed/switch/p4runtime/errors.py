@@ -6,11 +6,14 @@ Source: P4Runtime specification, "Error Reporting Messages". ``grpcio-status`` i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NoReturn
 
 import grpc
 from finsy.proto import p4r, rpc_status
+
+log = logging.getLogger("p4embed.switch")
 
 Code = grpc.StatusCode
 
@@ -79,6 +82,13 @@ class BatchError(Exception):
                 error.space = SPACE
             status.details.add().Pack(error)
         return status
+
+
+def internal(error: Exception) -> P4RuntimeError:
+    """``INTERNAL``, for what should never happen; the log's debug level says where it did."""
+    log.error("internal error: %s: %s", type(error).__name__, error)
+    log.debug("where it happened", exc_info=error)
+    return P4RuntimeError(Code.INTERNAL, f"internal error: {type(error).__name__}: {error}")
 
 
 def abort(context: grpc.ServicerContext, error: P4RuntimeError | BatchError) -> NoReturn:

@@ -17,6 +17,7 @@ from finsy.proto import p4r
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.engine import Engine
 from p4embed.switch.load import LoadError, load_bytes
+from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
 from p4embed.switch.p4runtime.errors import (
     Code,
     P4RuntimeError,
@@ -46,6 +47,8 @@ class Pipeline:
     def __init__(self, dataplane: Dataplane) -> None:
         self._dataplane = dataplane
         self._loaded: Loaded | None = None
+        self.bulk: BulkWriter | None = None
+        """Writes in bulk to the running engine, if it has a way for them."""
 
     @property
     def engine(self) -> Engine:
@@ -113,6 +116,7 @@ class Pipeline:
         except RuntimeError as error:
             raise invalid(f"p4_device_config cannot be realized: {error}") from None
         self._loaded = verified
+        self.bulk = bulk_writer(verified.translator, self.engine)
 
     def _reconcile(self, verified: Loaded) -> None:
         if self._loaded is None:
@@ -122,6 +126,7 @@ class Pipeline:
         if not same:
             raise invalid("state can be kept only for the same p4_device_config as is running")
         self._loaded = verified
+        self.bulk = bulk_writer(verified.translator, self.engine)
 
     def load_file(self, program: Program, json_text: bytes) -> None:
         """Run a program from the command line; it has no P4Info until a controller brings it."""

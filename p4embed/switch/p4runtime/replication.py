@@ -31,8 +31,7 @@ class Replication:
         kind = entry.WhichOneof("type")
         if kind == "multicast_group_entry":
             group = entry.multicast_group_entry
-            if group.multicast_group_id == 0:
-                raise invalid("multicast_group_id 0; expected 1 or more")
+            _check_number("multicast_group_id", group.multicast_group_id, 1)
             _check(type_, group.multicast_group_id in self._groups, "multicast group")
             if type_ == Type.DELETE:
                 del self._groups[group.multicast_group_id]
@@ -42,8 +41,7 @@ class Replication:
                 self._groups[group.multicast_group_id] = group
         elif kind == "clone_session_entry":
             session = entry.clone_session_entry
-            if session.session_id == 0:
-                raise invalid("session_id 0; expected 1 or more")
+            _check_number("session_id", session.session_id, 1)
             if session.packet_length_bytes:
                 raise unimplemented("packet_length_bytes is not supported; expected 0")
             _check(type_, session.session_id in self._sessions, "clone session")
@@ -77,6 +75,12 @@ class Replication:
             raise invalid("expected multicast_group_entry or clone_session_entry")
 
 
+def _check_number(what: str, number: int, low: int) -> None:
+    """All of these are 16 bits wide in the data plane."""
+    if not low <= number < 1 << 16:
+        raise invalid(f"{what} {number}; expected {low}..65535")
+
+
 def _check(type_: int, exists: bool, what: str) -> None:
     if type_ == Type.INSERT:
         if exists:
@@ -92,6 +96,8 @@ def _replicas(replicas: object) -> list[Replica]:
             port = int.from_bytes(replica.port, "big")
         else:
             port = replica.egress_port
+        _check_number("replica port", port, 0)
+        _check_number("replica instance", replica.instance, 0)
         made = Replica(port, replica.instance)
         if made in result:
             raise invalid(f"replica port {port} instance {replica.instance} is given twice")

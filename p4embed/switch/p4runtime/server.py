@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import grpc
-from finsy.proto import p4r_grpc
+from finsy.proto import p4r, p4r_grpc
 
 from p4embed.switch.p4runtime.arbitration import MAX_CLIENTS
 from p4embed.switch.p4runtime.service import Service
@@ -52,13 +53,35 @@ class Tls:
         )
 
 
+class _Handlers:
+    """Stands in for a server, to learn which handlers the generated code would register."""
+
+    def __init__(self) -> None:
+        self.service = ""
+        self.by_method: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def add_generic_rpc_handlers(self, _handlers: object) -> None:
+        """The same handlers, for servers that know no registered methods."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """What the server would be given."""
+        self.service, self.by_method = service, handlers
+
+
 class Server:
     """Serves a device on an address."""
 
     def __init__(self, service: Service, address: str, tls: Tls | None = None) -> None:
         """Listen on ``address`` (``host:port``; port 0 picks a free one: see ``port``)."""
         self._server = grpc.server(ThreadPoolExecutor(_WORKERS, "p4runtime"), options=_OPTIONS)
-        p4r_grpc.add_P4RuntimeServicer_to_server(service, self._server)
+        handlers = _Handlers()
+        p4r_grpc.add_P4RuntimeServicer_to_server(service, cast(grpc.Server, handlers))
+        handlers.by_method["Write"] = grpc.unary_unary_rpc_method_handler(
+            service.write_message, None, p4r.WriteResponse.SerializeToString
+        )
+        self._server.add_registered_method_handlers(handlers.service, handlers.by_method)
         try:
             if tls is None:
                 self.port = self._server.add_insecure_port(address)

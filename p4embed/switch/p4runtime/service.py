@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc
+from google.protobuf.message import DecodeError
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.p4runtime.arbitration import Arbiter, Notice
@@ -21,6 +22,7 @@ from p4embed.switch.p4runtime.errors import (
     P4RuntimeError,
     abort,
     denied,
+    internal,
     invalid,
 )
 from p4embed.switch.p4runtime.pipeline import Pipeline
@@ -66,7 +68,36 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 Writer(loaded.translator, self.pipeline.engine, self._replication).write(request)
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
         return p4r.WriteResponse()
+
+    def write_message(self, message: bytes, context: grpc.ServicerContext) -> p4r.WriteResponse:
+        """``Write`` of a message that is still as it came: in bulk if it can be."""
+        bulk = self.pipeline.bulk
+        understood = None if bulk is None else bulk.parse(message)
+        if bulk is None or understood is None:
+            return self.Write(self._parsed(message, context), context)
+        try:
+            with self._arbitration:
+                self._arbiter.check_primary(understood.device_id, "", understood.election_id)
+            with self._state:
+                if bulk is self.pipeline.bulk:
+                    bulk.write(understood, message)
+                    return p4r.WriteResponse()
+        except (P4RuntimeError, BatchError) as error:
+            abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
+        # Another program was loaded meanwhile, which it has to be understood for.
+        return self.Write(self._parsed(message, context), context)
+
+    @staticmethod
+    def _parsed(message: bytes, context: grpc.ServicerContext) -> p4r.WriteRequest:
+        try:
+            return p4r.WriteRequest.FromString(message)
+        except DecodeError:
+            abort(context, invalid("not a WriteRequest"))
 
     def Read(
         self, request: p4r.ReadRequest, context: grpc.ServicerContext
@@ -90,6 +121,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 raise failure
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
 
     def SetForwardingPipelineConfig(
         self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
@@ -104,6 +137,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                     self._replication = Replication()
         except P4RuntimeError as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
         return p4r.SetForwardingPipelineConfigResponse()
 
     def GetForwardingPipelineConfig(
@@ -116,6 +151,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
                 return self.pipeline.get(request.response_type)
         except P4RuntimeError as error:
             abort(context, error)
+        except Exception as error:
+            abort(context, internal(error))
 
     def Capabilities(
         self,
@@ -168,10 +205,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
         except grpc.RpcError:
             stream.end()  # the connection broke
         except Exception as error:
-            # How gRPC tells a server that the connection broke: an exception without a type.
-            if type(error) is not Exception:
-                log.exception("stream of %s", stream.peer)
-            stream.end()
+            # A broken connection reaches a server as an exception of no type of its own.
+            stream.end(None if type(error) is Exception else internal(error))
 
     def _received(self, stream: Stream, request: p4r.StreamMessageRequest) -> None:
         kind = request.WhichOneof("update")

@@ -156,9 +156,8 @@ class Writer:
         statuses = self._engine.write(self._pending)
         for position, update, status in zip(self._positions, self._pending, statuses, strict=True):
             if status is not Status.OK:
-                code, message = _FAILURES[status]
-                name = self._translator.by_index[update.table].name
-                self._outcomes[position] = P4RuntimeError(code, message.format(name))
+                table = self._translator.by_index[update.table]
+                self._outcomes[position] = failure(status, table)
         for position, update, count in self._counts:
             if self._outcomes[position] is None:
                 self._engine.set_direct_count(update.table, update.entry.key, count)
@@ -202,12 +201,22 @@ class Writer:
             self._engine.set_register(register, index, value)
 
 
+def failure(status: Status, table: TableTranslator) -> P4RuntimeError | None:
+    """What a client hears of an update to a table; ``None`` if it went well."""
+    if status is Status.OK:
+        return None
+    code, message = _FAILURES[status]
+    return P4RuntimeError(code, message.format(table.name))
+
+
 def _modify_only(op: Op, what: str) -> None:
     if op is not Op.MODIFY:
         raise invalid(f"{what} can only be modified, not inserted or deleted")
 
 
 def _count(data: p4r.CounterData) -> Count:
+    if data.packet_count < 0 or data.byte_count < 0:
+        raise invalid(f"counts {data.packet_count} and {data.byte_count}; expected 0 or more")
     return Count(data.packet_count, data.byte_count)
 
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import source_of
 
+from compiler_back.conftest import source_of
 from p4embed.compiler import cli
 
 
@@ -24,10 +24,8 @@ def source(tmp_path: Path) -> Path:
 def test_writes_json_and_p4info(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     files = f"{out}/small.p4info.txtpb,{out}/small.p4info.json"
-    code = cli.main(
-        ["--target", "bmv2", "--arch", "v1model", "--std", "p4-16"]
-        + ["-o", str(out), "--p4runtime-files", files, str(source)]
-    )
+    arguments = ["--target", "bmv2", "--arch", "v1model", "--std", "p4-16", "-o", str(out)]
+    code = cli.main([*arguments, "--p4runtime-files", files, str(source)])
     assert code == 0
     assert json.loads((out / "small.json").read_text())["__meta__"]["version"][0] == 2
     assert 'arch: "v1model"' in (out / "small.p4info.txtpb").read_text()

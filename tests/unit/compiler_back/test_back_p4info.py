@@ -269,7 +269,7 @@ def test_annotations_keep_their_tokens(build: Callable[..., Any]) -> None:
 
 
 def test_package(compile_text: Callable[[str], Any]) -> None:
-    from conftest import source_of
+    from compiler_back.conftest import source_of
 
     text = source_of().replace(
         "V1Switch(", '@pkginfo(name="npu", version="1.2") @brief("A test.") V1Switch('
@@ -301,3 +301,24 @@ def test_files(info: Any, tmp_path: Path, suffix: str) -> None:
         assert path.read_text().startswith("# proto-file: p4/config/v1/p4info.proto\n")
         text_format.Parse(path.read_text(), again)
     assert again == info
+
+
+def test_what_a_constructor_argument_decides(build: Callable[..., Any]) -> None:
+    info = build(
+        declarations="""
+            control Sub(inout headers_t hdr)(bit<8> k, bit<32> entries) {
+                action put(bit<8> v) { hdr.h.a = v; }
+                counter(entries, CounterType.bytes) hits;
+                table t { key = { hdr.h.b : exact; } actions = { put; }
+                          default_action = put(k); size = (int)entries; }
+                apply { t.apply(); hits.count(0); }
+            }
+        """,
+        locals="Sub(7, 10) one; Sub(8, 20) two;",
+        ingress="one.apply(hdr); two.apply(hdr);",
+    ).p4info()
+    one, two = info.tables
+    assert (one.size, two.size) == (10, 20)
+    assert one.initial_default_action.arguments[0].value == b"\x07"
+    assert two.initial_default_action.arguments[0].value == b"\x08"
+    assert [c.size for c in info.counters] == [10, 20]

@@ -230,3 +230,55 @@ def test_value_set(build: Callable[..., Any]) -> None:
     (value_set,) = result.json["parse_vsets"]
     assert (value_set["name"], value_set["compressed_bitwidth"]) == ("P.types", 16)
     assert states(result)["start"]["transitions"][0]["type"] == "parse_vset"
+
+
+def test_extract_by_a_variable_index(build: Callable[..., Any]) -> None:
+    result = build(
+        headers="h_t h; h_t[2] s;",
+        parser="""
+            state start {
+                packet.extract(hdr.h); packet.extract(hdr.s[hdr.h.a]); transition accept;
+            }
+        """,
+    )
+    extracted = {
+        op["parameters"][0]["value"]
+        for s in states(result).values()
+        for op in s["parser_ops"]
+        if op["op"] == "extract"
+    }
+    assert extracted == {"h", "s[0]", "s[1]"}
+
+
+def test_union_stack(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<8> a; } header k_t { bit<16> b; } "
+        "header_union u_t { h_t one; k_t two; }",
+        headers="u_t[2] u;",
+        parser="""
+            state start {
+                packet.extract(hdr.u.next.one);
+                transition select(hdr.u.last.one.a) { 1: start; default: accept; }
+            }
+        """,
+        ingress="hdr.u.pop_front(1); hdr.u[0].two.setValid();",
+    )
+    start = states(result)["start"]
+    assert start["parser_ops"][0]["parameters"] == [{"type": "union_stack", "value": ["u", "one"]}]
+    assert start["transition_key"] == [{"type": "union_stack_field", "value": ["u", "one", "a"]}]
+    (stack,) = result.json["header_union_stacks"]
+    assert stack["header_union_ids"] == [0, 1]
+    pop, add = result.json["actions"][0]["primitives"]
+    assert pop["parameters"][0] == {"type": "header_union_stack", "value": "u"}
+    assert add["parameters"] == [{"type": "header", "value": "u[0].two"}]
+
+
+def test_varbit_variable_has_a_header_of_its_own(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<8> a; varbit<64> rest; }",
+        parser="state start { packet.extract(hdr.h, 8); transition accept; }",
+        ingress="varbit<64> kept = hdr.h.rest; hdr.g.rest = kept;",
+    )
+    keep, give = result.json["actions"][0]["primitives"]
+    assert keep["op"] == give["op"] == "assign_VL"
+    assert keep["parameters"][0] == give["parameters"][1]

@@ -6,74 +6,127 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import source_of
+
+from compiler_back.conftest import source_of
 
 TABLE = "table t { key = { hdr.h.a : exact; } actions = { NoAction; } }"
 
 REFUSALS: list[tuple[str, dict[str, str], str]] = [
     (
         "table applied twice",
-        {"locals": TABLE, "ingress": "t.apply(); hdr.h.a = 1; @t.apply();"},
+        {"locals": TABLE, "ingress": "t.apply(); hdr.h.a = 1; ^^t.apply();"},
         "table 'I.t' is applied in several places with different statements after it; "
         "target bmv2 can apply a table in one place only",
     ),
     (
         "resubmit in egress",
-        {"egress": "@resubmit_preserving_field_list(1);"},
+        {"egress": "^^resubmit_preserving_field_list(1);"},
         "'resubmit_preserving_field_list' is not supported on target bmv2 in the egress control",
     ),
     (
         "clone of the wrong side",
-        {"ingress": "@clone(CloneType.E2E, 3);"},
+        {"ingress": "^^clone(CloneType.E2E, 3);"},
         "'CloneType.E2E' is not supported on target bmv2 in the ingress control",
     ),
     (
         "assignment among checksums",
-        {"compute": "@hdr.h.a = 1;"},
+        {"compute": "^^hdr.h.a = 1;"},
         "only calls of update_checksum and its like are supported on target bmv2 in "
         "the checksum update control",
     ),
     (
         "sum in a checksum",
         {
-            "compute": "update_checksum(true, @{ hdr.h.a + 1, hdr.h.b }, hdr.h.c, "
+            "compute": "update_checksum(true, ^^{ hdr.h.a + 1, hdr.h.b }, hdr.h.c, "
             "HashAlgorithm.csum16);"
         },
         "only fields and constants can be summed up by a checksum on target bmv2",
     ),
     (
         "condition in the deparser",
-        {"deparser": "@if (hdr.h.a == 1) { packet.emit(hdr.h); }"},
+        {"deparser": "^^if (hdr.h.a == 1) { packet.emit(hdr.h); }"},
         "only calls of 'emit' are supported on target bmv2 in the deparser",
     ),
     (
-        "varbit variable",
-        {"ingress": "@varbit<8> v;"},
-        "a variable of type 'varbit<8>' is not supported on target bmv2; "
-        "a varbit can only be a header field",
+        "comparing varbits",
+        {
+            "types": "header h_t { bit<8> a; bit<8> b; bit<16> c; varbit<8> v; }",
+            "parser": "state start { transition accept; }",
+            "ingress": "if (^^hdr.h.v == hdr.g.v) { hdr.h.a = 1; }",
+        },
+        "comparing varbits is not supported on target bmv2",
+    ),
+    (
+        "header of odd width",
+        {"types": "header ^^h_t { bit<8> a; bit<8> b; bit<16> c; int<8> s; bit<7> n; }"},
+        "header 'h_t' has 47 bits; target bmv2 wants headers of whole bytes",
+    ),
+    (
+        "two tables of one name",
+        {
+            "locals": TABLE + '@name(".I.t") table ^^u { actions = { NoAction; } }',
+            "ingress": "t.apply(); u.apply();",
+        },
+        "two tables have the control-plane name 'I.t'",
+    ),
+    (
+        "two actions of one name",
+        {
+            "locals": 'action a() { } @name("a") action ^^b() { hdr.h.a = 1; } '
+            "table t { actions = { a; b; } }",
+            "ingress": "t.apply();",
+        },
+        "two actions have the control-plane name 'I.a'",
+    ),
+    (
+        "meter of no table",
+        {
+            "locals": "direct_meter<bit<8>>(MeterType.bytes) rate;",
+            "ingress": "^^rate.read(hdr.h.a);",
+        },
+        "direct meter 'I.rate' is read, but belongs to no table that is applied",
+    ),
+    (
+        "counter of two tables",
+        {
+            "locals": "direct_counter(CounterType.bytes) hits; "
+            "table t { actions = { NoAction; } counters = hits; } "
+            "table u { actions = { NoAction; } counters = ^^hits; }",
+            "ingress": "t.apply(); u.apply();",
+        },
+        "'I.hits' already belongs to table 'I.t'; a direct counter or meter has one table",
+    ),
+    (
+        "entry that can never match",
+        {
+            "locals": "table t { key = { hdr.h.a : exact; } actions = { NoAction; } "
+            "const entries = { 1 : NoAction(); ^^1 : NoAction(); } }",
+            "ingress": "t.apply();",
+        },
+        "an entry before this one has the same key",
     ),
     (
         "packet length",
-        {"parser": "state start { meta.y = (bit<16>)@packet.length(); transition accept; }"},
+        {"parser": "state start { meta.y = (bit<16>)^^packet.length(); transition accept; }"},
         "'length' of a packet is not supported on target bmv2",
     ),
     (
         "loop around a table",
-        {"locals": TABLE, "ingress": "for (bit<8> i = 0; i < 3; i = i + 1) { @t.apply(); }"},
+        {"locals": TABLE, "ingress": "for (bit<8> i = 0; i < 3; i = i + 1) { ^^t.apply(); }"},
         "a table cannot be applied here on target bmv2",
     ),
 ]
 
 
 def at(parts: dict[str, str]) -> tuple[dict[str, str], tuple[int, int]]:
-    """The parts without the `@` that marks the place, and that place."""
+    """The parts without the `^^` that marks the place, and that place."""
     marked = source_of(**parts)
-    plain = {k: v.replace("@", "") for k, v in parts.items()}
+    plain = {k: v.replace("^^", "") for k, v in parts.items()}
     for number, (with_mark, without) in enumerate(
         zip(marked.splitlines(), source_of(**plain).splitlines(), strict=True), start=1
     ):
         if with_mark != without:
-            return plain, (number, with_mark.index("@") + 1)
+            return plain, (number, with_mark.index("^^") + 1)
     raise AssertionError("no mark")
 
 
@@ -87,7 +140,10 @@ def test_refused(refuse: Callable[..., list[str]], parts: dict[str, str], messag
 
 
 def test_all_refusals_are_reported(refuse: Callable[..., list[str]]) -> None:
-    messages = refuse(ingress="varbit<8> v; clone(CloneType.E2E, 3);")
+    messages = refuse(
+        ingress="verify_checksum(true, {hdr.h.a}, hdr.h.c, HashAlgorithm.csum16); "
+        "clone(CloneType.E2E, 3);"
+    )
     assert len(messages) == 2
 
 

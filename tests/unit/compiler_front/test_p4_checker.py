@@ -95,7 +95,7 @@ def test_structured_constants(checked: Check) -> None:
         const S one = { 1, true, F.Y };
         const S rest = { a = 2, ... };
         const S dots = ...;
-        const T all = { one, {#}, { {3} }, {1, 2} };
+        const T all = { one, {#}, { {3}, ... }, {1, 2} };
         """
     )
     one, rest, dots, all_ = (value_of(program, n) for n in ("one", "rest", "dots", "all"))
@@ -160,7 +160,6 @@ def call_in(program: CheckedProgram, name: str) -> tuple[ast.Call, str]:
             "T=bit<8>, U=tuple<bit<8>, bool>",
         ),
         ("extern T f<T>();", "x = f<bit<8>>()", "f", "T=bit<8>"),
-        ("extern T f<T>();", "x = f()", "f", "T=bit<8>"),
         ("extern void f<T>(in tuple<T, T> a);", "f({8w1, 2})", "f", "T=bit<8>"),
         (
             "struct S<T> { T a; } extern void f<T>(in S<T> a); const S<bit<4>> s = {1};",
@@ -182,8 +181,8 @@ def test_arguments_are_bound_by_name_and_default(checked: Check) -> None:
     program = checked(
         """
         extern void f(in bit<8> a, in bit<8> b = 9, @optional in bit<8> c);
-        extern void f(in bool flag);
-        control c() { apply { f(b = 1, a = 2); f(true); } }
+        extern void f();
+        control c() { apply { f(b = 1, a = 2); f(); } }
         """
     )
     by_count = {len(info.arguments): info for info in program.calls.values()}
@@ -191,7 +190,7 @@ def test_arguments_are_bound_by_name_and_default(checked: Check) -> None:
     assert program.constants[given["a"]] == 2  # type: ignore[index]
     assert program.constants[given["b"]] == 1  # type: ignore[index]
     assert given["c"] is None
-    assert by_count[1].kind is CallKind.EXTERN_FUNCTION
+    assert by_count[0].kind is CallKind.EXTERN_FUNCTION
 
 
 def test_kinds_of_calls(checked: Check) -> None:
@@ -431,9 +430,26 @@ def test_package_type_arguments(checked: Check) -> None:
         ("const bool a = true & false;", ["1: operator '&' does not work on bool"]),
         ("const bit<8> a = 8w1 + 4w1;", ["1: operator '+' cannot combine bit<8> and bit<4>"]),
         ("const bool a = !1;", ["1: operator '!' works on bool, not on int"]),
-        ("const int<8> a = 8s4 / 8s2;", ["1: operator '/' is not defined for int<8>"]),
+        (
+            "int<8> f(in int<8> x) { return x / 2; }",
+            ["1: operator '/' is not defined for int<8>"],
+        ),
         ("const bit<8> a = 1 ++ 8w1;", ["1: operator '++' needs a fixed width, not int"]),
         ("const bit<8> a = (bit<8>) true;", ["1: bool cannot be cast to bit<8>"]),
+        (
+            "extern T f<T>(); control c(out bit<8> x) { apply { x = f(); } }",
+            ["1: the type argument 'T' of 'f' cannot be inferred"],
+        ),
+        (
+            "extern void f(in bit a, @optional in bit b); extern void f(in bit c);"
+            "control c() { apply { f(1); } }",
+            ["1: several declarations of 'f' take these arguments"],
+        ),
+        (
+            "extern void f<T>(in T a); control c() { apply { f(8w1); f({ 1, true }); } }",
+            ["1: the width of argument 'a' of f is not known"],
+        ),
+        ("header H { } const H[2] a = { {} };", ["1: H[2] has 2 values, but the list has 1"]),
         ("const bit<9999> a = 0;", ["1: a width can be at most 2048, not 9999"]),
         ("const bit<(0 - 1)> a = 0;", ["1: a width cannot be negative: -1"]),
         ("header H { int x; }", ["1: a header cannot have a field of type int"]),
@@ -488,6 +504,10 @@ def test_package_type_arguments(checked: Check) -> None:
             ["1: a table cannot be applied in an action"],
         ),
         ("parser p() { state start { return; } }", ["1: 'return' cannot stand in a parser"]),
+        (
+            "parser p(in bit<8> x) { state start { transition select(x, x) { (_, _): start; } } }",
+            ["1: parser 'p' never reaches accept or reject"],
+        ),
         ("parser p() { state go { } }", ["1: parser 'p' has no state 'start'"]),
         (
             "parser p(in bit<8> x) { state start { transition select(x) { (1, 2): accept; } } }",
@@ -527,6 +547,10 @@ def test_package_type_arguments(checked: Check) -> None:
 )
 def test_errors(text: str, messages: list[str], errors: Errors) -> None:
     assert errors(text) == messages
+
+
+def test_a_select_without_default_can_end_in_reject(checked: Check) -> None:
+    checked("parser p(in bit<8> x) { state start { transition select(x) { 0: start; } } }")
 
 
 def test_scopes_nest(checked: Check) -> None:

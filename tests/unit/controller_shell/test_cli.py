@@ -49,6 +49,17 @@ def test_check_prints_all_errors(files: Path, capsys: pytest.CaptureFixture[str]
     assert lines[2:] == ["2 errors"]
 
 
+def test_check_wants_every_two_npus_joined(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chassis = files / "chassis.toml"
+    chassis.write_text(
+        CHASSIS.replace("fabric = { 2 = 200 }", "").replace("fabric = { 1 = 200 }", "")
+    )
+    assert main(["check", "--config", str(files / "fw.set"), "--chassis", str(chassis)]) == 1
+    assert capsys.readouterr().err == (
+        "wingpath: NPU 1 has no fabric port towards NPU 2; join the two directly\n"
+    )
+
+
 def test_no_controller_is_running(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cli", "-c", "show arp", "--socket", str(tmp_path / "none")]) == 1
     assert f"no wingpath is running at {tmp_path / 'none'}; start one" in capsys.readouterr().err

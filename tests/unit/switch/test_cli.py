@@ -23,7 +23,7 @@ from .programs import one_table
 
 def test_the_command_line_of_simple_switch_grpc() -> None:
     line = (
-        "--device-id 3 -i 1@veth1 -i 200@fabric --no-p4 --log-console -L warn --pcap=/tmp"
+        "--device-id 3 -i 1@veth1 -i 200@fabric --no-p4 --log-console -L warn --pcap=captures"
         " --thrift-port 9090 -- --grpc-server-addr 127.0.0.1:9560 --cpu-port 255"
         " --drop-port 510"
     )
@@ -31,7 +31,7 @@ def test_the_command_line_of_simple_switch_grpc() -> None:
     assert settings.ports == {1: "veth1", 200: "fabric"}
     assert (settings.device_id, settings.program) == (3, None)
     assert (settings.address, settings.cpu_port, settings.drop_port) == ("127.0.0.1:9560", 255, 510)
-    assert (settings.executor, settings.pcap_directory) == ("native", "/tmp")
+    assert (settings.executor, settings.pcap_directory) == ("native", "captures")
     assert (settings.log_console, settings.log_level) == (True, "warn")
     assert settings.ignored == (
         "--thrift-port is ignored: there is no Thrift server; use P4Runtime",
@@ -45,6 +45,21 @@ def test_defaults() -> None:
         address="0.0.0.0:9559", tls=None, cpu_port=None, drop_port=511, pcap_directory=None,
         log_console=False, log_file=None, log_level="info", trace=False, ignored=(),
     )  # fmt: skip
+
+
+def test_what_simple_switch_grpc_knows_and_this_switch_ignores() -> None:
+    line = "--no-p4 --log-flush --nanolog ipc:///log --dump-packet-data 64 -- --disable-swap"
+    assert [text.split()[0] for text in parse(line.split()).ignored] == [
+        "--nanolog", "--log-flush", "--dump-packet-data", "--disable-swap",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "--json-version"])
+def test_what_only_prints(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([option])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out
 
 
 def test_tls_options() -> None:

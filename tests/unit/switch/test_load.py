@@ -269,11 +269,12 @@ def test_what_is_no_program(text: bytes, message: str) -> None:
 
 
 def test_deep_nesting_is_an_error_not_a_crash() -> None:
-    value = const(1)
-    for _ in range(350):
-        value = op("+", value, const(1))
+    mark = "the innermost"
+    opening, closing = json.dumps(op("+", mark, const(1))).split(json.dumps(mark))
+    nested = opening * 20_000 + json.dumps(const(1)) + closing * 20_000
+    program = json.dumps(one_action(assign(field("h", "kind"), mark)))
     with pytest.raises(LoadError, match=r"nested too deeply|recursion"):
-        load_bytes(json.dumps(one_action(assign(field("h", "kind"), value))).encode())
+        load_bytes(program.replace(json.dumps(mark), nested).encode())
 
 
 def test_every_attribute_removed_or_spoilt_is_refused_or_loads() -> None:

@@ -258,6 +258,19 @@ def test_a_program_that_does_not_load_says_where(client: Client) -> None:
     assert len(client.read(p4r.TableEntry())) == 0
 
 
+def test_a_program_that_cannot_run_is_refused_and_the_old_one_goes_on(client: Client) -> None:
+    learning = json.loads(program_json())
+    learning["learn_lists"] = [{"id": 1, "name": "d", "elements": []}]
+    learning["actions"][0]["primitives"].append(call("generate_digest", const(0), const(1)))
+    for how in (SetConfig.VERIFY, SetConfig.VERIFY_AND_COMMIT):
+        code, text = failure(client.set_config, json.dumps(learning).encode(), how)
+        assert code is Code.INVALID_ARGUMENT
+        assert text == (
+            "p4_device_config cannot be realized: action 'set_port': digests are not supported"
+        )
+    client.write((INSERT, entry(1, port=1)))
+
+
 # -- entries ----------------------------------------------------------------------------------
 
 

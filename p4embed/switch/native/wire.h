@@ -1,0 +1,45 @@
+/* P4Runtime WriteRequests, straight from the wire to a batch for wp_write.
+ *
+ * Only what a controller writes in bulk is understood: INSERT, MODIFY and DELETE of entries of
+ * tables whose fields are all exact, with a plain action, time-out and metadata, every field and
+ * parameter in the order of P4Info. For anything else wp_wire_parse says no, and the careful
+ * translation in Python decides; so nothing is refused here, and nothing is understood twice.
+ *
+ * Source: p4runtime.proto 1.4 (numbers of fields), protobuf's encoding. */
+#ifndef WP_WIRE_H
+#define WP_WIRE_H
+
+#include <stdint.h>
+
+/* A key field or parameter: its id, whole bytes, and the most that its first byte may be. */
+struct wp_wire_part { uint32_t id; uint16_t size; uint16_t limit; };
+
+struct wp_wire_action {
+    uint32_t id;      /* in P4Info */
+    uint32_t json_id; /* in the program */
+    uint32_t part_count;
+    const struct wp_wire_part *parts;
+};
+
+struct wp_wire_table {
+    uint32_t id, index;
+    uint32_t supports_timeout;
+    uint32_t part_count, action_count;
+    const struct wp_wire_part *parts;
+    const struct wp_wire_action *actions;
+};
+
+struct wp_wire_tables { uint32_t count; const struct wp_wire_table *tables; };
+
+struct wp_wire_head {
+    uint64_t device_id, election_high, election_low;
+    uint32_t has_election;
+    uint32_t updates; /* in the batch */
+    uint32_t bytes;   /* of the batch */
+};
+
+/* Parse a request into records as wp_write takes them. 0: not understood; nothing was done. */
+int wp_wire_parse(const struct wp_wire_tables *tables, const uint8_t *request, uint32_t length,
+                  uint8_t *batch, uint32_t room, struct wp_wire_head *head);
+
+#endif

@@ -1,0 +1,68 @@
+"""Writes in bulk: plain entries of exact tables go from the message to the native engine in C.
+
+A Write that is anything else is not understood here, and takes the careful way (``write.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from finsy.proto import p4r
+
+from p4embed.switch.engine import Engine, Status
+from p4embed.switch.native import NativeEngine
+from p4embed.switch.native.wire import Action, Part, WireTranslator, WireWrite, WritableTable
+from p4embed.switch.p4runtime.bytestrings import Part as P4InfoPart
+from p4embed.switch.p4runtime.errors import BatchError
+from p4embed.switch.p4runtime.translate import Translator
+from p4embed.switch.p4runtime.write import failure
+
+
+class BulkWriter:
+    """Carries out Writes of one pipeline on a native engine."""
+
+    def __init__(self, translator: Translator, engine: NativeEngine) -> None:
+        self._translator = translator
+        self._engine = engine
+        self._wire = WireTranslator(_writable(translator))
+
+    def parse(self, request: bytes) -> WireWrite | None:
+        """A serialized ``WriteRequest``, if it is one for this way."""
+        return self._wire.parse(request)
+
+    def write(self, understood: WireWrite, request: bytes) -> None:
+        """Apply it, in order; ``BatchError`` if any update failed."""
+        statuses = self._engine.write_packed(understood.updates)
+        if any(status is not Status.OK for status in statuses):
+            updates = p4r.WriteRequest.FromString(request).updates
+            tables = (self._translator.table(u.entity.table_entry.table_id) for u in updates)
+            raise BatchError(
+                "write",
+                [failure(status, table) for status, table in zip(statuses, tables, strict=True)],
+            )
+
+
+def bulk_writer(translator: Translator, engine: Engine) -> BulkWriter | None:
+    """A bulk writer, where the engine is one for it."""
+    return BulkWriter(translator, engine) if isinstance(engine, NativeEngine) else None
+
+
+def _writable(translator: Translator) -> Iterator[WritableTable]:
+    for table in translator.tables.values():
+        if table.masked or table.is_const or not table.parts:
+            continue
+        yield WritableTable(
+            table.id,
+            table.index,
+            table.supports_timeout,
+            _parts(table.parts),
+            tuple(
+                Action(id_, action.json_id, _parts(action.translator.parts))
+                for id_, action in table.actions.items()
+                if action.in_entries
+            ),
+        )
+
+
+def _parts(parts: tuple[P4InfoPart, ...]) -> tuple[Part, ...]:
+    return tuple(Part(part.id, part.size, part.limit) for part in parts)
