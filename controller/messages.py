@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from controller.config.schema import Configuration
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send
 
 
@@ -153,6 +155,8 @@ class CreateSession:
 
     flow: FlowKey
     packet: PacketIn
+    passage: Passage | None = None
+    """The gate that let the packet in; its session is a child of the gate's parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +277,46 @@ class RemoveSession:
     reverse: FlowKey
 
 
+@dataclass(frozen=True, slots=True)
+class OpenGates:
+    """SPU -> CP: a control session announced flows. All gates are opened, or none; the packet
+    that announced them is suspended until the answer comes."""
+
+    session_id: int
+    spu: int
+    flow: FlowKey
+    """The control session's forward wing."""
+    serial: int
+    """Comes back in the answer."""
+    orders: tuple[GateOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatesOpened:
+    """CP -> SPU: the gates stand; where each can be reached."""
+
+    session_id: int
+    serial: int
+    holes: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatesRefused:
+    """CP -> SPU: no port is left, or no room for a gate."""
+
+    session_id: int
+    serial: int
+    reason: Drop
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGates:
+    """SPU -> CP: a call within a control session is over."""
+
+    session_id: int
+    call: str
+
+
 # -- neighbour table --------------------------------------------------------------------------
 
 
@@ -294,6 +338,17 @@ class NeighborResolved:
     interface: str
     address: Address
     mac: bytes | None
+
+
+# -- configuration ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Runtime -> every machine: another configuration is in force. Zones, tokens and policies that
+    the old one has too keep their numbers (``config.build.parse`` with ``previous``)."""
+
+    configuration: Configuration
 
 
 # -- the operator -----------------------------------------------------------------------------
@@ -319,6 +374,7 @@ class Step(Enum):
     POLICY = "policy search"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
+    GATE = "gate found: a child of the session that announced it"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
     INSTALL = "install asked for"
@@ -355,6 +411,18 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDenied:
+    """A policy that logs refused a flow."""
+
+    at: Nanoseconds
+    flow: FlowKey
+    policy_index: int
+    to_zone: str
+    interface: str
+    """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """A session is gone: its close record."""
 
@@ -368,6 +436,8 @@ class SessionClosed:
     """Per direction, forward first."""
     bytes: tuple[int, int]
     duration: Nanoseconds
+    policy_index: int = -1
+    """Which of the policies with this name; -1: the default policy."""
 
 
 Message = (
@@ -393,11 +463,17 @@ Message = (
     | AbandonSession
     | PendingExpired
     | RemoveSession
+    | OpenGates
+    | GatesOpened
+    | GatesRefused
+    | CloseGates
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession
+    | Reconfigure
     | StepTaken
     | PacketDropped
+    | SessionDenied
     | SessionClosed
 )
 

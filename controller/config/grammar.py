@@ -7,6 +7,7 @@ it is an error by name and never silently without effect.
 
 from __future__ import annotations
 
+from controller.config.schema import HostService
 from controller.config.tree import (
     container,
     flag,
@@ -17,10 +18,13 @@ from controller.config.tree import (
 )
 from controller.config.values import (
     ADDRESS,
+    ALG,
+    ICMP_TYPE,
     INET6_INTERFACE,
     INET6_PREFIX,
     INET_INTERFACE,
     INET_PREFIX,
+    INSTANCE,
     INTERFACE,
     LOGICAL_INTERFACE,
     NAME,
@@ -30,6 +34,7 @@ from controller.config.values import (
     SCREEN_WORDS,
     TEXT,
     TIMEOUT,
+    WILDCARD,
     ZONE_NAME,
     number,
     one_of,
@@ -43,11 +48,14 @@ _INTERFACES = container(
         "",
         INTERFACE,
         flag("vlan-tagging"),
+        flag("disable"),
+        leaf("mtu", number(256, 9216, "MTU")),
         leaf("description", TEXT),
         listed(
             "unit",
             number(0, 16385, "unit number"),
             leaf("description", TEXT),
+            flag("disable"),
             leaf("vlan-id", number(1, 4094, "VLAN")),
             container(
                 "family",
@@ -58,9 +66,28 @@ _INTERFACES = container(
     ),
 )
 
+_ADDRESSES = (
+    listed(
+        "address",
+        NAME,
+        leaf("description", TEXT),
+        listed("range-address", ADDRESS, leaf("to", ADDRESS)),
+        leaf("wildcard-address", WILDCARD),
+        refused("dns-name"),
+        second=PREFIX,
+    ),
+    listed(
+        "address-set",
+        NAME,
+        leaf("description", TEXT),
+        leaf_list("address", NAME),
+        leaf_list("address-set", NAME),
+    ),
+)
+
 _HOST_INBOUND = container(
     "host-inbound-traffic",
-    leaf_list("system-services", one_of("all", "ping")),
+    listed("system-services", one_of(*(s.value for s in HostService)), flag("except")),
     refused("protocols"),
 )
 
@@ -69,11 +96,11 @@ _ZONES = container(
     listed(
         "security-zone",
         ZONE_NAME,
-        listed("interfaces", LOGICAL_INTERFACE),
+        listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
         refused("tcp-rst"),
-        refused("address-book"),
+        container("address-book", *_ADDRESSES),
         refused("application-tracking"),
     ),
     refused("functional-zone"),
@@ -93,45 +120,63 @@ _SCREEN = container(
 
 _ADDRESS_BOOK = listed(
     "address-book",
-    one_of("global"),
-    listed("address", NAME, second=PREFIX),
-    listed("address-set", NAME, leaf_list("address", NAME), leaf_list("address-set", NAME)),
+    NAME,
+    leaf("description", TEXT),
+    *_ADDRESSES,
+    container("attach", leaf_list("zone", ZONE_NAME)),
 )
 
+_MATCH = (
+    leaf_list("source-address", NAME),
+    leaf_list("destination-address", NAME),
+    leaf_list("application", NAME),
+    flag("source-address-excluded"),
+    flag("destination-address-excluded"),
+    refused("source-identity"),
+    refused("dynamic-application"),
+    refused("url-category"),
+)
+_THEN = container(
+    "then",
+    flag(
+        "permit",
+        flag("services-offload"),
+        flag("no-services-offload"),
+        refused("application-services"),
+        refused("destination-address"),
+        refused("firewall-authentication"),
+        refused("tcp-options"),
+        refused("tunnel"),
+    ),
+    flag("deny"),
+    flag("reject"),
+    container("log", flag("session-init"), flag("session-close")),
+    flag("count"),
+)
 _POLICY = listed(
     "policy",
     NAME,
-    container(
-        "match",
-        leaf_list("source-address", NAME),
-        leaf_list("destination-address", NAME),
-        leaf_list("application", NAME),
-        refused("source-address-excluded"),
-        refused("destination-address-excluded"),
-    ),
-    container(
-        "then",
-        flag(
-            "permit",
-            flag("services-offload"),
-            refused("no-services-offload"),
-            refused("application-services"),
-            refused("tcp-options"),
-            refused("tunnel"),
-        ),
-        flag("deny"),
-        refused("reject"),
-        container("log", flag("session-init"), flag("session-close")),
-        flag("count"),
-    ),
+    leaf("description", TEXT),
+    container("match", *_MATCH),
+    _THEN,
+    refused("scheduler-name"),
+)
+_GLOBAL_POLICY = listed(
+    "policy",
+    NAME,
+    leaf("description", TEXT),
+    container("match", *_MATCH, leaf_list("from-zone", ZONE_NAME), leaf_list("to-zone", ZONE_NAME)),
+    _THEN,
+    refused("scheduler-name"),
 )
 
 _POLICIES = container(
     "policies",
     listed("from-zone", ZONE_NAME, listed("to-zone", ZONE_NAME, _POLICY)),
+    container("global", _GLOBAL_POLICY),
     leaf("default-policy", one_of("deny-all", "permit-all")),
-    refused("global"),
-    refused("policy-rematch"),
+    flag("policy-rematch", flag("extensive")),
+    container("policy-stats", leaf("system-wide", one_of("enable", "disable"))),
 )
 
 _NAT = container(
@@ -169,30 +214,89 @@ _NAT = container(
     refused("proxy-arp"),
 )
 
+_TERM = (
+    leaf("protocol", PROTOCOL),
+    leaf("source-port", PORTS),
+    leaf("destination-port", PORTS),
+    leaf("icmp-type", ICMP_TYPE),
+    leaf("icmp-code", number(0, 255, "ICMP code")),
+    leaf("icmp6-type", ICMP_TYPE),
+    leaf("icmp6-code", number(0, 255, "ICMPv6 code")),
+    leaf("inactivity-timeout", TIMEOUT),
+    refused("rpc-program-number"),
+    refused("uuid"),
+)
 _APPLICATIONS = container(
     "applications",
     listed(
         "application",
         NAME,
-        leaf("protocol", PROTOCOL),
-        leaf("source-port", PORTS),
-        leaf("destination-port", PORTS),
-        leaf("inactivity-timeout", TIMEOUT),
-        refused("icmp-type"),
-        refused("icmp-code"),
-        refused("application-protocol"),
-        refused("term"),
+        *_TERM,
+        leaf("application-protocol", ALG),
+        leaf("description", TEXT),
+        listed("term", NAME, *_TERM, leaf("alg", ALG), several=True),
+        several=True,
     ),
-    listed("application-set", NAME, leaf_list("application", NAME)),
+    listed(
+        "application-set",
+        NAME,
+        leaf("description", TEXT),
+        leaf_list("application", NAME),
+        leaf_list("application-set", NAME),
+    ),
 )
 
+_ALG = container(
+    "alg",
+    *(
+        container(word, flag("disable"), *map(refused, knobs))
+        for word, knobs in {
+            "dns": ("maximum-message-length", "oversize-message-drop", "doctoring"),
+            "ftp": ("ftps-extension", "line-break-extension", "allow-mismatch-ip-address"),
+            "pptp": (),
+            "rtsp": (),
+            "sip": ("inactive-media-timeout", "maximum-call-duration", "application-screen",
+                    "retain-hold-resource", "dscp-rewrite", "t1-interval", "t4-interval"),
+            "tftp": (),
+        }.items()
+    ),
+    container("ike-esp-nat", flag("enable"), refused("esp-gate-timeout"),
+              refused("esp-session-timeout"), refused("state-timeout")),
+    *map(refused, ("alg-manager", "alg-support-lib", "h323", "mgcp", "msrpc", "rsh", "sccp", "sql",
+                   "sunrpc", "talk", "twamp", "traceoptions")),
+)  # fmt: skip
+
+_FLOW = container(
+    "flow",
+    flag("allow-dns-reply"),
+    leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    refused("traceoptions"),
+)
+
+_PREFERENCE = leaf("preference", number(0, (1 << 32) - 1, "preference"))
+_ROUTE = (
+    leaf_list("next-hop", ADDRESS),
+    listed("qualified-next-hop", ADDRESS, _PREFERENCE),
+    _PREFERENCE,
+    flag("reject"),
+    flag("discard"),
+    leaf("next-table", NAME),
+)
 _ROUTING_OPTIONS = container(
     "routing-options",
-    container("static", listed("route", INET_PREFIX, leaf("next-hop", ADDRESS))),
+    container("static", listed("route", INET_PREFIX, *_ROUTE)),
+    listed("rib", NAME, container("static", listed("route", INET6_PREFIX, *_ROUTE))),
+)
+_ROUTING_INSTANCES = container(
+    "routing-instances",
     listed(
-        "rib",
-        one_of("inet6.0"),
-        container("static", listed("route", INET6_PREFIX, leaf("next-hop", ADDRESS))),
+        "",
+        INSTANCE,
+        leaf("description", TEXT),
+        leaf("instance-type", one_of("virtual-router")),
+        listed("interface", LOGICAL_INTERFACE),
+        _ROUTING_OPTIONS,
+        refused("protocols"),
     ),
 )
 
@@ -201,12 +305,12 @@ GRAMMAR = container(
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
-              refused("flow"), refused("alg"), refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
     refused("firewall"),
     refused("class-of-service"),
-    refused("routing-instances"),
+    _ROUTING_INSTANCES,
     refused("protocols"),
 )  # fmt: skip
 """The root: what may follow ``set``."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from controller.config.problems import unknown
+from controller.config.schema import Alg
 from controller.reasons import Drop
 
 MAX_INTERFACES = 199
@@ -31,6 +32,10 @@ _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
              "ospf": 89, "sctp": 132}  # fmt: skip
 """Protocols that may be written by name."""
+
+ICMP_TYPES = {"echo-reply": 0, "unreachable": 3, "redirect": 5, "echo-request": 8,
+              "time-exceeded": 11, "timestamp": 13, "timestamp-reply": 14}  # fmt: skip
+"""ICMP types that may be written by name."""
 
 PORT_NAMES = {"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53,
               "tftp": 69, "http": 80, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161,
@@ -126,7 +131,46 @@ def _protocol(text: str) -> str | None:
     return unknown("protocol", text, PROTOCOLS) + ", or a number from 0 to 255"
 
 
+def _timeout(text: str) -> str | None:
+    return None if text == "never" else number(4, 86400, "number of seconds").complaint(text)
+
+
+def _icmp_type(text: str) -> str | None:
+    if text in ICMP_TYPES or (text.isascii() and text.isdigit() and int(text) <= 255):
+        return None
+    return unknown("ICMP type", text, ICMP_TYPES) + ", or a number from 0 to 255"
+
+
+def wildcard(text: str) -> tuple[int, int]:
+    """Address and mask of ``10.0.0.1/255.0.255.255``. Raises ``ValueError``."""
+    address, slash, mask = text.partition("/")
+    if not slash:
+        raise ValueError("the mask is missing")
+    bits = int(IPv4Address(mask))
+    if not bits >> 31:
+        raise ValueError("a mask starts with a 1 bit")
+    return int(IPv4Address(address)) & bits, bits
+
+
+_ALGS = tuple(alg.value for alg in Alg)
+_OTHER_ALGS = ("h323", "mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
+               "sqlnet-v2", "sun-rpc", "talk", "twamp", "winframe")  # fmt: skip
+
+
+def _alg(text: str) -> str | None:
+    if text in _OTHER_ALGS:
+        return f"'{text}' is known to Junos but not implemented here; remove the line"
+    return None if text in _ALGS else unknown("application protocol", text, _ALGS)
+
+
+def _instance(text: str) -> str | None:
+    if text in ("master", "default"):
+        return f"'{text}' is the routing instance that is always there; it has no name here"
+    return _name(text)
+
+
 NAME = Value("name", _name)
+ALG = Value("application protocol", _alg, _ALGS)
 INTERFACE = Value("interface", _interface)
 LOGICAL_INTERFACE = Value("logical interface", _logical_interface)
 INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, ip_interface))
@@ -137,8 +181,11 @@ PREFIX = _parsable("prefix", "10.1.0.0/16", ip_network)
 ADDRESS = _parsable("address", "10.1.1.2", ip_address)
 PORTS = Value("port or range", _ports)
 PROTOCOL = Value("protocol", _protocol)
+INSTANCE = Value("routing instance", _instance)
 ZONE_NAME = Value("zone", _name)
-TIMEOUT = number(4, 86400, "number of seconds")
+TIMEOUT = Value("number of seconds or never", _timeout)
+ICMP_TYPE = Value("ICMP type", _icmp_type)
+WILDCARD = _parsable("wildcard address", "10.0.0.1/255.0.255.255", lambda text: wildcard(text))
 TEXT = Value("text", lambda _: None)
 
 
@@ -148,6 +195,11 @@ def port_range(text: str) -> range:
         return range(PORT_NAMES[text], PORT_NAMES[text] + 1)
     low, _, high = text.partition("-")
     return range(int(low), int(high or low) + 1)
+
+
+def icmp_type_number(text: str) -> int:
+    """The type that a text accepted by ``ICMP_TYPE`` means."""
+    return ICMP_TYPES[text] if text in ICMP_TYPES else int(text)
 
 
 def protocol_number(text: str) -> int:

@@ -36,6 +36,7 @@ from controller.npu.batcher import Batcher
 from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import (
     SessionEntries,
+    entry_key,
     interface_entries,
 )
 from controller.npu.packets import PacketCodec
@@ -129,6 +130,27 @@ class Npu:
                 name = self.connection.name
                 raise NpuError(f"{name} refuses its interfaces: {code_name(code)}")
         self.connection.start(self._received)
+
+    async def reconfigure(self, old: Configuration, new: Configuration) -> None:
+        """Bring the interface tables from one configuration to another. Raises ``NpuError``."""
+        before, after = (
+            {entry_key(e): e for e in interface_entries(c, self.site.number, self._pipeline)}
+            for c in (old, new)
+        )
+        updates = [
+            _update(p4r.Update.MODIFY if key in before else p4r.Update.INSERT, entry)
+            for key, entry in after.items()
+            if before.get(key) != entry
+        ]
+        updates += [
+            _update(p4r.Update.DELETE, p4r.TableEntry(table_id=entry.table_id, match=entry.match))
+            for key, entry in before.items()
+            if key not in after
+        ]
+        for code in await self.connection.write(updates) if updates else ():
+            if code != rpc_code.OK:
+                name = self.connection.name
+                raise NpuError(f"{name} refuses its new interfaces: {code_name(code)}")
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""

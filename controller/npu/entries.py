@@ -129,13 +129,19 @@ class SessionEntries:
         return values
 
 
+def entry_key(entry: p4r.TableEntry) -> bytes:
+    """What identifies an entry with exact keys only."""
+    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match)
+    return key.SerializeToString(deterministic=True)
+
+
 def interface_entries(
     configuration: Configuration, npu: int, pipeline: Pipeline
 ) -> Iterator[p4r.TableEntry]:
     """Both interface tables of an NPU. Interfaces without a zone have no entry: what arrives on
     them is dropped as ``NO_INTERFACE``."""
     for interface in configuration.interfaces.values():
-        if interface.port.npu != npu or not interface.zone:
+        if interface.port.npu != npu or not interface.zone or not interface.enabled:
             continue
         zone = configuration.zones[interface.zone]
         screens, alarm_only = _profile(configuration.screens.get(zone.screen))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from controller.config.schema import Chassis, Configuration
-from controller.flow import FlowKey, Nanoseconds
+from collections import Counter
+from collections.abc import Sequence
+
+from controller.config.schema import Chassis, Configuration, Interface, Policy
+from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
     CP,
     OBSERVER,
@@ -17,8 +20,9 @@ from controller.messages import (
     StepTaken,
 )
 from controller.reasons import Drop
-from controller.routing.fib import Fib
-from controller.spu.policy import PolicyTable, SourceNatTable
+from controller.routing.fib import Fib, fib_of
+from controller.spu.express import NotExpress
+from controller.spu.policy import SourceNatTable, policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
@@ -31,9 +35,14 @@ class Core:
     """The tables of one SPU and its way to speak."""
 
     __slots__ = (
+        "_by_port",
         "_count",
+        "_policies_by_index",
+        "alg_timers",
         "by_key",
+        "by_token",
         "config",
+        "express_counts",
         "fib",
         "hits",
         "me",
@@ -46,8 +55,10 @@ class Core:
         "policies",
         "services",
         "sessions",
+        "statistics",
         "timers",
         "trace",
+        "unchecked",
     )
 
     def __init__(
@@ -62,16 +73,40 @@ class Core:
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""
+        self.alg_timers: Timers[int] = Timers()
+        """Likewise: when a gateway is to repeat what it owes."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
+        self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+        """By policy index: packets and bytes (forward, back) of sessions that ended."""
+        self.express_counts: Counter[NotExpress | None] = Counter()
+        """Sessions by why they were not on Express Path; ``None``: they were."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
+        self.unchecked: set[FlowKey] = set()
+        """Forward wings of sessions that are to be held against the configuration in force once
+        they are installed."""
+        self.configure(config, fib)
+
+    def configure(self, config: Configuration, fib: Fib | None = None) -> None:
+        """Everything that follows from the configuration alone."""
         self.config = config
-        self.fib = fib
-        self.policies = PolicyTable(config)
+        self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
+        self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
+        self._policies_by_index = {policy.index: policy for policy in config.policies}
+        self.fib = fib_of(config) if fib is None else fib
+        self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+
+    def policy(self, index: int) -> Policy | None:
+        """A policy by its index."""
+        return self._policies_by_index.get(index)
+
+    def interface(self, port: Port, vlan: int) -> Interface | None:
+        """Where a frame with this tag came in."""
+        return self._by_port.get((port, vlan))
 
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""
@@ -80,6 +115,14 @@ class Core:
             session_id = self.number * IDS_PER_SPU + self._count
             if session_id not in self.sessions:
                 return session_id
+
+    def add_statistics(self, index: int, packets: Sequence[int], octets: Sequence[int]) -> None:
+        """A session of a policy ended with these counters."""
+        old = self.statistics.get(index, ((0, 0), (0, 0)))
+        self.statistics[index] = (
+            (old[0][0] + packets[0], old[0][1] + packets[1]),
+            (old[1][0] + octets[0], old[1][1] + octets[1]),
+        )
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

@@ -16,7 +16,9 @@ from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import UDP, rewrite
 from controller.reasons import Close, Drop, Punt, Send
+from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.replies import Replies
 from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
@@ -31,9 +33,11 @@ _MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, teardown: Teardown) -> None:
+    def __init__(self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath) -> None:
         self._core = core
+        self._replies = replies
         self._teardown = teardown
+        self._alg = alg
 
     def take(self, session: Session, queued: Queued) -> None:
         """A packet of a session in any state."""
@@ -53,6 +57,7 @@ class LivePath:
         wing = session.wings[direction]
         if packet.ttl <= 1:
             core.drop(Drop.TTL_EXPIRED, wing.key, f"session {session.id}")
+            self._replies.dropped(Drop.TTL_EXPIRED, queued)
             return
         if packet.is_icmp_error:
             self._forward_error(session, queued)
@@ -72,9 +77,12 @@ class LivePath:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
-        port = wing.hop.port
-        frame = rewrite(packet, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        if session.gateway is not None:
+            self._alg.take(session, session.gateway, queued)
+        else:
+            port = wing.hop.port
+            frame = rewrite(packet, wing.translated, wing.hop)
+            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
         if changed is not None:
             self._tcp_changed(session, changed)
 
@@ -108,7 +116,10 @@ class LivePath:
 
     def _established(self, session: Session) -> None:
         session.timeout = session.service.timeout
-        self._core.timers.cancel(session.id)
+        if session.is_installed:
+            self._core.timers.cancel(session.id)
+        else:
+            self._core.timers.set(session.id, self._core.now + session.timeout)
 
     # -- ageing -------------------------------------------------------------------------------
 

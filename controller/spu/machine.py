@@ -11,6 +11,8 @@ from controller.messages import (
     ClearSession,
     CreateSession,
     Deliver,
+    GatesOpened,
+    GatesRefused,
     InstallAck,
     InstallRefused,
     Message,
@@ -20,6 +22,7 @@ from controller.messages import (
     Outbound,
     PacketIn,
     PendingExpired,
+    Reconfigure,
     Redirect,
     WingIdle,
     WingInstalled,
@@ -29,10 +32,15 @@ from controller.messages import (
 from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.routing.fib import Fib
+from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
-from controller.spu.session import Queued, Session, SessionView
+from controller.spu.reconfigure import Reconfiguration
+from controller.spu.replies import Replies
+from controller.spu.reroute import Reroute
+from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
 
 
@@ -55,20 +63,28 @@ class Spu:
         """Without ``trace`` no steps are reported; drops and session records always are."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._teardown = Teardown(core)
-        self._live = LivePath(core, self._teardown)
-        self._first = FirstPath(core, self._live, self._teardown)
+        self._replies = Replies(core)
+        self._alg = AlgPath(core, self._teardown)
+        self._live = LivePath(core, self._replies, self._teardown, self._alg)
+        self._first = FirstPath(core, self._replies, self._live, self._teardown)
+        self._reroute = Reroute(core, self._first, self._teardown)
+        self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
+        self._first.recheck = self._reconfiguration.check
         self._handlers: dict[type, Callable[[Any], None]] = {
+            Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
             Deliver: self._on_deliver,
             NatGranted: self._first.nat_granted,
             NatRefused: self._first.nat_refused,
-            NeighborResolved: self._first.neighbor_resolved,
+            NeighborResolved: self._on_neighbor_resolved,
             InstallAck: self._first.installed,
             InstallRefused: self._first.refused,
             PendingExpired: self._first.expired,
             WingInstalled: self._first.wing_installed,
-            WingRemoved: self._teardown.wing_removed,
+            WingRemoved: self._on_wing_removed,
+            GatesOpened: self._alg.opened,
+            GatesRefused: self._alg.refused,
             WingIdle: self._live.wing_idle,
             WingRead: self._live.wing_read,
             ClearSession: self._on_clear,
@@ -98,7 +114,10 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
-        return self._core.timers.next()
+        sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
+        if sessions is None or gateways is None:
+            return sessions if gateways is None else gateways
+        return min(sessions, gateways)
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Look at the sessions whose deadline has come."""
@@ -107,6 +126,8 @@ class Spu:
         core.out = []
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
+        for session_id in core.alg_timers.due(now):
+            self._alg.deadline(core.sessions[session_id])
         return core.out
 
     # -- packets ------------------------------------------------------------------------------
@@ -146,6 +167,22 @@ class Spu:
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
         self._live.take(session, Queued(message.packet, packet, direction))
 
+    def _on_neighbor_resolved(self, message: NeighborResolved) -> None:
+        session = self._core.by_key.get(message.flow)
+        if session is not None and session.move is not None:
+            self._reroute.neighbor_resolved(session, message)
+        else:
+            self._first.neighbor_resolved(message)
+
+    def _on_wing_removed(self, message: WingRemoved) -> None:
+        session = self._core.sessions.get(message.session_id)
+        if session is not None and session.move is not None:
+            self._reroute.wing_removed(session, message)
+        elif session is not None and session.state is SessionState.INSTALLING and session.awaiting:
+            self._first.wing_taken_back(session, message)
+        else:
+            self._teardown.wing_removed(message)
+
     def _on_clear(self, message: ClearSession) -> None:
         session = self._core.sessions.get(message.session_id)
         if session is not None:
@@ -180,7 +217,14 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
+            alg=session.service.alg,
+            parent=session.parent,
         )
+
+    def express_counts(self) -> Mapping[NotExpress | None, int]:
+        """Sessions so far by why they were not on Express Path; ``None``: they were."""
+        return dict(self._core.express_counts)
 
     def pending_count(self) -> int:
         """Flows that are being set up."""
@@ -194,6 +238,14 @@ class Spu:
         """Count policy hits from zero again."""
         self._core.hits.clear()
 
+    def policy_statistics(self) -> Mapping[int, tuple[tuple[int, int], tuple[int, int]]]:
+        """Packets and bytes (forward, back) of sessions that ended, by policy index."""
+        return dict(self._core.statistics)
+
+    def clear_policy_statistics(self) -> None:
+        """Add up what sessions carried from zero again."""
+        self._core.statistics.clear()
+
     def audit(self) -> list[str]:
         """What is left, in words: nothing once every session is gone."""
         core = self._core
@@ -201,4 +253,5 @@ class Spu:
         left += [f"session {s.id} {s.state.value}" for s in core.sessions.values()]
         left += [f"wing {key} of session {s.id}" for key, s in core.by_key.items()]
         left += [f"timer of session {session_id}" for session_id in core.timers]
+        left += [f"gateway's timer of session {session_id}" for session_id in core.alg_timers]
         return left

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from controller.config.schema import Interface
+from controller.config.schema import Alg, Interface
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
+from controller.gate import Passage
 from controller.messages import PacketIn
 from controller.packet import Packet
 from controller.reasons import Close, Drop
@@ -16,6 +17,9 @@ from controller.spu.express import NotExpress
 from controller.spu.policy import Verdict
 from controller.spu.services import Service
 from controller.spu.tcp import TcpTracker
+
+if TYPE_CHECKING:
+    from controller.spu.alg_path import Gateway
 
 QUEUE_LIMIT = 16
 """Packets that may wait behind the first (``pending-sess-queue-length normal``; the figure is
@@ -28,6 +32,13 @@ class Queued(NamedTuple):
     message: PacketIn
     packet: Packet
     direction: Direction
+
+
+class Refusal(NamedTuple):
+    """Why no session comes of a flow."""
+
+    reason: Drop
+    detail: str
 
 
 class Stage(Enum):
@@ -59,6 +70,7 @@ class Pending:
         "mac",
         "nat",
         "original",
+        "passage",
         "queue",
         "route",
         "session_id",
@@ -84,6 +96,8 @@ class Pending:
         self.original = flow.tuple5
         """As the packets of the flow come."""
         self.first = first
+        self.passage: Passage | None = None
+        """The gate it came through, if it is a child of a control session."""
         self.queue: list[Queued] = []
         """Behind the first."""
         self.stage = Stage.DECIDE
@@ -93,6 +107,23 @@ class Pending:
         self.back_mac: bytes | None = None
         """Of the next hop to the source."""
         self.session_id = 0
+
+    @property
+    def destination(self) -> Address:
+        """Where its packets go in the end."""
+        return self.flow.dst if self.passage is None else self.passage.translated.dst
+
+
+class Move:
+    """A session on its way to other next hops (``reroute``)."""
+
+    __slots__ = ("macs", "routes")
+
+    def __init__(self, routes: tuple[Route, Route]) -> None:
+        self.routes = routes
+        """To the destination, to the source."""
+        self.macs: list[bytes | None] = [None, None]
+        """Of their next hops; empty bytes: it does not answer."""
 
 
 class SessionState(Enum):
@@ -112,12 +143,16 @@ class Session:
         "cleared",
         "close",
         "failure",
+        "gateway",
         "id",
         "installed",
         "last_seen",
+        "move",
         "nat",
+        "next_hops",
         "not_express",
         "packets",
+        "parent",
         "path",
         "probe",
         "queue",
@@ -129,6 +164,7 @@ class Session:
         "timeout",
         "verdict",
         "wings",
+        "without_route",
     )
 
     def __init__(
@@ -156,6 +192,10 @@ class Session:
         """The inactivity time-out in force."""
         self.state = SessionState.INSTALLING
         self.tcp: TcpTracker | None = None
+        self.gateway: Gateway | None = None
+        """Reads along, if it is a control session."""
+        self.parent = 0
+        """Session id of the control session whose gate let it in."""
         self.queue: list[Queued] = []
         self.record = b""
         """What goes with its wings to the NPUs; empty once they have it."""
@@ -172,8 +212,20 @@ class Session:
         self.close: Close | None = None
         self.failure: Drop | None = None
         """Why it could not be installed."""
+        self.next_hops: tuple[Address, Address] = (b"", b"")
+        """Of the forward and of the reverse wing."""
+        self.without_route = False
+        """A route of it is gone, and ``route-change-timeout`` runs."""
+        self.move: Move | None = None
+        """While it is on its way to other next hops."""
         self.awaiting = 0
         """Answers to ``RemoveWing`` to come."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether both wings are on their NPUs; packets of one that is not come by the central
+        point, because the NPU's table is full."""
+        return self.installed == 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +253,14 @@ class SessionView:
     packets: tuple[int, int]
     """Per direction, only those that no NPU entry counted: add the entries' direct counters."""
     bytes: tuple[int, int]
+    alg: Alg | None = None
+    """The gateway that reads along."""
+    parent: int = 0
+    """Session id of the control session whose gate let it in."""
+
+    on_npus: tuple[bool, bool] = (True, True)
+    """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
+    SPU by the central point."""
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""

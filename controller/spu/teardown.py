@@ -41,6 +41,10 @@ class Teardown:
         session.close = reason
         session.probe = None
         core.timers.cancel(session.id)
+        core.alg_timers.cancel(session.id)
+        if session.gateway is not None:
+            for _ in range(session.gateway.suspended):
+                core.drop(Drop.ALG_BACKLOG, session.wings[0].key, f"session {session.id} ends")
         session.awaiting = session.installed.bit_count()
         if not session.awaiting:
             self._finish(session)
@@ -76,11 +80,13 @@ class Teardown:
         core = self._core
         forward, reverse = session.wings
         del core.sessions[session.id]
+        core.unchecked.discard(forward.key)
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]
         if session.nat is not None:
             core.to_cp(ReleaseNat(*session.nat))
+        core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None
         core.send(
@@ -95,6 +101,7 @@ class Teardown:
                 (session.packets[0], session.packets[1]),
                 (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
+                session.verdict.index,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.

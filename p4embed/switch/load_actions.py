@@ -10,8 +10,11 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from p4embed.switch import program as p
+from p4embed.switch.engine import TO_MEMBER
 from p4embed.switch.json_reader import Json
 from p4embed.switch.load_expressions import Expressions, StackHandle, Symbols, lookup
+
+MAX_ACTION_ID = TO_MEMBER - 1
 
 
 def read_action(at: Json, symbols: Symbols) -> p.Action:
@@ -24,7 +27,7 @@ def read_action(at: Json, symbols: Symbols) -> p.Action:
     scope = Expressions(symbols, tuple(params))
     calls = at["primitives"].array()
     body = tuple(read_primitive(call, scope, len(calls)) for call in calls)
-    return p.Action(at["name"].text(), at["id"].integer(), tuple(params), body)
+    return p.Action(at["name"].text(), at["id"].integer(0, MAX_ACTION_ID), tuple(params), body)
 
 
 def read_primitive(at: Json, scope: Expressions, length: int | None = None) -> p.Primitive:
@@ -201,6 +204,12 @@ def _register_write(args: _Args, scope: Expressions) -> p.Primitive:
     return p.RegisterWrite(register, scope.data(args[1]), scope.data(args[2]))
 
 
+def _condition(at: Json, scope: Expressions) -> p.BoolExpr:
+    """A boolean; p4c also writes an integer, true unless it is 0."""
+    operand = scope.operand(at)
+    return operand if isinstance(operand, p.BoolExpr) else p.DataToBool(scope.data(at))
+
+
 def _log_message(args: _Args, scope: Expressions) -> p.Primitive:
     if args[0]["type"].text() != "string":
         raise args[0]["type"].expected("'string'")
@@ -247,8 +256,8 @@ _READERS: dict[str, tuple[int, Callable[[_Args, Expressions], p.Primitive]]] = {
     "register_read": (3, _register_read),
     "register_write": (3, _register_write),
     "exit": (0, lambda _args, _scope: p.Exit()),
-    "assert": (1, lambda args, scope: p.Assert(scope.bool(args[0]), assume=False)),
-    "assume": (1, lambda args, scope: p.Assert(scope.bool(args[0]), assume=True)),
+    "assert": (1, lambda args, scope: p.Assert(_condition(args[0], scope), assume=False)),
+    "assume": (1, lambda args, scope: p.Assert(_condition(args[0], scope), assume=True)),
     "log_msg": (2, _log_message),
     "no_op": (0, lambda _args, _scope: p.NoOp()),
 }

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from p4embed.switch import program as p
 from p4embed.switch.engine import (
     Count,
+    Digested,
     Entry,
     EntryKey,
     IdleEntry,
+    MeterConfig,
     Replica,
     Sent,
     Status,
@@ -46,13 +48,23 @@ class ReferenceEngine:
         """Time of writes; packets bring their own."""
         self._state = State(program, drop_port)
         self._lock = threading.Lock()
+        self._digests: list[Digested] = []
 
     # -- packets ------------------------------------------------------------------------------
 
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
         """Run one packet to the end."""
         with self._lock:
-            return PacketRun(self.program, self._state, self.trace, now_ns).process(port, frame)
+            run = PacketRun(self.program, self._state, self.trace, now_ns)
+            sent = run.process(port, frame)
+            self._digests += run.digests
+            return sent
+
+    def take_digests(self) -> list[Digested]:
+        """Digests of the packets since the last call."""
+        with self._lock:
+            taken, self._digests = self._digests, []
+            return taken
 
     def idle_entries(self, now_ns: int) -> list[IdleEntry]:
         """Entries idle for their time-out."""
@@ -65,6 +77,10 @@ class ReferenceEngine:
         """Apply changes in order."""
         with self._lock:
             return self._state.write(updates, self._clock())
+
+    def write_together(self, updates: Sequence[Update]) -> list[Status]:
+        """Apply changes in order; packets wait for every ``write`` to end anyway."""
+        return self.write(updates)
 
     def get(self, table: int, key: EntryKey) -> Entry | None:
         """The entry with exactly this key."""
@@ -125,6 +141,27 @@ class ReferenceEngine:
         with self._lock:
             self._state.set_counter(counter, index, count)
 
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """A meter cell's configuration."""
+        with self._lock:
+            return self._state.meter(meter, index)
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None) -> None:
+        """Configure a meter's cell."""
+        with self._lock:
+            self._state.set_meter(meter, index, config, self._clock())
+
+    def direct_meter(self, table: int, key: EntryKey) -> MeterConfig | None:
+        """The configuration of an entry's direct meter."""
+        with self._lock:
+            row = self._state.tables[table].rows.get(key)
+            return None if row is None or row.meter is None else row.meter.config
+
+    def set_direct_meter(self, table: int, key: EntryKey, config: MeterConfig | None) -> bool:
+        """Configure an entry's direct meter."""
+        with self._lock:
+            return self._state.set_direct_meter(table, key, config, self._clock())
+
     def register(self, register: int, index: int) -> int:
         """A register's cell; ``IndexError`` out of range."""
         with self._lock:
@@ -147,6 +184,23 @@ class ReferenceEngine:
         """Set a clone session's copies, or delete the session."""
         with self._lock:
             _set(self._state.clone_sessions, session, replicas)
+
+    # -- action profiles, value sets ------------------------------------------------------------
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set a member's action, or delete the member."""
+        with self._lock:
+            self._state.set_member(profile, member, action, params)
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set a group's members, or delete the group."""
+        with self._lock:
+            self._state.set_group(profile, group, members)
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace a value set's members."""
+        with self._lock:
+            self._state.set_value_set(value_set, members)
 
     def close(self) -> None:
         """Nothing to free."""

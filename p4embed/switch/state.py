@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from p4embed.switch.engine import (
+    TO_GROUP,
+    TO_MEMBER,
     Count,
     Entry,
     EntryKey,
     IdleEntry,
+    MeterConfig,
     Op,
     Replica,
     Status,
     Update,
 )
 from p4embed.switch.matching import Row, matcher_for
+from p4embed.switch.meter import Meter
 from p4embed.switch.program import Action, DefaultEntry, Program, Table, byte_width
 
 
@@ -40,6 +45,13 @@ class Default:
     action: int
     params: bytes
     values: tuple[int, ...]
+
+
+class Choice(NamedTuple):
+    """An action to run, with its parameters."""
+
+    action: int
+    params: tuple[int, ...]
 
 
 class TableState:
@@ -68,10 +80,14 @@ class TableState:
         self.default = Default(action, params, unpack_params(self._actions[action], params))
 
     def _insert(self, entry: Entry, now_ns: int) -> None:
-        params = unpack_params(self._actions[entry.action], entry.params)
-        row = Row(entry, params, last_hit_ns=now_ns, notified_ns=now_ns)
+        row = Row(entry, self._params(entry), last_hit_ns=now_ns, notified_ns=now_ns)
         self.rows[entry.key] = row
         self.matcher.insert(row)
+
+    def _params(self, entry: Entry) -> tuple[int, ...]:
+        if entry.action in (TO_MEMBER, TO_GROUP):
+            return (int.from_bytes(entry.params, "big"),)
+        return unpack_params(self._actions[entry.action], entry.params)
 
     def update(self, op: Op, entry: Entry, now_ns: int) -> Status:
         """Apply one change."""
@@ -89,8 +105,9 @@ class TableState:
             return Status.MISSING
         if op is Op.MODIFY:
             row.entry = entry
-            row.params = unpack_params(self._actions[entry.action], entry.params)
+            row.params = self._params(entry)
             row.last_hit_ns = row.notified_ns = now_ns
+            row.meter = None
         else:
             del self.rows[entry.key]
             self.matcher.remove(row)
@@ -113,8 +130,12 @@ class State:
         self.drop_port = drop_port
         self.tables = [TableState(table, program) for table in program.tables]
         self.counters: list[dict[int, Count]] = [{} for _ in program.counters]
+        self.meters: list[dict[int, Meter]] = [{} for _ in program.meters]
         self.registers: list[dict[int, int]] = [{} for _ in program.registers]
-        self.value_sets: list[tuple[bytes, ...]] = [() for _ in program.value_sets]
+        self.value_sets: list[tuple[tuple[int, int], ...]] = [() for _ in program.value_sets]
+        """Values and masks."""
+        self.members: list[dict[int, Choice]] = [{} for _ in program.profiles]
+        self.groups: list[dict[int, tuple[int, ...]]] = [{} for _ in program.profiles]
         self.clone_sessions: dict[int, tuple[Replica, ...]] = {}
         self.multicast_groups: dict[int, tuple[Replica, ...]] = {}
 
@@ -137,6 +158,36 @@ class State:
         """Overwrite a counter's cell."""
         self.counters[counter][index] = count
 
+    def color(self, meter: int, index: int, size: int, now_ns: int) -> int | None:
+        """The color of a packet of so many bytes; ``None`` when the index is out of range."""
+        declared = self.program.meters[meter]
+        if not 0 <= index < declared.size:
+            return None
+        cell = self.meters[meter].get(index)
+        return 0 if cell is None else cell.color(size if declared.bytes else 1, now_ns)
+
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """A meter cell's configuration."""
+        cell = self.meters[meter].get(index)
+        return None if cell is None else cell.config
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None, now_ns: int) -> None:
+        """Configure a meter's cell."""
+        if config is None:
+            self.meters[meter].pop(index, None)
+        else:
+            self.meters[meter][index] = Meter(config, now_ns)
+
+    def set_direct_meter(
+        self, table: int, key: EntryKey, config: MeterConfig | None, now_ns: int
+    ) -> bool:
+        """Configure an entry's direct meter."""
+        row = self.tables[table].rows.get(key)
+        if row is None:
+            return False
+        row.meter = None if config is None else Meter(config, now_ns)
+        return True
+
     def register(self, register: int, index: int) -> int | None:
         """A register's cell; ``None`` out of range."""
         if not 0 <= index < self.program.registers[register].size:
@@ -156,6 +207,27 @@ class State:
             return False
         row.hits, row.hit_bytes = count.packets, count.bytes
         return True
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set or delete a member."""
+        if action is None:
+            self.members[profile].pop(member, None)
+        else:
+            values = unpack_params(self.program.actions_by_id[action], params)
+            self.members[profile][member] = Choice(action, values)
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set or delete a group."""
+        if members is None:
+            self.groups[profile].pop(group, None)
+        else:
+            self.groups[profile][group] = tuple(members)
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace a value set's members."""
+        self.value_sets[value_set] = tuple(
+            (int.from_bytes(value, "big"), int.from_bytes(mask, "big")) for value, mask in members
+        )
 
     def idle_entries(self, now_ns: int) -> list[IdleEntry]:
         """Idle entries of all tables that support a time-out."""

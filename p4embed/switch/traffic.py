@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from p4embed.switch import program as p
-from p4embed.switch.checksum import update_checksums, verify_checksums
-from p4embed.switch.engine import Replica, Sent
+from p4embed.switch.checksum import calculate, update_checksums, verify_checksums
+from p4embed.switch.engine import TO_GROUP, TO_MEMBER, Digested, Replica, Sent
 from p4embed.switch.expressions import Evaluator
+from p4embed.switch.matching import Row
+from p4embed.switch.meter import GREEN
 from p4embed.switch.packet import Packet
 from p4embed.switch.parsing import deparse, parse
 from p4embed.switch.primitives import run_action
@@ -25,7 +27,10 @@ from p4embed.switch.trace import (
     Branched,
     Dropped,
     Entered,
+    Event,
+    Learned,
     Queued,
+    Selected,
     TableApplied,
     Tracer,
     Transmitted,
@@ -51,6 +56,7 @@ class PacketRun:
         self.to_ingress: deque[Packet] = deque()
         self.to_egress: deque[tuple[int, Packet]] = deque()
         self.sent: list[Sent] = []
+        self.digests: list[Digested] = []
 
     def process(self, port: int, frame: bytes) -> list[Sent]:
         packet = self.arrive(port, frame, "")
@@ -65,14 +71,14 @@ class PacketRun:
         self.tell(Dropped(f"a packet and its copies took {MAX_PASSES} passes"))
         return self.sent
 
-    def tell(self, event: Dropped | Queued | Entered | Arrived | Transmitted) -> None:
+    def tell(self, event: Event) -> None:
         if self.trace is not None:
             self.trace(event)
 
     def arrive(self, port: int, frame: bytes, again: str) -> Packet:
         """A packet before its parser."""
         self.tell(Arrived(port, frame, again))
-        packet = Packet(self.program, port, frame, self.trace)
+        packet = Packet(self.program, port, frame, self.now_ns, self.trace)
         packet.put(self.intrinsics.ingress_port, port)
         packet.put(self.intrinsics.packet_length, len(frame))
         packet.put(self.intrinsics.ingress_global_timestamp, self.now_us)
@@ -89,6 +95,8 @@ class PacketRun:
         if packet.clone is not None:
             self.clone_ingress(packet, *packet.clone)
             packet.clone = None
+        if packet.digest is not None:
+            self.learn(packet, packet.digest)
         if packet.failed:
             self.tell(Dropped("assert in ingress"))
         elif packet.resubmit is not None:
@@ -107,13 +115,24 @@ class PacketRun:
         """Copies of the packet as it arrived, parsed again."""
         if session not in self.state.clone_sessions:
             return
-        twin = Packet(self.program, packet.ingress_port, packet.frame, self.trace)
+        twin = Packet(self.program, packet.ingress_port, packet.frame, self.now_ns, self.trace)
         twin.put(self.intrinsics.ingress_port, packet.ingress_port)
         parse(twin, self.state)
         twin.reset_metadata()
         self.keep_fields(field_list, packet, twin)
         twin.put(self.intrinsics.instance_type, InstanceType.INGRESS_CLONE)
         self.replicate(twin, self.state.clone_sessions[session], "clone")
+
+    def learn(self, packet: Packet, index: int) -> None:
+        """What a controller is to hear of the packet."""
+        digest = self.program.digests[index]
+        self.tell(Learned(digest.name))
+        data = b""
+        for ref in digest.fields:
+            width = self.program.field(ref).width
+            value = packet.get(ref) & ((1 << width) - 1)
+            data += value.to_bytes(p.byte_width(width), "big")
+        self.digests.append(Digested(index, data))
 
     def resubmit(self, packet: Packet, field_list: int) -> None:
         """The packet as it arrived, through ingress again."""
@@ -133,6 +152,10 @@ class PacketRun:
             self.enqueue(replica.port, twin, why)
 
     def enqueue(self, port: int, packet: Packet, why: str) -> None:
+        priority = packet.get(self.intrinsics.priority)
+        if priority >= p.PRIORITY_QUEUES:
+            self.tell(Dropped(f"no queue has priority {priority}"))
+            return
         self.tell(Queued(port, why))
         packet.put(self.intrinsics.enq_timestamp, self.now_us)
         self.to_egress.append((port, packet))
@@ -153,7 +176,10 @@ class PacketRun:
             self.tell(Dropped("egress"))
             return
         update_checksums(packet, self.state)
-        frame = deparse(packet)
+        frame = self.deparse(packet)
+        if frame is None:
+            self.tell(Dropped("assert in the deparser"))
+            return
         if packet.recirculate is not None:
             twin = self.arrive(port, frame, "recirculate")
             twin.put(self.intrinsics.ingress_port, 0)
@@ -163,6 +189,15 @@ class PacketRun:
         else:
             self.tell(Transmitted(port, frame))
             self.sent.append(Sent(port, frame))
+
+    def deparse(self, packet: Packet) -> bytes | None:
+        """The frame; ``None`` if a statement of the deparser drops it."""
+        statements = self.program.deparser.statements
+        if statements is not None:
+            run_action(statements, (), packet, self.state)
+            if packet.failed:
+                return None
+        return deparse(packet)
 
     def clone_egress(self, packet: Packet, session: int, field_list: int) -> None:
         """Copies of the packet as egress left it."""
@@ -219,13 +254,16 @@ class PacketRun:
             row.hits += 1
             row.hit_bytes += packet.ingress_length
             row.last_hit_ns = self.now_ns
-            action, params = row.entry.action, row.params
+            action, params = self.choice(table, row, packet)
         elif state.default is not None:
             action, params = state.default.action, state.default.values
         else:
             action, params = None, ()
         if table.meter is not None and row is not None:
-            packet.put(self.program.meters[table.meter].target, 0)
+            meter = self.program.meters[table.meter]
+            tokens = packet.ingress_length if meter.bytes else 1
+            color = GREEN if row.meter is None else row.meter.color(tokens, self.now_ns)
+            packet.put(meter.target, color)
         declared = None if action is None else self.program.actions_by_id[action]
         if self.trace is not None:
             self.trace(
@@ -245,10 +283,25 @@ class PacketRun:
             case p.ByHit(hit, miss):
                 return hit if row is not None else miss
             case p.ByAction(nodes):
-                if action is None:
+                if action is None:  # no default action, or an empty group
                     return table.next_without_action
                 return nodes[table.actions.index(action)]
         assert_never(table.next)
+
+    def choice(self, table: p.Table, row: Row, packet: Packet) -> tuple[int | None, Sequence[int]]:
+        """What an entry runs: its own action, or that of an action profile."""
+        action = row.entry.action
+        if table.profile is None or action not in (TO_MEMBER, TO_GROUP):
+            return action, row.params
+        (number,) = row.params
+        if action == TO_GROUP:
+            members = self.state.groups[table.profile].get(number, ())
+            selector = self.program.profiles[table.profile].selector
+            if not members or selector is None:
+                return None, ()
+            number = members[calculate(selector, packet) % len(members)]
+            self.tell(Selected(number, len(members)))
+        return self.state.members[table.profile][number]
 
     @staticmethod
     def key_value(field: p.KeyField, packet: Packet) -> int:

@@ -11,12 +11,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from p4embed.switch import program as p
-from p4embed.switch.engine import Engine, Entry, EntryKey, Op, Replica, Replicating, Update
+from p4embed.switch.engine import (
+    TO_GROUP,
+    TO_MEMBER,
+    Engine,
+    Entry,
+    EntryKey,
+    Matching,
+    MeterConfig,
+    Metering,
+    Op,
+    Replica,
+    Replicating,
+    Selecting,
+    Update,
+)
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.reference import ReferenceEngine
 from p4embed.switch.trace import TableApplied
 
 CLOCK_NS = 1_000_000_000
+PROFILE_ROWS = 6
+"""Members, and groups, of each action profile."""
 
 
 def frame_along_parser(program: p.Program, rng: random.Random) -> bytes:
@@ -150,10 +166,15 @@ def random_entry(
         rng.randint(1, 4) if table.prioritized else 0,
     )
     action = program.actions_by_id[rng.choice(table.actions)]
+    chosen, params = action.id, random_params(action, rng)
+    if table.profile is not None:
+        groups = program.profiles[table.profile].selector is not None
+        chosen = TO_GROUP if groups and rng.random() < 0.5 else TO_MEMBER
+        params = rng.randrange(PROFILE_ROWS).to_bytes(4, "big")
     return Entry(
         key,
-        action.id,
-        random_params(action, rng),
+        chosen,
+        params,
         idle_timeout_ns=rng.choice((0, CLOCK_NS)),
         metadata=rng.randbytes(rng.choice((0, 3, 40))),
     )
@@ -186,6 +207,10 @@ class Pair:
         self.now_ns += self.rng.randint(0, CLOCK_NS // 8)
         one = self.reference.process(port, frame, self.now_ns)
         other = self.native.process(port, frame, self.now_ns)
+        told, also = self.reference.take_digests(), self.native.take_digests()
+        assert told == also, (
+            f"port {port}, frame {frame.hex()}:\nreference {told}\nnative    {also}"
+        )
         assert one == other, (
             f"port {port}, frame {frame.hex()}:\nreference {one}\nnative    {other}"
         )
@@ -231,6 +256,70 @@ class Pair:
                 engine.set_multicast_group(number, replicas)
                 engine.set_clone_session(number, replicas)
 
+    def set_profiles(self) -> None:
+        """Give members actions, and groups members."""
+        for index, profile in enumerate(self.program.profiles):
+            actions = sorted(
+                {
+                    a
+                    for table in self.program.tables
+                    if table.profile == index
+                    for a in table.actions
+                }
+            )
+            for row in range(PROFILE_ROWS if actions else 0):
+                action = self.program.actions_by_id[self.rng.choice(actions)]
+                params = random_params(action, self.rng)
+                for engine in self.engines():
+                    assert isinstance(engine, Selecting)
+                    engine.set_member(index, row, action.id, params)
+            for row in range(PROFILE_ROWS if profile.selector is not None else 0):
+                members = [self.rng.randrange(PROFILE_ROWS) for _ in range(self.rng.randint(0, 4))]
+                for engine in self.engines():
+                    assert isinstance(engine, Selecting)
+                    engine.set_group(index, row, members)
+
+    def set_value_sets(self) -> None:
+        """Give value sets members that look at few bits of the key, so that some match."""
+        sizes = {
+            transition.value_set: state.key_size
+            for state in self.program.parser.states
+            for transition in state.transitions
+            if isinstance(transition, p.OnSet)
+        }
+        for index, size in sizes.items():
+            members = []
+            for _ in range(self.rng.randint(0, 3)):
+                mask = 1 << self.rng.randrange(8 * size) | 1 << self.rng.randrange(8 * size)
+                value = self.rng.getrandbits(8 * size) & mask
+                members.append((value.to_bytes(size, "big"), mask.to_bytes(size, "big")))
+            for engine in self.engines():
+                assert isinstance(engine, Matching)
+                engine.set_value_set(index, members)
+
+    def set_meters(self) -> None:
+        """Configure some meters, so that a few packets use them up."""
+
+        def config() -> MeterConfig | None:
+            if self.rng.random() < 0.2:
+                return None
+            rates = (self.rng.choice((0, 1, 50, 4000)) for _ in range(4))
+            return MeterConfig(*rates)
+
+        for index, meter in enumerate(self.program.meters):
+            for cell in range(0 if meter.direct else min(meter.size, 16)):
+                chosen = config()
+                for engine in self.engines():
+                    assert isinstance(engine, Metering)
+                    engine.set_meter(index, cell, chosen)
+                    assert engine.meter(index, cell) == chosen
+        for number, table in enumerate(self.program.tables):
+            for row in self.reference.entries(number) if table.meter is not None else ():
+                chosen = config()
+                for engine in self.engines():
+                    assert isinstance(engine, Metering)
+                    assert engine.set_direct_meter(number, row.key, chosen)
+
     def compare_state(self) -> None:
         """Entries, counters, registers, hits and idle notices must be the same."""
         for index, table in enumerate(self.program.tables):
@@ -243,6 +332,10 @@ class Pair:
                 assert self.reference.direct_count(index, key) == self.native.direct_count(
                     index, key
                 ), table.name
+                if table.meter is not None:
+                    assert self.reference.direct_meter(index, key) == self.native.direct_meter(
+                        index, key
+                    ), table.name
                 assert self.reference.since_last_hit(
                     index, key, self.now_ns
                 ) == self.native.since_last_hit(index, key, self.now_ns), table.name
@@ -274,6 +367,7 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
     corpus: list[tuple[int, bytes]] = []
     try:
         pair.replicate()
+        pair.set_profiles()
         for _ in range(rounds):
             for _ in range(frames):
                 if corpus and rng.random() < 0.6:
@@ -289,6 +383,8 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
                     corpus.append((port, frame))
                 left += pair.send(port, frame)
             pair.write(4 * frames)
+            pair.set_meters()
+            pair.set_value_sets()
             if rng.random() < 0.3:
                 pair.set_defaults()
             pair.compare_state()
