@@ -96,7 +96,10 @@ class Runtime:
 
     async def start(self) -> None:
         """Program all NPUs. Raises ``NpuError``; then call ``close`` all the same."""
-        starts = [asyncio.create_task(npu.start(self.configuration)) for npu in self.npus.values()]
+        configuration, chassis = self.configuration, self.chassis
+        starts = [
+            asyncio.create_task(npu.start(configuration, chassis)) for npu in self.npus.values()
+        ]
         try:
             await asyncio.gather(*starts)
             self.is_ready = True

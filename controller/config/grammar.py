@@ -7,6 +7,7 @@ it is an error by name and never silently without effect.
 
 from __future__ import annotations
 
+from controller.config import screens
 from controller.config.tree import (
     container,
     flag,
@@ -27,7 +28,6 @@ from controller.config.values import (
     PORTS,
     PREFIX,
     PROTOCOL,
-    SCREEN_WORDS,
     TEXT,
     TIMEOUT,
     ZONE_NAME,
@@ -84,10 +84,8 @@ _SCREEN = container(
     listed(
         "ids-option",
         NAME,
-        *(container(group, *map(flag, words)) for group, words in SCREEN_WORDS.items()),
+        *screens.grammar(),
         flag("alarm-without-drop"),
-        refused("udp"),
-        refused("limit-session"),
     ),
 )
 

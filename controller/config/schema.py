@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
+from controller.config.stateless import STATELESS, Stateless
 from controller.flow import Address, Nanoseconds, Port
-from controller.reasons import Drop
+from controller.reasons import Drop, Punt
 
 Network = IPv4Network | IPv6Network
 SECOND: Nanoseconds = 1_000_000_000
@@ -63,6 +64,8 @@ class ScreenProfile:
     name: str
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
+    thresholds: Mapping[Drop, int] = field(default_factory=dict)
+    """Of the screens that have one: packets a second, microseconds, or extension headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ class Configuration:
     applications: Mapping[str, Application] = field(default_factory=dict)
     """Predefined (``junos-...``) and own, by name; names the service of a session."""
     host_name: str = "wingpath"
+    stateless: Stateless = STATELESS
+    """What NPUs do to single packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +182,5 @@ class Chassis:
 
     npus: Mapping[int, NpuSite]
     spus: Mapping[int, SpuSite]
+    punt_rates: Mapping[Punt, int] = field(default_factory=dict)
+    """Packets a second that each NPU hands to the controller, where not the default."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from controller.config.schema import Configuration, Interface, Network
 from controller.flow import Address, text
@@ -40,6 +42,12 @@ class _Table:
         if replace or value not in routes:
             routes[value] = (interface, gateway)
         self._search = sorted(self._by_length.items())
+
+    def items(self) -> Iterator[tuple[int, int, Interface]]:
+        """Bits behind the prefix, the prefix's bits, and the interface."""
+        for shift, routes in self._search:
+            for value, (interface, _) in routes.items():
+                yield shift, value, interface
 
     def find(self, value: int) -> tuple[Interface, Address | None] | None:
         for shift, routes in self._search:
@@ -88,6 +96,12 @@ class Fib:
         # After all lookups, so that no static route is reached over another one.
         for route, interface in statics:
             self._table(route.next_hop).add(route.prefix, interface, route.next_hop, replace=False)
+
+    def routes(self) -> Iterator[tuple[Network, Interface]]:
+        """Every prefix and the interface that it is reached by."""
+        for table, network in ((self._v4, IPv4Network), (self._v6, IPv6Network)):
+            for shift, value, interface in table.items():
+                yield network((value << shift, table.bits - shift)), interface
 
     def _table(self, address: Address) -> _Table:
         return self._v4 if len(address) == 4 else self._v6

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from compiler_back.conftest import source_of
 
+from compiler_back.conftest import source_of
 from p4embed.compiler import cli
 
 

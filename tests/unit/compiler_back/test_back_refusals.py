@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from compiler_back.conftest import source_of
 
 TABLE = "table t { key = { hdr.h.a : exact; } actions = { NoAction; } }"
