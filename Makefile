@@ -159,6 +159,12 @@ bench-install: build ## latency of table installs: TARGET=HOST:PORT, or a switch
 	@$(AS_ROOT) $(PYTHON) -m bench.install $(if $(TARGET),--target $(TARGET)) --switch "$(SWITCH)" \
 	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench
 
+.PHONY: bench-forwarding
+bench-forwarding: build ## packets a second and latency through the NPU, against a bare forwarder
+	@mkdir -p build/bench
+	@$(AS_ROOT) $(PYTHON) -m bench.forwarding --switch "$(SWITCH)" \
+	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
+
 .PHONY: lock
 lock: # renew the lock files, without addresses of any package registry
 	@pip install --quiet uv

@@ -125,6 +125,7 @@ class Report:
 
         matplotlib.use("Agg")
         from matplotlib import pyplot
+        from matplotlib.ticker import StrMethodFormatter
 
         fills = sorted({one.fill for one in self.series})
         figure, axes = pyplot.subplots(
@@ -147,11 +148,17 @@ class Report:
                         )  # fmt: skip
             axis.set(xscale="log", yscale="log", xlabel="entries a Write")
             axis.set_title(f"{fill:,} entries in the table")
+            axis.set_xticks(batches := sorted({one.batch for one in self.series}))
+            axis.set_xticklabels(f"{batch:,}" for batch in batches)
+            axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
             axis.grid(True, which="both", alpha=0.3)
         axes[0][0].set_ylabel("milliseconds")
-        axes[0][0].legend()
         figure.suptitle(f"Table installs: {self.head['target']}, {self.head['commit']}")
-        figure.tight_layout()
+        # Below the axes, where it hides no point.
+        lines, labels = axes[0][0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="lower center", ncols=4, frameon=False)
+        figure.tight_layout(rect=(0, 0.06, 1, 1))
         figure.savefig(path, dpi=120)
         pyplot.close(figure)
 

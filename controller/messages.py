@@ -12,6 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
 
@@ -187,6 +188,8 @@ class CreateSession:
 
     flow: FlowKey
     packet: PacketIn
+    passage: Passage | None = None
+    """The gate that let the packet in; its session is a child of the gate's parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +320,46 @@ class RemoveSession:
     reverse: FlowKey
 
 
+@dataclass(frozen=True, slots=True)
+class OpenGates:
+    """SPU -> CP: a control session announced flows. All gates are opened, or none; the packet
+    that announced them is suspended until the answer comes."""
+
+    session_id: int
+    spu: int
+    flow: FlowKey
+    """The control session's forward wing."""
+    serial: int
+    """Comes back in the answer."""
+    orders: tuple[GateOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatesOpened:
+    """CP -> SPU: the gates stand; where each can be reached."""
+
+    session_id: int
+    serial: int
+    holes: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatesRefused:
+    """CP -> SPU: no port is left, or no room for a gate."""
+
+    session_id: int
+    serial: int
+    reason: Drop
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGates:
+    """SPU -> CP: a call within a control session is over."""
+
+    session_id: int
+    call: str
+
+
 # -- neighbour table --------------------------------------------------------------------------
 
 
@@ -363,6 +406,7 @@ class Step(Enum):
     POLICY = "policy search"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
+    GATE = "gate found: a child of the session that announced it"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
     INSTALL = "install asked for"
@@ -439,6 +483,10 @@ Message = (
     | AbandonSession
     | PendingExpired
     | RemoveSession
+    | OpenGates
+    | GatesOpened
+    | GatesRefused
+    | CloseGates
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession

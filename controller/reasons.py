@@ -123,6 +123,13 @@ class Drop(IntEnum):
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
 
+    # Application layer gateways.
+    GATE_TABLE_FULL = 192
+    GATE_PARENT_GONE = 193
+    DNS_REPLY_UNMATCHED = 194
+    ALG_MALFORMED = 195
+    ALG_BACKLOG = 196
+
 
 FIRST_SCREEN = Drop.SCREEN_LAND
 """A screen's bit in an interface's profile is its ``Drop`` value less this."""
@@ -195,3 +202,4 @@ class Close(IntEnum):
     CLEARED = 5
     INSTALL_FAILED = 6
     NPU_LOST = 7
+    RESPONSE_RECEIVED = 20

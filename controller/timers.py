@@ -47,6 +47,11 @@ class Timers(Generic[K]):
         """Drop a key's deadline, if it has one."""
         self._at.pop(key, None)
 
+    def at(self, key: K) -> Nanoseconds | None:
+        """A key's deadline, if it has one."""
+        standing = self._at.get(key)
+        return None if standing is None else standing[0]
+
     def next(self) -> Nanoseconds | None:
         """The earliest deadline."""
         heap, standing = self._heap, self._at

@@ -65,5 +65,7 @@ def open_shell(topology: str, npu: str, python: str) -> int:
 
 
 def _enter(running: Running, command: Sequence[str]) -> int:
-    enter = ["nsenter", "--target", str(running.pid), "--mount", "--pid", "--net", "--"]
+    # A new mount namespace would start at its root directory.
+    enter = ["nsenter", "--target", str(running.pid), "--mount", "--pid", "--net"]
+    enter += [f"--wdns={os.getcwd()}", "--"]
     return subprocess.run([*enter, *command]).returncode

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.central_point.balance import Balance
-from controller.central_point.gates import GateTable
+from controller.central_point.gates import GateTable, Lease
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import SECOND, Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
+from controller.gate import Endpoint
 from controller.icmp import parse_quoted
 from controller.messages import (
     CP,
@@ -25,14 +26,18 @@ from controller.messages import (
     AbandonSession,
     Actor,
     AllocateNat,
+    CloseGates,
     CreateSession,
     Deliver,
+    GatesOpened,
+    GatesRefused,
     InstallAck,
     InstallRefused,
     InstallSession,
     Message,
     NatGranted,
     NatRefused,
+    OpenGates,
     Outbound,
     PacketDropped,
     PacketIn,
@@ -56,7 +61,7 @@ what resolving a neighbour that is silent takes."""
 class _Entry:
     """What the global table knows of a session; both wings' keys lead to the same entry."""
 
-    __slots__ = ("forward", "reverse", "session_id", "spu")
+    __slots__ = ("forward", "leases", "reverse", "session_id", "spu")
 
     def __init__(self, forward: FlowKey, spu: int) -> None:
         self.forward = forward
@@ -64,6 +69,8 @@ class _Entry:
         self.reverse: FlowKey | None = None
         """``None`` while the forward wing is pending."""
         self.session_id = 0
+        self.leases: list[Lease] = []
+        """Ports that it has from a gate it came through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,8 @@ class CentralPoint:
         trace: bool = True,
     ) -> None:
         """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
-        self.gates = GateTable()
         self.nat = NatArbiter(nat_ports)
+        self.gates = GateTable(self.nat)
         self.config = config
         self._balance = Balance(chassis.spus)
         self.trace = trace
@@ -124,6 +131,8 @@ class CentralPoint:
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
+            OpenGates: self._on_open_gates,
+            CloseGates: self._on_close_gates,
         }
 
     # -- the machine --------------------------------------------------------------------------
@@ -151,6 +160,7 @@ class CentralPoint:
         for flow in self._pending.due(now):
             entry = self._table.pop(flow)
             self._balance.give_back(entry.spu)
+            self._leave(entry)
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
         return out
 
@@ -209,12 +219,24 @@ class CentralPoint:
         if spu is None:
             self._drop(Drop.SESSION_TABLE_FULL, flow, "no SPU has room for a session")
             return
-        self._table[flow] = _Entry(flow, spu)
+        entry = _Entry(flow, spu)
+        passage = None
+        if gate is not None:
+            entered = self.gates.enter(gate, flow)
+            if entered is None:
+                self._balance.give_back(spu)
+                self._drop(Drop.NAT_EXHAUSTED, flow, f"gate {gate.id}: no port for the source")
+                return
+            passage, entry.leases = entered
+        self._table[flow] = entry
         self._pending.set(flow, self._now + PENDING_TIMEOUT)
         if self.trace:
             load = self._balance.load[spu]
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
-        self._out.append(Outbound(self._spus[spu], CreateSession(flow, message)))
+            if passage is not None:
+                detail = f"gate {passage.gate} of session {passage.parent}"
+                self._step(Step.GATE, flow, detail)
+        self._out.append(Outbound(self._spus[spu], CreateSession(flow, message, passage)))
 
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
@@ -278,6 +300,7 @@ class CentralPoint:
         del self._table[entry.forward]
         self._pending.cancel(entry.forward)
         self._balance.give_back(entry.spu)
+        self._leave(entry)
 
     def _forget(self, entry: _Entry) -> None:
         del self._table[entry.forward]
@@ -285,7 +308,31 @@ class CentralPoint:
             del self._table[entry.reverse]
         self._active -= 1
         self._balance.give_back(entry.spu)
-        self.gates.remove_children(entry.session_id)
+        self.gates.close(entry.session_id)
+        self._leave(entry)
+
+    def _leave(self, entry: _Entry) -> None:
+        for lease in entry.leases:
+            self.gates.leave(lease)
+
+    # -- gates --------------------------------------------------------------------------------
+
+    def _on_open_gates(self, message: OpenGates) -> None:
+        """A control session announced flows; only one that stands may."""
+        entry = self._table.get(message.flow)
+        answer: GatesOpened | GatesRefused
+        if entry is None or entry.session_id != message.session_id:
+            opened: list[Endpoint] | Drop = Drop.GATE_PARENT_GONE
+        else:
+            opened = self.gates.open(message.session_id, message.spu, message.orders, self._now)
+        if isinstance(opened, Drop):
+            answer = GatesRefused(message.session_id, message.serial, opened)
+        else:
+            answer = GatesOpened(message.session_id, message.serial, tuple(opened))
+        self._out.append(Outbound(self._spus[message.spu], answer))
+
+    def _on_close_gates(self, message: CloseGates) -> None:
+        self.gates.close(message.session_id, message.call)
 
     # -- NAT ----------------------------------------------------------------------------------
 
@@ -300,7 +347,9 @@ class CentralPoint:
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
-        self.nat.release(message.address, message.protocol, message.port)
+        address, protocol, port = message.address, message.protocol, message.port
+        if not self.gates.defers(address, protocol, port):
+            self.nat.release(address, protocol, port)
 
     # -- what it looks like -------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
@@ -63,4 +64,6 @@ def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -
         routes=tuple(zones.routes()),
         applications=policies.applications,
         host_name=root.text("system", "host-name") or "wingpath",
+        algs=enabled_algs(root),
+        allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
     )

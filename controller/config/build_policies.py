@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 
 from controller.config.applications import ANY_PORT, PREDEFINED
+from controller.config.build_alg import application_alg
 from controller.config.problems import Problems
 from controller.config.schema import (
     SECOND,
@@ -122,12 +123,14 @@ class PolicyBuilder:
             source, destination = (
                 port_range(words[0].text) if words else ANY_PORT for words in ports.values()
             )
+            alg_words = statement.words("application-protocol")
             self.applications[name] = Application(
                 name,
                 number,
                 source,
                 destination,
                 None if timeout is None else int(timeout) * SECOND,
+                application_alg(alg_words, number, self._problems),
             )
         for statement in self._root.each("applications", "application-set"):
             if statement.key in self.applications:

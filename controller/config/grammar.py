@@ -18,6 +18,7 @@ from controller.config.tree import (
 )
 from controller.config.values import (
     ADDRESS,
+    ALG,
     INET6_INTERFACE,
     INET6_PREFIX,
     INET_INTERFACE,
@@ -178,11 +179,33 @@ _APPLICATIONS = container(
         leaf("inactivity-timeout", TIMEOUT),
         refused("icmp-type"),
         refused("icmp-code"),
-        refused("application-protocol"),
+        leaf("application-protocol", ALG),
         refused("term"),
     ),
     listed("application-set", NAME, leaf_list("application", NAME)),
 )
+
+_ALG = container(
+    "alg",
+    *(
+        container(word, flag("disable"), *map(refused, knobs))
+        for word, knobs in {
+            "dns": ("maximum-message-length", "oversize-message-drop", "doctoring"),
+            "ftp": ("ftps-extension", "line-break-extension", "allow-mismatch-ip-address"),
+            "pptp": (),
+            "rtsp": (),
+            "sip": ("inactive-media-timeout", "maximum-call-duration", "application-screen",
+                    "retain-hold-resource", "dscp-rewrite", "t1-interval", "t4-interval"),
+            "tftp": (),
+        }.items()
+    ),
+    container("ike-esp-nat", flag("enable"), refused("esp-gate-timeout"),
+              refused("esp-session-timeout"), refused("state-timeout")),
+    *map(refused, ("alg-manager", "alg-support-lib", "h323", "mgcp", "msrpc", "rsh", "sccp", "sql",
+                   "sunrpc", "talk", "twamp", "traceoptions")),
+)  # fmt: skip
+
+_FLOW = container("flow", flag("allow-dns-reply"), refused("traceoptions"))
 
 _ROUTING_OPTIONS = container(
     "routing-options",
@@ -199,7 +222,7 @@ GRAMMAR = container(
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
-              refused("flow"), refused("alg"), refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
     refused("firewall"),

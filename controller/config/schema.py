@@ -79,6 +79,26 @@ class Application:
     destination_ports: range
     inactivity_timeout: Nanoseconds | None = None
     """``None``: the protocol's default."""
+    alg: Alg | None = None
+    """The gateway that reads along (``application-protocol``)."""
+
+
+class Alg(Enum):
+    """An application layer gateway; the value is its name in a configuration."""
+
+    DNS = "dns"
+    FTP = "ftp"
+    IKE_ESP = "ike-esp-nat"
+    PPTP = "pptp"
+    RTSP = "rtsp"
+    SIP = "sip"
+    TFTP = "tftp"
+    IGNORE = "ignore"
+    """None, although the ports say otherwise (``application-protocol ignore``)."""
+
+
+DEFAULT_ALGS = frozenset(Alg) - {Alg.IKE_ESP, Alg.IGNORE}
+"""Those that work unless they are disabled; IKE-ESP is switched on (junos-es YANG, ``alg``)."""
 
 
 class Action(Enum):
@@ -153,6 +173,10 @@ class Configuration:
     host_name: str = "wingpath"
     stateless: Stateless = STATELESS
     """What NPUs do to single packets."""
+    algs: frozenset[Alg] = DEFAULT_ALGS
+    """The application layer gateways that are switched on."""
+    allow_dns_reply: bool = False
+    """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
 
 
 @dataclass(frozen=True, slots=True)

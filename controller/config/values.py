@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 
 from controller.config.problems import unknown
+from controller.config.schema import Alg
 
 MAX_INTERFACES = 199
 """Ports 1..199 of an NPU are interfaces (``FIRST_FABRIC_PORT`` of ``p4src/ids.p4`` is 200)."""
@@ -125,7 +126,19 @@ def _protocol(text: str) -> str | None:
     return unknown("protocol", text, PROTOCOLS) + ", or a number from 0 to 255"
 
 
+_ALGS = tuple(alg.value for alg in Alg)
+_OTHER_ALGS = ("h323", "mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
+               "sqlnet-v2", "sun-rpc", "talk", "twamp", "winframe")  # fmt: skip
+
+
+def _alg(text: str) -> str | None:
+    if text in _OTHER_ALGS:
+        return f"'{text}' is known to Junos but not implemented here; remove the line"
+    return None if text in _ALGS else unknown("application protocol", text, _ALGS)
+
+
 NAME = Value("name", _name)
+ALG = Value("application protocol", _alg, _ALGS)
 INTERFACE = Value("interface", _interface)
 LOGICAL_INTERFACE = Value("logical interface", _logical_interface)
 INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, ip_interface))

@@ -24,6 +24,7 @@ CLOSE_REASONS = {
     Close.CLEARED: "Closed by operator",
     Close.INSTALL_FAILED: "install failed",
     Close.NPU_LOST: "NPU lost",
+    Close.RESPONSE_RECEIVED: "response received",
 }
 
 

@@ -81,6 +81,7 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
         f"Policy name: {view.policy}/{view.policy_index}",
         f"Source NAT pool: {nat}, Application: {view.application}/{view.forward.key.protocol}",
         f"Services-offload: {offload}{why}",
+        *_resource(view),
         f"Maximum timeout: {text.seconds(view.timeout)}, "
         f"Current timeout: {text.seconds(session.timeout)}",
         f"Session State: {view.state.value}{', TCP: ' + view.tcp if view.tcp else ''}",
@@ -99,6 +100,15 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _resource(view: SessionView) -> list[str]:
+    """What ties control sessions and their children together."""
+    if view.alg is not None:
+        return [f"Resource information : {view.alg.name} ALG, control session"]
+    if view.parent:
+        return [f"Resource information : child of session {view.parent}"]
+    return []
 
 
 _FAILURES = (Drop.SESSION_TABLE_FULL, Drop.NPU_TABLE_FULL, Drop.NAT_EXHAUSTED, Drop.NPU_LOST,

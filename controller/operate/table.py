@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.config.values import ZONE_NAME, number
 from controller.operate import (
     show_cp,
+    show_gate,
     show_interfaces,
     show_np_cache,
     show_policies,
@@ -39,6 +40,13 @@ _FLOW = Command(
             show_cp.show,
         ),
         Command(
+            "gate",
+            "Flows that control sessions announced",
+            (),
+            (Option("brief", "Gates (default)"), Option("summary", "Counts only")),
+            show_gate.show,
+        ),
+        Command(
             "walk",
             "First packets, step by step",
             (),
@@ -58,6 +66,11 @@ _SHOW = Command(
             "Sessions, policies, screens",
             (
                 _FLOW,
+                Command(
+                    "alg",
+                    "Application layer gateways",
+                    (Command("status", "Which are switched on", run=show_gate.status),),
+                ),
                 Command(
                     "np-cache",
                     "Session tables of the NPUs",

@@ -32,6 +32,7 @@ class Core:
 
     __slots__ = (
         "_count",
+        "alg_timers",
         "by_key",
         "config",
         "fib",
@@ -62,6 +63,8 @@ class Core:
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""
+        self.alg_timers: Timers[int] = Timers()
+        """Likewise: when a gateway is to repeat what it owes."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
         self.now: Nanoseconds = 0

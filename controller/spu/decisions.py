@@ -11,12 +11,16 @@ from controller.config.schema import HostService
 from controller.flow import Address, Hop, text
 from controller.icmp import echo_reply
 from controller.messages import Step, Transmit
-from controller.packet import ICMP, ICMPV6, TCP
+from controller.packet import ICMP, ICMPV6, TCP, UDP
+from controller.payload import contents
 from controller.reasons import Drop, Send
 from controller.routing.fib import Route
+from controller.spu.alg.dns import is_reply
 from controller.spu.core import Core
-from controller.spu.session import Pending
+from controller.spu.session import Pending, SessionState
 from controller.spu.tcp import opens
+
+DNS_PORT = 53
 
 
 class Refusal(NamedTuple):
@@ -50,9 +54,9 @@ class Decisions:
     def routing(self, pending: Pending) -> Refusal | None:
         """The way to its destination, and the zone there; or the answer, if that is here."""
         flow = pending.flow
-        route = self._core.fib.lookup(flow.dst)
+        route = self._core.fib.lookup(pending.destination)
         if route is None:
-            return Refusal(Drop.NO_ROUTE, f"to {text(flow.dst)}")
+            return Refusal(Drop.NO_ROUTE, f"to {text(pending.destination)}")
         if route.is_local:
             return self._host_inbound(pending, route)
         if not route.interface.zone:
@@ -81,13 +85,21 @@ class Decisions:
         return Refusal(Drop.NONE, "")
 
     def first_of_its_kind(self, pending: Pending) -> Refusal | None:
-        """A session begins with a SYN or an echo request, or is neither TCP nor ICMP."""
+        """A session begins with a SYN or an echo request, or is neither TCP nor ICMP; and one of
+        DNS with a question."""
         packet = pending.first.packet
         if packet.protocol == TCP:
             if not opens(packet.flags):
                 return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
         elif packet.icmp_type >= 0 and not packet.is_echo_request:
             return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")
+        elif (
+            packet.protocol == UDP
+            and DNS_PORT in (packet.sport, packet.dport)
+            and not self._core.config.allow_dns_reply
+            and is_reply(contents(packet))
+        ):
+            return Refusal(Drop.DNS_REPLY_UNMATCHED, "an answer that nobody asked for")
         return None
 
     def return_route(self, pending: Pending) -> Refusal | None:
@@ -103,6 +115,19 @@ class Decisions:
                 f"{back.interface.zone or 'none'}, but came from {pending.ingress.zone or 'none'}",
             )
         pending.back = back
+        return None
+
+    def parent(self, pending: Pending) -> Refusal | None:
+        """A child of a control session needs no policy: it goes by its parent's."""
+        assert pending.passage is not None
+        parent = self._core.sessions.get(pending.passage.parent)
+        if parent is None or parent.state is not SessionState.ACTIVE:
+            return Refusal(Drop.GATE_PARENT_GONE, f"session {pending.passage.parent} has ended")
+        pending.verdict = parent.verdict
+        pending.translated = pending.passage.translated
+        if self._core.trace:
+            detail = f"{parent.verdict.name}, by session {parent.id}"
+            self._core.step(Step.GATE, pending.flow, detail)
         return None
 
     def policy(self, pending: Pending) -> Refusal | None:

@@ -29,6 +29,7 @@ from controller.messages import (
 from controller.packet import TCP, parse
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
+from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe, nat_address
 from controller.spu.express import not_express
@@ -83,6 +84,7 @@ class FirstPath:
             self._teardown.begin(stale, Close.CLEARED)
             return
         pending = core.pending[flow] = Pending(flow, queued)
+        pending.passage = message.passage
         core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
@@ -90,10 +92,13 @@ class FirstPath:
             or decisions.routing(pending)
             or decisions.first_of_its_kind(pending)
             or decisions.return_route(pending)
-            or decisions.policy(pending)
+            or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )
         if refusal is not None:
             self._abandon(pending, *refusal)
+        elif message.passage is not None:
+            # The central point has translated it already.
+            self._neighbors(pending)
         else:
             self._source_nat(pending)
 
@@ -225,19 +230,27 @@ class FirstPath:
         core = self._core
         both = pending.wings
         verdict = pending.verdict
-        service = core.services.find(pending.original, verdict.application)
+        passage = pending.passage
+        if passage is None:
+            service = core.services.find(pending.original, verdict.application)
+        else:
+            service = core.services.of_child(pending.original, passage.application)
         session = Session(
             pending.session_id,
             both,
             verdict,
             service,
-            not_express(verdict, both[0]),
+            not_express(verdict, both[0], is_control=service.alg is not None),
             pending.nat,
             core.now,
         )
         if pending.flow.protocol == TCP:
             session.tcp = TcpTracker()
             session.timeout = TCP_INITIAL_TIMEOUT
+        if passage is not None:
+            session.parent = passage.parent
+        if service.alg is not None:
+            session.gateway = Gateway(session)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
         session.record = encode(

@@ -16,6 +16,7 @@ from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import UDP, rewrite
 from controller.reasons import Close, Drop, Punt, Send
+from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
@@ -31,9 +32,10 @@ _MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, teardown: Teardown) -> None:
+    def __init__(self, core: Core, teardown: Teardown, alg: AlgPath) -> None:
         self._core = core
         self._teardown = teardown
+        self._alg = alg
 
     def take(self, session: Session, queued: Queued) -> None:
         """A packet of a session in any state."""
@@ -72,9 +74,12 @@ class LivePath:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
-        port = wing.hop.port
-        frame = rewrite(packet, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        if session.gateway is not None:
+            self._alg.take(session, session.gateway, queued)
+        else:
+            port = wing.hop.port
+            frame = rewrite(packet, wing.translated, wing.hop)
+            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
         if changed is not None:
             self._tcp_changed(session, changed)
 

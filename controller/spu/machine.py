@@ -11,6 +11,8 @@ from controller.messages import (
     ClearSession,
     CreateSession,
     Deliver,
+    GatesOpened,
+    GatesRefused,
     InstallAck,
     InstallRefused,
     Message,
@@ -29,6 +31,7 @@ from controller.messages import (
 from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.routing.fib import Fib
+from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
@@ -55,7 +58,8 @@ class Spu:
         """Without ``trace`` no steps are reported; drops and session records always are."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._teardown = Teardown(core)
-        self._live = LivePath(core, self._teardown)
+        self._alg = AlgPath(core, self._teardown)
+        self._live = LivePath(core, self._teardown, self._alg)
         self._first = FirstPath(core, self._live, self._teardown)
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
@@ -69,6 +73,8 @@ class Spu:
             PendingExpired: self._first.expired,
             WingInstalled: self._first.wing_installed,
             WingRemoved: self._teardown.wing_removed,
+            GatesOpened: self._alg.opened,
+            GatesRefused: self._alg.refused,
             WingIdle: self._live.wing_idle,
             WingRead: self._live.wing_read,
             ClearSession: self._on_clear,
@@ -98,7 +104,10 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
-        return self._core.timers.next()
+        sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
+        if sessions is None or gateways is None:
+            return sessions if gateways is None else gateways
+        return min(sessions, gateways)
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Look at the sessions whose deadline has come."""
@@ -107,6 +116,8 @@ class Spu:
         core.out = []
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
+        for session_id in core.alg_timers.due(now):
+            self._alg.deadline(core.sessions[session_id])
         return core.out
 
     # -- packets ------------------------------------------------------------------------------
@@ -180,6 +191,8 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            alg=session.service.alg,
+            parent=session.parent,
         )
 
     def pending_count(self) -> int:
@@ -201,4 +214,5 @@ class Spu:
         left += [f"session {s.id} {s.state.value}" for s in core.sessions.values()]
         left += [f"wing {key} of session {s.id}" for key, s in core.by_key.items()]
         left += [f"timer of session {session_id}" for session_id in core.timers]
+        left += [f"gateway's timer of session {session_id}" for session_id in core.alg_timers]
         return left

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.config.schema import SECOND, Application, Configuration
+from controller.config.applications import PREDEFINED
+from controller.config.schema import SECOND, Alg, Application, Configuration
 from controller.flow import Nanoseconds, Tuple5
 from controller.packet import ICMP, ICMPV6, TCP, UDP
 
@@ -33,10 +34,12 @@ NO_SERVICE = "None"
 
 
 class Service(NamedTuple):
-    """A flow's application by name, and its inactivity time-out."""
+    """A flow's application by name, its inactivity time-out and its gateway."""
 
     name: str
     timeout: Nanoseconds
+    alg: Alg | None = None
+    """The gateway that reads along, if it is switched on."""
 
 
 class Services:
@@ -45,8 +48,12 @@ class Services:
     def __init__(self, config: Configuration) -> None:
         self._exact: dict[tuple[int, int], list[Application]] = {}
         self._ranges: list[Application] = []
+        self._algs = config.algs
+        self._alg_ports: dict[tuple[int, int], Alg] = {}
         for application in config.applications.values():
             ports = application.destination_ports
+            if application.alg is not None and application.name in PREDEFINED:
+                self._alg_ports[application.protocol, ports.start] = application.alg
             if len(ports) == 1:
                 key = application.protocol, ports.start
                 self._exact.setdefault(key, []).append(application)
@@ -59,10 +66,21 @@ class Services:
         """The service of a flow whose policy matched an application, or any."""
         application = matched or self._classify(flow)
         name = NO_SERVICE if application is None else application.name
+        alg = self._alg(flow, application)
         if application is not None and application.inactivity_timeout is not None:
-            return Service(name, application.inactivity_timeout)
-        by_port = PORT_TIMEOUT.get((flow.protocol, flow.dport))
-        return Service(name, by_port or PROTOCOL_TIMEOUT.get(flow.protocol, OTHER_TIMEOUT))
+            return Service(name, application.inactivity_timeout, alg)
+        return Service(name, _timeout(flow), alg)
+
+    def of_child(self, flow: Tuple5, name: str) -> Service:
+        """The service of a flow that a control session announced."""
+        return Service(name, _timeout(flow))
+
+    def _alg(self, flow: Tuple5, application: Application | None) -> Alg | None:
+        """What the application says; without that, what is usual on the port."""
+        alg = None if application is None else application.alg
+        if alg is None:
+            alg = self._alg_ports.get((flow.protocol, flow.dport))
+        return alg if alg in self._algs else None
 
     def _classify(self, flow: Tuple5) -> Application | None:
         for application in self._exact.get((flow.protocol, flow.dport), ()):
@@ -76,3 +94,8 @@ class Services:
             ):
                 return application
         return None
+
+
+def _timeout(flow: Tuple5) -> Nanoseconds:
+    by_port = PORT_TIMEOUT.get((flow.protocol, flow.dport))
+    return by_port or PROTOCOL_TIMEOUT.get(flow.protocol, OTHER_TIMEOUT)

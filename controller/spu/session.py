@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from controller.config.schema import Interface
+from controller.config.schema import Alg, Interface
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
+from controller.gate import Passage
 from controller.messages import PacketIn
 from controller.packet import Packet
 from controller.reasons import Close, Drop
@@ -16,6 +17,9 @@ from controller.spu.express import NotExpress
 from controller.spu.policy import Verdict
 from controller.spu.services import Service
 from controller.spu.tcp import TcpTracker
+
+if TYPE_CHECKING:
+    from controller.spu.alg_path import Gateway
 
 QUEUE_LIMIT = 16
 """Packets that may wait behind the first (``pending-sess-queue-length normal``; the figure is
@@ -59,6 +63,7 @@ class Pending:
         "mac",
         "nat",
         "original",
+        "passage",
         "queue",
         "route",
         "session_id",
@@ -84,6 +89,8 @@ class Pending:
         self.original = flow.tuple5
         """As the packets of the flow come."""
         self.first = first
+        self.passage: Passage | None = None
+        """The gate it came through, if it is a child of a control session."""
         self.queue: list[Queued] = []
         """Behind the first."""
         self.stage = Stage.DECIDE
@@ -93,6 +100,11 @@ class Pending:
         self.back_mac: bytes | None = None
         """Of the next hop to the source."""
         self.session_id = 0
+
+    @property
+    def destination(self) -> Address:
+        """Where its packets go in the end."""
+        return self.flow.dst if self.passage is None else self.passage.translated.dst
 
 
 class SessionState(Enum):
@@ -112,12 +124,14 @@ class Session:
         "cleared",
         "close",
         "failure",
+        "gateway",
         "id",
         "installed",
         "last_seen",
         "nat",
         "not_express",
         "packets",
+        "parent",
         "path",
         "probe",
         "queue",
@@ -156,6 +170,10 @@ class Session:
         """The inactivity time-out in force."""
         self.state = SessionState.INSTALLING
         self.tcp: TcpTracker | None = None
+        self.gateway: Gateway | None = None
+        """Reads along, if it is a control session."""
+        self.parent = 0
+        """Session id of the control session whose gate let it in."""
         self.queue: list[Queued] = []
         self.record = b""
         """What goes with its wings to the NPUs; empty once they have it."""
@@ -201,6 +219,10 @@ class SessionView:
     packets: tuple[int, int]
     """Per direction, only those that no NPU entry counted: add the entries' direct counters."""
     bytes: tuple[int, int]
+    alg: Alg | None = None
+    """The gateway that reads along."""
+    parent: int = 0
+    """Session id of the control session whose gate let it in."""
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""

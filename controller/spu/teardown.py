@@ -41,6 +41,10 @@ class Teardown:
         session.close = reason
         session.probe = None
         core.timers.cancel(session.id)
+        core.alg_timers.cancel(session.id)
+        if session.gateway is not None:
+            for _ in range(session.gateway.suspended):
+                core.drop(Drop.ALG_BACKLOG, session.wings[0].key, f"session {session.id} ends")
         session.awaiting = session.installed.bit_count()
         if not session.awaiting:
             self._finish(session)

@@ -193,3 +193,7 @@ def _write(compiled: Compiled, info: p4i.P4Info | None, options: argparse.Namesp
         p4info_files.write(info, Path(name), p4info_files.form_of(name))
     if options.p4runtime_file is not None:
         p4info_files.write(info, Path(options.p4runtime_file), options.p4runtime_format)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

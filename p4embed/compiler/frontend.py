@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from p4embed.compiler import ast
 from p4embed.compiler.check import check
@@ -39,16 +41,28 @@ def load_source(
     return _check(preprocess_source(source, options, diagnostics), diagnostics)
 
 
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let functions call each other as deeply as MAX_NESTING and MAX_CHAIN allow programs to
+    nest; Python's own limit is lower, and holds again afterwards."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def _parse(tokens: list[Token], diagnostics: Diagnostics) -> ast.Program | None:
-    # Python's own stack limit is lower than what MAX_NESTING and MAX_CHAIN allow.
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
-    program = parse(tokens, diagnostics)
+    with deep_recursion():
+        program = parse(tokens, diagnostics)
     return None if diagnostics.failed else program
 
 
 def _check(tokens: list[Token], diagnostics: Diagnostics) -> CheckedProgram | None:
-    program = _parse(tokens, diagnostics)
-    if program is None:
-        return None
-    checked = check(program, diagnostics)
+    with deep_recursion():
+        program = _parse(tokens, diagnostics)
+        if program is None:
+            return None
+        checked = check(program, diagnostics)
     return None if diagnostics.failed else checked

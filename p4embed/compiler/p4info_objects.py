@@ -7,13 +7,14 @@ declared; a control that is applied by its type comes after its caller's own dec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from p4embed.compiler import ast
 from p4embed.compiler.checked import CallInfo, CallKind, CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate.context import control_plane_name
+from p4embed.compiler.syntax_walk import walk
 from p4embed.compiler.types import StructType, Type
 
 
@@ -300,14 +301,6 @@ class _Finder:
                 )
 
 
-def _calls(node: object) -> Iterator[ast.Call]:
-    """Every call in a piece of syntax, outer ones first."""
-    if isinstance(node, ast.Call):
-        yield node
-    if isinstance(node, ast.Node) and is_dataclass(node):
-        for f in fields(node):
-            if f.name != "span":
-                yield from _calls(getattr(node, f.name))
-    elif isinstance(node, list):
-        for item in node:
-            yield from _calls(item)
+def _calls(body: ast.Block) -> Iterator[ast.Call]:
+    """Every call in a body, outer ones first."""
+    return (node for node in walk(body) if isinstance(node, ast.Call))

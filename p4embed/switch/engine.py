@@ -31,12 +31,17 @@ class EntryKey(NamedTuple):
     """P4Runtime priority (higher wins); 0 in tables without ternary, range or optional fields."""
 
 
+TO_MEMBER, TO_GROUP = 0xFFFE, 0xFFFF
+"""``Entry.action`` where a table's action comes from an action profile: ``params`` is then the
+number of a member or group, four bytes, big-endian. No action has these ids."""
+
+
 class Entry(NamedTuple):
     """A table entry with all that P4Runtime wants back."""
 
     key: EntryKey
     action: int
-    """The action's ``id`` in the BMv2 JSON."""
+    """The action's ``id`` in the BMv2 JSON; ``TO_MEMBER`` or ``TO_GROUP`` in indirect tables."""
     params: bytes = b""
     idle_timeout_ns: int = 0
     """0: never idles out."""
@@ -78,6 +83,34 @@ class Count:
 
     packets: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterConfig:
+    """Rates of a two-rate three-color marker (RFC 2698), color-blind.
+
+    Tokens are packets or bytes, as the meter counts. Both buckets are full when they are
+    configured, and gain ``floor(elapsed us * rate / 10**6)`` tokens from then on, up to the burst
+    size. A packet for which the peak bucket has too few tokens is red (2) and takes none; else it
+    takes them there, and is yellow (1) if the committed bucket has too few; else green (0), and
+    takes them there too.
+    """
+
+    cir: int
+    """Committed rate: tokens a second."""
+    cburst: int
+    pir: int
+    """Peak rate: tokens a second."""
+    pburst: int
+
+
+class Digested(NamedTuple):
+    """A digest that a packet left at the end of ingress."""
+
+    digest: int
+    """Index into ``Program.digests``."""
+    data: bytes
+    """The fields' values then, packed as keys are; signed ones in two's complement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +216,79 @@ class Replicating(Protocol):
 
     def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
         """Set a clone session's copies, or delete the session."""
+        ...
+
+
+@runtime_checkable
+class Atomic(Protocol):
+    """What an engine offers that can apply many updates between two packets."""
+
+    def write_together(self, updates: Sequence[Update]) -> list[Status]:
+        """``write`` of which no packet sees some updates and not the others."""
+        ...
+
+
+@runtime_checkable
+class Metering(Protocol):
+    """What an engine offers whose meters can be configured. ``None``: every packet is green.
+
+    ``ExecuteMeter`` out of range leaves its target as it is. A direct meter runs on a hit, before
+    the action; ``INSERT`` and ``MODIFY`` of its entry leave it without configuration.
+    """
+
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """The configuration of a cell of ``Program.meters[meter]``."""
+        ...
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None) -> None:
+        """Configure a cell; its buckets are full."""
+        ...
+
+    def direct_meter(self, table: int, key: EntryKey) -> MeterConfig | None:
+        """The configuration of an entry's direct meter; ``None`` also without the entry."""
+        ...
+
+    def set_direct_meter(self, table: int, key: EntryKey, config: MeterConfig | None) -> bool:
+        """Configure an entry's direct meter; whether the entry exists."""
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """What an engine offers that delivers digests."""
+
+    def take_digests(self) -> list[Digested]:
+        """Digests of the packets since the last call, oldest first."""
+        ...
+
+
+@runtime_checkable
+class Selecting(Protocol):
+    """What an engine offers that has action profiles and selectors.
+
+    Members and groups have numbers that the caller hands out densely from 0. An entry with
+    ``TO_MEMBER`` runs the member's action; one with ``TO_GROUP`` that of
+    ``members[hash % len(members)]``, the hash being ``Profile.selector`` of the packet. An empty
+    group hits, and runs nothing. The caller sees to it that what is referred to exists.
+    """
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set a member's action, or delete the member."""
+        ...
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set a group's members, repeated by weight, or delete the group."""
+        ...
+
+
+@runtime_checkable
+class Matching(Protocol):
+    """What an engine offers whose parser value sets can be written."""
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace the members of ``Program.value_sets[value_set]``.
+
+        Each is a value and a mask, packed like the transition keys that are matched against the
+        set; the value's masked bits are zero.
+        """
         ...

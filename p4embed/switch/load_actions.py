@@ -10,8 +10,11 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from p4embed.switch import program as p
+from p4embed.switch.engine import TO_MEMBER
 from p4embed.switch.json_reader import Json
 from p4embed.switch.load_expressions import Expressions, StackHandle, Symbols, lookup
+
+MAX_ACTION_ID = TO_MEMBER - 1
 
 
 def read_action(at: Json, symbols: Symbols) -> p.Action:
@@ -24,7 +27,7 @@ def read_action(at: Json, symbols: Symbols) -> p.Action:
     scope = Expressions(symbols, tuple(params))
     calls = at["primitives"].array()
     body = tuple(read_primitive(call, scope, len(calls)) for call in calls)
-    return p.Action(at["name"].text(), at["id"].integer(), tuple(params), body)
+    return p.Action(at["name"].text(), at["id"].integer(0, MAX_ACTION_ID), tuple(params), body)
 
 
 def read_primitive(at: Json, scope: Expressions, length: int | None = None) -> p.Primitive:

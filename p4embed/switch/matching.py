@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from p4embed.switch.engine import Count, Entry, EntryKey
+from p4embed.switch.meter import Meter
 from p4embed.switch.program import KeyField, MatchKind, Table
 
 
@@ -25,6 +26,8 @@ class Row:
     notified_ns: int
     hits: int = 0
     hit_bytes: int = 0
+    meter: Meter | None = None
+    """Its direct meter, if configured."""
     order: int = field(default_factory=count().__next__)
 
     @property

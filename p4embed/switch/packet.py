@@ -11,13 +11,17 @@ class Packet:
 
     __slots__ = (
         "checksum_error", "clone", "digest", "error", "exited", "failed", "frame", "ingress_length",
-        "ingress_port", "length", "lengths", "next", "payload", "program", "recirculate",
+        "ingress_port", "length", "lengths", "next", "now_ns", "payload", "program", "recirculate",
         "resubmit", "trace", "truncate", "union_next", "valid", "values",
     )  # fmt: skip
 
-    def __init__(self, program: Program, port: int, frame: bytes, trace: Tracer | None) -> None:
+    def __init__(
+        self, program: Program, port: int, frame: bytes, now_ns: int, trace: Tracer | None
+    ) -> None:
         self.program = program
         self.trace = trace
+        self.now_ns = now_ns
+        """When it was received."""
         self.frame = frame
         """As received: what resubmit and ingress clones start from."""
         self.payload = frame
@@ -47,7 +51,7 @@ class Packet:
 
     def copy(self) -> Packet:
         """The same headers, metadata and payload; none of the pending requests but truncation."""
-        twin = Packet(self.program, self.ingress_port, self.frame, self.trace)
+        twin = Packet(self.program, self.ingress_port, self.frame, self.now_ns, self.trace)
         twin.payload = self.payload
         twin.ingress_length = self.ingress_length
         twin.length = self.length

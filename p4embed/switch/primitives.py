@@ -107,9 +107,10 @@ def run_primitive(op: p.Primitive, packet: Packet, evaluator: Evaluator) -> None
             packet.recirculate = field_list
         case p.Truncate(length):
             packet.truncate = evaluator.data(length)
-        case p.ExecuteMeter(_, _, target):
-            # No meter is configured yet: P4Runtime's default is that every packet is green.
-            evaluator.store(target, 0)
+        case p.ExecuteMeter(meter, index, target):
+            color = state.color(meter, evaluator.data(index), packet.ingress_length, packet.now_ns)
+            if color is not None:
+                evaluator.store(target, color)
         case p.CountIn(counter, index):
             state.count(counter, evaluator.data(index), packet.ingress_length)
         case p.RegisterRead(target, register, index):

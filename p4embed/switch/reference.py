@@ -20,6 +20,7 @@ from p4embed.switch.engine import (
     Entry,
     EntryKey,
     IdleEntry,
+    MeterConfig,
     Replica,
     Sent,
     Status,
@@ -65,6 +66,10 @@ class ReferenceEngine:
         """Apply changes in order."""
         with self._lock:
             return self._state.write(updates, self._clock())
+
+    def write_together(self, updates: Sequence[Update]) -> list[Status]:
+        """Apply changes in order; packets wait for every ``write`` to end anyway."""
+        return self.write(updates)
 
     def get(self, table: int, key: EntryKey) -> Entry | None:
         """The entry with exactly this key."""
@@ -124,6 +129,27 @@ class ReferenceEngine:
         """Overwrite a counter's cell."""
         with self._lock:
             self._state.set_counter(counter, index, count)
+
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """A meter cell's configuration."""
+        with self._lock:
+            return self._state.meter(meter, index)
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None) -> None:
+        """Configure a meter's cell."""
+        with self._lock:
+            self._state.set_meter(meter, index, config, self._clock())
+
+    def direct_meter(self, table: int, key: EntryKey) -> MeterConfig | None:
+        """The configuration of an entry's direct meter."""
+        with self._lock:
+            row = self._state.tables[table].rows.get(key)
+            return None if row is None or row.meter is None else row.meter.config
+
+    def set_direct_meter(self, table: int, key: EntryKey, config: MeterConfig | None) -> bool:
+        """Configure an entry's direct meter."""
+        with self._lock:
+            return self._state.set_direct_meter(table, key, config, self._clock())
 
     def register(self, register: int, index: int) -> int:
         """A register's cell; ``IndexError`` out of range."""

@@ -14,12 +14,14 @@ from p4embed.switch.engine import (
     Entry,
     EntryKey,
     IdleEntry,
+    MeterConfig,
     Op,
     Replica,
     Status,
     Update,
 )
 from p4embed.switch.matching import Row, matcher_for
+from p4embed.switch.meter import Meter
 from p4embed.switch.program import Action, DefaultEntry, Program, Table, byte_width
 
 
@@ -91,6 +93,7 @@ class TableState:
             row.entry = entry
             row.params = unpack_params(self._actions[entry.action], entry.params)
             row.last_hit_ns = row.notified_ns = now_ns
+            row.meter = None
         else:
             del self.rows[entry.key]
             self.matcher.remove(row)
@@ -113,6 +116,7 @@ class State:
         self.drop_port = drop_port
         self.tables = [TableState(table, program) for table in program.tables]
         self.counters: list[dict[int, Count]] = [{} for _ in program.counters]
+        self.meters: list[dict[int, Meter]] = [{} for _ in program.meters]
         self.registers: list[dict[int, int]] = [{} for _ in program.registers]
         self.value_sets: list[tuple[bytes, ...]] = [() for _ in program.value_sets]
         self.clone_sessions: dict[int, tuple[Replica, ...]] = {}
@@ -136,6 +140,36 @@ class State:
     def set_counter(self, counter: int, index: int, count: Count) -> None:
         """Overwrite a counter's cell."""
         self.counters[counter][index] = count
+
+    def color(self, meter: int, index: int, size: int, now_ns: int) -> int | None:
+        """The color of a packet of so many bytes; ``None`` when the index is out of range."""
+        declared = self.program.meters[meter]
+        if not 0 <= index < declared.size:
+            return None
+        cell = self.meters[meter].get(index)
+        return 0 if cell is None else cell.color(size if declared.bytes else 1, now_ns)
+
+    def meter(self, meter: int, index: int) -> MeterConfig | None:
+        """A meter cell's configuration."""
+        cell = self.meters[meter].get(index)
+        return None if cell is None else cell.config
+
+    def set_meter(self, meter: int, index: int, config: MeterConfig | None, now_ns: int) -> None:
+        """Configure a meter's cell."""
+        if config is None:
+            self.meters[meter].pop(index, None)
+        else:
+            self.meters[meter][index] = Meter(config, now_ns)
+
+    def set_direct_meter(
+        self, table: int, key: EntryKey, config: MeterConfig | None, now_ns: int
+    ) -> bool:
+        """Configure an entry's direct meter."""
+        row = self.tables[table].rows.get(key)
+        if row is None:
+            return False
+        row.meter = None if config is None else Meter(config, now_ns)
+        return True
 
     def register(self, register: int, index: int) -> int | None:
         """A register's cell; ``None`` out of range."""

@@ -15,6 +15,7 @@ from p4embed.switch import program as p
 from p4embed.switch.checksum import update_checksums, verify_checksums
 from p4embed.switch.engine import Replica, Sent
 from p4embed.switch.expressions import Evaluator
+from p4embed.switch.meter import GREEN
 from p4embed.switch.packet import Packet
 from p4embed.switch.parsing import deparse, parse
 from p4embed.switch.primitives import run_action
@@ -72,7 +73,7 @@ class PacketRun:
     def arrive(self, port: int, frame: bytes, again: str) -> Packet:
         """A packet before its parser."""
         self.tell(Arrived(port, frame, again))
-        packet = Packet(self.program, port, frame, self.trace)
+        packet = Packet(self.program, port, frame, self.now_ns, self.trace)
         packet.put(self.intrinsics.ingress_port, port)
         packet.put(self.intrinsics.packet_length, len(frame))
         packet.put(self.intrinsics.ingress_global_timestamp, self.now_us)
@@ -107,7 +108,7 @@ class PacketRun:
         """Copies of the packet as it arrived, parsed again."""
         if session not in self.state.clone_sessions:
             return
-        twin = Packet(self.program, packet.ingress_port, packet.frame, self.trace)
+        twin = Packet(self.program, packet.ingress_port, packet.frame, self.now_ns, self.trace)
         twin.put(self.intrinsics.ingress_port, packet.ingress_port)
         parse(twin, self.state)
         twin.reset_metadata()
@@ -225,7 +226,10 @@ class PacketRun:
         else:
             action, params = None, ()
         if table.meter is not None and row is not None:
-            packet.put(self.program.meters[table.meter].target, 0)
+            meter = self.program.meters[table.meter]
+            tokens = packet.ingress_length if meter.bytes else 1
+            color = GREEN if row.meter is None else row.meter.color(tokens, self.now_ns)
+            packet.put(meter.target, color)
         declared = None if action is None else self.program.actions_by_id[action]
         if self.trace is not None:
             self.trace(

@@ -11,7 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from p4embed.switch import program as p
-from p4embed.switch.engine import Engine, Entry, EntryKey, Op, Replica, Replicating, Update
+from p4embed.switch.engine import (
+    Engine,
+    Entry,
+    EntryKey,
+    MeterConfig,
+    Metering,
+    Op,
+    Replica,
+    Replicating,
+    Update,
+)
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.reference import ReferenceEngine
 from p4embed.switch.trace import TableApplied
@@ -231,6 +241,29 @@ class Pair:
                 engine.set_multicast_group(number, replicas)
                 engine.set_clone_session(number, replicas)
 
+    def set_meters(self) -> None:
+        """Configure some meters, so that a few packets use them up."""
+
+        def config() -> MeterConfig | None:
+            if self.rng.random() < 0.2:
+                return None
+            rates = (self.rng.choice((0, 1, 50, 4000)) for _ in range(4))
+            return MeterConfig(*rates)
+
+        for index, meter in enumerate(self.program.meters):
+            for cell in range(0 if meter.direct else min(meter.size, 16)):
+                chosen = config()
+                for engine in self.engines():
+                    assert isinstance(engine, Metering)
+                    engine.set_meter(index, cell, chosen)
+                    assert engine.meter(index, cell) == chosen
+        for number, table in enumerate(self.program.tables):
+            for row in self.reference.entries(number) if table.meter is not None else ():
+                chosen = config()
+                for engine in self.engines():
+                    assert isinstance(engine, Metering)
+                    assert engine.set_direct_meter(number, row.key, chosen)
+
     def compare_state(self) -> None:
         """Entries, counters, registers, hits and idle notices must be the same."""
         for index, table in enumerate(self.program.tables):
@@ -243,6 +276,10 @@ class Pair:
                 assert self.reference.direct_count(index, key) == self.native.direct_count(
                     index, key
                 ), table.name
+                if table.meter is not None:
+                    assert self.reference.direct_meter(index, key) == self.native.direct_meter(
+                        index, key
+                    ), table.name
                 assert self.reference.since_last_hit(
                     index, key, self.now_ns
                 ) == self.native.since_last_hit(index, key, self.now_ns), table.name
@@ -289,6 +326,7 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
                     corpus.append((port, frame))
                 left += pair.send(port, frame)
             pair.write(4 * frames)
+            pair.set_meters()
             if rng.random() < 0.3:
                 pair.set_defaults()
             pair.compare_state()

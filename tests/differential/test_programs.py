@@ -129,6 +129,8 @@ def counting() -> p.Program:
         p.HashTo(p.FieldRef(2, 2), p.FieldRef(1, 2), 1, p.Const(1 << 32)),
         p.HashTo(p.FieldRef(2, 4), p.Const(0), 3, p.Const(1 << 60)),
         p.HashTo(p.FieldRef(META, 9), p.Const(0), 4, p.Const(0)),
+        p.ExecuteMeter(0, index, p.FieldRef(1, 2)),
+        p.ExecuteMeter(1, index, p.FieldRef(META, 8)),
         p.CountIn(0, index),
         p.CountIn(0, p.FieldRef(1, 3)),
         p.RegisterRead(p.FieldRef(2, 5), 0, index),
@@ -138,7 +140,7 @@ def counting() -> p.Program:
         p.RegisterWrite(1, index, p.Arithmetic(p.DataOp.SHL, p.FieldRef(1, 3), p.Const(110))),
         p.RegisterWrite(2, p.FieldRef(1, 1), p.FieldRef(1, 3)),
     )
-    return program(
+    built = program(
         headers,
         extract=[1],
         actions=[p.Action("count", 1, (), body)],
@@ -153,6 +155,8 @@ def counting() -> p.Program:
         ],
         deparse=[2, 1],
     )
+    meters = (p.Meter("m", 8, False, True, None), p.Meter("n", 8, False, False, None))
+    return _replace(built, meters=meters)
 
 
 def copying() -> p.Program:

@@ -18,7 +18,9 @@ from p4embed.compiler.elaborate.values import (
     IntValue,
     Unsupported,
     Value,
+    touches,
 )
+from p4embed.compiler.syntax_walk import walk
 from p4embed.compiler.types import VoidType
 
 DEEPEST_CALL = 64
@@ -36,7 +38,7 @@ def call_function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         types={v: ctx.resolve(t) for v, t in info.type_arguments.items()},
     )
     _check_depth(ctx, expr.span)
-    copies = calls.bind(ctx, info.arguments, scope, expr.span, shares_storage=False)
+    copies = calls.bind(ctx, info.arguments, scope, expr.span)
     result = None
     type_ = ctx.resolve(info.result)
     if not isinstance(type_, VoidType):
@@ -51,7 +53,8 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
     assert isinstance(declaration, ast.ActionDeclaration)
     scope = Scope(action_scope(ctx, declaration), None, ctx.scope.path)
     _check_depth(ctx, expr.span)
-    copies = calls.bind(ctx, info.arguments, scope, expr.span, shares_storage=True)
+    sees = storage_seen(scope.parent, ctx, declaration.body)
+    copies = calls.bind(ctx, info.arguments, scope, expr.span, sees=sees)
     if ctx.in_action:
         run_body(ctx, scope, declaration.body, copies)
     else:
@@ -76,6 +79,25 @@ def action_scope(ctx: Context, declaration: ast.ActionDeclaration) -> Scope | No
                 return scope
         scope = scope.parent
     return None
+
+
+def storage_seen(outer: Scope | None, ctx: Context, body: ast.Block) -> set[tuple[str, str]]:
+    """The storage that an action's body names, its own parameters excepted (see `touches`)."""
+    seen: set[tuple[str, str]] = set()
+    if outer is None:
+        return seen
+    for node in walk(body):
+        if not isinstance(node, ast.PathExpression):
+            continue
+        declaration = ctx.checked.names.get(node)
+        if isinstance(declaration, ast.ActionDeclaration):
+            if declaration.body is not body:
+                seen |= storage_seen(outer, ctx, declaration.body)
+        elif isinstance(declaration, ast.Declaration):
+            value = outer.find(declaration)
+            if value is not None:
+                seen |= set(touches(value))
+    return seen
 
 
 def _owner_path(ctx: Context, declaration: ast.ActionDeclaration) -> str:
@@ -112,9 +134,7 @@ def call_control(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
     assert isinstance(declaration, ast.ControlDeclaration)
     scope = instance_scope(ctx, target.instance, target.path)
     _check_depth(ctx, expr.span)
-    copies = calls.bind(
-        ctx, _with_parameters(info, declaration.parameters), scope, expr.span, shares_storage=False
-    )
+    copies = calls.bind(ctx, _with_parameters(info, declaration.parameters), scope, expr.span)
     run_control(ctx, scope, declaration, copies)
 
 

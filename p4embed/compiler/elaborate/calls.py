@@ -119,15 +119,16 @@ def bind(
     scope: Scope,
     span: Span,
     *,
-    shares_storage: bool,
+    sees: set[tuple[str, str]] | None = None,
 ) -> list[CopyOut]:
     """Bind a call's arguments in the callee's scope; what is to be copied out afterwards.
 
     P4 copies arguments in and out. Where nobody can tell the difference, the parameter
     simply stands for the argument: headers are then never copied. The difference can be told if
-    two arguments share storage and one is written, or (`shares_storage`: an action sees
-    the variables of its control) if the callee may reach the argument by another name.
+    two arguments share storage and one is written, or if the callee reaches an argument by
+    another name: an action `sees` the variables of its control.
     """
+    seen = sees or set()
     given: list[Value | SlicePlace] = []
     for argument in arguments:
         mark = len(ctx.out)
@@ -146,11 +147,11 @@ def bind(
     for i, (argument, value) in enumerate(zip(arguments, given, strict=True)):
         parameter = argument.parameter
         written = _is_written(argument)
-        if isinstance(value, SlicePlace) or shares_storage:
+        if isinstance(value, SlicePlace):
             alias = True
         else:
             mine = set(touches(value))
-            alias = any(
+            alias = overlap(mine, seen) or any(
                 j != i and (written or _is_written(other)) and _meets(mine, v)
                 for j, (other, v) in enumerate(zip(arguments, given, strict=True))
             )

@@ -21,7 +21,7 @@ def call_parser(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
         BoundArgument(parameter, argument.type, argument.value)
         for parameter, argument in zip(declaration.parameters, info.arguments, strict=True)
     ]
-    copies = calls.bind(ctx, bound, scope, expr.span, shares_storage=False)
+    copies = calls.bind(ctx, bound, scope, expr.span)
     graph = build(ctx, scope, declaration, target.path)
     ctx.emit(tree.CallParser(graph, expr.span))
     calls.copy_out(ctx, copies)

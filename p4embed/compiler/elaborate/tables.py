@@ -187,7 +187,8 @@ def _action(ctx: Context, info: CallInfo) -> tree.TableAction:
         params.append(ir.Param(argument.parameter.name, width))
     with ctx.collecting() as body:
         # Arguments are seen from the table, the body from where the action is declared.
-        copies = calls.bind(ctx, bound, scope, declaration.span, shares_storage=True)
+        sees = blocks.storage_seen(scope.parent, ctx, declaration.body)
+        copies = calls.bind(ctx, bound, scope, declaration.span, sees=sees)
         blocks.run_body(ctx, scope, declaration.body, copies)
     name = blocks.action_name(ctx, declaration)
     ctx.world.claim("action", name, declaration, declaration.name_span)

@@ -48,7 +48,7 @@ def function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
             return fold.TRUE
         case "mark_to_drop":
             _only(ctx, expr, info, Site.INGRESS, Site.EGRESS)
-            call.do("mark_to_drop", ir.Ref("header", STANDARD_METADATA))
+            _mark_to_drop(call)
         case "random":
             low, high = call.scalars(1, 2)
             call.into(0, lambda target: ("modify_field_rng_uniform", (target, low, high)))
@@ -196,6 +196,22 @@ def _only(ctx: Context, expr: ast.Call, info: CallInfo, *sites: Site) -> None:
         raise Unsupported(
             f"'{info.name}' is not supported on target bmv2 in {ctx.site.title}", expr.span
         )
+
+
+def _mark_to_drop(call: _Call) -> None:
+    """BMv2's primitive knows the standard metadata only; a copy of it gets what that got."""
+    ctx, span = call.ctx, call.expr.span
+    real = ctx.world.standard_metadata
+    assert isinstance(real, StructValue)
+    given = real if not call.info.arguments else lvalues.lvalue(ctx, call.expression(0))
+    assert isinstance(given, StructValue)
+    names = ("egress_spec", "mcast_grp")
+    is_copy = any(given.fields[n] != real.fields[n] for n in names)
+    kept = {n: expressions.keep(ctx, real.fields[n]) for n in names} if is_copy else {}
+    call.do("mark_to_drop", ir.Ref("header", STANDARD_METADATA))
+    for name, value in kept.items():
+        lvalues.store(ctx, given.fields[name], real.fields[name], span)
+        lvalues.store(ctx, real.fields[name], value, span)
 
 
 # --- hash --------------------------------------------------------------------------

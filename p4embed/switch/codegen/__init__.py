@@ -7,12 +7,15 @@ the runtime's (``native/``).
     names.py        C identifiers
     values.py       C expressions with the range of integers they may take
     expressions.py  P4 expressions
+    header_access.py headers, stack elements, union members
     headers.py      headers: structs, extract, emit, compare
     primitives.py   the statements of actions
     parser.py       parser states
     calculations.py hashes and checksums
     tables.py       keys, lookups, action dispatch, definitions
     controls.py     ingress and egress
+    digests.py      what packets tell the controller
+    packet_struct.py what is kept of a packet
     pipeline.py     what happens before, between and after the controls
     generate.py     puts the file together
 """

@@ -43,12 +43,11 @@ class _Part:
     variable length."""
 
 
-def function(context: Context, index: int) -> list[str]:
+def function(context: Context, calculation: p.Calculation, name: str) -> list[str]:
     """``calculate_<name>(p)``: the result over the packet as it is now."""
-    calculation = context.program.calculations[index]
     head = [
         f"/* calculation {calculation.name}: {calculation.algorithm.value} */",
-        f"static uint64_t calculate_{context.names.calculations[index]}(struct packet *p)",
+        f"static uint64_t calculate_{name}(struct packet *p)",
         "{",
     ]
     if calculation.algorithm is p.Algorithm.RANDOM:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.header_access import HeaderAccess
 from p4embed.switch.codegen.names import unique
 from p4embed.switch.codegen.values import (
     C64,
@@ -43,11 +44,11 @@ _UNKNOWN = 1 << C128 + 1
 """Bound of a value of which only low bits are known: no container but ``wide`` holds it."""
 
 
-class Expressions:
+class Expressions(HeaderAccess):
     """Translates expressions within one action or other piece of code."""
 
     def __init__(self, context: Context, params: Sequence[p.ActionParam] = ()) -> None:
-        self.context = context
+        super().__init__(context)
         self.params = params
         self.param_names = param_names(params)
 
@@ -90,9 +91,9 @@ class Expressions:
                 type_ = self.header_type(header)
                 name = context.names.fields[type_.name][field_index]
                 zero = convert(constant(0), container_for(width))
-                text = self._element(header, f"e ? e->{name} : ({c_type(width)}){zero}")
+                text = self.element(header, f"e ? e->{name} : ({c_type(width)}){zero}")
                 if container_for(width) == WIDE:
-                    text = self._element(header, f"e ? e->{name} : {zero}")
+                    text = self.element(header, f"e ? e->{name} : {zero}")
                 return self._loaded(text, width, signed)
             case p.ValidBit(header_index):
                 return Value(f"(uint64_t){context.names.headers[header_index]}.valid", C64, 0, 1)
@@ -290,6 +291,10 @@ class Expressions:
         match expr:
             case p.BoolConst(value):
                 return "1" if value else "0"
+            case p.Compare(op, p.FieldRef() as left, p.FieldRef() as right) if self._variable(
+                left
+            ) and self._variable(right):
+                return self._compare_variable(op, left, right)
             case p.Compare(op, left, right):
                 return self._compare_text(op, self.data(left), self.data(right))
             case p.Logic(p.BoolOp.AND, a, b):
@@ -307,22 +312,32 @@ class Expressions:
             case p.Valid(header):
                 if isinstance(header, p.HeaderRef):
                     return f"{self.context.names.headers[header.header]}.valid"
-                return self._element(header, "e && e->valid")
+                return self.element(header, "e && e->valid")
             case p.UnionValid(union):
-                headers = [self.context.names.headers[m] for m in self.union_headers(union)]
-                return "(" + " || ".join(f"{header}.valid" for header in headers) + ")"
+                members = [p.Valid(member) for member in self.members(union)]
+                return "(" + " || ".join(self.boolean(member) for member in members) + ")"
             case p.SameHeader(one, other):
                 name = self.context.names.types[self.header_type(one).name]
                 return f"same_{name}({self.header_pointer(one)}, {self.header_pointer(other)})"
             case p.SameUnion(one_union, other_union):
-                pairs = zip(
-                    self.union_headers(one_union), self.union_headers(other_union), strict=True
-                )
-                parts = [
-                    self.boolean(p.SameHeader(p.HeaderRef(a), p.HeaderRef(b))) for a, b in pairs
-                ]
+                pairs = zip(self.members(one_union), self.members(other_union), strict=True)
+                parts = [self.boolean(p.SameHeader(a, b)) for a, b in pairs]
                 return "(" + " && ".join(parts) + ")"
         assert_never(expr)
+
+    def _variable(self, ref: p.FieldRef) -> bool:
+        return self.context.program.field(ref).variable
+
+    def _compare_variable(self, op: p.Comparison, a: p.FieldRef, b: p.FieldRef) -> str:
+        """Variable-length fields, as the numbers that they are."""
+        if op not in (p.Comparison.EQ, p.Comparison.NE):
+            raise Unsupported(f"'{op.value}' of variable-length fields")
+        headers = self.context.names.headers
+        sides = ", ".join(
+            f"{self.context.lvalue(ref)}, {headers[ref.header]}.variable_bits / 8" for ref in (a, b)
+        )
+        negation = "!" if op is p.Comparison.NE else ""
+        return f"({negation}wp_same_number({sides}))"
 
     def _compare_text(self, op: p.Comparison, a: Value, b: Value) -> str:
         low, high = min(a.low, b.low), max(a.high, b.high)
@@ -343,46 +358,6 @@ class Expressions:
             cast = "int64_t" if container == C64 else "i128"
             x, y = f"({cast}){x}", f"({cast}){y}"
         return f"({x} {op.value} {y})"
-
-    # -- headers ------------------------------------------------------------------------------
-
-    def header_type(self, expr: p.HeaderExpr) -> p.HeaderType:
-        """The type of the header that an expression stands for."""
-        program = self.context.program
-        match expr:
-            case p.HeaderRef(header):
-                return program.headers[header].type
-            case p.StackElement(stack, _) | p.LastElement(stack):
-                return program.stacks[stack].type
-            case p.UnionMember(union, member):
-                return program.headers[self.union_headers(union)[member]].type
-        assert_never(expr)
-
-    def header_pointer(self, expr: p.HeaderExpr) -> str:
-        """A pointer to the header that an expression stands for; NULL if there is none."""
-        names = self.context.names
-        match expr:
-            case p.HeaderRef(header):
-                return f"(&{names.headers[header]})"
-            case p.StackElement(stack, index):
-                return f"element_{names.stacks[stack]}(p, {self.index(index)})"
-            case p.LastElement(stack):
-                name = names.stacks[stack]
-                return f"element_{name}(p, (uint64_t)p->next_{name} - 1)"
-            case p.UnionMember(union, member):
-                return f"(&{names.headers[self.union_headers(union)[member]]})"
-        assert_never(expr)
-
-    def union_headers(self, expr: p.UnionExpr) -> tuple[int, ...]:
-        """The members of a union that is known now."""
-        if not isinstance(expr, p.UnionRef):
-            raise Unsupported("a header union chosen at run time")
-        return self.context.program.unions[expr.union].headers
-
-    def _element(self, header: p.HeaderExpr, body: str) -> str:
-        """``body`` with ``e`` a pointer to the header, or NULL."""
-        struct = self.context.names.struct(self.header_type(header))
-        return f"({{ {struct} *e = {self.header_pointer(header)}; {body}; }})"
 
     # -- stores -------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
 from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.packet_struct import packet_struct
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for
 
@@ -21,8 +22,12 @@ def generate(program: p.Program) -> str:
         types += headers.struct(context, type_)
         if type_.name in packet_types:
             bodies += headers.functions(context, type_, compared)
-    for index in range(len(program.calculations)):
-        bodies += calculations.function(context, index)
+    for calculation, name in zip(program.calculations, context.names.calculations, strict=True):
+        bodies += calculations.function(context, calculation, name)
+    for index, profile in enumerate(program.profiles):
+        if profile.selector is not None:
+            name = tables.selector_name(context, index)
+            bodies += calculations.function(context, profile.selector, name)
     for action in program.actions:
         bodies += action_function(context, action)
     bodies += parser.functions(context)
@@ -42,7 +47,7 @@ def generate(program: p.Program) -> str:
         '#include "pipeline.h"',
         "",
         *types,
-        *pipeline.packet_struct(context),
+        *packet_struct(context),
         *bodies,
     ]
     return "\n".join(lines) + "\n"
@@ -68,6 +73,10 @@ def _program(context: Context) -> list[str]:
         f"    {{{_name(r.name)}, {r.size}, {register_limbs(r.width) or 'WP_LIMBS'}}},"
         for r in program.registers
     ]
+    meters = [
+        f"    {{{_name(m.name)}, {0 if m.direct else m.size}, {int(m.bytes)}}},"
+        for m in program.meters
+    ]
     return [
         "static const struct wp_counter_def counters[] = {",
         *(counters or ["    {0},"]),
@@ -77,15 +86,23 @@ def _program(context: Context) -> list[str]:
         *(registers or ["    {0},"]),
         "};",
         "",
+        "static const struct wp_meter_def meters[] = {",
+        *(meters or ["    {0},"]),
+        "};",
+        "",
         "const struct wp_program wp_program = {",
         f"    .name = {_name(program.name)},",
         f"    .headroom = {parser.headroom(context)},",
         f"    .table_count = {len(program.tables)},",
         f"    .counter_count = {len(program.counters)},",
         f"    .register_count = {len(program.registers)},",
+        f"    .meter_count = {len(program.meters)},",
+        f"    .profile_count = {len(program.profiles)},",
+        f"    .value_set_count = {len(program.value_sets)},",
         "    .tables = tables,",
         "    .counters = counters,",
         "    .registers = registers,",
+        "    .meters = meters,",
         "    .process = process,",
         "};",
     ]

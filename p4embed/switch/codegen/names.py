@@ -56,6 +56,7 @@ class Names:
             t.name: unique(field.name for field in t.fields) for t in program.header_types
         }
         self.stacks = unique(stack.name for stack in program.stacks)
+        self.union_stacks = unique(stack.name for stack in program.union_stacks)
         self.headers = self._headers(program)
         self.actions: dict[int, str] = dict(
             zip(

@@ -86,8 +86,19 @@ def _op(ex: Expressions, op: p.ParserOp) -> list[str]:
                 *_extract(ex, declared.type, element, length),
                 f"p->next_{name}++;",
             ]
-        case p.ExtractNextUnion():
-            raise Unsupported("extraction into a stack of header unions")
+        case p.ExtractNextUnion(stack, member, length):
+            name, unions = names.union_stacks[stack], program.union_stacks[stack].unions
+            type_ = program.headers[program.unions[unions[0]].headers[member]].type
+            following = f"p->next_union_{name}"
+            extract = _extract(ex, type_, "(*e)", length)
+            return [
+                f"if ({following} >= {len(unions)}) {_fail(str(errors.stack_out_of_bounds))}",
+                "{",
+                f"    {names.struct(type_)} *e = member_{name}_{member}(p, {following});",
+                *(f"    {line}" for line in extract),
+                f"    others_{name}(p, {following}++, e);",
+                "}",
+            ]
         case p.SetField(target, p.Lookahead() as ahead):
             lines, value = _lookahead(ex, ahead)
             return [*lines, ex.store(target, value)]
@@ -185,20 +196,38 @@ def _select(ex: Expressions, state: p.ParseState) -> list[str]:
         container = container_for(part.width)
         kind = {64: "uint64_t", 128: "u128"}.get(container, "wide")
         lines += [*check, f"{kind} k{number} = {ex.cut(value, part.width)};"]
-        if len(state.transitions) == 0:
-            lines.append(f"(void)k{number};")
-    for transition in state.transitions:
+        lines.append(f"(void)k{number};")
+    lines += _packed_key(state)
+    for number, transition in enumerate(state.transitions):
         match transition:
             case p.OnValue(value=wanted, mask=mask, next=following):
                 test = _test(state, wanted, mask)
                 lines.append(f"if ({test}) {_go(names.states, following)}")
-            case p.OnSet():
-                lines.append("/* a value set, which has no members */")
+            case p.OnSet(value_set=value_set, mask=mask, next=following):
+                literal = ", ".join(str(byte) for byte in mask)
+                lines.append(f"static const uint8_t mask{number}[] = {{{literal}}};")
+                found = (
+                    f"wp_in_value_set(p->run->engine, {value_set}, key, mask{number}, {len(mask)})"
+                )
+                name = ex.context.program.value_sets[value_set].name
+                lines.append(f"if ({found}) {_go(names.states, following)} /* in {name} */")
             case _:
                 assert_never(transition)
-    if all(isinstance(t, p.OnSet) for t in state.transitions):
-        lines += [f"(void)k{number};" for number in range(len(state.key))]
     return [*lines, default]
+
+
+def _packed_key(state: p.ParseState) -> list[str]:
+    """The whole key as bytes, where a value set is asked."""
+    if not any(isinstance(transition, p.OnSet) for transition in state.transitions):
+        return []
+    lines, at = [f"uint8_t key[{state.key_size}];"], 0
+    for number, part in enumerate(state.key):
+        size = p.byte_width(part.width)
+        container = container_for(part.width)
+        call = {64: "wp_store", 128: "wp_store128"}.get(container, "wide_store")
+        lines.append(f"{call}(key + {at}, {size}, k{number});")
+        at += size
+    return lines
 
 
 def _test(state: p.ParseState, wanted: bytes, mask: bytes) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from p4embed.switch import program as p
+from p4embed.switch.codegen import digests
 from p4embed.switch.codegen.context import Context, walk
 
 
@@ -53,52 +54,11 @@ def features(program: p.Program) -> Features:
     )
 
 
-def packet_struct(context: Context) -> list[str]:
-    """``struct packet``: all headers and metadata, and what the runtime keeps of a packet."""
-    program, names = context.program, context.names
-    lines = ["struct headers {"]
-    for header, text in zip(program.headers, names.headers, strict=True):
-        if header.stack is None:
-            lines.append(f"    {names.struct(header.type)} {text.removeprefix('p->h.')};")
-    lines += [
-        "    uint8_t _; /* C knows no empty struct */",
-        "};",
-        "",
-        "struct packet {",
-        "    struct wp_run *run;",
-        "    uint8_t *frame;          /* as received; deparse() puts the result in its place */",
-        "    uint32_t frame_length;",
-        "    uint32_t cursor;         /* bytes that the parser has consumed */",
-        "    uint32_t port;           /* where it was received */",
-        "    uint32_t ingress_length; /* what counters count */",
-        "    uint32_t length;         /* follows headers that come and go */",
-        "    uint32_t error;",
-        "    uint8_t checksum_error, exited, failed;",
-        "    uint32_t clone, resubmit, recirculate; /* 0, or field list + 1 */",
-        "    uint64_t clone_session;",
-        "    uint64_t truncate;",
-        "    struct headers h;",
-    ]
-    for stack, name in zip(program.stacks, names.stacks, strict=True):
-        lines.append(f"    {names.struct(stack.type)} stack_{name}[{len(stack.headers)}];")
-        lines.append(f"    uint32_t next_{name};")
-    lines += ["};", ""]
-    for stack, name in zip(program.stacks, names.stacks, strict=True):
-        lines += [
-            f"static inline {names.struct(stack.type)} *element_{name}(struct packet *p,"
-            " uint64_t index)",
-            "{",
-            f"    return index < {len(stack.headers)} ? &p->stack_{name}[index] : NULL;",
-            "}",
-            "",
-        ]
-    return lines
-
-
 def functions(context: Context) -> list[str]:
     """From ``arrive`` to ``process``."""
     wanted = features(context.program)
     lines = _arrive(context)
+    lines += digests.function(context)
     if wanted.queues:
         lines += [*_QUEUES, *_keep_fields(context)]
     lines += _after_egress(context, wanted)
@@ -175,6 +135,7 @@ static struct packet *put(struct queue *q, const struct packet *p, uint32_t port
     copy->frame = frame;
     copy->clone = copy->resubmit = copy->recirculate = 0;
     copy->failed = 0;
+    copy->digest = 0;
     return copy;
 }
 """.splitlines()
@@ -273,6 +234,8 @@ def _after_ingress(context: Context, wanted: Features) -> list[str]:
             "parse(&twin);",
         ]
         lines += _clone(context, p.InstanceType.INGRESS_CLONE, begin)
+    if context.program.digests:
+        lines += ["    if (p->digest)", "        learn(p);"]
     lines += ["    if (p->failed)", "        return;"]
     if wanted.resubmit:
         put_type = context.intrinsic(intrinsics.instance_type, str(p.InstanceType.RESUBMIT))

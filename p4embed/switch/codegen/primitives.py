@@ -15,7 +15,6 @@ from p4embed.switch.codegen.values import (
     Unsupported,
     Value,
     c_type,
-    constant,
     container_for,
     convert,
 )
@@ -81,8 +80,8 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
         case p.AssignHeader(target_header, source_header):
             return [_assign_header(ex, target_header, source_header)]
         case p.AssignUnion(target_union, source_union):
-            pairs = zip(ex.union_headers(target_union), ex.union_headers(source_union), strict=True)
-            return [_assign_header(ex, p.HeaderRef(a), p.HeaderRef(b)) for a, b in pairs]
+            members = zip(ex.members(target_union), ex.members(source_union), strict=True)
+            return [_assign_header(ex, a, b) for a, b in members]
         case p.AssignStack(stack, other):
             stacks, names = context.program.stacks, context.names.stacks
             pairs = zip(stacks[stack].headers, stacks[other].headers, strict=True)
@@ -124,9 +123,11 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
             return [f"p->recirculate = {field_list + 1}; /* field list {field_list} */"]
         case p.Truncate(length):
             return [f"p->truncate = {ex.index(length)};"]
-        case p.ExecuteMeter(_, _, target):
-            # No meter can be configured yet, and P4Runtime's default is that all is green.
-            return [ex.store(target, constant(0))]
+        case p.ExecuteMeter(meter, index, target):
+            name = context.program.meters[meter].name
+            call = f"wp_color_in(p->run, {meter}, {ex.index(index)}, p->ingress_length)"
+            store = ex.store(target, Value("(uint64_t)color", C64, 0, 2))
+            return [f"{{ int color = {call}; if (color >= 0) {{ {store} }} }} /* {name} */"]
         case p.CountIn(counter, index):
             name = context.program.counters[counter].name
             call = f"wp_count_in(p->run->engine, {counter}, {ex.index(index)}, p->ingress_length);"
@@ -146,10 +147,20 @@ def primitive(ex: Expressions, op: p.Primitive) -> list[str]:
             return [f"/* log_msg {_comment(format_)} */"]
         case p.NoOp():
             return []
-        case p.Digest():
-            raise Unsupported("digest")
-        case p.AssignUnionStack() | p.PushUnions() | p.PopUnions():
-            raise Unsupported("stacks of header unions")
+        case p.Digest(_, digest):
+            name = context.program.digests[digest].name
+            return [f"p->digest = {digest + 1}; /* {name} */"]
+        case p.AssignUnionStack(stack, other):
+            stack_names = context.names.union_stacks
+            unions = zip(_union_refs(context, stack), _union_refs(context, other), strict=True)
+            return [
+                *(line for a, b in unions for line in primitive(ex, p.AssignUnion(a, b))),
+                f"p->next_union_{stack_names[stack]} = p->next_union_{stack_names[other]};",
+            ]
+        case p.PushUnions(stack, count):
+            return _shift_unions(context, stack, count)
+        case p.PopUnions(stack, count):
+            return _shift_unions(context, stack, -count)
         case p.Jump() | p.JumpIfZero():
             raise Unsupported("a jump outside an action")
         case _:
@@ -173,9 +184,12 @@ def invalidate_siblings(ex: Expressions, header: p.HeaderExpr) -> str:
         case p.HeaderRef(index):
             union = program.headers[index].union
             others = () if union is None else program.unions[union].headers
-        case p.UnionMember(union_expr, member):
-            others = ex.union_headers(union_expr)
+        case p.UnionMember(p.UnionRef(union), member):
+            others = program.unions[union].headers
             index = others[member]
+        case p.UnionMember(p.UnionElement() | p.LastUnion() as chosen, _):
+            stack, index_text = ex.union_index(chosen)
+            return f" others_{names.union_stacks[stack]}(p, {index_text}, e);"
         case _:
             return ""
     return "".join(f" {names.headers[other]}.valid = 0;" for other in others if other != index)
@@ -236,6 +250,31 @@ def _shift(context: Context, stack: int, by: int) -> list[str]:
         f"for (uint32_t i = {moved}; i < {size}; i++) {array}[i].valid = 0;",
         f"{following} = {following} > {count} ? {following} - {count} : 0;",
     ]
+
+
+def _union_refs(context: Context, stack: int) -> list[p.UnionRef]:
+    return [p.UnionRef(union) for union in context.program.union_stacks[stack].unions]
+
+
+def _shift_unions(context: Context, stack: int, by: int) -> list[str]:
+    """``_shift`` of a union stack: member by member."""
+    program, names = context.program, context.names
+    unions = [program.unions[union].headers for union in program.union_stacks[stack].unions]
+    size, following = len(unions), f"p->next_union_{names.union_stacks[stack]}"
+    lines = []
+    # Elements are moved so that none is overwritten before it was moved itself.
+    for at in range(size)[:: -1 if by >= 0 else 1]:
+        for member, header in enumerate(unions[at]):
+            if 0 <= at - by < size:
+                source = names.headers[unions[at - by][member]]
+                lines.append(f"{names.headers[header]} = {source};")
+            else:
+                lines.append(f"{names.headers[header]}.valid = 0;")
+    count = min(abs(by), size)
+    if by >= 0:
+        more = f"{following} + {count} < {size} ? {following} + {count} : {size}"
+        return [*lines, f"{following} = {more};"]
+    return [*lines, f"{following} = {following} > {count} ? {following} - {count} : 0;"]
 
 
 def _hash(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.names import identifier
 from p4embed.switch.codegen.values import Unsupported, c_type
 
 
@@ -21,8 +22,6 @@ def function(context: Context, index: int) -> list[str]:
     """
     program, names = context.program, context.names
     table = program.tables[index]
-    if table.implementation is not p.Implementation.SIMPLE:
-        raise Unsupported(f"table '{table.name}': action profiles and selectors")
     lines = [
         f"/* table {table.name} */",
         f"static int apply_{names.tables[index]}(struct packet *p)",
@@ -38,14 +37,23 @@ def function(context: Context, index: int) -> list[str]:
         "        params = wp_entry_params(table, entry);",
         *_direct_meter(context, table),
         "    }",
+        *_profile(context, table),
         "    (void)params;",
         "    switch (action) {",
     ]
-    for action_id in table.actions:
+    for action_id in _actions(table):
         action = program.actions_by_id[action_id]
         lines.append(f"    case {action_id}: {_call(context, action)}")
     result = "entry != NULL" if isinstance(table.next, p.ByHit) else "action"
     return [*lines, "    }", f"    return {result};", "}", ""]
+
+
+def _actions(table: p.Table) -> tuple[int, ...]:
+    """Ids of all actions that may run."""
+    default = table.default
+    if default is None or default.action in table.actions:
+        return table.actions
+    return (*table.actions, default.action)
 
 
 def _lookup(context: Context, table: p.Table) -> list[str]:
@@ -95,9 +103,36 @@ def _key_text(context: Context, part: p.KeyField) -> str:
 def _direct_meter(context: Context, table: p.Table) -> list[str]:
     if table.meter is None:
         return []
-    # Not configurable yet: every packet is green.
-    target = context.program.meters[table.meter].target
-    return [f"        {line}" for line in context.intrinsic(target, "0")]
+    meter = context.program.meters[table.meter]
+    tokens = "p->ingress_length" if meter.bytes else "1"
+    color = f"wp_meter_color(*wp_entry_meter(table, entry), {tokens}, p->run->now_ns)"
+    if meter.target is None:
+        return [f"        (void){color};"]
+    return [f"        {line}" for line in context.intrinsic(meter.target, color)]
+
+
+def _profile(context: Context, table: p.Table) -> list[str]:
+    """The action that a member, or a group's member, stands for."""
+    if table.profile is None:
+        return []
+    profile = f"&p->run->engine->profiles[{table.profile}]"
+    lines = [
+        "    if (action == WP_TO_MEMBER)",
+        f"        action = wp_member_action({profile}, wp_load(params, 4), &params);",
+    ]
+    if context.program.profiles[table.profile].selector is not None:
+        selected = f"calculate_{selector_name(context, table.profile)}(p)"
+        lines += [
+            "    else if (action == WP_TO_GROUP)",
+            f"        action = wp_group_action({profile}, wp_load(params, 4), {selected},",
+            "                                 &params);",
+        ]
+    return lines
+
+
+def selector_name(context: Context, profile: int) -> str:
+    """The calculation by which a profile selects."""
+    return f"selector_{profile}_{identifier(context.program.profiles[profile].name)}"
 
 
 def _call(context: Context, action: p.Action) -> str:
@@ -135,7 +170,10 @@ def definitions(context: Context) -> list[str]:
         if params:
             literal = ", ".join(str(byte) for byte in params)
             lines.append(f"static const uint8_t default_{name}[] = {{{literal}}};")
-        most = max((context.program.actions_by_id[a].params_size for a in table.actions), default=0)
+        # The number of a member or group has four bytes.
+        least = 4 if table.profile is not None else 0
+        sizes = [context.program.actions_by_id[a].params_size for a in _actions(table)]
+        most = max([least, *sizes])
         rows += [
             "    {",
             f'        .name = "{_quoted(table.name)}",',
@@ -143,6 +181,7 @@ def definitions(context: Context) -> list[str]:
             f"        .key_bytes = {table.key_size},",
             f"        .params_bytes = {most},",
             f"        .size = {table.size},",
+            f"        .has_meter = {int(table.meter is not None)},",
             f"        .range_fields = {len(ranges)},",
             f"        .ranges = {f'ranges_{name}' if ranges else 'NULL'},",
             f"        .default_action = {-1 if default is None else default.action},",

@@ -103,7 +103,36 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_engine_close": (None, (c.c_void_p,)),
     "wp_run_new": (c.c_void_p, (c.c_void_p,)),
     "wp_run_delete": (None, (c.c_void_p,)),
-    "wp_write": (None, (c.c_void_p, _Bytes, c.c_uint32, c.c_uint64, _Buffer)),
+    "wp_write": (None, (c.c_void_p, _Bytes, c.c_uint32, c.c_uint64, c.c_int, _Buffer)),
+    "wp_meter": (c.c_int, (c.c_void_p, c.c_uint32, c.c_uint32, _Buffer)),
+    "wp_set_meter": (c.c_int, (c.c_void_p, c.c_uint32, c.c_uint32, _Buffer, c.c_uint64)),
+    "wp_direct_meter": (
+        c.c_int,
+        (c.c_void_p, c.c_uint32, _Bytes, _Bytes, c.c_int32, _Buffer),
+    ),
+    "wp_set_direct_meter": (
+        c.c_int,
+        (
+            c.c_void_p,
+            c.c_uint32,
+            _Bytes,
+            _Bytes,
+            c.c_int32,
+            _Buffer,
+            c.c_uint64,
+            c.POINTER(c.c_int),
+        ),
+    ),
+    "wp_set_member": (
+        c.c_int,
+        (c.c_void_p, c.c_uint32, c.c_uint32, c.c_int32, _Bytes, c.c_uint32),
+    ),
+    "wp_set_group": (c.c_int, (c.c_void_p, c.c_uint32, c.c_uint32, _Bytes, c.c_uint32)),
+    "wp_set_value_set": (
+        c.c_int,
+        (c.c_void_p, c.c_uint32, _Bytes, c.c_uint32, c.c_uint32),
+    ),
+    "wp_take_digests": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32)),
     "wp_get": (
         c.c_uint32,
         (c.c_void_p, c.c_uint32, _Bytes, _Bytes, c.c_int32, _Buffer, c.c_uint32),

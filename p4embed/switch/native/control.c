@@ -30,13 +30,14 @@ static const uint8_t *read_update(const struct wp_engine *e, const uint8_t *p,
 }
 
 void wp_write(struct wp_engine *e, const uint8_t *batch, uint32_t count, uint64_t now_ns,
-              uint8_t *statuses)
+              int together, uint8_t *statuses)
 {
     struct wp_update u;
     struct wp_table *table;
     for (uint32_t i = 0; i < count;) {
         wp_lock(e);
-        for (uint32_t end = i + UPDATES_A_TURN; i < count && i < end; i++) {
+        uint32_t end = together ? count : i + UPDATES_A_TURN;
+        for (; i < count && i < end; i++) {
             batch = read_update(e, batch, &u, &table);
             statuses[i] = (uint8_t)wp_table_update(table, &u, now_ns);
         }
@@ -219,26 +220,6 @@ uint32_t wp_idle(struct wp_engine *e, uint32_t table, uint64_t now_ns, uint32_t 
         *cursor = UINT32_MAX;
     wp_unlock(e);
     return used;
-}
-
-int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pairs,
-                 uint32_t count)
-{
-    struct wp_replicas *r = NULL;
-    if (count) {
-        r = malloc(sizeof *r + count * sizeof *r->to);
-        if (!r)
-            return -1;
-        r->count = count;
-        for (uint32_t i = 0; i < count; i++)
-            r->to[i] = (struct wp_replica){pairs[2 * i], pairs[2 * i + 1]};
-    }
-    wp_lock(e);
-    struct wp_replicas *old = e->replicas[kind][id];
-    e->replicas[kind][id] = r;
-    wp_unlock(e);
-    free(old);
-    return 0;
 }
 
 struct wp_run *wp_run_new(struct wp_engine *e)

@@ -28,9 +28,10 @@ struct __attribute__((packed)) wp_entry_record {
 /* One packet, followed by its frame. */
 struct __attribute__((packed)) wp_packet_record { uint32_t port, length; };
 
-/* Apply `count` updates; statuses[i] becomes a wp_status, 255 without memory. */
+/* Apply `count` updates, all between two packets if `together`; statuses[i] becomes a wp_status,
+ * 255 without memory. */
 void wp_write(struct wp_engine *e, const uint8_t *batch, uint32_t count, uint64_t now_ns,
-              uint8_t *statuses);
+              int together, uint8_t *statuses);
 /* The entry as a record: its size, which may exceed `room` (then nothing is written); 0: none. */
 uint32_t wp_get(struct wp_engine *e, uint32_t table, const uint8_t *value, const uint8_t *mask,
                 int32_t priority, uint8_t *to, uint32_t room);
@@ -52,6 +53,28 @@ void wp_set_counter(struct wp_engine *e, uint32_t counter, uint32_t index, uint6
                     uint64_t bytes);
 void wp_register(struct wp_engine *e, uint32_t reg, uint32_t index, uint64_t *limbs);
 void wp_set_register(struct wp_engine *e, uint32_t reg, uint32_t index, const uint64_t *limbs);
+/* A meter's configuration: cir, cburst, pir, pburst. 0: not configured. */
+int wp_meter(struct wp_engine *e, uint32_t meter, uint32_t index, uint64_t *config);
+/* NULL leaves it without configuration. -1: no memory. */
+int wp_set_meter(struct wp_engine *e, uint32_t meter, uint32_t index, const uint64_t *config,
+                 uint64_t now_ns);
+/* The same of an entry's direct meter; *found tells whether there is such an entry. */
+int wp_direct_meter(struct wp_engine *e, uint32_t table, const uint8_t *value,
+                    const uint8_t *mask, int32_t priority, uint64_t *config);
+int wp_set_direct_meter(struct wp_engine *e, uint32_t table, const uint8_t *value,
+                        const uint8_t *mask, int32_t priority, const uint64_t *config,
+                        uint64_t now_ns, int *found);
+/* An action profile's member (action -1 deletes it) and group (count UINT32_MAX deletes it).
+ * -1: no memory. */
+int wp_set_member(struct wp_engine *e, uint32_t profile, uint32_t member, int32_t action,
+                  const uint8_t *params, uint32_t bytes);
+int wp_set_group(struct wp_engine *e, uint32_t profile, uint32_t group, const uint32_t *members,
+                 uint32_t count);
+/* Replace a value set's members: pairs of value and mask, `bytes` each. -1: no memory. */
+int wp_set_value_set(struct wp_engine *e, uint32_t set, const uint8_t *members, uint32_t count,
+                     uint32_t bytes);
+/* Digests that wait: uint32_t length, uint32_t digest, data, and so on. Returns bytes. */
+uint32_t wp_take_digests(struct wp_engine *e, uint8_t *to, uint32_t room);
 uint32_t wp_register_limbs(struct wp_engine *e, uint32_t reg);
 /* Entries due for an idle notice among the next `most` from *cursor on: records of
  * int32_t priority, value and mask (unless exact). Returns bytes written; *cursor is UINT32_MAX

@@ -30,15 +30,22 @@ struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoc
     e->tables = calloc(program->table_count + 1, sizeof *e->tables);
     e->counters = calloc(program->counter_count + 1, sizeof *e->counters);
     e->registers = calloc(program->register_count + 1, sizeof *e->registers);
+    e->meters = calloc(program->meter_count + 1, sizeof *e->meters);
+    e->profiles = calloc(program->profile_count + 1, sizeof *e->profiles);
+    e->value_sets = calloc(program->value_set_count + 1, sizeof *e->value_sets);
     e->replicas[0] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
     e->replicas[1] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
-    if (!e->tables || !e->counters || !e->registers || !e->replicas[0] || !e->replicas[1])
+    if (wp_mailbox_open(&e->digests) || !e->tables || !e->counters || !e->registers ||
+        !e->meters || !e->profiles || !e->value_sets || !e->replicas[0] || !e->replicas[1])
         goto failed;
     for (uint32_t i = 0; i < program->table_count; i++)
         if (wp_table_init(&e->tables[i], &program->tables[i], &e->secret))
             goto failed;
     for (uint32_t i = 0; i < program->counter_count; i++)
         if (!(e->counters[i] = calloc(program->counters[i].size + 1, sizeof **e->counters)))
+            goto failed;
+    for (uint32_t i = 0; i < program->meter_count; i++)
+        if (!(e->meters[i] = calloc(program->meters[i].size + 1, sizeof **e->meters)))
             goto failed;
     for (uint32_t i = 0; i < program->register_count; i++) {
         const struct wp_register_def *def = &program->registers[i];
@@ -61,6 +68,15 @@ void wp_engine_close(struct wp_engine *e)
         free(e->counters[i]);
     for (uint32_t i = 0; e->registers && i < program->register_count; i++)
         free(e->registers[i]);
+    for (uint32_t i = 0; e->meters && i < program->meter_count; i++) {
+        for (uint32_t k = 0; e->meters[i] && k < program->meters[i].size; k++)
+            free(e->meters[i][k]);
+        free(e->meters[i]);
+    }
+    for (uint32_t i = 0; e->profiles && i < program->profile_count; i++)
+        wp_profile_free(&e->profiles[i]);
+    for (uint32_t i = 0; e->value_sets && i < program->value_set_count; i++)
+        free(e->value_sets[i].members);
     for (int kind = 0; kind < 2; kind++) {
         for (uint32_t i = 0; e->replicas[kind] && i < WP_REPLICATION_IDS; i++)
             free(e->replicas[kind][i]);
@@ -69,6 +85,10 @@ void wp_engine_close(struct wp_engine *e)
     free(e->tables);
     free(e->counters);
     free(e->registers);
+    free(e->meters);
+    free(e->profiles);
+    free(e->value_sets);
+    wp_mailbox_free(&e->digests);
     pthread_mutex_destroy(&e->gate);
     pthread_mutex_destroy(&e->state);
     free(e);
@@ -145,4 +165,27 @@ uint64_t wp_random(struct wp_engine *e, uint64_t low, uint64_t high)
     e->random[1] = x;
     uint64_t span = high - low + 1;
     return span ? low + (uint64_t)((u128)(x + y) * span >> 64) : x + y;
+}
+
+int wp_in_value_set(const struct wp_engine *e, uint32_t set, const uint8_t *key,
+                    const uint8_t *mask, uint32_t bytes)
+{
+    const struct wp_value_set *s = &e->value_sets[set];
+    const uint8_t *member = s->members;
+    for (uint32_t i = 0; s->bytes == bytes && i < s->count; i++, member += 2 * bytes) {
+        uint32_t k = 0;
+        while (k < bytes && (key[k] & mask[k] & member[bytes + k]) == member[k])
+            k++;
+        if (k == bytes)
+            return 1;
+    }
+    return 0;
+}
+
+void wp_learn(struct wp_engine *e, uint32_t digest, const uint8_t *data, uint32_t bytes)
+{
+    uint8_t record[WP_DIGEST_MAX];
+    memcpy(record, &digest, sizeof digest);
+    memcpy(record + sizeof digest, data, bytes);
+    wp_mailbox_put(&e->digests, record, (uint32_t)sizeof digest + bytes);
 }

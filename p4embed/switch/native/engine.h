@@ -9,27 +9,35 @@
 
 #include <pthread.h>
 
+#include "mailbox.h"
+#include "profile.h"
 #include "table.h"
 
 struct wp_run;
 
 struct wp_counter_def { const char *name; uint32_t size; };
 struct wp_register_def { const char *name; uint32_t size, limbs; };
+struct wp_meter_def { const char *name; uint32_t size; int bytes; };
 
 /* What generated code exports, as `wp_program`. */
 struct wp_program {
     const char *name;
     uint32_t headroom; /* bytes that headers may grow a frame by */
-    uint32_t table_count, counter_count, register_count;
+    uint32_t table_count, counter_count, register_count, meter_count;
+    uint32_t profile_count, value_set_count;
     const struct wp_table_def *tables;
     const struct wp_counter_def *counters;
     const struct wp_register_def *registers;
+    const struct wp_meter_def *meters;
     /* Run one packet to the end. The frame may be overwritten, and may grow downwards by
      * `headroom` bytes; what leaves is given to wp_send and may lie within it. */
     void (*process)(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length);
 };
 
 struct wp_count { uint64_t packets, bytes; };
+
+/* Members of a parser value set: pairs of value and mask, `bytes` each. */
+struct wp_value_set { uint32_t count, bytes; uint8_t *members; };
 
 /* Where a multicast group or clone session sends copies. */
 struct wp_replica { uint32_t port, instance; };
@@ -42,6 +50,10 @@ struct wp_engine {
     struct wp_table *tables;
     struct wp_count **counters;
     uint64_t **registers;
+    struct wp_meter ***meters; /* by meter and cell; NULL: not configured */
+    struct wp_profile *profiles;
+    struct wp_value_set *value_sets;
+    struct wp_mailbox digests;
     struct wp_replicas **replicas[2]; /* by wp_replication, then by id */
     struct wp_secret secret;
     uint64_t random[2];
@@ -68,6 +80,7 @@ struct wp_run {
 
 #define WP_FRAME_MAX 16384 /* longest frame taken from a port */
 #define WP_SPARE_MAX 65536
+#define WP_DIGEST_MAX 8192 /* a digest with its number */
 #define WP_SCRATCH (2 * WP_SPARE_MAX)
 
 static inline void wp_lock(struct wp_engine *e)
@@ -102,6 +115,22 @@ static inline void wp_count_in(struct wp_engine *e, uint32_t counter, uint64_t i
     e->counters[counter][index].packets++;
     e->counters[counter][index].bytes += length;
 }
+
+/* The color of a packet in a meter's cell; -1 out of range. */
+static inline int wp_color_in(struct wp_run *run, uint32_t meter, uint64_t index, uint32_t length)
+{
+    const struct wp_meter_def *def = &run->engine->program->meters[meter];
+    if (index >= def->size)
+        return -1;
+    return wp_meter_color(run->engine->meters[meter][index], def->bytes ? length : 1, run->now_ns);
+}
+
+/* Whether a parser's key, masked, is in a value set. */
+int wp_in_value_set(const struct wp_engine *e, uint32_t set, const uint8_t *key,
+                    const uint8_t *mask, uint32_t bytes);
+
+/* A digest leaves: its packed fields. */
+void wp_learn(struct wp_engine *e, uint32_t digest, const uint8_t *data, uint32_t bytes);
 
 static inline const struct wp_replicas *wp_replicas_of(const struct wp_engine *e,
                                                        enum wp_replication kind, uint64_t id)

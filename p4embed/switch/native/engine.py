@@ -17,16 +17,13 @@ from p4embed.switch.engine import (
     EntryKey,
     IdleEntry,
     Op,
-    Replica,
     Sent,
     Status,
     Update,
 )
 from p4embed.switch.native.binding import (
-    CLONE,
     END,
     ENTRY,
-    MULTICAST,
     NO_MEMORY,
     PACKET,
     PRIORITY,
@@ -35,11 +32,11 @@ from p4embed.switch.native.binding import (
     runtime,
 )
 from p4embed.switch.native.build import NativeError, program_library
+from p4embed.switch.native.offers import READ_ROOM, Offers
+from p4embed.switch.native.shape import Shape
 from p4embed.switch.program import DROP_PORT, Program, Table
 
 _STATUSES = (Status.OK, Status.EXISTS, Status.MISSING, Status.FULL, Status.CONST)
-_READ_ROOM = 1 << 18
-"""Bytes of entries that one call of the runtime brings."""
 SWEEP = 1024
 """Entries that the idle sweep looks at before packets get their turn."""
 
@@ -61,7 +58,7 @@ class Packed(NamedTuple):
     updates: int
 
 
-class NativeEngine:
+class NativeEngine(Offers):
     """An ``Engine`` (see ``engine.py``) and ``Replicating``. Thread-safe.
 
     Compiles the program if its shared object is not cached. Raises ``NativeError`` with one line
@@ -94,7 +91,7 @@ class NativeEngine:
         self._closed = False
         self._process_lock = threading.Lock()
         self._params_size = {action.id: action.params_size for action in program.actions}
-        self._shapes = [_Shape(table, program) for table in program.tables]
+        self._shapes = [Shape(table, program) for table in program.tables]
         for index, table in enumerate(program.tables):
             self._insert_const(index, table)
 
@@ -113,6 +110,13 @@ class NativeEngine:
         for update in updates:
             self._pack(parts, update.op, update.table, update.entry, False)
         return self._write(b"".join(parts), len(updates), self._clock())
+
+    def write_together(self, updates: Sequence[Update]) -> list[Status]:
+        """Apply changes in order, all of them between two packets."""
+        parts: list[bytes] = []
+        for update in updates:
+            self._pack(parts, update.op, update.table, update.entry, False)
+        return self._write(b"".join(parts), len(updates), self._clock(), together=True)
 
     def write_packed(self, batch: Packed) -> list[Status]:
         """Apply updates that ``wire.py`` packed for this program."""
@@ -150,9 +154,16 @@ class NativeEngine:
             metadata,
         )
 
-    def _write(self, batch: bytes | c.Array[c.c_char], count: int, now_ns: int) -> list[Status]:
+    def _write(
+        self,
+        batch: bytes | c.Array[c.c_char],
+        count: int,
+        now_ns: int,
+        *,
+        together: bool = False,
+    ) -> list[Status]:
         results = c.create_string_buffer(count)
-        self._c.wp_write(self.handle, batch, count, now_ns, results)
+        self._c.wp_write(self.handle, batch, count, now_ns, together, results)
         codes = results.raw
         if NO_MEMORY in codes:
             raise MemoryError("no memory for table entries")
@@ -165,7 +176,7 @@ class NativeEngine:
 
     def _record(self, table: int, key: EntryKey) -> bytes | None:
         shape = self._shapes[table]
-        if len(key.value) != shape.key_size or len(key.mask) != shape.mask_size:
+        if not self._is_key(table, key):
             return None
         room = shape.record_size + 256
         while True:
@@ -179,7 +190,7 @@ class NativeEngine:
 
     def entries(self, table: int) -> Iterator[Entry]:
         """All entries of a table; ones that come or go meanwhile may be among them or not."""
-        shape, room = self._shapes[table], _READ_ROOM
+        shape, room = self._shapes[table], READ_ROOM
         cursor = c.c_uint32(0)
         while cursor.value != END:
             buffer = c.create_string_buffer(room)
@@ -210,7 +221,7 @@ class NativeEngine:
         """The default action and its parameters; ``None`` without one."""
         buffer = c.create_string_buffer(self._shapes[table].params_room + 1)
         action = int(self._c.wp_default(self.handle, table, buffer))
-        return None if action < 0 else (action, buffer.raw[: self._params_size[action]])
+        return None if action < 0 else (action, buffer.raw[: self._shapes[table].actions[action]])
 
     def direct_count(self, table: int, key: EntryKey) -> Count | None:
         """A direct counter's cell."""
@@ -219,7 +230,7 @@ class NativeEngine:
 
     def set_direct_count(self, table: int, key: EntryKey, count: Count) -> bool:
         """Overwrite a direct counter's cell."""
-        return bool(
+        return self._is_key(table, key) and bool(
             self._c.wp_set_direct_count(
                 self.handle, table, key.value, key.mask, key.priority, count.packets, count.bytes
             )
@@ -260,27 +271,6 @@ class NativeEngine:
             size = 8 * int(self._c.wp_register_limbs(self.handle, register))
             value &= (1 << declared.width) - 1
             self._c.wp_set_register(self.handle, register, index, value.to_bytes(size, "little"))
-
-    @staticmethod
-    def _check_cell(declared: object, index: int) -> None:
-        size, name = getattr(declared, "size", 0), getattr(declared, "name", "")
-        if not 0 <= index < size:
-            raise IndexError(f"'{name}' has cells 0 to {size - 1}, not {index}")
-
-    def set_multicast_group(self, group: int, replicas: Sequence[Replica] | None) -> None:
-        """Set a multicast group's copies, or delete the group."""
-        self._replicate(MULTICAST, group, replicas or ())
-
-    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
-        """Set a clone session's copies, or delete the session."""
-        self._replicate(CLONE, session, replicas or ())
-
-    def _replicate(self, kind: int, number: int, replicas: Sequence[Replica]) -> None:
-        if not 0 <= number < 1 << 16:
-            raise ValueError(f"{number} is no multicast group or clone session: 16 bits")
-        pairs = b"".join(PACKET.pack(replica.port, replica.instance) for replica in replicas)
-        if self._c.wp_replicate(self.handle, kind, number, pairs, len(replicas)):
-            raise MemoryError("no memory for replicas")
 
     # -- packets ------------------------------------------------------------------------------
 
@@ -338,30 +328,3 @@ class NativeEngine:
 def _free(library: c.CDLL, engine: int, run: int) -> None:
     library.wp_run_delete(run)
     library.wp_engine_close(engine)
-
-
-class _Shape:
-    """How a table's keys and entries lie in the runtime's records."""
-
-    def __init__(self, table: Table, program: Program) -> None:
-        self.name = table.name
-        self.key_size = table.key_size
-        self.mask_size = table.key_size if table.masked else 0
-        self.actions = {a: program.actions_by_id[a].params_size for a in table.actions}
-        self.params_room = max(self.actions.values(), default=0)
-        self.record_size = ENTRY.size + self.key_size + self.mask_size + self.params_room
-
-    def key(self, raw: bytes, at: int, priority: int) -> EntryKey:
-        """The key whose value and mask stand at ``at``."""
-        end = at + self.key_size
-        return EntryKey(raw[at:end], raw[end : end + self.mask_size], priority)
-
-    def entry(self, raw: bytes, at: int) -> Entry:
-        """The entry whose record stands at ``at``."""
-        _, action, metadata_size, priority, idle, _, _, _, const = ENTRY.unpack_from(raw, at)
-        at += ENTRY.size
-        key = self.key(raw, at, priority)
-        at += self.key_size + self.mask_size
-        params = raw[at : at + self.actions[action]]
-        at += self.params_room
-        return Entry(key, action, params, idle, raw[at : at + metadata_size], bool(const))

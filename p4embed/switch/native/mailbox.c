@@ -51,12 +51,9 @@ void wp_mailbox_put(struct wp_mailbox *box, const uint8_t *frame, uint32_t lengt
 
 void wp_mailbox_wake(struct wp_mailbox *box) { pthread_cond_signal(&box->filled); }
 
-uint32_t wp_mailbox_take(struct wp_mailbox *box, uint8_t *to, uint32_t room)
+static uint32_t take(struct wp_mailbox *box, uint8_t *to, uint32_t room)
 {
     uint32_t used = 0, length;
-    pthread_mutex_lock(&box->lock);
-    while (box->read == box->written && !box->closed)
-        pthread_cond_wait(&box->filled, &box->lock);
     while (box->read < box->written && !box->closed) {
         copy_out(box, box->read, &length, sizeof length);
         if (sizeof length + length > room - used)
@@ -65,6 +62,23 @@ uint32_t wp_mailbox_take(struct wp_mailbox *box, uint8_t *to, uint32_t room)
         box->read += sizeof length + length;
         used += (uint32_t)sizeof length + length;
     }
+    return used;
+}
+
+uint32_t wp_mailbox_take(struct wp_mailbox *box, uint8_t *to, uint32_t room)
+{
+    pthread_mutex_lock(&box->lock);
+    while (box->read == box->written && !box->closed)
+        pthread_cond_wait(&box->filled, &box->lock);
+    uint32_t used = take(box, to, room);
+    pthread_mutex_unlock(&box->lock);
+    return used;
+}
+
+uint32_t wp_mailbox_try(struct wp_mailbox *box, uint8_t *to, uint32_t room)
+{
+    pthread_mutex_lock(&box->lock);
+    uint32_t used = take(box, to, room);
     pthread_mutex_unlock(&box->lock);
     return used;
 }

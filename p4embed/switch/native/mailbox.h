@@ -25,6 +25,8 @@ void wp_mailbox_wake(struct wp_mailbox *box);
 /* Waits for frames and takes as many as fit: uint32_t length, frame, and so on. Returns bytes;
  * 0 once the mailbox is closed. `room` must hold the longest frame. */
 uint32_t wp_mailbox_take(struct wp_mailbox *box, uint8_t *to, uint32_t room);
+/* The same without waiting: 0 when there is none. */
+uint32_t wp_mailbox_try(struct wp_mailbox *box, uint8_t *to, uint32_t room);
 void wp_mailbox_close(struct wp_mailbox *box);
 
 #endif

@@ -33,6 +33,16 @@ static inline u128 wp_mod128(u128 a, u128 b) { return b ? a % b : 0; }
 static inline uint64_t wp_index(u128 v) { return v >> 64 ? UINT64_MAX : (uint64_t)v; }
 static inline uint64_t wp_not_negative(uint64_t v) { return (int64_t)v < 0 ? 0 : v; }
 
+/* Whether two byte strings stand for the same number. */
+static inline int wp_same_number(const uint8_t *a, uint32_t n, const uint8_t *b, uint32_t m)
+{
+    while (n && !*a)
+        a++, n--;
+    while (m && !*b)
+        b++, m--;
+    return n == m && memcmp(a, b, n) == 0;
+}
+
 /* A register's cell, NULL out of range. */
 static inline uint64_t *wp_cell(const struct wp_engine *e, uint32_t reg, uint64_t index)
 {

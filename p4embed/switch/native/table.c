@@ -2,145 +2,10 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#define ENTRIES_PER_BUCKET 4 /* on average, before the next bucket is split */
+#include "index.h"
+
 #define MOST_IDENTITY 4096
-
-/* ---- memory ------------------------------------------------------------------------------- */
-
-#define HUGE_PAGE (2u << 20)
-
-/* Room that is not touched before it is used. A large piece is made of huge pages where the kernel
- * has them: with a million entries a lookup otherwise waits for the page tables, too. */
-static void *room_for(size_t bytes, int huge)
-{
-    void *room = NULL;
-    huge = huge && bytes >= HUGE_PAGE / 2;
-    if (posix_memalign(&room, huge ? HUGE_PAGE : 64, bytes))
-        return NULL;
-    if (huge)
-        (void)madvise(room, bytes, MADV_HUGEPAGE);
-    return room;
-}
-
-/* ---- the index ---------------------------------------------------------------------------- */
-
-static uint32_t bucket_count(const struct wp_table *t) { return (1u << t->level) + t->split; }
-
-static int bucket_append(struct wp_table *t, struct wp_bucket *b, uint32_t hash, uint32_t entry)
-{
-    while (b->used == WP_BUCKET_SLOTS) {
-        if (!b->overflow) {
-            uint32_t number = t->overflow_free;
-            if (number) {
-                t->overflow_free = t->overflow[number - 1].overflow;
-            } else {
-                if (t->overflow_count == t->overflow_room) {
-                    uint32_t room = t->overflow_room ? 2 * t->overflow_room : 16;
-                    /* The caller's bucket may itself lie in the array that moves. */
-                    int inside = t->overflow && b >= t->overflow &&
-                                 b < t->overflow + t->overflow_count;
-                    ptrdiff_t at = inside ? b - t->overflow : 0;
-                    struct wp_bucket *more = realloc(t->overflow, room * sizeof *more);
-                    if (!more)
-                        return -1;
-                    t->overflow = more;
-                    t->overflow_room = room;
-                    if (inside)
-                        b = more + at;
-                }
-                number = ++t->overflow_count;
-            }
-            memset(&t->overflow[number - 1], 0, sizeof *t->overflow);
-            b->overflow = number;
-        }
-        b = &t->overflow[b->overflow - 1];
-    }
-    b->hash[b->used] = hash;
-    b->entry[b->used] = entry;
-    b->used++;
-    return 0;
-}
-
-static void free_overflow(struct wp_table *t, uint32_t number)
-{
-    while (number) {
-        struct wp_bucket *b = &t->overflow[number - 1];
-        uint32_t next = b->overflow;
-        b->used = 0;
-        b->overflow = t->overflow_free;
-        t->overflow_free = number;
-        number = next;
-    }
-}
-
-/* Split the next bucket: what hashes to its new half moves there. */
-static int grow(struct wp_table *t)
-{
-    uint32_t from = t->split, to = bucket_count(t);
-    if (to >= 1u << WP_FIRST_SEGMENT_BITS && (to & (to - 1)) == 0) {
-        uint32_t segment = (uint32_t)__builtin_ctz(to) - WP_FIRST_SEGMENT_BITS + 1;
-        if (segment >= WP_SEGMENTS)
-            return 0;
-        if (!t->segments[segment]) {
-            t->segments[segment] = room_for((size_t)to * sizeof(struct wp_bucket), 1);
-            if (!t->segments[segment])
-                return -1;
-        }
-    }
-    struct wp_bucket *lower = wp_bucket_at(t, from), *upper = wp_bucket_at(t, to);
-    struct wp_bucket old = *lower;
-    /* The old chain stays allocated until all of it has been handed out. */
-    memset(lower, 0, sizeof *lower);
-    memset(upper, 0, sizeof *upper);
-    if (++t->split == 1u << t->level) {
-        t->level++;
-        t->split = 0;
-    }
-    uint32_t chain = old.overflow, next = 0;
-    for (;;) {
-        for (uint32_t i = 0; i < old.used; i++) {
-            struct wp_bucket *b = wp_bucket_of(t, old.hash[i]) == from ? lower : upper;
-            if (bucket_append(t, b, old.hash[i], old.entry[i]))
-                return -1;
-        }
-        next = old.overflow;
-        if (!next)
-            break;
-        old = t->overflow[next - 1];
-    }
-    free_overflow(t, chain);
-    return 0;
-}
-
-/* Take an entry out of the index; returns its number. */
-static uint32_t index_remove(struct wp_table *t, const struct wp_entry *e)
-{
-    struct wp_bucket *b = wp_bucket_at(t, wp_bucket_of(t, e->hash)), *at = NULL, *before = NULL;
-    uint32_t slot = 0;
-    for (;;) {
-        for (uint32_t i = 0; i < b->used; i++)
-            if (b->hash[i] == e->hash && wp_entry_at(t, b->entry[i]) == e) {
-                at = b;
-                slot = i;
-            }
-        if (!b->overflow)
-            break;
-        before = b;
-        b = &t->overflow[b->overflow - 1];
-    }
-    uint32_t number = at->entry[slot];
-    /* b is the last of the chain: its last slot fills the hole. */
-    b->used--;
-    at->hash[slot] = b->hash[b->used];
-    at->entry[slot] = b->entry[b->used];
-    if (b->used == 0 && before) {
-        free_overflow(t, before->overflow);
-        before->overflow = 0;
-    }
-    return number;
-}
 
 /* ---- identities --------------------------------------------------------------------------- */
 
@@ -313,7 +178,7 @@ static int entry_new(struct wp_table *t, uint32_t *number)
         t->chunks = more;
         /* A table that never fills its first chunk takes no more pages than it needs. */
         size_t bytes = (size_t)t->entry_bytes << WP_CHUNK_BITS;
-        if (!(more[t->chunk_count] = room_for(bytes, t->chunk_count > 0)))
+        if (!(more[t->chunk_count] = wp_room(bytes, t->chunk_count > 0)))
             return -1;
         t->chunk_count++;
     }
@@ -348,6 +213,10 @@ static int entry_fill(struct wp_table *t, struct wp_entry *e, const struct wp_up
     e->idle_timeout_ns = u->idle_timeout_ns;
     e->last_hit_ns = now_ns;
     e->notified_ns = now_ns;
+    if (t->def->has_meter) {
+        free(*wp_entry_meter(t, e));
+        *wp_entry_meter(t, e) = NULL;
+    }
     memcpy(e->data + t->identity_bytes, u->params, u->params_bytes);
     return 0;
 }
@@ -367,24 +236,24 @@ static int insert(struct wp_table *t, const struct wp_update *u, const uint8_t *
     e->flags = WP_ENTRY_LIVE | (u->is_const ? WP_ENTRY_CONST : 0);
     if (entry_fill(t, e, u, now_ns) || (t->def->match == WP_LPM && prefix_add(t, u->mask)) ||
         (t->def->match >= WP_TERNARY && order_add(t, number)) ||
-        bucket_append(t, wp_bucket_at(t, wp_bucket_of(t, e->hash)), e->hash, number))
+        wp_index_add(t, e->hash, number))
         return -1;
     t->count++;
     t->is_const |= u->is_const;
-    if (t->count > (uint64_t)ENTRIES_PER_BUCKET * bucket_count(t))
-        return grow(t);
-    return WP_OK;
+    return wp_index_grow(t);
 }
 
 static void delete(struct wp_table *t, struct wp_entry *e)
 {
-    uint32_t number = index_remove(t, e);
+    uint32_t number = wp_index_remove(t, e);
     if (t->def->match == WP_LPM)
         prefix_remove(t, e->data + t->def->key_bytes);
     if (t->def->match >= WP_TERNARY)
         order_remove(t, number);
     free(e->metadata);
     e->metadata = NULL;
+    if (t->def->has_meter)
+        free(*wp_entry_meter(t, e));
     e->flags = 0;
     e->hash = t->free_head;
     t->free_head = number + 1;
@@ -413,7 +282,7 @@ int wp_table_update(struct wp_table *t, const struct wp_update *u, uint64_t now_
 int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
                   const struct wp_secret *secret)
 {
-    *t = (struct wp_table){.def = def, .secret = secret, .level = WP_FIRST_SEGMENT_BITS};
+    *t = (struct wp_table){.def = def, .secret = secret};
     t->identity_bytes = def->match == WP_EXACT ? def->key_bytes
                         : def->match == WP_LPM ? 2 * def->key_bytes
                                                : 2 * def->key_bytes + 4;
@@ -421,11 +290,10 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
         return -1;
     uint32_t bytes = (uint32_t)offsetof(struct wp_entry, data) + t->identity_bytes +
                      def->params_bytes;
-    t->entry_bytes = (bytes + 7) & ~7u;
-    size_t first = sizeof(struct wp_bucket) << WP_FIRST_SEGMENT_BITS;
-    if (!(t->segments[0] = room_for(first, 0)))
+    t->meter_offset = (bytes + 7) & ~7u;
+    t->entry_bytes = t->meter_offset + (def->has_meter ? (uint32_t)sizeof(struct wp_meter *) : 0);
+    if (wp_index_init(t))
         return -1;
-    memset(t->segments[0], 0, first);
     t->default_action = def->default_action;
     t->default_params = calloc(1, def->params_bytes + 1);
     if (!t->default_params)
@@ -437,14 +305,15 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
 void wp_table_free(struct wp_table *t)
 {
     for (uint32_t i = 0; i < t->top; i++)
-        if (wp_entry_at(t, i)->flags & WP_ENTRY_LIVE)
+        if (wp_entry_at(t, i)->flags & WP_ENTRY_LIVE) {
             free(wp_entry_at(t, i)->metadata);
+            if (t->def->has_meter)
+                free(*wp_entry_meter(t, wp_entry_at(t, i)));
+        }
     for (uint32_t i = 0; i < t->chunk_count; i++)
         free(t->chunks[i]);
     free(t->chunks);
-    for (uint32_t i = 0; i < WP_SEGMENTS; i++)
-        free(t->segments[i]);
-    free(t->overflow);
+    wp_index_free(t);
     for (uint32_t i = 0; i < t->prefix_count; i++)
         free(t->prefixes[i].mask);
     free(t->prefixes);

@@ -15,6 +15,7 @@
 #define WP_TABLE_H
 
 #include "hash.h"
+#include "meter.h"
 
 enum wp_match { WP_EXACT, WP_LPM, WP_TERNARY, WP_RANGE };
 enum wp_status { WP_OK, WP_EXISTS, WP_MISSING, WP_FULL, WP_CONST };
@@ -29,6 +30,7 @@ struct wp_table_def {
     uint32_t key_bytes;
     uint32_t params_bytes; /* of the action with the most */
     uint32_t size;
+    int has_meter; /* direct */
     uint32_t range_fields;
     const struct wp_range_field *ranges;
     int32_t default_action; /* JSON id; -1: none */
@@ -76,6 +78,7 @@ struct wp_table {
     const struct wp_secret *secret;
     uint32_t identity_bytes;
     uint32_t entry_bytes;
+    uint32_t meter_offset; /* of the pointer to an entry's direct meter, if there are any */
     int is_const; /* its entries are the program's */
 
     uint8_t **chunks;
@@ -136,6 +139,12 @@ static inline struct wp_entry *wp_entry_at(const struct wp_table *t, uint32_t nu
 static inline const uint8_t *wp_entry_params(const struct wp_table *t, const struct wp_entry *e)
 {
     return e->data + t->identity_bytes;
+}
+
+/* Where an entry's direct meter is kept. */
+static inline struct wp_meter **wp_entry_meter(const struct wp_table *t, struct wp_entry *e)
+{
+    return (struct wp_meter **)((uint8_t *)e + t->meter_offset);
 }
 
 /* Segment 0 holds the first 2^FIRST buckets, segment s > 0 as many as all before it. */

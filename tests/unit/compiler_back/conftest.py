@@ -118,6 +118,12 @@ def compile_text() -> Callable[[str], Result]:
 
 
 @pytest.fixture
+def program_text() -> Callable[..., str]:
+    """Puts parts into the frame of a whole program."""
+    return source_of
+
+
+@pytest.fixture
 def build() -> Callable[..., Result]:
     """Compiles a program made of parts; fails if that gives errors."""
 

@@ -162,3 +162,46 @@ def test_bound_argument_of_a_table_action(build: Callable[..., Any]) -> None:
     found = next(a for a in result.json["actions"] if a["name"] == "put")
     assert [p["name"] for p in found["runtime_data"]] == ["what"]
     assert found["primitives"][-1]["parameters"][0] == {"type": "field", "value": ["h", "b"]}
+
+
+def test_action_drops_through_its_parameter(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="action drop(inout standard_metadata_t s) { mark_to_drop(s); }",
+        locals="table t { actions = { drop(standard_metadata); } }",
+        ingress="t.apply();",
+    )
+    found = next(a for a in result.json["actions"] if a["name"] == "drop")
+    assert [p["op"] for p in found["primitives"]] == ["mark_to_drop"]
+
+
+def test_copy_of_standard_metadata_is_marked_itself(build: Callable[..., Any]) -> None:
+    result = build(
+        locals="""
+            action drop(inout standard_metadata_t s) {
+                mark_to_drop(s);
+                hdr.h.c = (bit<16>)standard_metadata.egress_spec;
+            }
+        """,
+        ingress="drop(standard_metadata);",
+    )
+    found = next(a for a in result.json["actions"] if a["name"] == "I.drop")
+    steps = [(p["op"], p["parameters"][0]["value"]) for p in found["primitives"]]
+    dropped = steps.index(("mark_to_drop", "standard_metadata"))
+    real = ["standard_metadata", "egress_spec"]
+    copy = ["scalars", "I.s.egress_spec"]
+    later = [target for _, target in steps[dropped:]]
+    assert later.index(copy) < later.index(real), "the copy gets it, the real one gets its own back"
+    assert later.index(real) < later.index(["h", "c"]) < len(later)
+
+
+def test_action_that_sees_its_argument_gets_a_copy(build: Callable[..., Any]) -> None:
+    result = build(
+        locals="action put(inout bit<8> v) { hdr.h.a = 1; v = v + 1; }",
+        ingress="put(hdr.h.a);",
+    )
+    assert ingress(result)[0].endswith("= h.a")
+    result = build(
+        locals="action put(inout bit<8> v) { hdr.h.a = 1; v = v + 1; }",
+        ingress="put(meta.x);",
+    )
+    assert ingress(result)[-1].startswith("scalars.userMetadata.x = (scalars.userMetadata.x + ")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from compiler_back.conftest import source_of
 from p4embed.compiler import cli
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path, program_text: Callable[..., str]) -> Path:
     """A correct program in a file."""
     path = tmp_path / "small.p4"
-    path.write_text(source_of(ingress="hdr.h.a = 1;"))
+    path.write_text(program_text(ingress="hdr.h.a = 1;"))
     return path
 
 
@@ -32,11 +32,13 @@ def test_writes_json_and_p4info(source: Path, tmp_path: Path) -> None:
     assert json.loads((out / "small.p4info.json").read_text())["pkgInfo"]["arch"] == "v1model"
 
 
-def test_macros_and_include_paths(tmp_path: Path) -> None:
+def test_macros_and_include_paths(tmp_path: Path, program_text: Callable[..., str]) -> None:
     (tmp_path / "inc").mkdir()
     (tmp_path / "inc" / "sizes.p4").write_text("const bit<8> VALUE = WANTED;\n")
     path = tmp_path / "m.p4"
-    path.write_text(source_of(declarations='\n#include "sizes.p4"\n', ingress="hdr.h.a = VALUE;"))
+    path.write_text(
+        program_text(declarations='\n#include "sizes.p4"\n', ingress="hdr.h.a = VALUE;")
+    )
     arguments = ["-I", str(tmp_path / "inc"), "-D", "WANTED=77", "-o", str(tmp_path), str(path)]
     assert cli.main(arguments) == 0
     actions = json.loads((tmp_path / "m.json").read_text())["actions"]
@@ -81,9 +83,11 @@ def test_usage_errors(
     assert error.count("\n") == 1
 
 
-def test_errors_in_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_in_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program_text: Callable[..., str]
+) -> None:
     path = tmp_path / "bad.p4"
-    path.write_text(source_of(ingress="hdr.h.a = 1"))
+    path.write_text(program_text(ingress="hdr.h.a = 1"))
     assert cli.main(["-o", str(tmp_path), str(path)]) == cli.EXIT_ERRORS
     assert f"{path}:" in capsys.readouterr().err
     assert not (tmp_path / "bad.json").exists()
@@ -99,10 +103,12 @@ def test_output_that_cannot_be_written(
     assert error.count("\n") == 1
 
 
-def test_warnings_as_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_as_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program_text: Callable[..., str]
+) -> None:
     path = tmp_path / "w.p4"
     path.write_text(
-        source_of(locals="table t { actions = { NoAction; } colour = 3; }", ingress="t.apply();")
+        program_text(locals="table t { actions = { NoAction; } colour = 3; }", ingress="t.apply();")
     )
     assert cli.main(["-o", str(tmp_path), str(path)]) == 0
     assert "warning: table property 'colour'" in capsys.readouterr().err

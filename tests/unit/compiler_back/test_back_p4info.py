@@ -268,10 +268,8 @@ def test_annotations_keep_their_tokens(build: Callable[..., Any]) -> None:
     assert pairs.kv_pair_list.kv_pairs[0].value.int64_value == 3
 
 
-def test_package(compile_text: Callable[[str], Any]) -> None:
-    from compiler_back.conftest import source_of
-
-    text = source_of().replace(
+def test_package(compile_text: Callable[[str], Any], program_text: Callable[..., str]) -> None:
+    text = program_text().replace(
         "V1Switch(", '@pkginfo(name="npu", version="1.2") @brief("A test.") V1Switch('
     )
     package = compile_text(text).p4info().pkg_info

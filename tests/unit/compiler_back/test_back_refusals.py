@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from compiler_back.conftest import source_of
-
 TABLE = "table t { key = { hdr.h.a : exact; } actions = { NoAction; } }"
 
 REFUSALS: list[tuple[str, dict[str, str], str]] = [
@@ -118,12 +116,14 @@ REFUSALS: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-def at(parts: dict[str, str]) -> tuple[dict[str, str], tuple[int, int]]:
+def at(
+    parts: dict[str, str], program_text: Callable[..., str]
+) -> tuple[dict[str, str], tuple[int, int]]:
     """The parts without the `^^` that marks the place, and that place."""
-    marked = source_of(**parts)
+    marked = program_text(**parts)
     plain = {k: v.replace("^^", "") for k, v in parts.items()}
     for number, (with_mark, without) in enumerate(
-        zip(marked.splitlines(), source_of(**plain).splitlines(), strict=True), start=1
+        zip(marked.splitlines(), program_text(**plain).splitlines(), strict=True), start=1
     ):
         if with_mark != without:
             return plain, (number, with_mark.index("^^") + 1)
@@ -134,8 +134,13 @@ def at(parts: dict[str, str]) -> tuple[dict[str, str], tuple[int, int]]:
     ("parts", "message"),
     [pytest.param(p, m, id=name) for name, p, m in REFUSALS],
 )
-def test_refused(refuse: Callable[..., list[str]], parts: dict[str, str], message: str) -> None:
-    plain, place = at(parts)
+def test_refused(
+    refuse: Callable[..., list[str]],
+    program_text: Callable[..., str],
+    parts: dict[str, str],
+    message: str,
+) -> None:
+    plain, place = at(parts, program_text)
     assert f"{place[0]}:{place[1]}: error: {message}" in refuse(**plain)
 
 
@@ -147,8 +152,8 @@ def test_all_refusals_are_reported(refuse: Callable[..., list[str]]) -> None:
     assert len(messages) == 2
 
 
-def test_no_main(compile_text: Callable[[str], Any]) -> None:
-    text = source_of().replace("V1Switch(P(), V(), I(), E(), C(), D()) main;", "")
+def test_no_main(compile_text: Callable[[str], Any], program_text: Callable[..., str]) -> None:
+    text = program_text().replace("V1Switch(P(), V(), I(), E(), C(), D()) main;", "")
     result = compile_text(text)
     assert result.compiled is None
     assert any("no package instance 'main'" in m for m in result.messages)

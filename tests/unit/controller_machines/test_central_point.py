@@ -11,10 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.central_point import CentralPoint
 from controller.central_point.balance import Balance
-from controller.central_point.gates import Gate, GateTable
 from controller.central_point.machine import PENDING_TIMEOUT
 from controller.central_point.nat_arbiter import NatArbiter
-from controller.config.schema import SECOND, SpuSite
+from controller.config.schema import SpuSite
 from controller.flow import Direction, FlowKey, WingState
 from controller.messages import (
     AbandonSession,
@@ -211,79 +210,6 @@ def test_nat_answers() -> None:
     assert cp.take(ask) == [(Actor(Role.SPU, 2), NatRefused(flow, Drop.NAT_EXHAUSTED))]
     cp.take(ReleaseNat(b"\1\2\3\4", 17, 2000))
     assert isinstance(cp.take(ask)[0][1], NatGranted)
-
-
-# -- gates --------------------------------------------------------------------------------------
-
-
-def gate(number: int = 1, **changes: object) -> Gate:
-    plain = Gate(number, 77, 2, 17, 1, b"\x0a\0\2\2", 2, None, 1, 10 * SECOND)
-    return replace(plain, **changes)  # type: ignore[arg-type]
-
-
-def test_first_packet_that_passes_a_gate_goes_to_its_parent_s_spu() -> None:
-    cp = Cp()
-    cp.machine.gates.add(gate())
-    assert cp.create(1)[0] == 2
-    assert cp.create(2)[0] == 1, "one-shot: the gate is closed now"
-
-
-def test_gates_of_a_parent_close_with_it() -> None:
-    cp = Cp()
-    spu, flow = cp.create()
-    cp.install(spu, flow, 77)
-    cp.machine.gates.add(gate())
-    cp.machine.gates.add(gate(2, uses=3))
-    cp.take(RemoveSession(77, spu, flow, FlowKey(*flow.tuple5.reversed(), 3)))
-    assert cp.machine.audit() == []
-    assert cp.machine.deadline() is None
-
-
-def test_gates_expire_by_the_central_point_s_clock() -> None:
-    cp = Cp()
-    cp.machine.gates.add(gate(destination_port=3))
-    _, flow = cp.create(9)
-    assert cp.machine.deadline() == PENDING_TIMEOUT
-    cp.take(AbandonSession(flow, 1, Drop.NONE))
-    cp.take(AbandonSession(flow, 2, Drop.NONE))
-    assert cp.machine.deadline() == 10 * SECOND
-    assert cp.machine.tick(10 * SECOND) == []
-    assert len(cp.machine.gates) == 0
-
-
-def test_gate_table() -> None:
-    table = GateTable()
-    flow = FlowKey(b"\x0a\0\1\2", b"\x0a\0\2\2", 1, 2, 17, 1)
-    anybody, somebody = gate(1, uses=2), gate(2, source=flow.src)
-    table.add(anybody)
-    table.add(somebody)
-    assert table.match(flow._replace(dport=3)) is None
-    assert table.match(flow._replace(token=2)) is None
-    assert table.match(flow) == somebody
-    assert table.match(flow) == anybody
-    assert table.match(flow._replace(src=b"\1\1\1\1")) == anybody
-    assert table.match(flow) is None
-    assert len(table) == 0
-    assert not table.remove(1)
-
-
-def test_gates_expire() -> None:
-    table = GateTable()
-    table.add(gate(1, expires=5))
-    table.add(gate(2, expires=9))
-    assert table.deadline() == 5
-    table.tick(5)
-    assert [left.id for left in table] == [2]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"), [(gate(1), "exists already"), (gate(2, uses=0), "at least 1")]
-)
-def test_gate_that_makes_no_sense_is_refused(wrong: Gate, words: str) -> None:
-    table = GateTable()
-    table.add(gate(1))
-    with pytest.raises(ValueError, match=words):
-        table.add(wrong)
 
 
 # -- balance ------------------------------------------------------------------------------------

@@ -129,6 +129,7 @@ def table(
     counters: bool = False,
     timeout: bool = False,
     entries: list[Json] | None = None,
+    meter: str | None = None,
 ) -> Json:
     """``key`` is (match kind, header, field) for each field."""
     kinds = [kind for kind, _, _ in key]
@@ -142,7 +143,7 @@ def table(
             {"match_type": kind, "name": f"{h}.{f}", "target": [h, f], "mask": None}
             for kind, h, f in key
         ],
-        "with_counters": counters, "support_timeout": timeout, "direct_meters": None,
+        "with_counters": counters, "support_timeout": timeout, "direct_meters": meter,
         "action_ids": [a["id"] for a in actions], "actions": [a["name"] for a in actions],
         "base_default_next": next_, "next_tables": following,
     }  # fmt: skip
@@ -254,10 +255,15 @@ def one_table(key: list[tuple[str, str, str]], **options: Any) -> Json:
     miss drops it."""
     set_port = action("set_port", 3, assign(meta("egress_spec"), param(0)), params={"port": 9})
     miss = action("miss", 4, drop())
-    more = {}
+    more: Json = {}
     if options.get("counters"):
         more["counter_arrays"] = [
             {"name": "t_counter", "id": 0, "is_direct": True, "binding": "t"}
+        ]  # fmt: skip
+    if options.get("meter"):
+        more["meter_arrays"] = [
+            {"name": options["meter"], "id": 0, "type": "packets", "rate_count": 2,
+             "is_direct": True, "binding": "t", "result_target": ["h", "kind"]}
         ]  # fmt: skip
     options.setdefault("default", (4, []))
     return document(

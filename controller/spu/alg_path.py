@@ -1,0 +1,245 @@
+"""Packets of control sessions on their way through an application layer gateway.
+
+A packet that announces a flow is suspended until the central point has opened the gate: so the
+gate stands before anybody can know of it. Packets behind it in the same direction wait, in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from controller.config.schema import SECOND
+from controller.flow import Direction, Nanoseconds
+from controller.messages import (
+    CloseGates,
+    GatesOpened,
+    GatesRefused,
+    OpenGates,
+    Transmit,
+)
+from controller.packet import ACK, SYN, Packet, rewrite
+from controller.payload import contents, datagram, is_intact, maximum_segment, segment, sequence
+from controller.reasons import Drop, Send
+from controller.spu.alg.base import Alg, Findings, sights
+from controller.spu.alg.registry import GATEWAYS
+from controller.spu.alg.stream import Out, Relay
+from controller.spu.core import Core
+from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.teardown import Teardown
+
+REPEAT_AFTER: Nanoseconds = SECOND
+"""First time until what is owed is repeated (RFC 6298, section 2.1); each next one is twice as
+long."""
+REPEATS = 6
+
+
+class Gateway:
+    """What a control session has of its gateway."""
+
+    __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting")
+
+    def __init__(self, session: Session) -> None:
+        assert session.service.alg is not None
+        self.alg: Alg = GATEWAYS[session.service.alg](sights(session.wings))
+        self.relay = None if session.tcp is None else Relay(self.alg)
+        self.last: dict[Direction, Packet] = {}
+        """A stream's newest segment per direction: the next one is made like it."""
+        self.asked: dict[int, Direction] = {}
+        """Questions to the central point by serial number."""
+        self.serial = 0
+        self.waiting: dict[Direction, deque[tuple[Queued, Findings]]] = {}
+        """Datagrams that wait, the first of a direction for its gates."""
+        self.repeats = 0
+
+    @property
+    def suspended(self) -> int:
+        """Datagrams that wait. (What waits in a stream is not acknowledged, and comes again.)"""
+        return sum(map(len, self.waiting.values()))
+
+
+class AlgPath:
+    """Passes packets of control sessions through their gateways."""
+
+    def __init__(self, core: Core, teardown: Teardown) -> None:
+        self._core = core
+        self._teardown = teardown
+
+    def take(self, session: Session, gateway: Gateway, queued: Queued) -> None:
+        """A packet of an active control session; TTL and TCP state are checked."""
+        packet = queued.packet
+        if not is_intact(packet):
+            detail = f"session {session.id}: wrong checksum"
+            self._core.drop(Drop.ALG_MALFORMED, session.wings[0].key, detail)
+        elif gateway.relay is None:
+            self._datagram(session, gateway, queued)
+        else:
+            self._segment(session, gateway, gateway.relay, queued)
+
+    # -- UDP ----------------------------------------------------------------------------------
+
+    def _datagram(self, session: Session, gateway: Gateway, queued: Queued) -> None:
+        direction = queued.direction
+        waiting = gateway.waiting.get(direction)
+        if waiting is not None and len(waiting) >= QUEUE_LIMIT:
+            detail = f"{QUEUE_LIMIT} datagrams wait for a gate already"
+            self._core.drop(Drop.ALG_BACKLOG, session.wings[0].key, detail)
+            return
+        findings = gateway.alg.take(direction, contents(queued.packet))
+        if waiting is not None:
+            waiting.append((queued, findings))
+        elif findings.pinholes:
+            gateway.waiting[direction] = deque(((queued, findings),))
+            self._ask(session, gateway, direction, findings)
+        else:
+            self._pass(session, queued, findings, contents(queued.packet))
+
+    def _pass(self, session: Session, queued: Queued, findings: Findings, text: bytes) -> None:
+        """A datagram leaves; ``text`` is what it says now."""
+        packet = queued.packet
+        unit = contents(packet)
+        if not findings.pinholes:
+            text = findings.text(unit)
+        self._transmit(
+            session, queued.direction, packet if text == unit else datagram(packet, text)
+        )
+        self._conclude(session, findings)
+
+    def _drain(self, session: Session, gateway: Gateway, direction: Direction) -> None:
+        """The first datagram in a direction is on its way; those behind it, up to the next that
+        has to wait."""
+        waiting = gateway.waiting[direction]
+        waiting.popleft()
+        while waiting:
+            queued, findings = waiting[0]
+            if findings.pinholes:
+                self._ask(session, gateway, direction, findings)
+                return
+            waiting.popleft()
+            self._pass(session, queued, findings, b"")
+        del gateway.waiting[direction]
+
+    # -- TCP ----------------------------------------------------------------------------------
+
+    def _segment(self, session: Session, gateway: Gateway, relay: Relay, queued: Queued) -> None:
+        packet, direction = queued.packet, queued.direction
+        seq, ack = sequence(packet)
+        gateway.last[direction] = packet
+        if packet.flags & SYN:
+            relay.begin(direction, seq, maximum_segment(packet))
+            opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
+            self._transmit(session, direction, opening)
+            return
+        outs = relay.take(direction, seq, ack, packet.flags, contents(packet))
+        self._send(session, gateway, outs)
+        self._after(session, gateway, relay, (direction,))
+
+    def _send(self, session: Session, gateway: Gateway, outs: list[Out]) -> None:
+        for out in outs:
+            like = gateway.last.get(out.direction)
+            if like is not None and not like.flags & SYN:
+                self._transmit(
+                    session, out.direction, segment(like, out.seq, out.ack, out.flags, out.data)
+                )
+            elif like is not None:
+                # The options of a SYN are for SYNs only.
+                self._transmit(session, out.direction, _bare(like, out))
+
+    def _after(
+        self, session: Session, gateway: Gateway, relay: Relay, directions: tuple[Direction, ...]
+    ) -> None:
+        """Ask for what waits, conclude what passed, and be woken if something is owed."""
+        for direction in directions:
+            findings = relay.asks(direction)
+            if findings is not None and direction not in gateway.asked.values():
+                self._ask(session, gateway, direction, findings)
+        found, relay.findings = relay.findings, []
+        for findings in found:
+            self._conclude(session, findings)
+        timers = self._core.alg_timers
+        if not relay.owes:
+            timers.cancel(session.id)
+            gateway.repeats = 0
+        elif session.id not in timers and gateway.repeats < REPEATS:
+            timers.set(session.id, self._core.now + (REPEAT_AFTER << gateway.repeats))
+
+    def deadline(self, session: Session) -> None:
+        """Something is owed to a receiver that was silent for too long."""
+        gateway = session.gateway
+        if gateway is None or gateway.relay is None or session.state is not SessionState.ACTIVE:
+            return
+        gateway.repeats += 1
+        self._send(session, gateway, gateway.relay.tick())
+        self._after(session, gateway, gateway.relay, tuple(Direction))
+
+    # -- gates --------------------------------------------------------------------------------
+
+    def _ask(
+        self, session: Session, gateway: Gateway, direction: Direction, findings: Findings
+    ) -> None:
+        gateway.serial += 1
+        gateway.asked[gateway.serial] = direction
+        orders = tuple(pinhole.order(session.wings) for pinhole in findings.pinholes)
+        forward = session.wings[0].key
+        core = self._core
+        core.to_cp(OpenGates(session.id, core.number, forward, gateway.serial, orders))
+
+    def opened(self, message: GatesOpened) -> None:
+        """The gates stand: what announced them goes on."""
+        session = self._core.sessions.get(message.session_id)
+        direction = self._answered(session, message.serial)
+        if session is None or session.gateway is None or direction is None:
+            return  # it ended, and the gates with it
+        gateway = session.gateway
+        if gateway.relay is not None:
+            self._send(session, gateway, gateway.relay.resume(direction, message.holes))
+            self._after(session, gateway, gateway.relay, (direction,))
+            return
+        queued, findings = gateway.waiting[direction][0]
+        text = findings.text(contents(queued.packet), message.holes)
+        self._pass(session, queued, findings, text)
+        self._drain(session, gateway, direction)
+
+    def refused(self, message: GatesRefused) -> None:
+        """No gate: what announced it goes no further, or nobody could come."""
+        core = self._core
+        session = core.sessions.get(message.session_id)
+        direction = self._answered(session, message.serial)
+        if session is None or session.gateway is None or direction is None:
+            return
+        gateway = session.gateway
+        core.drop(message.reason, session.wings[0].key, f"session {session.id}: no gate opens")
+        if gateway.relay is not None:
+            gateway.relay.refuse(direction)
+            self._after(session, gateway, gateway.relay, ())
+        else:
+            self._drain(session, gateway, direction)
+
+    def _answered(self, session: Session | None, serial: int) -> Direction | None:
+        if session is None or session.gateway is None or session.state is not SessionState.ACTIVE:
+            return None
+        return session.gateway.asked.pop(serial, None)
+
+    # -- out ----------------------------------------------------------------------------------
+
+    def _conclude(self, session: Session, findings: Findings) -> None:
+        for call in findings.ended_calls:
+            self._core.to_cp(CloseGates(session.id, call))
+        if findings.ends_session is not None:
+            self._teardown.begin(session, findings.ends_session)
+
+    def _transmit(self, session: Session, direction: Direction, packet: Packet) -> None:
+        wing = session.wings[direction]
+        port = wing.hop.port
+        frame = rewrite(packet, wing.translated, wing.hop)
+        self._core.send(self._core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+
+
+def _bare(like: Packet, out: Out) -> Packet:
+    """A segment with the addresses of a SYN and none of its options."""
+    frame = bytearray(like.frame[: like.l4 + 20])
+    frame[like.l4 + 12] = 5 << 4
+    stripped = Packet(
+        bytes(frame), like.vlan, like.l3, like.l4, like.version, like.src, like.dst, like.sport,
+        like.dport, like.protocol, like.ttl, out.flags, -1, False,
+    )  # fmt: skip
+    return segment(stripped, out.seq, out.ack, out.flags, out.data)
