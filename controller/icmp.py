@@ -25,6 +25,7 @@ from controller.reasons import Drop
 
 _U16 = Struct("!H")
 _PORTS = Struct("!HH")
+_ERROR = Struct("!BBHI")
 _IPV4_NEW = Struct("!BxHxxHBBH4s4s")
 _IPV6_NEW = Struct("!IHBB16s16s")
 
@@ -60,6 +61,27 @@ def icmpv6(src: Address, dst: Address, message: bytearray, hop_limit: int) -> by
     pseudo = int.from_bytes(src, "big") + int.from_bytes(dst, "big") + size + ICMPV6
     _U16.pack_into(message, 2, checksum(message, pseudo))
     return _IPV6_NEW.pack(0x60000000, size, ICMPV6, hop_limit, src, dst) + bytes(message)
+
+
+def error(
+    packet: Packet, source: Address, hop: Hop, kind: int, code: int, rest: int = 0, ttl: int = 64
+) -> bytes:
+    """An ICMP or ICMPv6 error about a packet, to who sent it.
+
+    ``rest`` is the second word of the message, such as the MTU of "too big". It quotes as much as
+    fits into 576 bytes (RFC 1812, 4.3.2.3) or 1280 (RFC 4443, 2.4).
+    """
+    frame, l3 = packet.frame, packet.l3
+    head = _ERROR.pack(kind, code, 0, rest)
+    if packet.version == 4:
+        size = frame[l3 + 2] << 8 | frame[l3 + 3]
+        message = bytearray(head + frame[l3 : l3 + min(size, 576 - 28)])
+        _U16.pack_into(message, 2, checksum(message))
+        # The precedence of network control (RFC 1812, 4.3.2.5) is left to the network.
+        return ethernet(hop, ETHERTYPE_IPV4) + ipv4(source, packet.src, ICMP, message, ttl)
+    size = 40 + (frame[l3 + 4] << 8 | frame[l3 + 5])
+    message = bytearray(head + frame[l3 : l3 + min(size, 1280 - 48)])
+    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(source, packet.src, message, ttl)
 
 
 def parse_quoted(frame: bytes) -> Packet | Drop:

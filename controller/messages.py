@@ -443,6 +443,18 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDenied:
+    """A policy that logs refused a flow."""
+
+    at: Nanoseconds
+    flow: FlowKey
+    policy_index: int
+    to_zone: str
+    interface: str
+    """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """A session is gone: its close record."""
 
@@ -456,6 +468,8 @@ class SessionClosed:
     """Per direction, forward first."""
     bytes: tuple[int, int]
     duration: Nanoseconds
+    policy_index: int = -1
+    """Which of the policies with this name; -1: the default policy."""
 
 
 Message = (
@@ -492,6 +506,7 @@ Message = (
     | ClearSession
     | StepTaken
     | PacketDropped
+    | SessionDenied
     | SessionClosed
 )
 

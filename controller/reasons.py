@@ -123,6 +123,13 @@ class Drop(IntEnum):
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
 
+    # Policies and routing.
+    POLICY_REJECT = 180
+    ROUTE_REJECT = 181
+    ROUTE_DISCARD = 182
+    ASYMMETRIC_ROUTE = 183
+    TOO_BIG = 184
+
     # Application layer gateways.
     GATE_TABLE_FULL = 192
     GATE_PARENT_GONE = 193
@@ -203,3 +210,8 @@ class Close(IntEnum):
     INSTALL_FAILED = 6
     NPU_LOST = 7
     RESPONSE_RECEIVED = 20
+
+    # Policies and routing.
+    POLICY_CHANGED = 40
+    INTERFACE_CHANGED = 41
+    ROUTE_CHANGED = 42

@@ -41,6 +41,7 @@ async def serve(
     log = SessionLog(configuration, runtime.session, SESSION_LOGGER.info)
     runtime.observer.on_close = log.closed
     runtime.observer.on_walk = log.step
+    runtime.observer.on_deny = log.denied
     server = OperatorServer(Operator(runtime), socket)
     try:
         starting = asyncio.ensure_future(_start(runtime, server))

@@ -182,9 +182,6 @@ class SimulatedNpu:
             return self._punt(port, Punt.FRAGMENT, token, frame, now)
         if packet.is_icmp_error:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
-        if packet.ttl <= 1:
-            self._drop(Drop.TTL_EXPIRED)
-            return None
         entry = self._table.get(packet.key(token))
         if entry is None:
             return self._punt(port, Punt.MISS, token, frame, now)
@@ -194,6 +191,9 @@ class SimulatedNpu:
         install = entry.install
         control = packet.flags & (SYN | FIN | RST)
         if install.path is Path.EXPRESS and not control:
+            if packet.ttl <= 1:
+                self._drop(Drop.TTL_EXPIRED)
+                return None
             wing = install.wing
             return Sent(now, wing.hop.port, rewrite(packet, wing.translated, wing.hop))
         reason = Punt.TCP_CONTROL if install.path is Path.EXPRESS else Punt.SESSION

@@ -47,6 +47,7 @@ class ZoneBuilder:
         self.zones: dict[str, Zone] = {}
         self.screens: dict[str, ScreenProfile] = {}
         self._zone_of: dict[str, str] = {}
+        self._host_inbound_of: dict[str, frozenset[HostService]] = {}
         self._units: dict[str, Statement] = {}
 
     def build(self) -> None:
@@ -120,6 +121,7 @@ class ZoneBuilder:
                     addresses=tuple(self._addresses(unit)),
                     zone=zone,
                     token=self.zones[zone].id if zone else 0,
+                    host_inbound=self._host_inbound_of.get(name),
                 )
 
     def _vlan(self, parent: Statement, unit: Statement, name: str, tagging: bool) -> int:
@@ -196,13 +198,14 @@ class ZoneBuilder:
                     self._problems.add(member.place, text)
                     continue
                 names.append(member.key)
-            services = zone.words("host-inbound-traffic", "system-services")
+                if member.has("host-inbound-traffic"):
+                    self._host_inbound_of[member.key] = _host_inbound(member)
             self.zones[zone.key] = Zone(
                 name=zone.key,
                 id=number,
                 interfaces=tuple(names),
                 screen=self._screen_name(zone),
-                host_inbound=frozenset(HostService(word.text) for word in services),
+                host_inbound=_host_inbound(zone),
             )
 
     def _screen_name(self, zone: Statement) -> str:
@@ -211,3 +214,14 @@ class ZoneBuilder:
             self._problems.undefined(words[0].place, "ids-option", words[0].text, self.screens)
             return ""
         return words[0].text if words else ""
+
+
+def _host_inbound(statement: Statement) -> frozenset[HostService]:
+    """What a zone, or an interface of it, lets in for the firewall itself."""
+    said = list(statement.each("host-inbound-traffic", "system-services"))
+    allowed = {HostService(s.key) for s in said if not s.has("except")}
+    refused = {HostService(s.key) for s in said if s.has("except")}
+    if refused and HostService.ALL in allowed:
+        allowed |= set(HostService) - {HostService.ANY_SERVICE}
+        allowed.remove(HostService.ALL)
+    return frozenset(allowed - refused)

@@ -8,6 +8,7 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.schema import HostService
 from controller.config.tree import (
     container,
     flag,
@@ -19,6 +20,7 @@ from controller.config.tree import (
 from controller.config.values import (
     ADDRESS,
     ALG,
+    ICMP_TYPE,
     INET6_INTERFACE,
     INET6_PREFIX,
     INET_INTERFACE,
@@ -31,6 +33,7 @@ from controller.config.values import (
     PROTOCOL,
     TEXT,
     TIMEOUT,
+    WILDCARD,
     ZONE_NAME,
     number,
     one_of,
@@ -59,9 +62,28 @@ _INTERFACES = container(
     ),
 )
 
+_ADDRESSES = (
+    listed(
+        "address",
+        NAME,
+        leaf("description", TEXT),
+        listed("range-address", ADDRESS, leaf("to", ADDRESS)),
+        leaf("wildcard-address", WILDCARD),
+        refused("dns-name"),
+        second=PREFIX,
+    ),
+    listed(
+        "address-set",
+        NAME,
+        leaf("description", TEXT),
+        leaf_list("address", NAME),
+        leaf_list("address-set", NAME),
+    ),
+)
+
 _HOST_INBOUND = container(
     "host-inbound-traffic",
-    leaf_list("system-services", one_of("all", "ping")),
+    listed("system-services", one_of(*(s.value for s in HostService)), flag("except")),
     refused("protocols"),
 )
 
@@ -70,11 +92,11 @@ _ZONES = container(
     listed(
         "security-zone",
         ZONE_NAME,
-        listed("interfaces", LOGICAL_INTERFACE),
+        listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
         refused("tcp-rst"),
-        refused("address-book"),
+        container("address-book", *_ADDRESSES),
         refused("application-tracking"),
     ),
     refused("functional-zone"),
@@ -92,45 +114,63 @@ _SCREEN = container(
 
 _ADDRESS_BOOK = listed(
     "address-book",
-    one_of("global"),
-    listed("address", NAME, second=PREFIX),
-    listed("address-set", NAME, leaf_list("address", NAME), leaf_list("address-set", NAME)),
+    NAME,
+    leaf("description", TEXT),
+    *_ADDRESSES,
+    container("attach", leaf_list("zone", ZONE_NAME)),
 )
 
+_MATCH = (
+    leaf_list("source-address", NAME),
+    leaf_list("destination-address", NAME),
+    leaf_list("application", NAME),
+    flag("source-address-excluded"),
+    flag("destination-address-excluded"),
+    refused("source-identity"),
+    refused("dynamic-application"),
+    refused("url-category"),
+)
+_THEN = container(
+    "then",
+    flag(
+        "permit",
+        flag("services-offload"),
+        flag("no-services-offload"),
+        refused("application-services"),
+        refused("destination-address"),
+        refused("firewall-authentication"),
+        refused("tcp-options"),
+        refused("tunnel"),
+    ),
+    flag("deny"),
+    flag("reject"),
+    container("log", flag("session-init"), flag("session-close")),
+    flag("count"),
+)
 _POLICY = listed(
     "policy",
     NAME,
-    container(
-        "match",
-        leaf_list("source-address", NAME),
-        leaf_list("destination-address", NAME),
-        leaf_list("application", NAME),
-        refused("source-address-excluded"),
-        refused("destination-address-excluded"),
-    ),
-    container(
-        "then",
-        flag(
-            "permit",
-            flag("services-offload"),
-            refused("no-services-offload"),
-            refused("application-services"),
-            refused("tcp-options"),
-            refused("tunnel"),
-        ),
-        flag("deny"),
-        refused("reject"),
-        container("log", flag("session-init"), flag("session-close")),
-        flag("count"),
-    ),
+    leaf("description", TEXT),
+    container("match", *_MATCH),
+    _THEN,
+    refused("scheduler-name"),
+)
+_GLOBAL_POLICY = listed(
+    "policy",
+    NAME,
+    leaf("description", TEXT),
+    container("match", *_MATCH, leaf_list("from-zone", ZONE_NAME), leaf_list("to-zone", ZONE_NAME)),
+    _THEN,
+    refused("scheduler-name"),
 )
 
 _POLICIES = container(
     "policies",
     listed("from-zone", ZONE_NAME, listed("to-zone", ZONE_NAME, _POLICY)),
+    container("global", _GLOBAL_POLICY),
     leaf("default-policy", one_of("deny-all", "permit-all")),
-    refused("global"),
-    refused("policy-rematch"),
+    flag("policy-rematch", flag("extensive")),
+    container("policy-stats", leaf("system-wide", one_of("enable", "disable"))),
 )
 
 _NAT = container(
@@ -168,21 +208,36 @@ _NAT = container(
     refused("proxy-arp"),
 )
 
+_TERM = (
+    leaf("protocol", PROTOCOL),
+    leaf("source-port", PORTS),
+    leaf("destination-port", PORTS),
+    leaf("icmp-type", ICMP_TYPE),
+    leaf("icmp-code", number(0, 255, "ICMP code")),
+    leaf("icmp6-type", ICMP_TYPE),
+    leaf("icmp6-code", number(0, 255, "ICMPv6 code")),
+    leaf("inactivity-timeout", TIMEOUT),
+    refused("rpc-program-number"),
+    refused("uuid"),
+)
 _APPLICATIONS = container(
     "applications",
     listed(
         "application",
         NAME,
-        leaf("protocol", PROTOCOL),
-        leaf("source-port", PORTS),
-        leaf("destination-port", PORTS),
-        leaf("inactivity-timeout", TIMEOUT),
-        refused("icmp-type"),
-        refused("icmp-code"),
+        *_TERM,
         leaf("application-protocol", ALG),
-        refused("term"),
+        leaf("description", TEXT),
+        listed("term", NAME, *_TERM, leaf("alg", ALG), several=True),
+        several=True,
     ),
-    listed("application-set", NAME, leaf_list("application", NAME)),
+    listed(
+        "application-set",
+        NAME,
+        leaf("description", TEXT),
+        leaf_list("application", NAME),
+        leaf_list("application-set", NAME),
+    ),
 )
 
 _ALG = container(

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 
 from controller.config.stateless import STATELESS, Stateless
 from controller.flow import Address, Nanoseconds, Port
@@ -18,6 +25,45 @@ from controller.reasons import Drop, Punt
 
 Network = IPv4Network | IPv6Network
 SECOND: Nanoseconds = 1_000_000_000
+NEVER: Nanoseconds = 100 * 365 * 86400 * SECOND
+"""An inactivity time-out that does not come (``inactivity-timeout never``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """``range-address LOW to HIGH``: both ends are in it."""
+
+    first: IPv4Address | IPv6Address
+    last: IPv4Address | IPv6Address
+
+    def __str__(self) -> str:
+        return f"{self.first} ~ {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """``wildcard-address ADDRESS/MASK``: IPv4 addresses whose bits under the mask are these."""
+
+    address: int
+    mask: int
+
+    def __str__(self) -> str:
+        return f"{IPv4Address(self.address)}/{IPv4Address(self.mask)}"
+
+
+Addresses = Network | AddressRange | Wildcard
+"""What an entry of an address book stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAddress:
+    """A word of a policy's ``source-address`` or ``destination-address``, resolved."""
+
+    name: str
+    book: str
+    """The address book it was found in; empty for ``any``, ``any-ipv4`` and ``any-ipv6``."""
+    addresses: tuple[Addresses, ...]
+    """Sets are spelled out; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +80,19 @@ class Interface:
     """Empty when no zone claims it: its packets are refused."""
     token: int
     """Session token: stands for the zone and virtual router."""
+    host_inbound: frozenset[HostService] | None = None
+    """What it lets in for the firewall itself; ``None``: what its zone does."""
 
 
 class HostService(Enum):
     """Traffic to the firewall itself that a zone lets in (``host-inbound-traffic``)."""
 
     ALL = "all"
+    """Every service that has a name here."""
+    ANY_SERVICE = "any-service"
+    """Any port at all."""
     PING = "ping"
+    TRACEROUTE = "traceroute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +122,11 @@ class ScreenProfile:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What a policy matches beside addresses: one protocol and port ranges."""
+    """What a policy matches beside addresses: one protocol and port ranges.
+
+    An application with several terms is several of these, with one name. ICMP's type and code
+    stand where ports would: type << 8 | code is the destination port (``docs/ARCHITECTURE.md``).
+    """
 
     name: str
     protocol: int
@@ -106,18 +162,36 @@ class Action(Enum):
 
     PERMIT = "permit"
     DENY = "deny"
+    REJECT = "reject"
+    """Deny, and tell the sender: RST for TCP, port unreachable for UDP."""
+
+
+class Rematch(Enum):
+    """What becomes of live sessions when policies change (``policy-rematch``)."""
+
+    OFF = "off"
+    """Sessions of a policy that is gone end; others stay as they are."""
+    ON = "on"
+    """Sessions also end when their policy no longer permits them."""
+    EXTENSIVE = "extensive"
+    """Sessions stay if any policy permits them now, and belong to that one."""
+
+
+GLOBAL_ZONE = "junos-global"
+"""Stands for both zones of a global policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One rule between two zones, addresses resolved to prefixes (empty tuple: any)."""
+    """One rule between two zones, addresses resolved (empty tuple: any)."""
 
     name: str
     index: int
     from_zone: str
     to_zone: str
-    sources: tuple[Network, ...]
-    destinations: tuple[Network, ...]
+    """Both are ``GLOBAL_ZONE`` for a global policy."""
+    sources: tuple[Addresses, ...]
+    destinations: tuple[Addresses, ...]
     applications: tuple[Application, ...]
     """Empty: any."""
     action: Action
@@ -125,6 +199,29 @@ class Policy:
     """Sessions it permits ride Express Path where nothing disqualifies them."""
     log_init: bool = False
     log_close: bool = False
+    sources_excluded: bool = False
+    """It matches all sources but ``sources``."""
+    destinations_excluded: bool = False
+    no_services_offload: bool = False
+    """Said so; without either word Express Path is off too, and the reason shown differs."""
+    count: bool = False
+    """Packets and bytes of its sessions are added up."""
+    from_zones: tuple[str, ...] = ()
+    """Of a global policy: only from these zones (empty: any)."""
+    to_zones: tuple[str, ...] = ()
+    source_names: tuple[NamedAddress, ...] = ()
+    """``sources`` as they were configured."""
+    destination_names: tuple[NamedAddress, ...] = ()
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is searched after the policies of the zone pair, for any pair."""
+        return self.from_zone == GLOBAL_ZONE
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes it the same policy in another configuration."""
+        return self.from_zone, self.to_zone, self.name
 
 
 class SourceNat(Enum):
@@ -169,7 +266,11 @@ class Configuration:
     source_nat: tuple[SourceNatRule, ...] = ()
     routes: tuple[StaticRoute, ...] = ()
     applications: Mapping[str, Application] = field(default_factory=dict)
-    """Predefined (``junos-...``) and own, by name; names the service of a session."""
+    """Predefined (``junos-...``) and own, by name; further terms of one as ``NAME:2`` and so on.
+    Names the service of a session."""
+    policy_rematch: Rematch = Rematch.OFF
+    policy_stats: bool = False
+    """``policy-stats system-wide enable``: as if all policies said ``count``."""
     host_name: str = "wingpath"
     stateless: Stateless = STATELESS
     """What NPUs do to single packets."""

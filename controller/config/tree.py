@@ -42,8 +42,11 @@ class Node:
     value: Value | None = None
     """A list's key, a leaf's or leaf list's value."""
     second: Value | None = None
-    """What follows a list's key without a word of its own: ``address NAME PREFIX``."""
+    """What follows a list's key without a word of its own: ``address NAME PREFIX``. A word of the
+    list's children may stand there instead."""
     children: tuple[Node, ...] = ()
+    several: bool = False
+    """Several leaves may stand in one line: ``term NAME protocol tcp destination-port 80``."""
 
     def child(self, word: str) -> Node | None:
         """The child that ``word`` introduces."""
@@ -60,9 +63,11 @@ def container(word: str, *children: Node) -> Node:
     return Node(Kind.CONTAINER, word, children=children)
 
 
-def listed(word: str, key: Value, *children: Node, second: Value | None = None) -> Node:
+def listed(
+    word: str, key: Value, *children: Node, second: Value | None = None, several: bool = False
+) -> Node:
     """A node with any number of named instances."""
-    return Node(Kind.LIST, word, key, second, children)
+    return Node(Kind.LIST, word, key, second, children, several)
 
 
 def leaf(word: str, value: Value) -> Node:
@@ -185,15 +190,26 @@ class _Walk:
                 self._enter(node, "", word.place)
                 return not node.children
             case Kind.LIST:
+                if self._items and isinstance(self._items[0], Bracket) and node.second is None:
+                    # ``[ a b ]`` makes several instances with nothing below them.
+                    holder = self._here
+                    for word in self._values(node):
+                        self._here = holder
+                        self._enter(node, word.text, word.place)
+                    return True
                 key = self._value(node, node.value)
                 self._enter(node, key.text, key.place)
-                if node.second is not None:
+                if node.second is not None and not self._child_follows(node):
                     self._set_value(self._here, self._value(node, node.second), word.text)
                 return not node.children
             case Kind.LEAF:
+                holder = self._here
                 value = self._value(node, node.value)
                 self._enter(node, "", value.place)
                 self._set_value(self._here, value, word.text)
+                if holder.node.several:
+                    self._here = holder
+                    return False
                 return True
             case Kind.LEAF_LIST:
                 values = self._values(node)
@@ -201,6 +217,10 @@ class _Walk:
                 known = {value.text for value in self._here.values}
                 self._here.values += [value for value in values if value.text not in known]
                 return True
+
+    def _child_follows(self, node: Node) -> bool:
+        first = self._items[0] if self._items else None
+        return isinstance(first, Word) and node.child(first.text) is not None
 
     def _enter(self, node: Node, key: str, place: Place) -> None:
         index = (node.word, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from controller.config.problems import unknown
 from controller.config.schema import Alg
@@ -31,6 +31,10 @@ _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
              "ospf": 89, "sctp": 132}  # fmt: skip
 """Protocols that may be written by name."""
+
+ICMP_TYPES = {"echo-reply": 0, "unreachable": 3, "redirect": 5, "echo-request": 8,
+              "time-exceeded": 11, "timestamp": 13, "timestamp-reply": 14}  # fmt: skip
+"""ICMP types that may be written by name."""
 
 PORT_NAMES = {"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53,
               "tftp": 69, "http": 80, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161,
@@ -126,6 +130,27 @@ def _protocol(text: str) -> str | None:
     return unknown("protocol", text, PROTOCOLS) + ", or a number from 0 to 255"
 
 
+def _timeout(text: str) -> str | None:
+    return None if text == "never" else number(4, 86400, "number of seconds").complaint(text)
+
+
+def _icmp_type(text: str) -> str | None:
+    if text in ICMP_TYPES or (text.isascii() and text.isdigit() and int(text) <= 255):
+        return None
+    return unknown("ICMP type", text, ICMP_TYPES) + ", or a number from 0 to 255"
+
+
+def wildcard(text: str) -> tuple[int, int]:
+    """Address and mask of ``10.0.0.1/255.0.255.255``. Raises ``ValueError``."""
+    address, slash, mask = text.partition("/")
+    if not slash:
+        raise ValueError("the mask is missing")
+    bits = int(IPv4Address(mask))
+    if not bits >> 31:
+        raise ValueError("a mask starts with a 1 bit")
+    return int(IPv4Address(address)) & bits, bits
+
+
 _ALGS = tuple(alg.value for alg in Alg)
 _OTHER_ALGS = ("h323", "mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
                "sqlnet-v2", "sun-rpc", "talk", "twamp", "winframe")  # fmt: skip
@@ -150,7 +175,9 @@ ADDRESS = _parsable("address", "10.1.1.2", ip_address)
 PORTS = Value("port or range", _ports)
 PROTOCOL = Value("protocol", _protocol)
 ZONE_NAME = Value("zone", _name)
-TIMEOUT = number(4, 86400, "number of seconds")
+TIMEOUT = Value("number of seconds or never", _timeout)
+ICMP_TYPE = Value("ICMP type", _icmp_type)
+WILDCARD = _parsable("wildcard address", "10.0.0.1/255.0.255.255", lambda text: wildcard(text))
 TEXT = Value("text", lambda _: None)
 
 
@@ -160,6 +187,11 @@ def port_range(text: str) -> range:
         return range(PORT_NAMES[text], PORT_NAMES[text] + 1)
     low, _, high = text.partition("-")
     return range(int(low), int(high or low) + 1)
+
+
+def icmp_type_number(text: str) -> int:
+    """The type that a text accepted by ``ICMP_TYPE`` means."""
+    return ICMP_TYPES[text] if text in ICMP_TYPES else int(text)
 
 
 def protocol_number(text: str) -> int:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 from controller.config.schema import Configuration
 from controller.flow import FlowKey
-from controller.messages import Actor, Message, PacketDropped, SessionClosed, StepTaken
+from controller.messages import (
+    Actor,
+    Message,
+    PacketDropped,
+    SessionClosed,
+    SessionDenied,
+    StepTaken,
+)
 from controller.reasons import Drop
 
 WALKS = 2000
@@ -31,7 +38,7 @@ class Walk:
 
 
 class Observer:
-    """Takes ``StepTaken``, ``PacketDropped`` and ``SessionClosed``."""
+    """Takes ``StepTaken``, ``PacketDropped``, ``SessionDenied`` and ``SessionClosed``."""
 
     def __init__(
         self, configuration: Configuration, log: Callable[[SessionClosed], None] | None = None
@@ -41,6 +48,8 @@ class Observer:
         """Called with every session that ended."""
         self.on_walk: Callable[[StepTaken], None] | None = None
         """Called with every step."""
+        self.on_deny: Callable[[SessionDenied], None] | None = None
+        """Called with every flow that a policy refuses and logs."""
         self.walks: OrderedDict[FlowKey, Walk] = OrderedDict()
         """By the forward wing, oldest first; a flow that comes again starts anew."""
         self.drops: Counter[tuple[Actor, Drop]] = Counter()
@@ -58,6 +67,9 @@ class Observer:
                 walk = self.walks.get(message.flow) if message.flow is not None else None
                 if walk is not None and not walk.session_id and walk.drop is None:
                     walk.drop = message
+            case SessionDenied():
+                if self.on_deny is not None:
+                    self.on_deny(message)
             case SessionClosed():
                 self.closed += 1
                 if self.on_close is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.config.values import PORT_NAMES, PROTOCOL, Value, number, protocol_number
 from controller.flow import Path
 from controller.operate.commands import Option, Options
-from controller.operate.text import contains, prefix
+from controller.operate.text import contains, port_number, prefix
 from controller.spu import SessionView
 
 
@@ -24,13 +24,13 @@ def _port_complaint(text: str) -> str | None:
 
 
 _PREFIX = Value("prefix", _prefix_complaint)
-_PORT = Value("port", _port_complaint)
+PORT = Value("port", _port_complaint)
 
 FILTERS = (
     Option("source-prefix", "Source address or prefix", _PREFIX),
     Option("destination-prefix", "Destination address or prefix", _PREFIX),
-    Option("source-port", "Source port", _PORT),
-    Option("destination-port", "Destination port", _PORT),
+    Option("source-port", "Source port", PORT),
+    Option("destination-port", "Destination port", PORT),
     Option("protocol", "IP protocol by name or number", PROTOCOL),
     Option("session-identifier", "One session", number(1, (1 << 32) - 1, "session identifier")),
     Option("services-offload", "Sessions on Express Path"),
@@ -48,9 +48,9 @@ def matches(view: SessionView, options: Options) -> bool:
             case "destination-prefix":
                 passes = contains(prefix(value), key.dst)
             case "source-port":
-                passes = key.sport == _port(value)
+                passes = key.sport == port_number(value)
             case "destination-port":
-                passes = key.dport == _port(value)
+                passes = key.dport == port_number(value)
             case "protocol":
                 passes = key.protocol == protocol_number(value)
             case "session-identifier":
@@ -62,7 +62,3 @@ def matches(view: SessionView, options: Options) -> bool:
         if not passes:
             return False
     return True
-
-
-def _port(text: str) -> int:
-    return PORT_NAMES[text] if text in PORT_NAMES else int(text)

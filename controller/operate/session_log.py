@@ -1,4 +1,4 @@
-"""Session logs in the text form of Junos: RT_FLOW_SESSION_CREATE and RT_FLOW_SESSION_CLOSE.
+"""Session logs in the text form of Junos: RT_FLOW_SESSION_CREATE, _CLOSE and _DENY.
 
 Fields and their order: junos-facts section 7, "Session logs". A field that does not apply reads
 N/A or, for rules and services, None, as in the original.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from controller.config.schema import Configuration
 from controller.flow import Wing
-from controller.messages import SessionClosed, Step, StepTaken
+from controller.messages import SessionClosed, SessionDenied, Step, StepTaken
 from controller.operate.text import InterfaceNames, address, contains
 from controller.reasons import Close
 from controller.spu import SessionView
@@ -24,6 +24,9 @@ CLOSE_REASONS = {
     Close.CLEARED: "Closed by operator",
     Close.INSTALL_FAILED: "install failed",
     Close.NPU_LOST: "NPU lost",
+    Close.POLICY_CHANGED: "Closed by policy change",
+    Close.INTERFACE_CHANGED: "Closed by interface change",
+    Close.ROUTE_CHANGED: "Closed by route change",
     Close.RESPONSE_RECEIVED: "response received",
 }
 
@@ -41,10 +44,7 @@ class SessionLog:
         self._names = InterfaceNames(configuration)
         self._find = find
         self._write = write
-        self._policies = {
-            (policy.from_zone, policy.to_zone, policy.name): policy
-            for policy in configuration.policies
-        }
+        self._policies = {policy.index: policy for policy in configuration.policies}
         self._services = Services(configuration)
         self._rules = configuration.source_nat
 
@@ -56,7 +56,7 @@ class SessionLog:
         if view is None:
             return
         zones = self._zones(view.forward, view.reverse)
-        policy = self._policies.get((*zones, view.policy))
+        policy = self._policies.get(view.policy_index)
         if policy is not None and policy.log_init:
             tuples = self._tuples(view.forward, view.application, zones)
             arrives = self._names.name(view.forward.ingress, view.forward.key.token)
@@ -68,7 +68,7 @@ class SessionLog:
     def closed(self, record: SessionClosed) -> None:
         """A session is gone."""
         zones = self._zones(record.forward, record.reverse)
-        policy = self._policies.get((*zones, record.policy))
+        policy = self._policies.get(record.policy_index)
         if policy is None or not policy.log_close:
             return
         service = self._services.find(record.forward.key.tuple5, None).name
@@ -81,6 +81,21 @@ class SessionLog:
             f"{self._tuples(record.forward, service, zones)} {record.policy} {zones[0]} {zones[1]} "
             f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
             f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
+        )
+
+    def denied(self, record: SessionDenied) -> None:
+        """A policy that logs refused a flow."""
+        policy = self._policies.get(record.policy_index)
+        if policy is None:
+            return
+        key = record.flow
+        service = self._services.find(key.tuple5, None).name
+        icmp_type = key.dport >> 8 if key.protocol in (1, 58) else 0
+        self._write(
+            f"RT_FLOW_SESSION_DENY: session denied {address(key.src)}/{key.sport}->"
+            f"{address(key.dst)}/{key.dport} {service} {key.protocol}({icmp_type}) {policy.name} "
+            f"{self._names.zone(key.token)} {record.to_zone} UNKNOWN UNKNOWN N/A(N/A) "
+            f"{record.interface} Denied by policy"
         )
 
     def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.config.values import ZONE_NAME, number
+from controller.config.values import ADDRESS, NAME, PROTOCOL, ZONE_NAME, number
 from controller.operate import (
     show_cp,
     show_gate,
@@ -14,11 +14,29 @@ from controller.operate import (
     show_walk,
 )
 from controller.operate.commands import Command, Option
-from controller.operate.session_filter import FILTERS
+from controller.operate.session_filter import FILTERS, PORT
 
 _ZONES = (
     Option("from-zone", "Only policies from this zone", ZONE_NAME),
     Option("to-zone", "Only policies to this zone", ZONE_NAME),
+)
+_COUNT = number(0, (1 << 63) - 1, "count")
+_HIT_COUNT = (
+    *_ZONES,
+    Option("ascending", "Fewest hits first"),
+    Option("descending", "Most hits first"),
+    Option("less-than", "Only those with fewer hits", _COUNT),
+    Option("greater-than", "Only those with more hits", _COUNT),
+)
+_MATCH = (
+    Option("from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True),
+    Option("to-zone", "Zone that it goes to", ZONE_NAME, is_required=True),
+    Option("source-ip", "Its source, before translation", ADDRESS, is_required=True),
+    Option("destination-ip", "Its destination, after translation", ADDRESS, is_required=True),
+    Option("source-port", "Its source port", PORT, is_required=True),
+    Option("destination-port", "Its destination port", PORT, is_required=True),
+    Option("protocol", "IP protocol by name or number", PROTOCOL, is_required=True),
+    Option("result-count", "How many policies to show (default 1)", number(1, 16)),
 )
 _WALK_FILTERS = tuple(option for option in FILTERS if option.word != "services-offload")
 _LEVELS = (
@@ -83,12 +101,23 @@ _SHOW = Command(
                         Command(
                             "hit-count",
                             "Flows that each policy decided on",
-                            options=_ZONES,
+                            options=_HIT_COUNT,
                             run=show_policies.hit_count,
                         ),
                     ),
-                    _ZONES,
-                    show_policies.brief,
+                    (
+                        *_ZONES,
+                        Option("global", "Only global policies"),
+                        Option("policy-name", "Only policies of this name", NAME),
+                        Option("detail", "All that is configured, and what is counted"),
+                    ),
+                    show_policies.show,
+                ),
+                Command(
+                    "match-policies",
+                    "Policies that would decide on a flow",
+                    options=_MATCH,
+                    run=show_policies.match,
                 ),
                 Command(
                     "screen",
@@ -144,6 +173,11 @@ _CLEAR = Command(
                     (
                         Command(
                             "hit-count", "Count from zero again", run=show_policies.clear_hit_count
+                        ),
+                        Command(
+                            "statistics",
+                            "Count packets and bytes from zero again",
+                            run=show_policies.clear_statistics,
                         ),
                     ),
                 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from controller.config.schema import Configuration, Network
+from controller.config.values import PORT_NAMES
 from controller.flow import Address, FlowKey, Nanoseconds, Port, Tuple5
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6",
@@ -61,6 +62,16 @@ class InterfaceNames:
 def contains(network: Network, value: Address) -> bool:
     """Whether an address is within a network; of the other family it never is."""
     return ip_address(value) in network
+
+
+def host_address(text: str) -> Address:
+    """A single address that an operator typed. Raises ``ValueError``."""
+    return ip_address(text).packed
+
+
+def port_number(text: str) -> int:
+    """A port that an operator typed, by number or name."""
+    return PORT_NAMES[text] if text in PORT_NAMES else int(text)
 
 
 def prefix(text: str) -> Network:

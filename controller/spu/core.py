@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from controller.config.schema import Chassis, Configuration
-from controller.flow import FlowKey, Nanoseconds
+from collections.abc import Sequence
+
+from controller.config.schema import Chassis, Configuration, Interface
+from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
     CP,
     OBSERVER,
@@ -18,7 +20,7 @@ from controller.messages import (
 )
 from controller.reasons import Drop
 from controller.routing.fib import Fib
-from controller.spu.policy import PolicyTable, SourceNatTable
+from controller.spu.policy import SourceNatTable, policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
@@ -31,6 +33,7 @@ class Core:
     """The tables of one SPU and its way to speak."""
 
     __slots__ = (
+        "_by_port",
         "_count",
         "alg_timers",
         "by_key",
@@ -47,6 +50,7 @@ class Core:
         "policies",
         "services",
         "sessions",
+        "statistics",
         "timers",
         "trace",
     )
@@ -67,14 +71,21 @@ class Core:
         """Likewise: when a gateway is to repeat what it owes."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
+        self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+        """By policy index: packets and bytes (forward, back) of sessions that ended."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
         self.config = config
+        self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.fib = fib
-        self.policies = PolicyTable(config)
+        self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+
+    def interface(self, port: Port, vlan: int) -> Interface | None:
+        """Where a frame with this tag came in."""
+        return self._by_port.get((port, vlan))
 
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""
@@ -83,6 +94,14 @@ class Core:
             session_id = self.number * IDS_PER_SPU + self._count
             if session_id not in self.sessions:
                 return session_id
+
+    def add_statistics(self, index: int, packets: Sequence[int], octets: Sequence[int]) -> None:
+        """A session of a policy ended with these counters."""
+        old = self.statistics.get(index, ((0, 0), (0, 0)))
+        self.statistics[index] = (
+            (old[0][0] + packets[0], old[0][1] + packets[1]),
+            (old[1][0] + octets[0], old[1][1] + octets[1]),
+        )
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

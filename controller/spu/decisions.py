@@ -5,84 +5,59 @@ Each looks at one thing, notes what it found in the pending flow, and refuses or
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from controller.config.schema import HostService
-from controller.flow import Address, Hop, text
-from controller.icmp import echo_reply
-from controller.messages import Step, Transmit
-from controller.packet import ICMP, ICMPV6, TCP, UDP
+from controller.config.schema import Action
+from controller.flow import Address, text
+from controller.messages import OBSERVER, SessionDenied, Step
+from controller.packet import TCP, UDP
 from controller.payload import contents
-from controller.reasons import Drop, Send
+from controller.reasons import Drop
 from controller.routing.fib import Route
 from controller.spu.alg.dns import is_reply
 from controller.spu.core import Core
-from controller.spu.session import Pending, SessionState
+from controller.spu.host_inbound import HostInbound
+from controller.spu.replies import Replies
+from controller.spu.session import Pending, Refusal, SessionState
 from controller.spu.tcp import opens
 
 DNS_PORT = 53
 
 
-class Refusal(NamedTuple):
-    """Why no session comes of a flow."""
-
-    reason: Drop
-    detail: str
-
-
 class Decisions:
     """What an SPU decides on a first packet, in the order of the methods."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, replies: Replies) -> None:
         self._core = core
-        self._by_port = {(i.port, i.vlan): i for i in core.config.interfaces.values()}
+        self._host = HostInbound(core, replies)
 
     def arrival(self, pending: Pending) -> Refusal | None:
         """The interface it came in on."""
         message, packet, _ = pending.first
-        interface = self._by_port.get((message.port, packet.vlan))
+        interface = self._core.interface(message.port, packet.vlan)
         if interface is None:
             port, vlan = message.port, packet.vlan
             return Refusal(Drop.NO_INTERFACE, f"NPU {port.npu} port {port.port} vlan {vlan}")
         if not interface.zone:
             return Refusal(Drop.NO_INTERFACE, f"{interface.name} belongs to no zone")
-        if packet.ttl <= 1:
-            return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         pending.ingress = interface
         return None
 
     def routing(self, pending: Pending) -> Refusal | None:
         """The way to its destination, and the zone there; or the answer, if that is here."""
         flow = pending.flow
+        packet = pending.first.packet
         route = self._core.fib.lookup(pending.destination)
+        if route is not None and route.is_local:
+            return self._host.take(pending, route)
+        if packet.ttl <= 1:
+            return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
             return Refusal(Drop.NO_ROUTE, f"to {text(pending.destination)}")
-        if route.is_local:
-            return self._host_inbound(pending, route)
         if not route.interface.zone:
             return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
         pending.route = route
         if self._core.trace:
             self._core.step(Step.ROUTE, flow, describe(route))
         return None
-
-    def _host_inbound(self, pending: Pending, route: Route) -> Refusal:
-        """For the firewall itself: nothing here ever becomes a session."""
-        message, packet, _ = pending.first
-        ingress = pending.ingress
-        zone = self._core.config.zones.get(ingress.zone)
-        allowed: frozenset[HostService] = frozenset() if zone is None else zone.host_inbound
-        if packet.protocol not in (ICMP, ICMPV6) or not packet.is_echo_request:
-            return Refusal(Drop.HOST_INBOUND, "the firewall itself answers nothing but ping")
-        if HostService.PING not in allowed and HostService.ALL not in allowed:
-            return Refusal(Drop.HOST_INBOUND, f"zone {ingress.zone} does not allow ping")
-        hop = Hop(message.port, packet.vlan, ingress.mac, packet.frame[6:12])
-        reply = Transmit(message.port, Send.RAW, echo_reply(packet, hop))
-        self._core.send(self._core.npus[message.port.npu], reply)
-        if self._core.trace:
-            detail = f"our own address on {route.interface.name}: ping answered"
-            self._core.step(Step.ROUTE, pending.flow, detail)
-        return Refusal(Drop.NONE, "")
 
     def first_of_its_kind(self, pending: Pending) -> Refusal | None:
         """A session begins with a SYN or an echo request, or is neither TCP nor ICMP; and one of
@@ -141,9 +116,17 @@ class Decisions:
         if core.trace:
             detail = f"{verdict.name}: {verdict.action.value}, from {from_zone} to {to_zone}"
             core.step(Step.POLICY, pending.flow, detail)
-        if not verdict.permits:
-            return Refusal(Drop.POLICY_DENY, f"{verdict.name}, from {from_zone} to {to_zone}")
-        return None
+        if verdict.permits:
+            return None
+        if verdict.policy is not None and verdict.policy.log_init:
+            interface = pending.ingress.name
+            denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
+            core.send(OBSERVER, denied)
+        reject = verdict.action is Action.REJECT
+        return Refusal(
+            Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
+            f"{verdict.name}, from {from_zone} to {to_zone}",
+        )
 
 
 def describe(route: Route) -> str:

@@ -35,6 +35,7 @@ from controller.spu.decisions import Decisions, describe, nat_address
 from controller.spu.express import not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
+from controller.spu.replies import Replies
 from controller.spu.services import TCP_INITIAL_TIMEOUT
 from controller.spu.session import (
     QUEUE_LIMIT,
@@ -52,11 +53,12 @@ from controller.spu.teardown import Teardown
 class FirstPath:
     """Sets sessions up."""
 
-    def __init__(self, core: Core, live: LivePath, teardown: Teardown) -> None:
+    def __init__(self, core: Core, replies: Replies, live: LivePath, teardown: Teardown) -> None:
         self._core = core
+        self._replies = replies
         self._live = live
         self._teardown = teardown
-        self._decisions = Decisions(core)
+        self._decisions = Decisions(core, replies)
 
     # -- step 3: decisions --------------------------------------------------------------------
 
@@ -362,6 +364,7 @@ class FirstPath:
 
     def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
+        self._replies.dropped(reason, pending.first)
         self._forget(pending, reason, detail)
 
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:

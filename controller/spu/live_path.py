@@ -18,6 +18,7 @@ from controller.packet import UDP, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.replies import Replies
 from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
@@ -32,8 +33,9 @@ _MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, teardown: Teardown, alg: AlgPath) -> None:
+    def __init__(self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath) -> None:
         self._core = core
+        self._replies = replies
         self._teardown = teardown
         self._alg = alg
 
@@ -55,6 +57,7 @@ class LivePath:
         wing = session.wings[direction]
         if packet.ttl <= 1:
             core.drop(Drop.TTL_EXPIRED, wing.key, f"session {session.id}")
+            self._replies.dropped(Drop.TTL_EXPIRED, queued)
             return
         if packet.is_icmp_error:
             self._forward_error(session, queued)

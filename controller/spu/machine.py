@@ -35,6 +35,7 @@ from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
+from controller.spu.replies import Replies
 from controller.spu.session import Queued, Session, SessionView
 from controller.spu.teardown import Teardown
 
@@ -58,9 +59,10 @@ class Spu:
         """Without ``trace`` no steps are reported; drops and session records always are."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._teardown = Teardown(core)
+        self._replies = Replies(core)
         self._alg = AlgPath(core, self._teardown)
-        self._live = LivePath(core, self._teardown, self._alg)
-        self._first = FirstPath(core, self._live, self._teardown)
+        self._live = LivePath(core, self._replies, self._teardown, self._alg)
+        self._first = FirstPath(core, self._replies, self._live, self._teardown)
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
@@ -206,6 +208,14 @@ class Spu:
     def clear_policy_hits(self) -> None:
         """Count policy hits from zero again."""
         self._core.hits.clear()
+
+    def policy_statistics(self) -> Mapping[int, tuple[tuple[int, int], tuple[int, int]]]:
+        """Packets and bytes (forward, back) of sessions that ended, by policy index."""
+        return dict(self._core.statistics)
+
+    def clear_policy_statistics(self) -> None:
+        """Add up what sessions carried from zero again."""
+        self._core.statistics.clear()
 
     def audit(self) -> list[str]:
         """What is left, in words: nothing once every session is gone."""

@@ -1,4 +1,4 @@
-"""Policies and source NAT rules, compiled by zone pair; the first match decides.
+"""Policies and source NAT rules by zone pair; the first match decides.
 
 A policy sees the original source and the translated destination (junos-facts 1: policy comes after
 destination NAT and before source NAT).
@@ -6,7 +6,7 @@ destination NAT and before source NAT).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from controller.config.schema import (
@@ -18,6 +18,7 @@ from controller.config.schema import (
     SourceNatRule,
 )
 from controller.flow import Tuple5
+from controller.spu.ruleset import Match, Ruleset
 
 DEFAULT_POLICY = "default-policy"
 DEFAULT_INDEX = -1
@@ -37,6 +38,8 @@ class Verdict:
     services_offload: bool = False
     application: Application | None = None
     """The one that matched; ``None`` if the policy takes any."""
+    policy: Policy | None = None
+    """``None``: the default policy."""
 
     @property
     def permits(self) -> bool:
@@ -44,54 +47,87 @@ class Verdict:
         return self.action is Action.PERMIT
 
 
-class _Rule:
-    __slots__ = ("any_application", "applications", "destinations", "sources")
-
-    def __init__(self, policy: Policy) -> None:
-        self.sources = _compile(policy.sources)
-        self.destinations = _compile(policy.destinations)
-        self.any_application = _verdict(policy, None) if not policy.applications else None
-        self.applications = [
-            (app.protocol, app.source_ports, app.destination_ports, _verdict(policy, app))
-            for app in policy.applications
-        ]
-
-    def match(self, family: int, src: int, dst: int, flow: Tuple5) -> Verdict | None:
-        if not _within(self.sources, family, src) or not _within(self.destinations, family, dst):
-            return None
-        if self.any_application is not None:
-            return self.any_application
-        for protocol, source_ports, destination_ports, verdict in self.applications:
-            if (
-                protocol in (flow.protocol, -1)
-                and flow.dport in destination_ports
-                and flow.sport in source_ports
-            ):
-                return verdict
-        return None
-
-
 class PolicyTable:
-    """The policies of a configuration."""
+    """The policies of a configuration: those of the zone pair, then global ones, then the default
+    (junos-facts 7, "Search order")."""
 
     def __init__(self, config: Configuration) -> None:
-        self._by_zones: dict[tuple[str, str], list[_Rule]] = {}
+        by_zones: dict[tuple[str, str], list[Policy]] = {}
+        self._global: list[Policy] = []
         for policy in config.policies:
-            zones = policy.from_zone, policy.to_zone
-            self._by_zones.setdefault(zones, []).append(_Rule(policy))
+            if policy.is_global:
+                self._global.append(policy)
+            else:
+                by_zones.setdefault((policy.from_zone, policy.to_zone), []).append(policy)
+        self._by_zones = {zones: Ruleset(rules) for zones, rules in by_zones.items()}
+        self._global_of: dict[tuple[str, str], Ruleset] = {}
+        self._rulesets: dict[tuple[int, ...], Ruleset] = {}
+        """Of global policies, by their indices: most pairs of zones share one."""
+        for from_zone in config.zones:
+            for to_zone in config.zones if self._global else ():
+                self._add_global(from_zone, to_zone)
         self._default = Verdict(DEFAULT_POLICY, DEFAULT_INDEX, config.default_action)
+        self._verdicts: dict[tuple[int, Application | None], Verdict] = {}
 
     def search(self, from_zone: str, to_zone: str, flow: Tuple5) -> Verdict:
         """The verdict on a flow: source as it came, destination as it will be."""
-        rules = self._by_zones.get((from_zone, to_zone))
-        if rules is not None:
-            family = 0 if len(flow.src) == 4 else 1
-            src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
-            for rule in rules:
-                verdict = rule.match(family, src, dst, flow)
-                if verdict is not None:
-                    return verdict
+        zones = from_zone, to_zone
+        for rulesets in (self._by_zones, self._global_of):
+            ruleset = rulesets.get(zones)
+            if ruleset is not None:
+                match = ruleset.first(flow)
+                if match is not None:
+                    return self._verdict(match)
         return self._default
+
+    def matches(self, from_zone: str, to_zone: str, flow: Tuple5) -> Iterator[Verdict]:
+        """All policies that match a flow, in the order of the search, the default one last."""
+        zones = from_zone, to_zone
+        for rulesets in (self._by_zones, self._global_of):
+            ruleset = rulesets.get(zones)
+            if ruleset is not None:
+                yield from map(self._verdict, ruleset.matches(flow))
+        yield self._default
+
+    def _add_global(self, from_zone: str, to_zone: str) -> None:
+        rules = [
+            policy
+            for policy in self._global
+            if (not policy.from_zones or from_zone in policy.from_zones)
+            and (not policy.to_zones or to_zone in policy.to_zones)
+        ]
+        if rules:
+            key = tuple(policy.index for policy in rules)
+            ruleset = self._rulesets.get(key)
+            if ruleset is None:
+                ruleset = self._rulesets[key] = Ruleset(rules)
+            self._global_of[from_zone, to_zone] = ruleset
+
+    def _verdict(self, match: Match) -> Verdict:
+        """One object for all sessions of a policy and application."""
+        policy, application = match
+        key = policy.index, application
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = Verdict(
+                policy.name,
+                policy.index,
+                policy.action,
+                policy.services_offload,
+                application,
+                policy,
+            )
+        return verdict
+
+
+_latest: list[tuple[Configuration, PolicyTable]] = []
+
+
+def policy_table(config: Configuration) -> PolicyTable:
+    """The policies of a configuration, compiled; the SPUs of one process share them."""
+    if not _latest or _latest[0][0] is not config:
+        _latest[:] = [(config, PolicyTable(config))]
+    return _latest[0][1]
 
 
 class SourceNatTable:
@@ -113,10 +149,6 @@ class SourceNatTable:
                 if _within(sources, family, src) and _within(destinations, family, dst):
                     return rule
         return None
-
-
-def _verdict(policy: Policy, application: Application | None) -> Verdict:
-    return Verdict(policy.name, policy.index, policy.action, policy.services_offload, application)
 
 
 def _compile(networks: Iterable[Network]) -> _Prefixes:

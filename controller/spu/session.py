@@ -34,6 +34,13 @@ class Queued(NamedTuple):
     direction: Direction
 
 
+class Refusal(NamedTuple):
+    """Why no session comes of a flow."""
+
+    reason: Drop
+    detail: str
+
+
 class Stage(Enum):
     """What a pending flow waits for."""
 

@@ -85,6 +85,7 @@ class Teardown:
                 del core.by_key[wing.key]
         if session.nat is not None:
             core.to_cp(ReleaseNat(*session.nat))
+        core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None
         core.send(
@@ -99,6 +100,7 @@ class Teardown:
                 (session.packets[0], session.packets[1]),
                 (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
+                session.verdict.index,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.

@@ -41,7 +41,11 @@ def test_a_word_in_full_is_not_ambiguous() -> None:
         ),
         ("show security flow session source-prefix 10.300", 41, "'10.300' is no address or prefix"),
         ("show security flow session protocol", 36, "expected protocol after 'protocol'"),
-        ("show security", 14, "expected one of: alg, flow, np-cache, policies, screen"),
+        (
+            "show security",
+            14,
+            "expected one of: alg, flow, match-policies, np-cache, policies, screen",
+        ),
         ("show security screen statistics", 32, "expected 'zone <zone>'"),
         ("show arp x", 9, "nothing may follow here, but 'x' does"),
         ("", 1, "expected one of: clear, show"),

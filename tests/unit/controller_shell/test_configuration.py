@@ -115,7 +115,7 @@ I1 = "set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24\n"
         ),
         ("set security zones security-zone a screen s", "unknown ids-option 's'"),
         (Z + P_ANY + P + "then permit", "policy p needs a 'match application'"),
-        (Z + P_ANY + P + "match application any", "policy p needs a 'then permit' or"),
+        (Z + P_ANY + P + "match application any", "policy p needs a 'then permit', 'then"),
         (
             Z + P_ANY + P + "match application any\n" + P + "then permit\n" + P + "then deny",
             "both 'then permit' and 'then deny'",

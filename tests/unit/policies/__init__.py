@@ -1,0 +1,1 @@
+"""Policies, applications, address books and routing, and what operators see of them."""
