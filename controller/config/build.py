@@ -6,6 +6,7 @@ from pathlib import Path
 
 from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
+from controller.config.build_stateless import build_stateless
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -67,5 +68,6 @@ def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -
         policy_stats=policies.counts_all(),
         host_name=root.text("system", "host-name") or "wingpath",
         algs=enabled_algs(root),
+        stateless=build_stateless(root, problems, zones.interfaces),
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
     )

@@ -8,6 +8,12 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.grammar_stateless import (
+    CLASS_OF_SERVICE,
+    FILTER_ON_INTERFACE,
+    FIREWALL,
+    TRACEOPTIONS,
+)
 from controller.config.schema import HostService
 from controller.config.tree import (
     container,
@@ -55,8 +61,8 @@ _INTERFACES = container(
             leaf("vlan-id", number(1, 4094, "VLAN")),
             container(
                 "family",
-                container("inet", listed("address", INET_INTERFACE), refused("filter")),
-                container("inet6", listed("address", INET6_INTERFACE), refused("filter")),
+                container("inet", listed("address", INET_INTERFACE), FILTER_ON_INTERFACE),
+                container("inet6", listed("address", INET6_INTERFACE), FILTER_ON_INTERFACE),
             ),
         ),
     ),
@@ -260,7 +266,7 @@ _ALG = container(
                    "sunrpc", "talk", "twamp", "traceoptions")),
 )  # fmt: skip
 
-_FLOW = container("flow", flag("allow-dns-reply"), refused("traceoptions"))
+_FLOW = container("flow", flag("allow-dns-reply"), TRACEOPTIONS)
 
 _ROUTING_OPTIONS = container(
     "routing-options",
@@ -277,11 +283,11 @@ GRAMMAR = container(
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
-              _FLOW, _ALG, refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
-    refused("firewall"),
-    refused("class-of-service"),
+    FIREWALL,
+    CLASS_OF_SERVICE,
     refused("routing-instances"),
     refused("protocols"),
 )  # fmt: skip
