@@ -12,6 +12,7 @@ from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
     FILTER_ON_INTERFACE,
     FIREWALL,
+    FORWARDING_PROCESS,
     TRACEOPTIONS,
 )
 from controller.config.schema import HostService
