@@ -113,11 +113,11 @@ control Express(inout headers_t hdr,
         if (hdr.tcp.isValid() && (hdr.tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST)) != 0) {
             // The SPU opens and closes the connection, and forwards what does so.
             meta.punt = Punt.TCP_CONTROL;
-        } else if (hdr.ipv4_options.isValid()) {
+        } else if (hdr.ipv4_options.isValid() || meta.extensions != 0) {
             meta.punt = Punt.SESSION;
         } else if (hdr.ipv4.isValid() && hdr.ipv4.ttl <= 1
                    || hdr.ipv6.isValid() && hdr.ipv6.hop_limit <= 1) {
-            meta.drop = Drop.TTL_EXPIRED;
+            meta.punt = Punt.TTL_EXPIRED;
         } else {
             if (hdr.ipv4.isValid()) {
                 ipv4.apply(hdr, meta);

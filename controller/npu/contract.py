@@ -169,6 +169,7 @@ COUNTERS = (
     "punts",
     "punts_refused",
     "copies",
+    "egress_copies",
     "screen_hits",
     "egress_screen_hits",
     "filter_counts",

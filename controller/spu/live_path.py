@@ -95,8 +95,9 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        session.packets[direction] += 1
-        session.bytes[direction] += len(message.frame)
+        if not message.session_id:  # else its NPU's entry has counted it
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
         port = wing.hop.port
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))

@@ -238,7 +238,7 @@ class _Off(_PairTest):
         self.send(TRUST.port, self.pair.falls)
         self.client.packet_in(base.ARRIVES)
         self.assertNotIn(
-            TRUST.zone * 32 + self.pair.screen - FIRST_SCREEN,
+            TRUST.zone * 64 + self.pair.screen - FIRST_SCREEN,
             self.moved()["screen_hits"],
         )
 
