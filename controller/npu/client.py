@@ -167,6 +167,8 @@ class Npu:
         for batch in _chunks(updates, WRITE_BATCH):
             codes = await self.connection.write([update for update, _ in batch])
             for code, (update, purpose) in zip(codes, batch, strict=True):
+                if code == rpc_code.UNIMPLEMENTED and not purpose:
+                    continue  # A target without meters, say, and nobody configured one.
                 if code != rpc_code.OK:
                     what = purpose or update.entity.WhichOneof("entity")
                     raise NpuError(f"{name} refuses {what}: {code_name(code)}")
