@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from p4embed.switch.engine import Engine, IdleEntry
+from p4embed.switch.engine import Digested, Engine, IdleEntry
 from p4embed.switch.program import DROP_PORT, Program
 
 
@@ -49,6 +49,10 @@ class Listener(Protocol):
         """Entries that have not been hit for their time-out."""
         ...
 
+    def digests(self, digests: Sequence[Digested]) -> None:
+        """Digests of the running program, in order."""
+        ...
+
 
 class Dataplane(Protocol):
     """A program running between ports. Methods may be called from any thread."""
@@ -66,11 +70,18 @@ class Dataplane(Protocol):
         """Whether ``load`` would run this program: ``RuntimeError`` with the reason if not."""
         ...
 
-    def load(self, program: Program, json_text: bytes) -> None:
-        """Run ``program`` from now on, with fresh state; frames of before are not mixed in.
+    def prepare(self, program: Program, json_text: bytes) -> Engine:
+        """Fresh state of a program, for ``use``; whoever does not use it closes it.
 
-        ``json_text`` is the document it was loaded from, for whoever caches by content. The old
-        engine is closed. ``RuntimeError`` with a message for the user if it cannot be run.
+        ``json_text`` is the document it was loaded from, for whoever caches by content.
+        ``RuntimeError`` with a message for the user if it cannot be run.
+        """
+        ...
+
+    def use(self, engine: Engine) -> None:
+        """Run an engine of this data plane's ``prepare`` from now on.
+
+        The old engine is closed; frames of before are not mixed in.
         """
         ...
 

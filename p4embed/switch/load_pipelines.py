@@ -61,6 +61,7 @@ class _PipelineReader:
         self.scope = Expressions(context.symbols)
         self.nodes: dict[str, p.Node] = {}
         self.profiles: dict[str, int] = {}
+        self.by_profile: dict[int, dict[str, p.Action]] = {}
         for offset, profile in enumerate(at.elements("action_profiles")):
             self.profiles[profile["name"].text()] = len(into.profiles) + offset
         for offset, table in enumerate(at["tables"].array()):
@@ -129,8 +130,8 @@ class _PipelineReader:
         key = tuple(self.key_field(part) for part in at["key"].array())
         match = _match_kind(at["match_type"])
         _check_match(at["match_type"], match, key)
-        actions = self.table_actions(at)
         implementation, profile = self.implementation(at)
+        actions = self.shared(profile, self.table_actions(at), at)
         default_at = at.get("default_entry")
         default = None if default_at is None else self.default(default_at, actions)
         entries = self.entries(at, key, actions)
@@ -164,6 +165,21 @@ class _PipelineReader:
         if implementation is p.Implementation.SIMPLE:
             return implementation, None
         return implementation, lookup(self.profiles, at["action_profile"], "action profile")
+
+    def shared(self, profile: int | None, actions: list[p.Action], at: Json) -> list[p.Action]:
+        """The actions of a table, those of the first with this profile where it has one.
+
+        A compiler makes copies of an action, one per table, but a member has one action only.
+        """
+        if profile is None:
+            return actions
+        first = self.by_profile.setdefault(profile, {action.name: action for action in actions})
+        for action in actions:
+            if action.name not in first or first[action.name].params != action.params:
+                raise at["actions"].fail(
+                    f"action '{action.name}': all tables of an action profile must have the same"
+                )
+        return [first[action.name] for action in actions]
 
     def direct_counter(self, at: Json) -> int | None:
         counter = self.context.bound_counters.get(at["name"].text())
@@ -236,9 +252,10 @@ class _PipelineReader:
         )
 
     def action_entry(self, at: Json, actions: list[p.Action]) -> tuple[int, bytes]:
-        action = self.action(at["action_id"])
-        if action not in actions:
-            raise at["action_id"].fail(f"'{action.name}' is not an action of this table")
+        declared = self.action(at["action_id"])
+        action = next((one for one in actions if one.name == declared.name), None)
+        if action is None:
+            raise at["action_id"].fail(f"'{declared.name}' is not an action of this table")
         data = at["action_data"].array(len(action.params))
         packed = b"".join(
             _bits(value, param.width).to_bytes(p.byte_width(param.width), "big")

@@ -179,13 +179,14 @@ def _next(current: p.ParseState, state: State, evaluator: Evaluator, cursor: Cur
         key += value.to_bytes(p.byte_width(part.width), "big")
     number = int.from_bytes(key, "big")
     for transition in current.transitions:
-        masked = (number & int.from_bytes(transition.mask, "big")).to_bytes(len(key), "big")
+        mask = int.from_bytes(transition.mask, "big")
         match transition:
             case p.OnValue(value=wanted):
-                if masked == wanted:
+                if number & mask == int.from_bytes(wanted, "big"):
                     return transition.next
             case p.OnSet(value_set=value_set):
-                if masked in state.value_sets[value_set]:
+                members = state.value_sets[value_set]
+                if any((number ^ value) & mask & care == 0 for value, care in members):
                     return transition.next
             case _:
                 assert_never(transition)

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p4embed.switch.dataplane import Listener, Options, PortError
-from p4embed.switch.engine import Sent
+from p4embed.switch.engine import Engine, Sent
 from p4embed.switch.interface import Interface
 from p4embed.switch.pcap import PcapWriter
-from p4embed.switch.program import Digest, Implementation, Program
+from p4embed.switch.program import Program
 from p4embed.switch.reference import ReferenceEngine
 from p4embed.switch.trace import Tracer
 
@@ -56,21 +56,18 @@ class ReferenceDataplane:
         return self._engine
 
     def check(self, program: Program) -> None:
-        """``RuntimeError`` where a controller would wait for what is not delivered."""
-        for action in program.actions:
-            if any(isinstance(primitive, Digest) for primitive in action.body):
-                raise RuntimeError(f"action '{action.name}': digests are not supported")
-        for table in program.tables:
-            if table.implementation is not Implementation.SIMPLE:
-                raise RuntimeError(
-                    f"table '{table.name}': action profiles and selectors are not supported"
-                )
+        """Whatever loads can run."""
 
-    def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
-        """Run another program from the next packet on."""
-        self.check(program)
+    def prepare(self, program: Program, json_text: bytes) -> ReferenceEngine:  # noqa: ARG002
+        """Fresh state of a program."""
         engine = ReferenceEngine(program, self._options.drop_port)
         engine.trace = self._trace
+        return engine
+
+    def use(self, engine: Engine) -> None:
+        """Run another program from the next packet on."""
+        if not isinstance(engine, ReferenceEngine):
+            raise TypeError(f"{type(engine).__name__} is not of this data plane")
         self._engine = engine
 
     def start(self, ports: Mapping[int, str], listener: Listener) -> None:
@@ -166,6 +163,9 @@ class ReferenceDataplane:
         if engine is None:
             return
         self._transmit(engine.process(port, frame, time.monotonic_ns()))
+        digests = engine.take_digests()
+        if digests and self._listener is not None:
+            self._listener.digests(digests)
 
     def _transmit(self, sent: list[Sent]) -> None:
         for packet in sent:

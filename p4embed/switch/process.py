@@ -63,7 +63,7 @@ def _serve(settings: Settings) -> None:
     try:
         _load(settings, dataplane)
         server = Server(service, settings.address, settings.tls)
-        dataplane.start(settings.ports, service.streams)
+        dataplane.start(settings.ports, service)
         server.start()
         print(
             f"p4embed-switch: device {settings.device_id} ready, P4Runtime on"
@@ -81,7 +81,7 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
         return
     try:
         text = settings.program.read_bytes()
-        dataplane.load(load_bytes(text), text)
+        dataplane.use(dataplane.prepare(load_bytes(text), text))
     except OSError as error:
         raise StartError(
             f"cannot read '{settings.program}': {error.strerror}; compile one with p4embed-c"

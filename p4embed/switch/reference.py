@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from p4embed.switch import program as p
 from p4embed.switch.engine import (
     Count,
+    Digested,
     Entry,
     EntryKey,
     IdleEntry,
@@ -47,13 +48,23 @@ class ReferenceEngine:
         """Time of writes; packets bring their own."""
         self._state = State(program, drop_port)
         self._lock = threading.Lock()
+        self._digests: list[Digested] = []
 
     # -- packets ------------------------------------------------------------------------------
 
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
         """Run one packet to the end."""
         with self._lock:
-            return PacketRun(self.program, self._state, self.trace, now_ns).process(port, frame)
+            run = PacketRun(self.program, self._state, self.trace, now_ns)
+            sent = run.process(port, frame)
+            self._digests += run.digests
+            return sent
+
+    def take_digests(self) -> list[Digested]:
+        """Digests of the packets since the last call."""
+        with self._lock:
+            taken, self._digests = self._digests, []
+            return taken
 
     def idle_entries(self, now_ns: int) -> list[IdleEntry]:
         """Entries idle for their time-out."""
@@ -173,6 +184,23 @@ class ReferenceEngine:
         """Set a clone session's copies, or delete the session."""
         with self._lock:
             _set(self._state.clone_sessions, session, replicas)
+
+    # -- action profiles, value sets ------------------------------------------------------------
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set a member's action, or delete the member."""
+        with self._lock:
+            self._state.set_member(profile, member, action, params)
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set a group's members, or delete the group."""
+        with self._lock:
+            self._state.set_group(profile, group, members)
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace a value set's members."""
+        with self._lock:
+            self._state.set_value_set(value_set, members)
 
     def close(self) -> None:
         """Nothing to free."""

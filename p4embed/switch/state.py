@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from p4embed.switch.engine import (
+    TO_GROUP,
+    TO_MEMBER,
     Count,
     Entry,
     EntryKey,
@@ -44,6 +47,13 @@ class Default:
     values: tuple[int, ...]
 
 
+class Choice(NamedTuple):
+    """An action to run, with its parameters."""
+
+    action: int
+    params: tuple[int, ...]
+
+
 class TableState:
     """The entries of one table."""
 
@@ -70,10 +80,14 @@ class TableState:
         self.default = Default(action, params, unpack_params(self._actions[action], params))
 
     def _insert(self, entry: Entry, now_ns: int) -> None:
-        params = unpack_params(self._actions[entry.action], entry.params)
-        row = Row(entry, params, last_hit_ns=now_ns, notified_ns=now_ns)
+        row = Row(entry, self._params(entry), last_hit_ns=now_ns, notified_ns=now_ns)
         self.rows[entry.key] = row
         self.matcher.insert(row)
+
+    def _params(self, entry: Entry) -> tuple[int, ...]:
+        if entry.action in (TO_MEMBER, TO_GROUP):
+            return (int.from_bytes(entry.params, "big"),)
+        return unpack_params(self._actions[entry.action], entry.params)
 
     def update(self, op: Op, entry: Entry, now_ns: int) -> Status:
         """Apply one change."""
@@ -91,7 +105,7 @@ class TableState:
             return Status.MISSING
         if op is Op.MODIFY:
             row.entry = entry
-            row.params = unpack_params(self._actions[entry.action], entry.params)
+            row.params = self._params(entry)
             row.last_hit_ns = row.notified_ns = now_ns
             row.meter = None
         else:
@@ -118,7 +132,10 @@ class State:
         self.counters: list[dict[int, Count]] = [{} for _ in program.counters]
         self.meters: list[dict[int, Meter]] = [{} for _ in program.meters]
         self.registers: list[dict[int, int]] = [{} for _ in program.registers]
-        self.value_sets: list[tuple[bytes, ...]] = [() for _ in program.value_sets]
+        self.value_sets: list[tuple[tuple[int, int], ...]] = [() for _ in program.value_sets]
+        """Values and masks."""
+        self.members: list[dict[int, Choice]] = [{} for _ in program.profiles]
+        self.groups: list[dict[int, tuple[int, ...]]] = [{} for _ in program.profiles]
         self.clone_sessions: dict[int, tuple[Replica, ...]] = {}
         self.multicast_groups: dict[int, tuple[Replica, ...]] = {}
 
@@ -190,6 +207,27 @@ class State:
             return False
         row.hits, row.hit_bytes = count.packets, count.bytes
         return True
+
+    def set_member(self, profile: int, member: int, action: int | None, params: bytes) -> None:
+        """Set or delete a member."""
+        if action is None:
+            self.members[profile].pop(member, None)
+        else:
+            values = unpack_params(self.program.actions_by_id[action], params)
+            self.members[profile][member] = Choice(action, values)
+
+    def set_group(self, profile: int, group: int, members: Sequence[int] | None) -> None:
+        """Set or delete a group."""
+        if members is None:
+            self.groups[profile].pop(group, None)
+        else:
+            self.groups[profile][group] = tuple(members)
+
+    def set_value_set(self, value_set: int, members: Sequence[tuple[bytes, bytes]]) -> None:
+        """Replace a value set's members."""
+        self.value_sets[value_set] = tuple(
+            (int.from_bytes(value, "big"), int.from_bytes(mask, "big")) for value, mask in members
+        )
 
     def idle_entries(self, now_ns: int) -> list[IdleEntry]:
         """Idle entries of all tables that support a time-out."""

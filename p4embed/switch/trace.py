@@ -104,6 +104,28 @@ class TableApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class Selected:
+    """A group's member was selected by hash."""
+
+    member: int
+    size: int
+    """Of the group, weights counted."""
+
+    def __str__(self) -> str:
+        return f"    member {self.member} selected, group of {self.size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A digest goes to the controller."""
+
+    digest: str
+
+    def __str__(self) -> str:
+        return f"  digest {self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSet:
     """A field changed."""
 
@@ -177,6 +199,8 @@ Event = (
     | Entered
     | Branched
     | TableApplied
+    | Selected
+    | Learned
     | FieldSet
     | ValiditySet
     | Queued

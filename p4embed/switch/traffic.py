@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from p4embed.switch import program as p
-from p4embed.switch.checksum import update_checksums, verify_checksums
-from p4embed.switch.engine import Replica, Sent
+from p4embed.switch.checksum import calculate, update_checksums, verify_checksums
+from p4embed.switch.engine import TO_GROUP, TO_MEMBER, Digested, Replica, Sent
 from p4embed.switch.expressions import Evaluator
+from p4embed.switch.matching import Row
 from p4embed.switch.meter import GREEN
 from p4embed.switch.packet import Packet
 from p4embed.switch.parsing import deparse, parse
@@ -26,7 +27,10 @@ from p4embed.switch.trace import (
     Branched,
     Dropped,
     Entered,
+    Event,
+    Learned,
     Queued,
+    Selected,
     TableApplied,
     Tracer,
     Transmitted,
@@ -52,6 +56,7 @@ class PacketRun:
         self.to_ingress: deque[Packet] = deque()
         self.to_egress: deque[tuple[int, Packet]] = deque()
         self.sent: list[Sent] = []
+        self.digests: list[Digested] = []
 
     def process(self, port: int, frame: bytes) -> list[Sent]:
         packet = self.arrive(port, frame, "")
@@ -66,7 +71,7 @@ class PacketRun:
         self.tell(Dropped(f"a packet and its copies took {MAX_PASSES} passes"))
         return self.sent
 
-    def tell(self, event: Dropped | Queued | Entered | Arrived | Transmitted) -> None:
+    def tell(self, event: Event) -> None:
         if self.trace is not None:
             self.trace(event)
 
@@ -90,6 +95,8 @@ class PacketRun:
         if packet.clone is not None:
             self.clone_ingress(packet, *packet.clone)
             packet.clone = None
+        if packet.digest is not None:
+            self.learn(packet, packet.digest)
         if packet.failed:
             self.tell(Dropped("assert in ingress"))
         elif packet.resubmit is not None:
@@ -115,6 +122,17 @@ class PacketRun:
         self.keep_fields(field_list, packet, twin)
         twin.put(self.intrinsics.instance_type, InstanceType.INGRESS_CLONE)
         self.replicate(twin, self.state.clone_sessions[session], "clone")
+
+    def learn(self, packet: Packet, index: int) -> None:
+        """What a controller is to hear of the packet."""
+        digest = self.program.digests[index]
+        self.tell(Learned(digest.name))
+        data = b""
+        for ref in digest.fields:
+            width = self.program.field(ref).width
+            value = packet.get(ref) & ((1 << width) - 1)
+            data += value.to_bytes(p.byte_width(width), "big")
+        self.digests.append(Digested(index, data))
 
     def resubmit(self, packet: Packet, field_list: int) -> None:
         """The packet as it arrived, through ingress again."""
@@ -220,7 +238,7 @@ class PacketRun:
             row.hits += 1
             row.hit_bytes += packet.ingress_length
             row.last_hit_ns = self.now_ns
-            action, params = row.entry.action, row.params
+            action, params = self.choice(table, row, packet)
         elif state.default is not None:
             action, params = state.default.action, state.default.values
         else:
@@ -249,10 +267,25 @@ class PacketRun:
             case p.ByHit(hit, miss):
                 return hit if row is not None else miss
             case p.ByAction(nodes):
-                if action is None:
+                if action is None:  # no default action, or an empty group
                     return table.next_without_action
                 return nodes[table.actions.index(action)]
         assert_never(table.next)
+
+    def choice(self, table: p.Table, row: Row, packet: Packet) -> tuple[int | None, Sequence[int]]:
+        """What an entry runs: its own action, or that of an action profile."""
+        action = row.entry.action
+        if table.profile is None or action not in (TO_MEMBER, TO_GROUP):
+            return action, row.params
+        (number,) = row.params
+        if action == TO_GROUP:
+            members = self.state.groups[table.profile].get(number, ())
+            selector = self.program.profiles[table.profile].selector
+            if not members or selector is None:
+                return None, ()
+            number = members[calculate(selector, packet) % len(members)]
+            self.tell(Selected(number, len(members)))
+        return self.state.members[table.profile][number]
 
     @staticmethod
     def key_value(field: p.KeyField, packet: Packet) -> int:

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 
 from p4embed.switch import program as p
 from p4embed.switch.engine import (
+    TO_GROUP,
+    TO_MEMBER,
     Engine,
     Entry,
     EntryKey,
+    Matching,
     MeterConfig,
     Metering,
     Op,
     Replica,
     Replicating,
+    Selecting,
     Update,
 )
 from p4embed.switch.native import NativeEngine
@@ -27,6 +31,8 @@ from p4embed.switch.reference import ReferenceEngine
 from p4embed.switch.trace import TableApplied
 
 CLOCK_NS = 1_000_000_000
+PROFILE_ROWS = 6
+"""Members, and groups, of each action profile."""
 
 
 def frame_along_parser(program: p.Program, rng: random.Random) -> bytes:
@@ -160,10 +166,15 @@ def random_entry(
         rng.randint(1, 4) if table.prioritized else 0,
     )
     action = program.actions_by_id[rng.choice(table.actions)]
+    chosen, params = action.id, random_params(action, rng)
+    if table.profile is not None:
+        groups = program.profiles[table.profile].selector is not None
+        chosen = TO_GROUP if groups and rng.random() < 0.5 else TO_MEMBER
+        params = rng.randrange(PROFILE_ROWS).to_bytes(4, "big")
     return Entry(
         key,
-        action.id,
-        random_params(action, rng),
+        chosen,
+        params,
         idle_timeout_ns=rng.choice((0, CLOCK_NS)),
         metadata=rng.randbytes(rng.choice((0, 3, 40))),
     )
@@ -196,6 +207,10 @@ class Pair:
         self.now_ns += self.rng.randint(0, CLOCK_NS // 8)
         one = self.reference.process(port, frame, self.now_ns)
         other = self.native.process(port, frame, self.now_ns)
+        told, also = self.reference.take_digests(), self.native.take_digests()
+        assert told == also, (
+            f"port {port}, frame {frame.hex()}:\nreference {told}\nnative    {also}"
+        )
         assert one == other, (
             f"port {port}, frame {frame.hex()}:\nreference {one}\nnative    {other}"
         )
@@ -240,6 +255,47 @@ class Pair:
                 assert isinstance(engine, Replicating)
                 engine.set_multicast_group(number, replicas)
                 engine.set_clone_session(number, replicas)
+
+    def set_profiles(self) -> None:
+        """Give members actions, and groups members."""
+        for index, profile in enumerate(self.program.profiles):
+            actions = sorted(
+                {
+                    a
+                    for table in self.program.tables
+                    if table.profile == index
+                    for a in table.actions
+                }
+            )
+            for row in range(PROFILE_ROWS if actions else 0):
+                action = self.program.actions_by_id[self.rng.choice(actions)]
+                params = random_params(action, self.rng)
+                for engine in self.engines():
+                    assert isinstance(engine, Selecting)
+                    engine.set_member(index, row, action.id, params)
+            for row in range(PROFILE_ROWS if profile.selector is not None else 0):
+                members = [self.rng.randrange(PROFILE_ROWS) for _ in range(self.rng.randint(0, 4))]
+                for engine in self.engines():
+                    assert isinstance(engine, Selecting)
+                    engine.set_group(index, row, members)
+
+    def set_value_sets(self) -> None:
+        """Give value sets members that look at few bits of the key, so that some match."""
+        sizes = {
+            transition.value_set: state.key_size
+            for state in self.program.parser.states
+            for transition in state.transitions
+            if isinstance(transition, p.OnSet)
+        }
+        for index, size in sizes.items():
+            members = []
+            for _ in range(self.rng.randint(0, 3)):
+                mask = 1 << self.rng.randrange(8 * size) | 1 << self.rng.randrange(8 * size)
+                value = self.rng.getrandbits(8 * size) & mask
+                members.append((value.to_bytes(size, "big"), mask.to_bytes(size, "big")))
+            for engine in self.engines():
+                assert isinstance(engine, Matching)
+                engine.set_value_set(index, members)
 
     def set_meters(self) -> None:
         """Configure some meters, so that a few packets use them up."""
@@ -311,6 +367,7 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
     corpus: list[tuple[int, bytes]] = []
     try:
         pair.replicate()
+        pair.set_profiles()
         for _ in range(rounds):
             for _ in range(frames):
                 if corpus and rng.random() < 0.6:
@@ -327,6 +384,7 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
                 left += pair.send(port, frame)
             pair.write(4 * frames)
             pair.set_meters()
+            pair.set_value_sets()
             if rng.random() < 0.3:
                 pair.set_defaults()
             pair.compare_state()

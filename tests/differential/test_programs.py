@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from harness import Pair, hold_against_each_other
@@ -212,12 +213,95 @@ def copying() -> p.Program:
     return _replace(built, field_lists=(p.FieldList("kept", (kept,)),))
 
 
+def selecting() -> p.Program:
+    """A table whose actions come from members and groups of a profile."""
+    built = table_program(MatchKind.EXACT, (8, 8))
+    selector = p.Calculation("s", p.Algorithm.CRC16, (p.FieldRef(1, 1), standard("ingress_port")))
+    table = replace(
+        built.tables[0],
+        key=built.tables[0].key[:1],
+        implementation=p.Implementation.SELECTOR,
+        profile=0,
+        default=None,
+    )
+    return _replace(built, tables=(table,), profiles=(p.Profile("ap", 16, selector),))
+
+
+def telling() -> p.Program:
+    """A value set steers the parser; a digest tells what was found."""
+    head = header_type("h_t", 4, 4, 8)
+    headers = [p.Header("h", head, metadata=False), p.Header("i", head, metadata=False)]
+    body: tuple[p.Primitive, ...] = (
+        p.Assign(standard("egress_spec"), p.FieldRef(1, 0)),
+        p.JumpIfZero(p.BoolToData(p.Valid(p.HeaderRef(2))), 3),
+        p.Digest(p.Const(0), 0),
+        p.Assign(p.FieldRef(1, 2), p.FieldRef(2, 2)),
+    )
+    built = program(
+        headers,
+        extract=[1],
+        actions=[p.Action("tell", 1, (), body)],
+        calls=[p.Call("call", 1, None)],
+        start=p.CallNode(0),
+    )
+    key = (p.KeyPart(p.FieldRef(1, 1), 4), p.KeyPart(p.Lookahead(0, 8), 8))
+    first = p.ParseState("first", (p.ExtractHeader(1),), key, (p.OnSet(0, b"\x0f\xff", 1),), None)
+    second = p.ParseState("second", (p.ExtractHeader(2),), (), (), None)
+    return _replace(
+        built,
+        parser=p.Parser("parser", 0, (first, second)),
+        value_sets=(p.ValueSet("vs", 12, 8),),
+        digests=(p.DigestList("d", (p.FieldRef(1, 0), p.FieldRef(1, 2), p.FieldRef(2, 1))),),
+    )
+
+
+def options() -> p.Program:
+    """A stack of unions of two kinds of options, parsed, pushed, popped, copied and indexed."""
+    short, long = header_type("short_t", 8, 8), header_type("long_t", 8, 24)
+    headers: list[p.Header] = []
+    for union in range(6):
+        headers.append(p.Header(f"s{union}", short, metadata=False, union=union))
+        headers.append(p.Header(f"l{union}", long, metadata=False, union=union))
+    built = program(headers, extract=[])
+
+    def on(byte: int, following: int) -> p.OnValue:
+        return p.OnValue(bytes([byte]), b"\x03", following)
+
+    key = (p.KeyPart(p.Lookahead(0, 8), 8),)
+    states = (
+        p.ParseState("next", (), key, (on(1, 1), on(2, 2)), None),
+        p.ParseState("short", (p.ExtractNextUnion(0, 0),), (), (), 0),
+        p.ParseState("long", (p.ExtractNextUnion(0, 1),), (), (), 0),
+    )
+    last, second = p.LastUnion(0), p.UnionElement(0, p.Const(1))
+    body: tuple[p.Primitive, ...] = (
+        p.Assign(standard("egress_spec"), p.BoolToData(p.UnionValid(last))),
+        p.AssignUnionStack(1, 0),
+        p.PushUnions(0, 1),
+        p.AddHeader(p.UnionMember(p.UnionElement(0, p.Const(0)), 1)),
+        p.Assign(p.FieldOf(p.UnionMember(last, 0), 1, 8, False), p.Const(0x77)),
+        p.PopUnions(1, 2),
+        p.JumpIfZero(p.BoolToData(p.SameUnion(second, p.UnionElement(1, p.Const(0)))), 8),
+        p.AssignUnion(p.UnionElement(1, p.Const(2)), second),
+        p.AddHeader(p.UnionMember(p.UnionElement(1, p.FieldRef(3, 0)), 0)),
+    )
+    return _replace(
+        built,
+        unions=tuple(p.Union(f"u{i}", (2 * i + 1, 2 * i + 2), stack=i // 3) for i in range(6)),
+        union_stacks=(p.UnionStack("a", (0, 1, 2)), p.UnionStack("b", (3, 4, 5))),
+        parser=p.Parser("parser", 0, states),
+        actions=(p.Action("shuffle", 1, (), body),),
+        calls=(p.Call("call", 1, None),),
+        ingress=p.Pipeline("ingress", p.CallNode(0)),
+    )
+
+
 def _replace(built: p.Program, **changes: object) -> p.Program:
     values = {name: getattr(built, name) for name in p.Program.__dataclass_fields__}
     return p.Program(**(values | changes))
 
 
-@pytest.mark.parametrize("build", [labels, counting, copying])
+@pytest.mark.parametrize("build", [labels, counting, copying, selecting, telling, options])
 def test_random_packets(build: object) -> None:
     assert callable(build)
     left = sum(hold_against_each_other(build(), seed, 5, 60) for seed in range(SEED_COUNT))

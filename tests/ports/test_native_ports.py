@@ -11,13 +11,15 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from native_programs import table_program
+from native_programs import standard, table_program
 
+from p4embed.switch import program as p
 from p4embed.switch.dataplane import Options, PortError
-from p4embed.switch.engine import Entry, EntryKey, IdleEntry, Op, Status, Update
+from p4embed.switch.engine import Digested, Entry, EntryKey, IdleEntry, Op, Status, Update
 from p4embed.switch.native import NativeDataplane
 from p4embed.switch.program import MatchKind, Program
 
@@ -65,6 +67,7 @@ class Heard:
     def __init__(self) -> None:
         self.frames: queue.Queue[bytes] = queue.Queue()
         self.idles: queue.Queue[IdleEntry] = queue.Queue()
+        self.learned: queue.Queue[Digested] = queue.Queue()
 
     def packets_in(self, frames: Sequence[bytes]) -> None:
         for frame in frames:
@@ -73,6 +76,10 @@ class Heard:
     def idle(self, entries: Sequence[IdleEntry]) -> None:
         for entry in entries:
             self.idles.put(entry)
+
+    def digests(self, digests: Sequence[Digested]) -> None:
+        for digest in digests:
+            self.learned.put(digest)
 
 
 def forwarding(size: int = 1024) -> Program:
@@ -87,7 +94,7 @@ def heard() -> Heard:
 @pytest.fixture
 def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
     plane = NativeDataplane(Options(cpu_port=CPU))
-    plane.load(forwarding(), b"")
+    plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane
     plane.stop()
@@ -192,6 +199,16 @@ def test_packets_to_and_from_the_controller(
     assert heard.frames.get(timeout=WAIT) == b"\x02\x00" + KEY + bytes(50)
 
 
+def test_digests_are_told(dataplane: NativeDataplane, far: dict[int, Far], heard: Heard) -> None:
+    built = forwarding()
+    learn = replace(built.actions[1], body=(p.Digest(p.Const(1), 0), *built.actions[1].body))
+    digest = p.DigestList("d", (standard("ingress_port"), p.FieldRef(1, 2)))
+    built = replace(built, actions=(built.actions[0], learn), digests=(digest,))
+    dataplane.use(dataplane.prepare(built, b""))
+    far[2].send(KEY + bytes(50))
+    assert heard.learned.get(timeout=WAIT) == Digested(0, b"\x00\x02\x88\xb6")
+
+
 def test_idle_entries_are_told(dataplane: NativeDataplane, heard: Heard) -> None:
     dataplane.engine.write([send_to(2, idle_ns=1)])
     assert heard.idles.get(timeout=WAIT) == IdleEntry(0, EntryKey(KEY))
@@ -200,7 +217,7 @@ def test_idle_entries_are_told(dataplane: NativeDataplane, heard: Heard) -> None
 def test_another_program_starts_afresh(dataplane: NativeDataplane, far: dict[int, Far]) -> None:
     dataplane.engine.write([send_to(2)])
     old = dataplane.engine
-    dataplane.load(forwarding(size=7), b"")
+    dataplane.use(dataplane.prepare(forwarding(size=7), b""))
     assert dataplane.engine.entry_count(0) == 0
     with pytest.raises(RuntimeError, match="closed"):
         old.entry_count(0)
@@ -257,7 +274,7 @@ def test_an_interface_that_is_missing(heard: Heard) -> None:
 
 def test_traffic_is_recorded(tmp_path: Path, far: dict[int, Far], heard: Heard) -> None:
     plane = NativeDataplane(Options(pcap_directory=str(tmp_path)))
-    plane.load(forwarding(), b"")
+    plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     plane.engine.write([send_to(2)])
     far[1].send(KEY + bytes(50))

@@ -1,7 +1,7 @@
-"""The native data plane: a C thread that forwards, and two Python threads that listen.
+"""The native data plane: a C thread that forwards, and three Python threads that listen.
 
-One of those waits for frames to the CPU port, the other sweeps for idle entries: all of them every
-0.1 s while they are few, and every second when they are many, a slice at a time.
+One of those waits for frames to the CPU port, one takes digests, one sweeps for idle entries: all
+of them every 0.1 s while they are few, every second when they are many, a slice at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from p4embed.switch.dataplane import Listener, Options, PortError
-from p4embed.switch.engine import IdleEntry
+from p4embed.switch.engine import Engine, IdleEntry
 from p4embed.switch.native.binding import END, LENGTH, NO_CPU_PORT, PortCounts, runtime
 from p4embed.switch.native.build import NativeError
 from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
@@ -25,6 +25,8 @@ log = logging.getLogger("p4embed.switch")
 
 IDLE_INTERVAL = 0.1
 """Seconds between slices of the sweep for idle entries."""
+DIGEST_INTERVAL = 0.02
+"""Seconds between looks for digests."""
 _SLICES = 10
 """Slices of a sweep over tables too large for one."""
 _FETCH_ROOM = 1 << 20
@@ -60,13 +62,20 @@ class NativeDataplane:
         """``NativeError`` where the program uses what the native executor does not have."""
         generated(program)
 
-    def load(self, program: Program, json_text: bytes) -> None:  # noqa: ARG002
-        """Compile the program if it is not cached, and run it from now on."""
-        engine = NativeEngine(program, self._options.drop_port)
+    def prepare(self, program: Program, json_text: bytes) -> NativeEngine:  # noqa: ARG002
+        """Compile the program if it is not cached, and make fresh state."""
+        return NativeEngine(program, self._options.drop_port)
+
+    def use(self, engine: Engine) -> None:
+        """Run an engine from now on."""
+        if not isinstance(engine, NativeEngine):
+            raise TypeError(f"{type(engine).__name__} is not of this data plane")
         with self._lock:
             old, self._engine = self._engine, engine
             self._cursors = {
-                index: 0 for index, table in enumerate(program.tables) if table.support_timeout
+                index: 0
+                for index, table in enumerate(engine.program.tables)
+                if table.support_timeout
             }
             if not self._stopping.is_set():
                 self._check(self._c.wp_dataplane_use(self._handle, engine.handle))
@@ -90,7 +99,11 @@ class NativeDataplane:
             for port in attached:
                 self._c.wp_dataplane_detach(self._handle, port)
             raise
-        for target, name in ((self._listen, "packets in"), (self._sweep, "idle sweep")):
+        for target, name in (
+            (self._listen, "packets in"),
+            (self._sweep, "idle sweep"),
+            (self._learn, "digests"),
+        ):
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -181,6 +194,19 @@ class NativeDataplane:
                     self._cursors = cursors
             if found:
                 self._listener.idle(found)
+
+    def _learn(self) -> None:
+        assert self._listener is not None
+        while not self._stopping.wait(DIGEST_INTERVAL):
+            engine = self._engine
+            if engine is None or not engine.program.digests:
+                continue
+            try:
+                digests = engine.take_digests()
+            except RuntimeError:  # closed meanwhile: another program was loaded
+                continue
+            if digests:
+                self._listener.digests(digests)
 
 
 def _slice(engine: NativeEngine, table: int, cursor: int, found: list[IdleEntry]) -> int:

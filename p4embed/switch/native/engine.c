@@ -174,7 +174,7 @@ int wp_in_value_set(const struct wp_engine *e, uint32_t set, const uint8_t *key,
     const uint8_t *member = s->members;
     for (uint32_t i = 0; s->bytes == bytes && i < s->count; i++, member += 2 * bytes) {
         uint32_t k = 0;
-        while (k < bytes && (key[k] & mask[k] & member[bytes + k]) == member[k])
+        while (k < bytes && ((key[k] ^ member[k]) & mask[k] & member[bytes + k]) == 0)
             k++;
         if (k == bytes)
             return 1;

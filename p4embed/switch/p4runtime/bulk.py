@@ -13,9 +13,8 @@ from p4embed.switch.engine import Engine, Status
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.native.wire import Action, Part, WireTranslator, WireWrite, WritableTable
 from p4embed.switch.p4runtime.bytestrings import Part as P4InfoPart
-from p4embed.switch.p4runtime.errors import BatchError
+from p4embed.switch.p4runtime.errors import BatchError, failure
 from p4embed.switch.p4runtime.translate import Translator
-from p4embed.switch.p4runtime.write import failure
 
 
 class BulkWriter:
@@ -38,7 +37,10 @@ class BulkWriter:
             tables = (self._translator.table(u.entity.table_entry.table_id) for u in updates)
             raise BatchError(
                 "write",
-                [failure(status, table) for status, table in zip(statuses, tables, strict=True)],
+                [
+                    failure(status, table.name)
+                    for status, table in zip(statuses, tables, strict=True)
+                ],
             )
 
 
@@ -49,7 +51,7 @@ def bulk_writer(translator: Translator, engine: Engine) -> BulkWriter | None:
 
 def _writable(translator: Translator) -> Iterator[WritableTable]:
     for table in translator.tables.values():
-        if table.masked or table.is_const or not table.parts:
+        if table.masked or table.is_const or table.profile_id or not table.parts:
             continue
         yield WritableTable(
             table.id,

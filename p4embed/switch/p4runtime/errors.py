@@ -13,6 +13,8 @@ from typing import NoReturn
 import grpc
 from finsy.proto import p4r, rpc_status
 
+from p4embed.switch.engine import Status
+
 log = logging.getLogger("p4embed.switch")
 
 Code = grpc.StatusCode
@@ -22,6 +24,10 @@ SPACE = "p4embed-switch"
 
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata in which gRPC carries a serialized ``google.rpc.Status``."""
+
+
+class MismatchError(ValueError):
+    """P4Info and program do not belong together."""
 
 
 class P4RuntimeError(Exception):
@@ -51,6 +57,22 @@ def unimplemented(message: str) -> P4RuntimeError:
 def denied(message: str) -> P4RuntimeError:
     """``PERMISSION_DENIED``."""
     return P4RuntimeError(Code.PERMISSION_DENIED, message)
+
+
+_FAILURES = {
+    Status.EXISTS: (Code.ALREADY_EXISTS, "table '{}' has an entry with this key"),
+    Status.MISSING: (Code.NOT_FOUND, "table '{}' has no entry with this key"),
+    Status.FULL: (Code.RESOURCE_EXHAUSTED, "table '{}' is full"),
+    Status.CONST: (Code.PERMISSION_DENIED, "table '{}' has constant entries"),
+}
+
+
+def failure(status: Status, table: str) -> P4RuntimeError | None:
+    """What a client hears of an update to a table; ``None`` if it went well."""
+    if status is Status.OK:
+        return None
+    code, message = _FAILURES[status]
+    return P4RuntimeError(code, message.format(table))
 
 
 def number(code: grpc.StatusCode) -> int:

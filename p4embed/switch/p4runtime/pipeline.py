@@ -1,11 +1,10 @@
 """The forwarding pipeline config: what is running, what is saved, and the actions on it.
 
+A saved config has an engine of its own, which Reads and Writes act on until it is committed; then
+the data plane goes over to it between two packets.
+
 Source: P4Runtime specification, "SetForwardingPipelineConfig RPC" and its Get. ``p4_device_config``
 is a BMv2 JSON document.
-
-VERIFY_AND_SAVE is UNIMPLEMENTED, and with it COMMIT finds nothing saved, as in PI: a saved config
-would have to queue writes until it is committed. RECONCILE_AND_COMMIT keeps the forwarding state
-where the config is the one that runs, and refuses another one.
 """
 
 from __future__ import annotations
@@ -15,17 +14,18 @@ from dataclasses import dataclass
 from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Dataplane
-from p4embed.switch.engine import Engine
 from p4embed.switch.load import LoadError, load_bytes
-from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
+from p4embed.switch.p4runtime.bulk import BulkWriter
 from p4embed.switch.p4runtime.errors import (
     Code,
+    MismatchError,
     P4RuntimeError,
     invalid,
     not_found,
-    unimplemented,
 )
-from p4embed.switch.p4runtime.translate import MismatchError, Translator
+from p4embed.switch.p4runtime.reconcile import carry_over
+from p4embed.switch.p4runtime.target import Target
+from p4embed.switch.p4runtime.translate import Translator
 from p4embed.switch.program import Program
 
 Action = p4r.SetForwardingPipelineConfigRequest
@@ -33,12 +33,20 @@ ResponseType = p4r.GetForwardingPipelineConfigRequest
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A config that is running."""
+class _Verified:
+    """A config that can run."""
 
     config: p4r.ForwardingPipelineConfig
     program: Program
     translator: Translator
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A config that has forwarding state: running, or saved."""
+
+    config: p4r.ForwardingPipelineConfig
+    target: Target
 
 
 class Pipeline:
@@ -46,29 +54,30 @@ class Pipeline:
 
     def __init__(self, dataplane: Dataplane) -> None:
         self._dataplane = dataplane
-        self._loaded: Loaded | None = None
-        self.bulk: BulkWriter | None = None
-        """Writes in bulk to the running engine, if it has a way for them."""
+        self._running: Loaded | None = None
+        self._saved: Loaded | None = None
 
     @property
-    def engine(self) -> Engine:
-        """The running engine."""
-        return self._dataplane.engine
-
-    @property
-    def loaded(self) -> Loaded:
-        """The running config; ``FAILED_PRECONDITION`` before there is one."""
-        if self._loaded is None:
+    def target(self) -> Target:
+        """What Reads and Writes act on; ``FAILED_PRECONDITION`` before there is a config."""
+        loaded = self._saved or self._running
+        if loaded is None:
             raise P4RuntimeError(
                 Code.FAILED_PRECONDITION,
                 "no forwarding pipeline config; use SetForwardingPipelineConfig first",
             )
-        return self._loaded
+        return loaded.target
 
     @property
-    def translator(self) -> Translator | None:
-        """The running config's translator, if there is one."""
-        return None if self._loaded is None else self._loaded.translator
+    def bulk(self) -> BulkWriter | None:
+        """Writes in bulk to what Writes act on, if it has a way for them."""
+        loaded = self._saved or self._running
+        return None if loaded is None else loaded.target.bulk
+
+    @property
+    def running(self) -> Target | None:
+        """What packets run through, if a controller has brought it."""
+        return None if self._running is None else self._running.target
 
     def set(self, request: p4r.SetForwardingPipelineConfigRequest) -> None:
         """Carry out an action on the config."""
@@ -76,24 +85,30 @@ class Pipeline:
         if action == Action.COMMIT:
             if request.HasField("config"):
                 raise invalid("COMMIT takes no config; use VERIFY_AND_COMMIT")
-            raise not_found("no config is saved")
-        if action == Action.VERIFY_AND_SAVE:
-            raise unimplemented("VERIFY_AND_SAVE is not supported; use VERIFY_AND_COMMIT")
+            if self._saved is None:
+                raise not_found("no config is saved; use VERIFY_AND_SAVE first")
+            self._run(self._saved)
+            return
         if action not in (
             Action.VERIFY,
+            Action.VERIFY_AND_SAVE,
             Action.VERIFY_AND_COMMIT,
             Action.RECONCILE_AND_COMMIT,
         ):
             raise invalid(f"action {action}; expected VERIFY, VERIFY_AND_COMMIT, ...")
         if not request.HasField("config"):
             raise invalid("config is missing")
-        verified = self.verify(request.config)
-        if action == Action.VERIFY_AND_COMMIT:
-            self._commit(verified)
+        verified = self._verify(request.config)
+        if action == Action.VERIFY_AND_SAVE:
+            made = self._realize(verified)
+            self._drop_saved()
+            self._saved = made
+        elif action == Action.VERIFY_AND_COMMIT:
+            self._run(self._realize(verified))
         elif action == Action.RECONCILE_AND_COMMIT:
             self._reconcile(verified)
 
-    def verify(self, config: p4r.ForwardingPipelineConfig) -> Loaded:
+    def _verify(self, config: p4r.ForwardingPipelineConfig) -> _Verified:
         """Check that the config can run; ``INVALID_ARGUMENT`` says why not."""
         if not config.p4_device_config:
             raise invalid("p4_device_config is empty; expected the bytes of a BMv2 JSON document")
@@ -108,36 +123,53 @@ class Pipeline:
             self._dataplane.check(program)
         except RuntimeError as error:
             raise invalid(f"p4_device_config cannot be realized: {error}") from None
-        return Loaded(config, program, translator)
+        return _Verified(config, program, translator)
 
-    def _commit(self, verified: Loaded) -> None:
+    def _realize(self, verified: _Verified) -> Loaded:
+        """Fresh state for a config."""
         try:
-            self._dataplane.load(verified.program, verified.config.p4_device_config)
+            engine = self._dataplane.prepare(verified.program, verified.config.p4_device_config)
         except RuntimeError as error:
             raise invalid(f"p4_device_config cannot be realized: {error}") from None
-        self._loaded = verified
-        self.bulk = bulk_writer(verified.translator, self.engine)
+        return Loaded(verified.config, Target(verified.translator, engine))
 
-    def _reconcile(self, verified: Loaded) -> None:
-        if self._loaded is None:
-            self._commit(verified)
+    def _run(self, loaded: Loaded) -> None:
+        if self._saved is not loaded:
+            self._drop_saved()
+        self._dataplane.use(loaded.target.engine)
+        self._running, self._saved = loaded, None
+
+    def _drop_saved(self) -> None:
+        if self._saved is not None:
+            self._saved.target.engine.close()
+            self._saved = None
+
+    def _reconcile(self, verified: _Verified) -> None:
+        old = self._running
+        if old is None:
+            self._run(self._realize(verified))
             return
-        same = self._loaded.config.p4_device_config == verified.config.p4_device_config
-        if not same:
-            raise invalid("state can be kept only for the same p4_device_config as is running")
-        self._loaded = verified
-        self.bulk = bulk_writer(verified.translator, self.engine)
-
-    def load_file(self, program: Program, json_text: bytes) -> None:
-        """Run a program from the command line; it has no P4Info until a controller brings it."""
-        self._dataplane.load(program, json_text)
+        if (
+            old.config.p4_device_config == verified.config.p4_device_config
+            and old.config.p4info == verified.config.p4info
+        ):
+            self._drop_saved()
+            self._running = Loaded(verified.config, old.target)
+            return
+        made = self._realize(verified)
+        try:
+            carry_over(old.target, made.target)
+        except P4RuntimeError as error:
+            made.target.engine.close()
+            raise invalid(f"the forwarding state cannot be kept: {error.message}") from None
+        self._run(made)
 
     def get(self, response_type: int) -> p4r.GetForwardingPipelineConfigResponse:
         """The running config, or those parts of it that are asked for."""
         response = p4r.GetForwardingPipelineConfigResponse()
-        if self._loaded is None:
+        if self._running is None:
             return response
-        config = self._loaded.config
+        config = self._running.config
         if config.HasField("cookie"):
             response.config.cookie.CopyFrom(config.cookie)
         if response_type in (ResponseType.ALL, ResponseType.P4INFO_AND_COOKIE):

@@ -5,14 +5,13 @@ Source: P4Runtime specification, "PacketReplicationEngineEntry".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from finsy.proto import p4r
 
-from p4embed.switch.engine import Engine, Replica, Replicating
+from p4embed.switch.engine import Engine, Op, Replica, Replicating
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, invalid, not_found, unimplemented
-
-Type = p4r.Update
 
 
 class Replication:
@@ -22,7 +21,7 @@ class Replication:
         self._groups: dict[int, p4r.MulticastGroupEntry] = {}
         self._sessions: dict[int, p4r.CloneSessionEntry] = {}
 
-    def write(self, type_: int, entry: p4r.PacketReplicationEngineEntry, engine: Engine) -> None:
+    def write(self, op: Op, entry: p4r.PacketReplicationEngineEntry, engine: Engine) -> None:
         """Insert, modify or delete a group or session."""
         if not isinstance(engine, Replicating):
             raise unimplemented(
@@ -32,8 +31,8 @@ class Replication:
         if kind == "multicast_group_entry":
             group = entry.multicast_group_entry
             _check_number("multicast_group_id", group.multicast_group_id, 1)
-            _check(type_, group.multicast_group_id in self._groups, "multicast group")
-            if type_ == Type.DELETE:
+            _check(op, group.multicast_group_id in self._groups, "multicast group")
+            if op is Op.DELETE:
                 del self._groups[group.multicast_group_id]
                 engine.set_multicast_group(group.multicast_group_id, None)
             else:
@@ -44,8 +43,10 @@ class Replication:
             _check_number("session_id", session.session_id, 1)
             if session.packet_length_bytes:
                 raise unimplemented("packet_length_bytes is not supported; expected 0")
-            _check(type_, session.session_id in self._sessions, "clone session")
-            if type_ == Type.DELETE:
+            if session.class_of_service:
+                raise unimplemented("class_of_service is not supported; expected 0")
+            _check(op, session.session_id in self._sessions, "clone session")
+            if op is Op.DELETE:
                 del self._sessions[session.session_id]
                 engine.set_clone_session(session.session_id, None)
             else:
@@ -55,24 +56,29 @@ class Replication:
             raise invalid("expected multicast_group_entry or clone_session_entry")
 
     def read(self, entry: p4r.PacketReplicationEngineEntry) -> Iterator[p4r.Entity]:
-        """The groups or sessions with the entry's id, or all for id 0."""
+        """The group or session with the entry's id, or all for id 0."""
         kind = entry.WhichOneof("type")
         if kind == "multicast_group_entry":
-            wanted = entry.multicast_group_entry.multicast_group_id
-            for number, group in self._groups.items():
-                if wanted in (0, number):
-                    found = p4r.Entity()
-                    found.packet_replication_engine_entry.multicast_group_entry.CopyFrom(group)
-                    yield found
+            for group in _wanted(self._groups, entry.multicast_group_entry.multicast_group_id):
+                found = p4r.Entity()
+                found.packet_replication_engine_entry.multicast_group_entry.CopyFrom(group)
+                yield found
         elif kind == "clone_session_entry":
-            wanted = entry.clone_session_entry.session_id
-            for number, session in self._sessions.items():
-                if wanted in (0, number):
-                    found = p4r.Entity()
-                    found.packet_replication_engine_entry.clone_session_entry.CopyFrom(session)
-                    yield found
+            for session in _wanted(self._sessions, entry.clone_session_entry.session_id):
+                found = p4r.Entity()
+                found.packet_replication_engine_entry.clone_session_entry.CopyFrom(session)
+                yield found
         else:
             raise invalid("expected multicast_group_entry or clone_session_entry")
+
+
+_T = TypeVar("_T")
+
+
+def _wanted(entries: Mapping[int, _T], number: int) -> list[_T]:
+    if number and number not in entries:
+        raise not_found(f"no multicast group or clone session has id {number}")
+    return [entries[number]] if number else list(entries.values())
 
 
 def _check_number(what: str, number: int, low: int) -> None:
@@ -81,8 +87,8 @@ def _check_number(what: str, number: int, low: int) -> None:
         raise invalid(f"{what} {number}; expected {low}..65535")
 
 
-def _check(type_: int, exists: bool, what: str) -> None:
-    if type_ == Type.INSERT:
+def _check(op: Op, exists: bool, what: str) -> None:
+    if op is Op.INSERT:
         if exists:
             raise P4RuntimeError(Code.ALREADY_EXISTS, f"{what} exists")
     elif not exists:
@@ -98,6 +104,8 @@ def _replicas(replicas: object) -> list[Replica]:
             port = replica.egress_port
         _check_number("replica port", port, 0)
         _check_number("replica instance", replica.instance, 0)
+        if replica.backup_replicas:
+            raise unimplemented("backup_replicas are not supported; ports are not watched")
         made = Replica(port, replica.instance)
         if made in result:
             raise invalid(f"replica port {port} instance {replica.instance} is given twice")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc
 from google.protobuf.message import DecodeError
 
 from p4embed.switch.dataplane import Dataplane
+from p4embed.switch.engine import Digested, IdleEntry
 from p4embed.switch.p4runtime.arbitration import Arbiter, Notice
 from p4embed.switch.p4runtime.errors import (
     BatchError,
@@ -25,20 +26,20 @@ from p4embed.switch.p4runtime.errors import (
     internal,
     invalid,
 )
+from p4embed.switch.p4runtime.learner import Learner
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.read import Reader
-from p4embed.switch.p4runtime.replication import Replication
 from p4embed.switch.p4runtime.stream import (
     Stream,
     Streams,
+    ack_error,
     packet_out_error,
     unsupported,
 )
+from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.write import Writer
 
 log = logging.getLogger("p4embed.switch")
-
-_COMMIT = p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT
 
 API_VERSION = "1.4.1"
 """P4Runtime version that ``Capabilities`` reports."""
@@ -51,11 +52,24 @@ class Service(p4r_grpc.P4RuntimeServicer):
         self.pipeline = Pipeline(dataplane)
         self._dataplane = dataplane
         self.streams = Streams()
-        """The listener that the data plane is to be started with."""
         self._arbiter = Arbiter(device_id)
         self._arbitration = threading.Lock()
         self._state = threading.RLock()
-        self._replication = Replication()
+        self._learner = Learner(self.pipeline, self._state, self.streams.send)
+
+    # -- what the data plane tells (``Listener``) ---------------------------------------------
+
+    def packets_in(self, frames: Sequence[bytes]) -> None:
+        """Frames from the CPU port."""
+        self.streams.packets_in(frames)
+
+    def idle(self, entries: Sequence[IdleEntry]) -> None:
+        """Idle entries."""
+        self.streams.idle(entries)
+
+    def digests(self, digests: Sequence[Digested]) -> None:
+        """Digests."""
+        self._learner.learn(digests)
 
     # -- unary RPCs ---------------------------------------------------------------------------
 
@@ -64,8 +78,7 @@ class Service(p4r_grpc.P4RuntimeServicer):
         try:
             self._check_primary(request)
             with self._state:
-                loaded = self.pipeline.loaded
-                Writer(loaded.translator, self.pipeline.engine, self._replication).write(request)
+                Writer(self.pipeline.target).write(request)
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
         except Exception as error:
@@ -108,10 +121,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
             failure: BatchError | None = None
             responses: list[p4r.ReadResponse] = []
             with self._state:
-                loaded = self.pipeline.loaded
-                reader = Reader(loaded.translator, self.pipeline.engine, self._replication)
                 try:
-                    for response in reader.read(request):
+                    for response in Reader(self.pipeline.target).read(request):
                         responses.append(response)  # kept when a later query fails
                 except BatchError as error:
                     failure = error
@@ -131,10 +142,7 @@ class Service(p4r_grpc.P4RuntimeServicer):
         try:
             self._check_primary(request)
             with self._state:
-                before = self.pipeline.translator
                 self.pipeline.set(request)
-                if self.pipeline.translator is not before and request.action == _COMMIT:
-                    self._replication = Replication()
         except P4RuntimeError as error:
             abort(context, error)
         except Exception as error:
@@ -213,6 +221,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
         match kind:
             case "packet":
                 self._packet_out(stream, request.packet)
+            case "digest_ack":
+                self._digest_ack(stream, request.digest_ack)
             case "arbitration":
                 with self._arbitration:
                     self._tell(self._arbiter.update(stream, request.arbitration))
@@ -232,9 +242,22 @@ class Service(p4r_grpc.P4RuntimeServicer):
         try:
             if not self._arbiter.is_primary(stream):
                 raise denied("only the primary may send packets")
-            translator = self.pipeline.translator
-            if translator is None:
-                raise P4RuntimeError(Code.FAILED_PRECONDITION, "no forwarding pipeline config")
-            self._dataplane.packet_out([translator.packet_out.pack(packet)])
+            frame = self._running().translator.packet_out.pack(packet)
+            self._dataplane.packet_out([frame])
         except P4RuntimeError as error:
             stream.send(packet_out_error(error, packet))
+
+    def _digest_ack(self, stream: Stream, ack: p4r.DigestListAck) -> None:
+        try:
+            if not self._arbiter.is_primary(stream):
+                raise denied("only the primary may acknowledge digests")
+            with self._state:
+                self._running().digests.acknowledge(ack)
+        except P4RuntimeError as error:
+            stream.send(ack_error(error, ack))
+
+    def _running(self) -> Target:
+        target = self.pipeline.running
+        if target is None:
+            raise P4RuntimeError(Code.FAILED_PRECONDITION, "no forwarding pipeline config")
+        return target

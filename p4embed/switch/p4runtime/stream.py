@@ -18,7 +18,7 @@ from finsy.proto import p4r
 from p4embed.switch.engine import IdleEntry
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, number
 from p4embed.switch.p4runtime.pipeline import Pipeline
-from p4embed.switch.p4runtime.translate import Translator
+from p4embed.switch.p4runtime.target import Target
 
 log = logging.getLogger("p4embed.switch")
 
@@ -45,8 +45,8 @@ class Stream:
         """Queue a message; it is never dropped."""
         self._queue.put(message)
 
-    def offer(self, item: bytes | Idle) -> None:
-        """Queue a frame or idle entries, unless the queue is full."""
+    def offer(self, item: bytes | Idle | p4r.StreamMessageResponse) -> None:
+        """Queue a frame, idle entries or digests, unless the queue is full."""
         if self._queue.qsize() < MAX_QUEUED:
             self._queue.put(item)
             return
@@ -74,7 +74,7 @@ class Stream:
             if isinstance(item, P4RuntimeError):
                 raise item
             if isinstance(item, bytes):
-                yield p4r.StreamMessageResponse(packet=_packet_in(item, pipeline.translator))
+                yield p4r.StreamMessageResponse(packet=_packet_in(item, pipeline.running))
             elif isinstance(item, tuple):
                 for start in range(0, len(item), IDLE_CHUNK):
                     with lock:
@@ -84,23 +84,23 @@ class Stream:
                 yield item
 
 
-def _packet_in(frame: bytes, translator: Translator | None) -> p4r.PacketIn:
-    if translator is None:
+def _packet_in(frame: bytes, target: Target | None) -> p4r.PacketIn:
+    if target is None:
         return p4r.PacketIn(payload=frame)
-    return translator.packet_in.unpack(frame)
+    return target.translator.packet_in.unpack(frame)
 
 
 def idle_notices(
     entries: Sequence[IdleEntry], pipeline: Pipeline
 ) -> list[p4r.StreamMessageResponse]:
     """Notices for those of the entries that still exist, one per table."""
-    translator = pipeline.translator
-    if translator is None:
+    target = pipeline.running
+    if target is None:
         return []
     messages: dict[int, p4r.StreamMessageResponse] = {}
     for entry in entries:
-        known = translator.by_index.get(entry.table)
-        current = None if known is None else pipeline.engine.get(entry.table, entry.key)
+        known = target.translator.by_index.get(entry.table)
+        current = None if known is None else target.engine.get(entry.table, entry.key)
         if known is None or current is None:
             continue
         message = messages.setdefault(entry.table, p4r.StreamMessageResponse())
@@ -114,7 +114,7 @@ def idle_notices(
 
 
 class Streams:
-    """The streams of all primaries: the data plane's ``Listener``."""
+    """The streams of all primaries: what the data plane's ``Listener`` tells."""
 
     def __init__(self) -> None:
         self._primaries: tuple[Stream, ...] = ()
@@ -134,6 +134,11 @@ class Streams:
         for stream in self._primaries:
             stream.offer(tuple(entries))
 
+    def send(self, message: p4r.StreamMessageResponse) -> None:
+        """A message for each primary."""
+        for stream in self._primaries:
+            stream.offer(message)
+
 
 def packet_out_error(error: P4RuntimeError, packet: p4r.PacketOut) -> p4r.StreamMessageResponse:
     """A StreamError for a packet-out that was not sent."""
@@ -144,13 +149,19 @@ def packet_out_error(error: P4RuntimeError, packet: p4r.PacketOut) -> p4r.Stream
     return message
 
 
+def ack_error(error: P4RuntimeError, ack: p4r.DigestListAck) -> p4r.StreamMessageResponse:
+    """A StreamError for an acknowledgement that cannot be."""
+    message = p4r.StreamMessageResponse()
+    message.error.canonical_code = number(error.code)
+    message.error.message = error.message
+    message.error.digest_list_ack.digest_list_ack.CopyFrom(ack)
+    return message
+
+
 def unsupported(kind: str) -> p4r.StreamMessageResponse:
     """A StreamError for a message that this server does not know."""
     message = p4r.StreamMessageResponse()
     message.error.canonical_code = number(Code.UNIMPLEMENTED)
     message.error.message = f"{kind} is not supported"
-    if kind == "digest_ack":
-        message.error.digest_list_ack.SetInParent()
-    else:
-        message.error.other.SetInParent()
+    message.error.other.SetInParent()
     return message

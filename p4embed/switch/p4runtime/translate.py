@@ -9,92 +9,41 @@ Specification".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import Protocol
 
 from finsy.proto import p4i, p4r
 
 from p4embed.switch.engine import Entry, EntryKey
-from p4embed.switch.p4runtime.bytestrings import Part, canonical, pack
-from p4embed.switch.p4runtime.errors import P4RuntimeError, denied, invalid, not_found
+from p4embed.switch.p4runtime.actions import TableAction, table_actions
+from p4embed.switch.p4runtime.bytestrings import Part
+from p4embed.switch.p4runtime.data import DigestTranslator
+from p4embed.switch.p4runtime.errors import (
+    MismatchError,
+    P4RuntimeError,
+    denied,
+    invalid,
+    not_found,
+)
+from p4embed.switch.p4runtime.matches import ValueSetTranslator, pack_match, unpack_match
 from p4embed.switch.p4runtime.packets import PacketTranslator
-from p4embed.switch.program import Action, Program, Table
+from p4embed.switch.program import Implementation, Profile, Program, Table
 
 MatchType = p4i.MatchField
-Scope = p4i.ActionRef
 
 
 MAX_METADATA = 65535
 """Bytes of metadata that an entry may carry."""
 
 
-class MismatchError(ValueError):
-    """P4Info and program do not belong together."""
+class _Named(Protocol):
+    @property
+    def preamble(self) -> p4i.Preamble: ...
 
 
-class ActionTranslator:
-    """Parameters of one action."""
-
-    def __init__(self, info: p4i.Action, action: Action) -> None:
-        self.p4info_id = info.preamble.id
-        self.name = info.preamble.name
-        self.parts = tuple(Part.make(p.id, p.name, p.bitwidth) for p in info.params)
-        if [p.width for p in action.params] != [p.width for p in self.parts]:
-            raise MismatchError(f"action '{self.name}': parameters differ from the program's")
-        self._ids = [part.id for part in self.parts]
-        self._fast = [(part.id, part.size, part.limit) for part in self.parts]
-
-    def pack(self, action: p4r.Action) -> bytes:
-        """Packed parameters."""
-        params = action.params
-        packed = []
-        if len(params) == len(self._fast):
-            for param, (id_, size, limit) in zip(params, self._fast, strict=True):
-                value = param.value
-                if param.param_id != id_:
-                    return self._pack_carefully(action)
-                if len(value) == size and value[0] <= limit:
-                    packed.append(value)
-                elif 0 < len(value) < size:
-                    packed.append(value.rjust(size, b"\0"))
-                else:
-                    return self._pack_carefully(action)
-            return b"".join(packed)
-        return self._pack_carefully(action)
-
-    def _pack_carefully(self, action: p4r.Action) -> bytes:
-        """In any order, of any length."""
-        values: dict[int, bytes] = {}
-        for param in action.params:
-            if param.param_id not in self._ids:
-                raise invalid(f"action '{self.name}' has no parameter with id {param.param_id}")
-            if param.param_id in values:
-                raise invalid(f"action '{self.name}': parameter {param.param_id} is given twice")
-            values[param.param_id] = param.value
-        packed = []
-        for part in self.parts:
-            if part.id not in values:
-                raise invalid(f"action '{self.name}': parameter '{part.name}' is missing")
-            what = f"action '{self.name}' parameter '{part.name}'"
-            packed.append(pack(values[part.id], part.size, part.limit, what))
-        return b"".join(packed)
-
-    def unpack(self, packed: bytes, into: p4r.Action) -> None:
-        """Fill in a message."""
-        into.action_id = self.p4info_id
-        at = 0
-        for part in self.parts:
-            into.params.add(param_id=part.id, value=canonical(packed[at : at + part.size]))
-            at += part.size
-
-
-@dataclass(frozen=True)
-class TableAction:
-    """An action as one table has it: ids are the table's own."""
-
-    translator: ActionTranslator
-    json_id: int
-    in_entries: bool
-    as_default: bool
+class _Declared(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 class TableTranslator:
@@ -106,7 +55,7 @@ class TableTranslator:
         table: Table,
         info: p4i.Table,
         actions: dict[int, TableAction],
-        direct_counter: bool,
+        direct: frozenset[type],
     ) -> None:
         self.index = index
         self.table = table
@@ -115,7 +64,10 @@ class TableTranslator:
         self.actions = actions
         """By P4Info id."""
         self.by_json_id = {action.json_id: action for action in actions.values()}
-        self.has_counter = direct_counter
+        self.has_counter = p4i.DirectCounter in direct
+        self.has_meter = p4i.DirectMeter in direct
+        self.profile_id = info.implementation_id
+        """P4Info id of its action profile; 0 without one."""
         self.is_const = info.is_const_table
         self.const_default = info.const_default_action_id != 0
         self.supports_timeout = info.idle_timeout_behavior == p4i.Table.NOTIFY_CONTROL
@@ -129,8 +81,9 @@ class TableTranslator:
             raise MismatchError(f"table '{self.name}': key fields differ from the program's")
         if table.masked != self.masked or table.prioritized != self.prioritized:
             raise MismatchError(f"table '{self.name}': match types differ from the program's")
+        if (table.implementation is Implementation.SIMPLE) != (self.profile_id == 0):
+            raise MismatchError(f"table '{self.name}': only one of both has an action profile")
         self._fast = [(part.id, part.size, part.limit) for part in self.parts]
-        self._exact_ones = tuple(part.ones() for part in self.parts)
 
     # -- keys ---------------------------------------------------------------------------------
 
@@ -174,60 +127,12 @@ class TableTranslator:
             fields[field.field_id] = field
         values, masks = [], []
         for part, type_ in zip(self.parts, self.types, strict=True):
-            value, mask = self._match(part, type_, fields.get(part.id))
+            value, mask = pack_match(part, type_, fields.get(part.id), f"table '{self.name}'")
             values.append(value)
             masks.append(mask)
         if not self.masked:
             return EntryKey(b"".join(values))
         return EntryKey(b"".join(values), b"".join(masks), entry.priority)
-
-    def _match(
-        self, part: Part, type_: p4i.MatchField.MatchType.ValueType, field: p4r.FieldMatch | None
-    ) -> tuple[bytes, bytes]:
-        """Value and mask (range: low and high end) of one field."""
-        what = f"table '{self.name}' field '{part.name}'"
-        if field is None:
-            if type_ == MatchType.EXACT:
-                raise invalid(f"{what} is missing; exact fields cannot be left out")
-            zeros = bytes(part.size)
-            return zeros, part.ones() if type_ == MatchType.RANGE else zeros
-        given = field.WhichOneof("field_match_type")
-        wanted = p4i.MatchField.MatchType.Name(type_).lower()
-        if given != wanted:
-            raise invalid(f"{what} has match type '{given}'; expected '{wanted}'")
-
-        def fit(value: bytes) -> bytes:
-            return pack(value, part.size, part.limit, what)
-
-        if type_ == MatchType.EXACT:
-            return fit(field.exact.value), part.ones()
-        if type_ == MatchType.OPTIONAL:
-            return fit(field.optional.value), part.ones()
-        if type_ == MatchType.LPM:
-            length = field.lpm.prefix_len
-            if not 0 < length <= part.width:
-                raise invalid(
-                    f"{what}: prefix_len {length}; expected 1..{part.width}"
-                    " (leave the field out to match anything)"
-                )
-            value, ones = fit(field.lpm.value), (1 << part.width) - 1
-            mask = ones ^ (ones >> length)
-            if int.from_bytes(value, "big") & ~mask:
-                raise invalid(f"{what}: bits beyond the prefix are set in 0x{value.hex()}")
-            return value, mask.to_bytes(part.size, "big")
-        if type_ == MatchType.TERNARY:
-            value, packed_mask = fit(field.ternary.value), fit(field.ternary.mask)
-            if not any(packed_mask):
-                raise invalid(f"{what}: mask 0; leave the field out to match anything")
-            if int.from_bytes(value, "big") & ~int.from_bytes(packed_mask, "big"):
-                raise invalid(f"{what}: bits outside the mask are set in 0x{value.hex()}")
-            return value, packed_mask
-        low, high = fit(field.range.low), fit(field.range.high)
-        if low > high:
-            raise invalid(f"{what}: low end 0x{low.hex()} above high end 0x{high.hex()}")
-        if not any(low) and high == part.ones():
-            raise invalid(f"{what}: the whole range; leave the field out to match anything")
-        return low, high
 
     def unpack_key(self, key: EntryKey, into: p4r.TableEntry) -> None:
         """Fill in table, match and priority."""
@@ -239,21 +144,7 @@ class TableTranslator:
             end = at + part.size
             value, mask = key.value[at:end], key.mask[at:end]
             at = end
-            if type_ == MatchType.EXACT:
-                into.match.add(field_id=part.id).exact.value = canonical(value)
-            elif type_ == MatchType.RANGE:
-                if any(value) or mask != part.ones():
-                    field = into.match.add(field_id=part.id)
-                    field.range.low, field.range.high = canonical(value), canonical(mask)
-            elif any(mask):
-                field = into.match.add(field_id=part.id)
-                if type_ == MatchType.LPM:
-                    field.lpm.value = canonical(value)
-                    field.lpm.prefix_len = int.from_bytes(mask, "big").bit_count()
-                elif type_ == MatchType.TERNARY:
-                    field.ternary.value, field.ternary.mask = canonical(value), canonical(mask)
-                else:
-                    field.optional.value = canonical(value)
+            unpack_match(part, type_, value, mask, into)
 
     # -- entries ------------------------------------------------------------------------------
 
@@ -262,7 +153,10 @@ class TableTranslator:
         type_ = entry.action.WhichOneof("type")
         if type_ != "action":
             raise invalid(f"table '{self.name}': {type_ or 'no action'}; expected 'action'")
-        action = entry.action.action
+        return self.packed_action(entry.action.action, default)
+
+    def packed_action(self, action: p4r.Action, default: bool) -> tuple[int, bytes]:
+        """The JSON id and packed parameters of an action of this table."""
         known = self.actions.get(action.action_id)
         if known is None:
             raise invalid(f"table '{self.name}' has no action with id {action.action_id}")
@@ -292,9 +186,10 @@ class TableTranslator:
         return timeout, metadata
 
     def unpack_entry(self, entry: Entry, into: p4r.TableEntry) -> None:
-        """Fill in a message with all but volatile data."""
+        """Fill in a message with all but volatile data, and what refers to an action profile."""
         self.unpack_key(entry.key, into)
-        self.unpack_action(entry.action, entry.params, into)
+        if not self.profile_id:
+            self.unpack_action(entry.action, entry.params, into)
         if entry.idle_timeout_ns:
             into.idle_timeout_ns = entry.idle_timeout_ns
         if entry.metadata:
@@ -310,6 +205,26 @@ class TableTranslator:
 _NO_HEADER = p4i.ControllerPacketMetadata()
 
 
+class ProfileTranslator:
+    """Actions of the members of one action profile."""
+
+    def __init__(
+        self, index: int, info: p4i.ActionProfile, profile: Profile, table: TableTranslator
+    ) -> None:
+        self.index = index
+        self.info = info
+        self.name = info.preamble.name
+        self.size = info.size
+        self.with_selector = info.with_selector
+        self._table = table
+        if info.with_selector != (profile.selector is not None):
+            raise MismatchError(f"action profile '{self.name}': only one of both has a selector")
+
+    def action(self, action: p4r.Action) -> tuple[int, bytes]:
+        """The JSON id and packed parameters of a member's action."""
+        return self._table.packed_action(action, default=False)
+
+
 class Translator:
     """All of a pipeline's translators, by P4Info id."""
 
@@ -318,26 +233,58 @@ class Translator:
         self.tables: dict[int, TableTranslator] = {}
         self.by_index: dict[int, TableTranslator] = {}
         infos = {action.preamble.id: action for action in p4info.actions}
-        direct = {counter.direct_table_id for counter in p4info.direct_counters}
+        direct: dict[int, set[type]] = {}
+        for counter in p4info.direct_counters:
+            direct.setdefault(counter.direct_table_id, set()).add(p4i.DirectCounter)
+        for meter in p4info.direct_meters:
+            direct.setdefault(meter.direct_table_id, set()).add(p4i.DirectMeter)
         for info in p4info.tables:
             name = info.preamble.name
             index = _find(program.tables_by_name, name, "table")
             table = program.tables[index]
-            actions = dict(_table_actions(info, table, infos, program))
-            translator = TableTranslator(index, table, info, actions, info.preamble.id in direct)
+            actions = dict(table_actions(info, table, infos, program))
+            resources = frozenset(direct.get(info.preamble.id, ()))
+            translator = TableTranslator(index, table, info, actions, resources)
             self.tables[info.preamble.id] = translator
             self.by_index[index] = translator
-        counters = {counter.name: i for i, counter in enumerate(program.counters)}
-        registers = {register.name: i for i, register in enumerate(program.registers)}
-        self.counters = {
-            c.preamble.id: _find(counters, c.preamble.name, "counter") for c in p4info.counters
+        self.counters = _indices("counter", p4info.counters, program.counters)
+        self.meters = _indices("meter", p4info.meters, program.meters)
+        self.registers = _indices("register", p4info.registers, program.registers)
+        profiles = _indices("action profile", p4info.action_profiles, program.profiles)
+        self.profiles = {
+            info.preamble.id: self._profile(info, profiles[info.preamble.id])
+            for info in p4info.action_profiles
         }
-        self.registers = {
-            r.preamble.id: _find(registers, r.preamble.name, "register") for r in p4info.registers
+        value_sets = _indices("value set", p4info.value_sets, program.value_sets)
+        self.value_sets = {
+            info.preamble.id: ValueSetTranslator(value_sets[info.preamble.id], info)
+            for info in p4info.value_sets
         }
+        for id_, index in value_sets.items():
+            if self.value_sets[id_].width != program.value_sets[index].width:
+                raise MismatchError(f"value set '{self.value_sets[id_].name}': widths differ")
+        digests = _indices("digest", p4info.digests, program.digests)
+        self.digests = {
+            info.preamble.id: DigestTranslator(
+                info,
+                p4info.type_info,
+                [program.field(ref) for ref in program.digests[digests[info.preamble.id]].fields],
+            )
+            for info in p4info.digests
+        }
+        self.digest_ids = {index: id_ for id_, index in digests.items()}
+        """P4Info ids by index."""
         headers = {m.preamble.name: m for m in p4info.controller_packet_metadata}
         self.packet_in = PacketTranslator(headers.get("packet_in", _NO_HEADER))
         self.packet_out = PacketTranslator(headers.get("packet_out", _NO_HEADER))
+
+    def _profile(self, info: p4i.ActionProfile, index: int) -> ProfileTranslator:
+        for table in self.tables.values():
+            if table.profile_id == info.preamble.id:
+                if table.table.profile != index:
+                    raise MismatchError(f"table '{table.name}' has another action profile")
+                return ProfileTranslator(index, info, self.program.profiles[index], table)
+        raise MismatchError(f"no table has action profile '{info.preamble.name}'")
 
     def table(self, table_id: int) -> TableTranslator:
         """A table by id; ``NOT_FOUND`` without one."""
@@ -351,34 +298,13 @@ def _unknown(kind: str, id_: int) -> P4RuntimeError:
     return not_found(f"no {kind} has id {id_} (0x{id_:08x})")
 
 
+def _indices(kind: str, infos: Iterable[_Named], declared: Iterable[_Declared]) -> dict[int, int]:
+    """The program's indices by P4Info id."""
+    names = {one.name: index for index, one in enumerate(declared)}
+    return {info.preamble.id: _find(names, info.preamble.name, kind) for info in infos}
+
+
 def _find(names: dict[str, int], name: str, kind: str) -> int:
     if name not in names:
         raise MismatchError(f"the program has no {kind} '{name}'")
     return names[name]
-
-
-def _table_actions(
-    info: p4i.Table, table: Table, infos: dict[int, p4i.Action], program: Program
-) -> list[tuple[int, TableAction]]:
-    """The program may hold an action several times, once per table: take this table's own."""
-    own = {program.actions_by_id[id_].name: program.actions_by_id[id_] for id_ in table.actions}
-    actions = []
-    for ref in info.action_refs:
-        if ref.id not in infos:
-            raise MismatchError(f"table '{table.name}': no action has id {ref.id}")
-        name = infos[ref.id].preamble.name
-        if name not in own:
-            raise MismatchError(f"table '{table.name}' has no action '{name}' in the program")
-        translator = ActionTranslator(infos[ref.id], own[name])
-        actions.append(
-            (
-                ref.id,
-                TableAction(
-                    translator,
-                    own[name].id,
-                    in_entries=ref.scope != Scope.DEFAULT_ONLY,
-                    as_default=ref.scope != Scope.TABLE_ONLY,
-                ),
-            )
-        )
-    return actions

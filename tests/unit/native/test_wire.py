@@ -12,7 +12,7 @@ from native_programs import table_program
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
 from p4embed.switch.p4runtime.errors import BatchError
-from p4embed.switch.p4runtime.replication import Replication
+from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.translate import Translator
 from p4embed.switch.p4runtime.write import Writer
 from p4embed.switch.program import MatchKind
@@ -216,7 +216,7 @@ def test_broken_messages_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
 def test_both_ways_do_the_same(bulk: BulkWriter, engine: NativeEngine) -> None:
     rng = random.Random(5)
     reference = ReferenceEngine(PROGRAM, clock=lambda: 7)
-    careful = Writer(Translator(p4info(), PROGRAM), reference, Replication())
+    careful = Writer(Target(Translator(p4info(), PROGRAM), reference))
     failed = 0
     for _ in range(60):
         made = request(

@@ -14,6 +14,11 @@ MISS_ID = 0x01000002
 COUNTER_ID = 0x12000001
 DIRECT_COUNTER_ID = 0x13000001
 REGISTER_ID = 0x19000001
+METER_ID = 0x14000001
+DIRECT_METER_ID = 0x15000001
+PROFILE_ID = 0x11000001
+VALUE_SET_ID = 0x03000001
+DIGEST_ID = 0x17000001
 
 _TYPES = {
     MatchKind.EXACT: p4i.MatchField.EXACT,
@@ -49,6 +54,16 @@ def p4info(program: Program, optional: tuple[str, ...] = ()) -> p4i.P4Info:
             table.direct_resource_ids.append(DIRECT_COUNTER_ID)
             counter = info.direct_counters.add(direct_table_id=TABLE_ID)
             counter.preamble.id = DIRECT_COUNTER_ID
+        if declared.meter is not None:
+            table.direct_resource_ids.append(DIRECT_METER_ID)
+            meter = info.direct_meters.add(direct_table_id=TABLE_ID)
+            meter.preamble.id = DIRECT_METER_ID
+        if declared.profile is not None:
+            made_of = program.profiles[declared.profile]
+            table.implementation_id = PROFILE_ID
+            profile = info.action_profiles.add(size=made_of.size, table_ids=[TABLE_ID])
+            profile.preamble.id, profile.preamble.name = PROFILE_ID, made_of.name
+            profile.with_selector = made_of.selector is not None
     for declared_counter in program.counters:
         if not declared_counter.direct:
             made = info.counters.add(size=declared_counter.size)
@@ -56,6 +71,24 @@ def p4info(program: Program, optional: tuple[str, ...] = ()) -> p4i.P4Info:
     for declared_register in program.registers:
         register = info.registers.add(size=declared_register.size)
         register.preamble.id, register.preamble.name = REGISTER_ID, declared_register.name
+    for declared_meter in program.meters:
+        if not declared_meter.direct:
+            array = info.meters.add(size=declared_meter.size)
+            array.preamble.id, array.preamble.name = METER_ID, declared_meter.name
+    for declared_set in program.value_sets:
+        value_set = info.value_sets.add(size=declared_set.size)
+        value_set.preamble.id, value_set.preamble.name = VALUE_SET_ID, declared_set.name
+        value_set.match.add(
+            id=1, name="v", bitwidth=declared_set.width, match_type=p4i.MatchField.TERNARY
+        )
+    for declared_digest in program.digests:
+        digest = info.digests.add()
+        digest.preamble.id, digest.preamble.name = DIGEST_ID, declared_digest.name
+        digest.type_spec.struct.name = declared_digest.name
+        members = info.type_info.structs[declared_digest.name].members
+        for ref in declared_digest.fields:
+            member = members.add(name=program.field(ref).name)
+            member.type_spec.bitstring.bit.bitwidth = program.field(ref).width
     for id_, name, fields in (
         (0x04000001, "packet_in", (("reason", 8), ("port", 9))),
         (0x04000002, "packet_out", (("kind", 8), ("value", 16), ("low", 4), ("high", 4))),

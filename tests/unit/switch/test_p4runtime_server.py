@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-import queue
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
 import pytest
-from finsy.proto import p4r, p4r_grpc, rpc_status
+from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Options
 from p4embed.switch.p4runtime import Server, ServerError, Service
 from p4embed.switch.ports import ReferenceDataplane
+from p4embed.switch.program import Program
 
+from .client import (
+    CPU,
+    DELETE,
+    DEVICE,
+    INSERT,
+    MODIFY,
+    Client,
+    Code,
+    SetConfig,
+    batch_errors,
+    failure,
+)
 from .p4info import (
     COUNTER_ID,
     MISS_ID,
@@ -25,15 +36,6 @@ from .p4info import (
     p4info,
 )
 from .programs import action, call, const, load, one_table
-
-CPU = 64
-DEVICE = 7
-WAIT = 5.0
-"""Seconds; only a failure waits so long."""
-
-SetConfig = p4r.SetForwardingPipelineConfigRequest
-Code = grpc.StatusCode
-INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
 
 
 def program_json(**options: Any) -> bytes:
@@ -46,86 +48,6 @@ def program_json(**options: Any) -> bytes:
     return json.dumps(made).encode()
 
 
-class Client:
-    """A controller: the stream's answers in a queue, the RPCs as methods."""
-
-    def __init__(self, port: int, election_id: int | None = 10) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-        self.stub = p4r_grpc.P4RuntimeStub(self.channel)
-        self.requests: queue.Queue[Any] = queue.Queue()
-        self.stream = self.stub.StreamChannel(iter(self.requests.get, None), timeout=60)
-        self.election_id = election_id
-        self.arbitrate(election_id)
-
-    def arbitrate(self, election_id: int | None, device_id: int = DEVICE) -> None:
-        request = p4r.StreamMessageRequest()
-        request.arbitration.device_id = device_id
-        if election_id is not None:
-            request.arbitration.election_id.low = election_id
-        self.requests.put(request)
-
-    def receive(self) -> p4r.StreamMessageResponse:
-        message: p4r.StreamMessageResponse = next(self.stream)
-        return message
-
-    def close(self) -> None:
-        self.requests.put(None)
-        self.stream.cancel()
-        self.channel.close()
-
-    def set_config(
-        self, text: bytes | None, action: int = SetConfig.VERIFY_AND_COMMIT, cookie: int = 0
-    ) -> None:
-        request = SetConfig(device_id=DEVICE, action=action)
-        request.election_id.low = self.election_id or 0
-        if text is not None:
-            request.config.p4_device_config = text
-            request.config.cookie.cookie = cookie
-            if text.startswith(b"{"):
-                request.config.p4info.CopyFrom(p4info(load(json.loads(text))))
-        self.stub.SetForwardingPipelineConfig(request, timeout=WAIT)
-
-    def write(self, *updates: tuple[int, Any], **more: Any) -> None:
-        request = p4r.WriteRequest(device_id=more.pop("device_id", DEVICE), **more)
-        if "election_id" not in more and self.election_id is not None:
-            request.election_id.low = self.election_id
-        for type_, message in updates:
-            update = request.updates.add(type=type_)
-            fill(update.entity, message)
-        self.stub.Write(request, timeout=WAIT)
-
-    def read(self, *queries: Any) -> list[Any]:
-        request = p4r.ReadRequest(device_id=DEVICE)
-        for query in queries:
-            fill(request.entities.add(), query)
-        found = []
-        for response in self.stub.Read(request, timeout=WAIT):
-            for entity in response.entities:
-                found.append(getattr(entity, entity.WhichOneof("entity")))
-        return found
-
-
-def fill(entity: p4r.Entity, message: Any) -> None:
-    for field in entity.DESCRIPTOR.fields:
-        if field.message_type is message.DESCRIPTOR:
-            getattr(entity, field.name).CopyFrom(message)
-            return
-    raise AssertionError(type(message))
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """A switch without a pipeline."""
-    dataplane = ReferenceDataplane(Options(cpu_port=CPU))
-    service = Service(DEVICE, dataplane)
-    server = Server(service, "127.0.0.1:0")
-    dataplane.start({}, service.streams)
-    server.start()
-    yield server.port
-    server.stop()
-    dataplane.stop()
-
-
 @pytest.fixture
 def client(port: int) -> Iterator[Client]:
     """The primary, with the pipeline running."""
@@ -134,29 +56,6 @@ def client(port: int) -> Iterator[Client]:
     made.set_config(program_json(), cookie=99)
     yield made
     made.close()
-
-
-def failure(call_: Any, *arguments: Any, **more: Any) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as caught:
-        call_(*arguments, **more)
-    return caught.value.code(), caught.value.details()
-
-
-def batch_errors(call_: Any, *arguments: Any) -> list[tuple[int, str]]:
-    """Canonical code and message for each member of a failed batch."""
-    with pytest.raises(grpc.RpcError) as caught:
-        call_(*arguments)
-    error = caught.value
-    assert error.code() is Code.UNKNOWN
-    (raw,) = [v for k, v in error.trailing_metadata() if k == "grpc-status-details-bin"]
-    status = rpc_status.Status.FromString(raw)
-    assert (status.code, status.message) == (Code.UNKNOWN.value[0], error.details())
-    found = []
-    for detail in status.details:
-        one = p4r.Error()
-        assert detail.Unpack(one)
-        found.append((one.canonical_code, one.message))
-    return found
 
 
 # -- arbitration and pipeline ------------------------------------------------------------------
@@ -204,8 +103,8 @@ def test_the_order_of_checks(client: Client) -> None:
     assert failure(client.write, insert, role="x")[0] is Code.NOT_FOUND
     wrong = p4r.Uint128(low=9)
     assert failure(client.write, insert, election_id=wrong)[0] is Code.PERMISSION_DENIED
-    code, _ = failure(client.write, insert, atomicity=p4r.WriteRequest.DATAPLANE_ATOMIC)
-    assert code is Code.UNIMPLEMENTED
+    code, _ = failure(client.write, insert, atomicity=7)
+    assert code is Code.INVALID_ARGUMENT
 
 
 def test_get_pipeline_config(client: Client) -> None:
@@ -231,16 +130,9 @@ def test_pipeline_actions(client: Client) -> None:
     client.write((INSERT, entry(1, port=1)))
     client.set_config(program_json(), SetConfig.VERIFY)
     assert len(client.read(p4r.TableEntry(table_id=TABLE_ID))) == 1
-    client.set_config(program_json(), SetConfig.RECONCILE_AND_COMMIT)
-    assert len(client.read(p4r.TableEntry(table_id=TABLE_ID))) == 1
-    other = program_json(default=(3, ["0x001"]))
-    code, _ = failure(client.set_config, other, SetConfig.RECONCILE_AND_COMMIT)
-    assert code is Code.INVALID_ARGUMENT
     client.set_config(program_json(), SetConfig.VERIFY_AND_COMMIT)
     assert client.read(p4r.TableEntry(table_id=TABLE_ID)) == []
     assert failure(client.set_config, None, SetConfig.COMMIT)[0] is Code.NOT_FOUND
-    save = failure(client.set_config, program_json(), SetConfig.VERIFY_AND_SAVE)
-    assert save[0] is Code.UNIMPLEMENTED
     assert failure(client.set_config, None)[0] is Code.INVALID_ARGUMENT
 
 
@@ -258,17 +150,32 @@ def test_a_program_that_does_not_load_says_where(client: Client) -> None:
     assert len(client.read(p4r.TableEntry())) == 0
 
 
-def test_a_program_that_cannot_run_is_refused_and_the_old_one_goes_on(client: Client) -> None:
+class Picky(ReferenceDataplane):
+    """One that cannot run every program."""
+
+    def check(self, program: Program) -> None:
+        if program.digests:
+            raise RuntimeError("digests are too much")
+
+
+def test_a_program_that_cannot_run_is_refused_and_the_old_one_goes_on() -> None:
+    dataplane = Picky(Options())
+    service = Service(DEVICE, dataplane)
+    server = Server(service, "127.0.0.1:0")
+    server.start()
+    client = Client(server.port)
+    client.receive()
+    client.set_config(program_json())
     learning = json.loads(program_json())
     learning["learn_lists"] = [{"id": 1, "name": "d", "elements": []}]
-    learning["actions"][0]["primitives"].append(call("generate_digest", const(0), const(1)))
-    for how in (SetConfig.VERIFY, SetConfig.VERIFY_AND_COMMIT):
+    for how in (SetConfig.VERIFY, SetConfig.VERIFY_AND_SAVE, SetConfig.VERIFY_AND_COMMIT):
         code, text = failure(client.set_config, json.dumps(learning).encode(), how)
         assert code is Code.INVALID_ARGUMENT
-        assert text == (
-            "p4_device_config cannot be realized: action 'set_port': digests are not supported"
-        )
+        assert text == "p4_device_config cannot be realized: digests are too much"
     client.write((INSERT, entry(1, port=1)))
+    client.close()
+    server.stop()
+    dataplane.stop()
 
 
 # -- entries ----------------------------------------------------------------------------------
@@ -305,7 +212,7 @@ def test_every_update_has_its_own_outcome(client: Client) -> None:
         (INSERT, entry(5, port=1)),
         (p4r.Update.UNSPECIFIED, entry(6, port=1)),
         (INSERT, entry(6, port=1, table=1)),
-        (INSERT, p4r.MeterEntry()),
+        (INSERT, p4r.ExternEntry()),
     ]
     errors = batch_errors(client.write, *updates)
     codes = [code for code, _ in errors]
@@ -464,11 +371,24 @@ def test_replication_entries(client: Client) -> None:
     assert code == Code.ALREADY_EXISTS.value[0]
     client.write((DELETE, group))
     assert client.read(every) == []
+    ((code, _),) = batch_errors(client.read, group)
+    assert code == Code.NOT_FOUND.value[0]
+    session = p4r.PacketReplicationEngineEntry()
+    session.clone_session_entry.session_id = 3
+    backup, cut, served = (p4r.PacketReplicationEngineEntry() for _ in range(3))
+    for refused in (backup, cut, served):
+        refused.CopyFrom(session)
+    replica = backup.clone_session_entry.replicas.add(egress_port=1)
+    replica.backup_replicas.add(port=b"\x02")
+    cut.clone_session_entry.packet_length_bytes = 64
+    served.clone_session_entry.class_of_service = 1
+    errors = batch_errors(client.write, (INSERT, backup), (INSERT, cut), (INSERT, served))
+    assert [code for code, _ in errors] == [Code.UNIMPLEMENTED.value[0]] * 3
 
 
 def test_reads_report_every_query(client: Client) -> None:
     client.write((INSERT, entry(1, port=1)))
-    errors = batch_errors(client.read, entry(1), p4r.TableEntry(table_id=5), p4r.MeterEntry())
+    errors = batch_errors(client.read, entry(1), p4r.TableEntry(table_id=5), p4r.ExternEntry())
     assert [c for c, _ in errors] == [0, Code.NOT_FOUND.value[0], Code.UNIMPLEMENTED.value[0]]
 
 
