@@ -23,6 +23,8 @@ class Role(Enum):
     CP = "CP"
     SPU = "SPU"
     NEIGHBORS = "neighbors"
+    HOST = "host"
+    """The firewall as a host, that tells senders what a filter rejects."""
     OBSERVER = "observer"
     """Takes steps, drops and session records: trace, log, metrics."""
 
@@ -36,6 +38,7 @@ class Actor(NamedTuple):
 
 CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)
+HOST = Actor(Role.HOST)
 OBSERVER = Actor(Role.OBSERVER)
 
 
@@ -68,6 +71,8 @@ class PacketIn:
     at: Nanoseconds
     """When the controller took it from the wire."""
     mark: Mark = UNMARKED
+    is_outward: bool = False
+    """On its way out: translated, and ``port`` is where it would have left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from typing import Protocol
 from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Nanoseconds
-from controller.messages import CP, NEIGHBORS, OBSERVER, Actor, Message, Outbound, Role
+from controller.messages import CP, HOST, NEIGHBORS, OBSERVER, Actor, Message, Outbound, Role
 from controller.npu.client import SESSIONS_PER_SPU, Npu
 from controller.npu.pipeline import Pipeline
 from controller.operate.observer import Observer
+from controller.rejects import Rejects
 from controller.routing.fabric import Fabric
 from controller.routing.fib import Fib
 from controller.routing.neighbors import Neighbors
@@ -84,7 +85,11 @@ class Runtime:
         self.faults = Faults()
         self.is_ready = False
         """Whether all NPUs are programmed."""
-        self._machines: dict[Actor, Machine] = {CP: self.central_point, NEIGHBORS: self.neighbors}
+        self._machines: dict[Actor, Machine] = {
+            CP: self.central_point,
+            NEIGHBORS: self.neighbors,
+            HOST: Rejects(configuration),
+        }
         self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.spus.items()}
         self._queue: deque[Outbound] = deque()
         self._draining = False

@@ -17,6 +17,7 @@ from controller.config.schema import Chassis, Configuration, NpuSite
 from controller.flow import Direction, FlowKey
 from controller.messages import (
     CP,
+    HOST,
     NEIGHBORS,
     OBSERVER,
     Actor,
@@ -57,7 +58,7 @@ SESSIONS_PER_SPU = 10_000_000
 
 T = TypeVar("T")
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
-_CP_PUNTS = (Punt.FILTER_REJECT,)
+_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
 
 class Count(NamedTuple):
@@ -433,8 +434,10 @@ def _receiver(packet: PacketIn) -> Actor:
     reason = packet.reason
     if reason in _NEIGHBOR_PUNTS:
         return NEIGHBORS
-    # Of a session: its owner. A miss names an SPU only in hash-based distribution.
-    if packet.spu and reason not in _CP_PUNTS:
+    if reason is Punt.FILTER_REJECT:
+        return HOST
+    # Of a session: its owner. A miss names an SPU in hash-based distribution.
+    if packet.spu and (packet.session_id or reason in _MISSES):
         return Actor(Role.SPU, packet.spu)
     return CP
 

@@ -54,12 +54,10 @@ class PacketCodec:
             return None
         if reason is Punt.TRACE:
             return self._copy(value, packet.payload, at)
-        port = value[1]
-        if reason is Punt.FILTER_REJECT and value[9]:
-            # A copy, made on the way out: the interface is where the packet would have left.
-            port = value[13]
+        # A rejected packet with a stage is a copy, made on the way out.
+        is_outward = reason is Punt.FILTER_REJECT and value[9] != 0
         return PacketIn(
-            port=Port(self._npu, port),
+            port=Port(self._npu, value[13] if is_outward else value[1]),
             reason=reason,
             token=value[2],
             session_id=value[3],
@@ -68,6 +66,7 @@ class PacketCodec:
             frame=packet.payload,
             at=at,
             mark=_MARKS[value[6] << 5 | value[7] << 2 | value[8]],
+            is_outward=is_outward,
         )
 
     def _copy(self, value: Sequence[int], frame: bytes, at: Nanoseconds) -> TraceCopy | None:

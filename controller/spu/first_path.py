@@ -255,24 +255,28 @@ class FirstPath:
             session.gateway = Gateway(session)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
-        session.record = encode(
-            SessionRecord(
-                session.id,
-                core.number,
-                session.path,
-                *both,
-                pending.nat is not None,
-                verdict.name,
-                verdict.index,
-                service.name,
-                core.now,
-                service.timeout,
-            )
-        )
+        session.record = self._record(session)
         core.sessions[session.id] = session
         for wing in both:
             core.by_key[wing.key] = session
         return session
+
+    def _record(self, session: Session) -> bytes:
+        """What a restarted controller rebuilds it from."""
+        return encode(
+            SessionRecord(
+                session.id,
+                self._core.number,
+                session.path,
+                *session.wings,
+                session.nat is not None,
+                session.verdict.name,
+                session.verdict.index,
+                session.service.name,
+                session.started,
+                session.service.timeout,
+            )
+        )
 
     # -- step 5: the NPUs, egress first -------------------------------------------------------
 
@@ -290,9 +294,14 @@ class FirstPath:
                 wing,
                 session.path,
                 session.service.timeout,
-                session.record,
+                session.record or self._record(session),
             ),
         )
+
+    def renew(self, session: Session, direction: Direction) -> None:
+        """A wing carries an epoch that is over, but its session stands: write it again."""
+        if session.state is SessionState.ACTIVE:
+            self._write(session, direction)
 
     def wing_installed(self, message: WingInstalled) -> None:
         """A wing is in effect, or could not be written: then what was written is taken back."""

@@ -13,6 +13,7 @@ from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
 from controller.messages import (
     CP,
+    HOST,
     NEIGHBORS,
     Actor,
     InstallWing,
@@ -250,7 +251,7 @@ def test_idle_notice_names_the_session_of_the_key() -> None:
         (Punt.SYN_PROXY, 0, CP),
         (Punt.FRAGMENT, 0, CP),
         (Punt.ICMP_ERROR, 0, CP),
-        (Punt.FILTER_REJECT, 0, CP),
+        (Punt.FILTER_REJECT, 0, HOST),
         (Punt.MISS, 3, Actor(Role.SPU, 3)),
         (Punt.FRAGMENT, 3, Actor(Role.SPU, 3)),
         (Punt.ICMP_ERROR, 3, Actor(Role.SPU, 3)),
