@@ -26,10 +26,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.forwarding import FRAME_BYTES, GATEWAY_MAC, HOST_MAC, addresses, frame
-from p4embed.switch.engine import Entry, EntryKey, Op, Update
+from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
 from p4embed.switch.load import load_file
 from p4embed.switch.native import NativeEngine
-from p4embed.switch.native.build import RUNTIME
+from p4embed.switch.native.build import RUNTIME, runtime_library
 from p4embed.switch.program import Program
 
 ROUNDS = 5
@@ -37,69 +37,47 @@ PACKETS = 200_000
 METADATA = bytes(40)
 
 
-def program_action(program: Program, name: str) -> int:
-    """The id of an action by the end of its name."""
-    return next(a.id for a in program.actions if a.name.split(".")[-1] == name)
+class Npu:
+    """npu.p4 with what is needed of it by name."""
 
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.actions = {a.name.split(".")[-1]: a.id for a in program.actions}
+        self.tables = {t.name.split(".")[-1]: i for i, t in enumerate(program.tables)}
 
-def program_table(program: Program, name: str) -> int:
-    """The index of a table by the end of its name."""
-    return next(i for i, t in enumerate(program.tables) if t.name.split(".")[-1] == name)
+    def insert(self, table: str, key: bytes, action: str, params: bytes) -> Update:
+        """An update that inserts an entry."""
+        entry = Entry(EntryKey(key), self.actions[action], params)
+        return Update(Op.INSERT, self.tables[table], entry)
 
+    def interfaces(self) -> list[Update]:
+        """Ports 1 and 2, both directions, no screens."""
+        updates = []
+        for port in (1, 2):
+            key = struct.pack("!HH", port, 0)
+            arrive = struct.pack("!HB6sII", port, port, GATEWAY_MAC, 0, 0)
+            leave = struct.pack("!BII", port, 0, 0)
+            updates.append(self.insert("ingress_interface", key, "set_ingress_interface", arrive))
+            updates.append(self.insert("egress_interface", key, "set_egress_interface", leave))
+        return updates
 
-def wings(program: Program, flow: int) -> tuple[Update, Update]:
-    """Both wings of a session: the one that packets here hit, and its answer."""
-    table = program_table_cached(program, "session_v4")
-    action = program_action_cached(program, "express_v4")
-    source, destination, source_port, destination_port = addresses(flow)
-    nat_port = 1024 + flow % 64000
-    result = []
-    for key, params, port in (
-        (
-            (source, destination, source_port, destination_port, 17, 1),
-            (0xC0000201 + flow // 64000, destination, nat_port, destination_port),
-            2,
-        ),
-        (
-            (destination, 0xC0000201 + flow // 64000, destination_port, nat_port, 17, 2),
-            (destination, source, destination_port, source_port),
-            1,
-        ),
-    ):
-        packed = struct.pack("!IBBIIHH", flow + 1, port - 1, 1, *params)
-        packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, port, 0)
-        entry = Entry(EntryKey(struct.pack("!IIHHBH", *key)), action, packed, 60 * 10**9, METADATA)
-        result.append(Update(Op.INSERT, table, entry))
-    return result[0], result[1]
-
-
-_known: dict[str, int] = {}
-
-
-def program_table_cached(program: Program, name: str) -> int:
-    if name not in _known:
-        _known[name] = program_table(program, name)
-    return _known[name]
-
-
-def program_action_cached(program: Program, name: str) -> int:
-    if name not in _known:
-        _known[name] = program_action(program, name)
-    return _known[name]
-
-
-def interfaces(program: Program) -> list[Update]:
-    """Ports 1 and 2, both directions, no screens."""
-    updates = []
-    for port in (1, 2):
-        key = EntryKey(struct.pack("!HH", port, 0))
-        arrive = struct.pack("!HB6sII", port, port, GATEWAY_MAC, 0, 0)
-        leave = struct.pack("!BII", port, 0, 0)
-        for way, packed in (("ingress", arrive), ("egress", leave)):
-            action = program_action(program, f"set_{way}_interface")
-            table = program_table(program, f"{way}_interface")
-            updates.append(Update(Op.INSERT, table, Entry(key, action, packed)))
-    return updates
+    def wings(self, flow: int) -> list[Update]:
+        """Both wings of a session: the one that packets here hit, and its answer."""
+        source, destination, source_port, destination_port = addresses(flow)
+        nat, nat_port = 0xC0000201 + flow // 64000, 1024 + flow % 64000
+        forward = (source, destination, source_port, destination_port)
+        answer = (destination, nat, destination_port, nat_port)
+        translated = (nat, destination, nat_port, destination_port)
+        restored = (destination, source, destination_port, source_port)
+        updates = []
+        for wing, (key, params) in enumerate(((forward, translated), (answer, restored))):
+            packed = struct.pack("!IBBIIHH", flow + 1, wing, 1, *params)
+            packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, 2 - wing, 0)
+            match = struct.pack("!IIHHBH", *key, 17, 1 + wing)
+            update = self.insert("session_v4", match, "express_v4", packed)
+            entry = update.entry._replace(idle_timeout_ns=60 * 10**9, metadata=METADATA)
+            updates.append(update._replace(entry=entry))
+        return updates
 
 
 def load_bench(out: Path) -> c.CDLL:
@@ -107,9 +85,6 @@ def load_bench(out: Path) -> c.CDLL:
     library = out / "pipeline.so"
     source = Path(__file__).parent / "native" / "pipeline.c"
     flags = ["-std=gnu11", "-O2", "-fPIC", "-shared", f"-I{RUNTIME}"]
-    # The runtime's functions are resolved against the one that is loaded.
-    from p4embed.switch.native.build import runtime_library
-
     subprocess.run(["cc", *flags, source, runtime_library(), "-o", library], check=True)
     loaded = c.CDLL(str(library))
     loaded.bench_pipeline.restype = c.c_uint64
@@ -119,24 +94,23 @@ def load_bench(out: Path) -> c.CDLL:
     return loaded
 
 
-def measure(program: Program, library: c.CDLL, sessions: int) -> dict[str, float]:
+def measure(npu: Npu, library: c.CDLL, sessions: int) -> dict[str, float]:
     """One size."""
-    engine = NativeEngine(program)
-    engine.write(interfaces(program))
+    engine = NativeEngine(npu.program)
+    engine.write(npu.interfaces())
     batch: list[Update] = []
     spent: list[float] = []
     for flow in range(sessions):
-        batch += wings(program, flow)
+        batch += npu.wings(flow)
         if len(batch) >= 1000 or flow + 1 == sessions:
             start = time.thread_time()
             statuses = engine.write(batch)
             spent.append((time.thread_time() - start) / len(batch))
-            assert not any(status.value != "ok" for status in statuses)
+            assert all(status is Status.OK for status in statuses)
             batch = []
     single = []
-    table = program_table_cached(program, "session_v4")
     for flow in range(min(sessions, 500)):
-        one = wings(program, flow)[0]._replace(op=Op.MODIFY)
+        one = npu.wings(flow)[0]._replace(op=Op.MODIFY)
         start = time.thread_time()
         engine.write([one])
         single.append(time.thread_time() - start)
@@ -149,7 +123,7 @@ def measure(program: Program, library: c.CDLL, sessions: int) -> dict[str, float
         took = library.bench_pipeline(run, 1, frames, FRAME_BYTES, PACKETS, c.byref(left))
         assert left.value == PACKETS, f"{PACKETS - left.value} packets were dropped"
         costs.append(took / PACKETS)
-    memory = engine.table_memory(table) / sessions
+    memory = engine.table_memory(npu.tables["session_v4"]) / sessions
     engine.close()
     return {
         "sessions": sessions,
@@ -168,10 +142,10 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     library = load_bench(arguments.out.resolve().parent)
-    program = load_file(arguments.json)
+    npu = Npu(load_file(arguments.json))
     results = []
     for sessions in arguments.sessions:
-        result = measure(program, library, sessions)
+        result = measure(npu, library, sessions)
         results.append(result)
         print(
             f"{sessions:>8} sessions  {result['ns_a_packet']:6.0f} ns a packet"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from controller.config.schema import Configuration
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
@@ -388,6 +389,17 @@ class NeighborResolved:
     mac: bytes | None
 
 
+# -- configuration ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Runtime -> every machine: another configuration is in force. Zones, tokens and policies that
+    the old one has too keep their numbers (``config.build.parse`` with ``previous``)."""
+
+    configuration: Configuration
+
+
 # -- the operator -----------------------------------------------------------------------------
 
 
@@ -509,6 +521,7 @@ Message = (
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession
+    | Reconfigure
     | StepTaken
     | PacketDropped
     | SessionDenied

@@ -339,8 +339,12 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
                 _U16.pack_into(body, l4 + 4, sport if request else dport)
             # ICMP has no pseudo-header, ICMPv6 has one.
             of = ports if protocol == ICMP else delta + ports
-            old = body[l4 + 2] << 8 | body[l4 + 3]
-            _U16.pack_into(body, l4 + 2, adjust(old, of))
+            if of:
+                old = body[l4 + 2] << 8 | body[l4 + 3]
+                _U16.pack_into(body, l4 + 2, adjust(old, of))
+                if not any(body[l4:]):
+                    # Only nothing but zeros has the sum 0, not 0xFFFF, which look alike to adjust.
+                    _U16.pack_into(body, l4 + 2, 0xFFFF)
 
     if packet.vlan == hop.vlan and l3 == (18 if hop.vlan else 14):
         body[0:6] = hop.dst_mac

@@ -7,8 +7,8 @@ takes the way of any ICMP error about it, by the central point and the session i
 
 from __future__ import annotations
 
-from controller.config.schema import Configuration
-from controller.flow import Direction, Hop, Nanoseconds
+from controller.config.schema import Configuration, Interface
+from controller.flow import Direction, Hop, Nanoseconds, Port
 from controller.icmp import error
 from controller.messages import (
     CP,
@@ -19,6 +19,7 @@ from controller.messages import (
     Outbound,
     PacketDropped,
     PacketIn,
+    Reconfigure,
     Role,
     Transmit,
 )
@@ -31,15 +32,23 @@ PROHIBITED_V6 = (1, 1)
 """ICMP type and code (RFC 1812, 5.2.7.1; RFC 4443, 3.1)."""
 
 
+def by_port(config: Configuration) -> dict[tuple[Port, int], Interface]:
+    """Interfaces by port and VLAN."""
+    return {(i.port, i.vlan): i for i in config.interfaces.values()}
+
+
 class Rejects:
     """Takes ``PacketIn`` with reason ``FILTER_REJECT``."""
 
     def __init__(self, config: Configuration) -> None:
-        self._interfaces = {(i.port, i.vlan): i for i in config.interfaces.values()}
+        self._interfaces = by_port(config)
         self._limit = RateLimit()
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """What to send."""
+        if isinstance(message, Reconfigure):
+            self._interfaces = by_port(message.configuration)
+            return []
         assert isinstance(message, PacketIn)
         packet = parse(message.frame)
         if isinstance(packet, Drop):

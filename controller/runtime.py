@@ -18,13 +18,23 @@ from typing import Protocol
 from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Nanoseconds
-from controller.messages import CP, HOST, NEIGHBORS, OBSERVER, Actor, Message, Outbound, Role
+from controller.messages import (
+    CP,
+    HOST,
+    NEIGHBORS,
+    OBSERVER,
+    Actor,
+    Message,
+    Outbound,
+    Reconfigure,
+    Role,
+)
 from controller.npu.client import SESSIONS_PER_SPU, Npu
 from controller.npu.pipeline import Pipeline
 from controller.operate.observer import Observer
 from controller.rejects import Rejects
 from controller.routing.fabric import Fabric
-from controller.routing.fib import Fib
+from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.spu import SessionView, Spu
 
@@ -71,7 +81,7 @@ class Runtime:
         self.chassis = chassis
         self.clock = clock
         Fabric(chassis)  # Raises FabricError: every two NPUs must be joined.
-        fib = Fib(configuration)
+        fib = fib_of(configuration)
         self.central_point = CentralPoint(configuration, chassis)
         self.neighbors = Neighbors(configuration)
         self.spus: Mapping[int, Spu] = {
@@ -82,6 +92,8 @@ class Runtime:
             number: Npu(site, pipeline, self.deliver, clock)
             for number, site in chassis.npus.items()
         }
+        self.on_configuration: list[Callable[[Configuration], None]] = []
+        """Called with each new configuration."""
         self.faults = Faults()
         self.is_ready = False
         """Whether all NPUs are programmed."""
@@ -128,6 +140,24 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*(npu.close() for npu in self.npus.values()))
+
+    async def load(self, configuration: Configuration) -> None:
+        """Put another configuration into force: machines first, then NPUs, so that no packet comes
+        with a token that no machine knows. It was built with the one in force as ``previous``.
+
+        Raises ``FibError`` or ``NpuError``; after an ``FibError`` nothing has changed.
+        """
+        fib_of(configuration)
+        self.configuration = configuration
+        self.observer.configuration = configuration
+        for tell in self.on_configuration:
+            tell(configuration)
+        message = Reconfigure(configuration)
+        for actor in self._machines:
+            self.deliver(Outbound(actor, message))
+        await asyncio.gather(
+            *(npu.apply(configuration, self.chassis) for npu in self.npus.values())
+        )
 
     def session(self, session_id: int) -> SessionView | None:
         """A session by its id."""

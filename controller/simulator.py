@@ -30,6 +30,7 @@ from controller.messages import (
     PacketDropped,
     PacketIn,
     ReadWing,
+    Reconfigure,
     RemoveWing,
     Role,
     SessionClosed,
@@ -44,7 +45,7 @@ from controller.packet import FIN, RST, SYN, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.fabric import Fabric
-from controller.routing.fib import Fib
+from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.spu import Spu
 from controller.timers import Timers
@@ -84,17 +85,22 @@ class SimulatedNpu:
         self.capacity = capacity
         self.lost = False
         self.drops: dict[Drop, int] = {}
-        self._tokens = {
-            (i.port.port, i.vlan): i.token
-            for i in config.interfaces.values()
-            if i.port.npu == number
-        }
+        self._tokens: dict[tuple[int, int], int] = {}
+        self.configure(config)
         self._table: dict[FlowKey, _Entry] = {}
         self._idle: Timers[FlowKey] = Timers()
         self._handlers: dict[type, Callable[[Any, Nanoseconds], list[Outbound]]] = {
             InstallWing: self._install,
             RemoveWing: self._remove,
             ReadWing: self._read,
+        }
+
+    def configure(self, config: Configuration) -> None:
+        """The interface tables."""
+        self._tokens = {
+            (i.port.port, i.vlan): i.token
+            for i in config.interfaces.values()
+            if i.port.npu == self.number and i.enabled
         }
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
@@ -231,7 +237,7 @@ class Simulator:
         trace: bool = True,
     ) -> None:
         """``delay`` is the range that the delay of each message is drawn from."""
-        fib = Fib(config)
+        fib = fib_of(config)
         self.fabric = Fabric(chassis)
         self.now: Nanoseconds = 0
         self.cp = CentralPoint(config, chassis, nat_ports=nat_ports, trace=trace)
@@ -270,6 +276,14 @@ class Simulator:
         """An operator ends a session."""
         spu = Actor(Role.SPU, session_id // 10_000_000)
         self._at(self.now, spu, ClearSession(session_id))
+
+    def reconfigure(self, config: Configuration) -> None:
+        """Another configuration comes into force, everywhere at once."""
+        for npu in self.npus.values():
+            npu.configure(config)
+        for actor, machine in self._machines.items():
+            if actor.role is not Role.NPU:
+                self._deliver(actor, machine.handle(Reconfigure(config), self.now))
 
     def run(self, span: Nanoseconds | None = None) -> None:
         """Let time pass: ``span``, or as far as messages and frames are under way (time-outs

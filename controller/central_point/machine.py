@@ -44,6 +44,7 @@ from controller.messages import (
     PacketDropped,
     PacketIn,
     PendingExpired,
+    Reconfigure,
     Redirect,
     ReleaseNat,
     RemoveSession,
@@ -128,6 +129,7 @@ class CentralPoint:
         self._out: list[Outbound] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
+            Reconfigure: self._on_reconfigure,
             Redirect: self._on_redirect,
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
@@ -167,6 +169,10 @@ class CentralPoint:
             self._leave(entry)
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
         return out
+
+    def _on_reconfigure(self, message: Reconfigure) -> None:
+        """Sessions are their SPUs' business; the next first packet meets the new configuration."""
+        self.config = message.configuration
 
     # -- packets ------------------------------------------------------------------------------
 

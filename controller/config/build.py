@@ -6,20 +6,23 @@ from pathlib import Path
 
 from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
+from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import Chassis, Configuration
+from controller.config.schema import SECOND, Chassis, Configuration
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 
 
-def load(path: Path, chassis: Chassis | None = None) -> Configuration:
+def load(
+    path: Path, chassis: Chassis | None = None, previous: Configuration | None = None
+) -> Configuration:
     """Read a file of ``set`` lines.
 
-    With a chassis, interfaces on NPUs that it lacks are errors too. Raises
-    ``ConfigurationError`` with everything that is wrong.
+    With a chassis, interfaces on NPUs that it lacks are errors too; for ``previous`` see ``parse``.
+    Raises ``ConfigurationError`` with everything that is wrong.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -27,7 +30,7 @@ def load(path: Path, chassis: Chassis | None = None) -> Configuration:
         raise _unreadable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, "it is no UTF-8 text") from error
-    return parse(text, str(path), chassis)
+    return parse(text, str(path), chassis, previous)
 
 
 def _unreadable(path: Path, why: str) -> ConfigurationError:
@@ -35,26 +38,41 @@ def _unreadable(path: Path, why: str) -> ConfigurationError:
     return ConfigurationError([problem])
 
 
-def parse(text: str, file: str = "<text>", chassis: Chassis | None = None) -> Configuration:
-    """Like ``load``, from a text; ``file`` is its name in error messages."""
+def parse(
+    text: str,
+    file: str = "<text>",
+    chassis: Chassis | None = None,
+    previous: Configuration | None = None,
+) -> Configuration:
+    """Like ``load``, from a text; ``file`` is its name in error messages.
+
+    What stands in the ``previous`` configuration too keeps its numbers: zones, tokens, policies.
+    """
     problems = Problems()
     root = Statement(GRAMMAR, Place(file, 1, 1))
     malformed: set[str] = set()
     for line in read_set_lines(text, file, problems):
         if not grow(root, line, problems):
             malformed |= line.words
-    configuration = build(root, problems, chassis)
+    configuration = build(root, problems, chassis, previous)
     problems.drop_echoes(frozenset(malformed))
     problems.raise_if_any()
     return configuration
 
 
-def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -> Configuration:
+def build(
+    root: Statement,
+    problems: Problems,
+    chassis: Chassis | None = None,
+    previous: Configuration | None = None,
+) -> Configuration:
     """Resolve names and check what no single line can show."""
-    zones = ZoneBuilder(root, problems, chassis)
+    zones = ZoneBuilder(root, problems, chassis, previous)
     zones.build()
-    policies = PolicyBuilder(root, problems, zones.zones)
+    policies = PolicyBuilder(root, problems, zones.zones, previous)
     policies.build()
+    routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
+    timeout = root.text("security", "flow", "route-change-timeout")
     return Configuration(
         interfaces=zones.interfaces,
         zones=zones.zones,
@@ -62,7 +80,9 @@ def build(root: Statement, problems: Problems, chassis: Chassis | None = None) -
         policies=tuple(policies.policies),
         default_action=policies.default_action(),
         source_nat=tuple(policies.source_nat_rules()),
-        routes=tuple(zones.routes()),
+        routes=tuple(routes.build()),
+        routing_instances=zones.routing_instances,
+        route_change_timeout=None if timeout is None else int(timeout) * SECOND,
         applications=policies.applications,
         policy_rematch=policies.rematch(),
         policy_stats=policies.counts_all(),

@@ -13,6 +13,7 @@ from controller.config.schema import (
     Action,
     Addresses,
     Application,
+    Configuration,
     NamedAddress,
     Policy,
     Rematch,
@@ -30,7 +31,17 @@ FIRST_POLICY_INDEX = 4
 class PolicyBuilder:
     """Builds ``applications`` and ``policies``; then the source NAT rules."""
 
-    def __init__(self, root: Statement, problems: Problems, zones: Mapping[str, Zone]) -> None:
+    def __init__(
+        self,
+        root: Statement,
+        problems: Problems,
+        zones: Mapping[str, Zone],
+        previous: Configuration | None = None,
+    ) -> None:
+        """Policies keep the indices that they have in ``previous``."""
+        known = () if previous is None else previous.policies
+        self._indices = {policy.identity: policy.index for policy in known}
+        self._next_index = max(self._indices.values(), default=FIRST_POLICY_INDEX - 1) + 1
         self._root = root
         self._problems = problems
         self._zones = zones
@@ -140,7 +151,7 @@ class PolicyBuilder:
         self.policies.append(
             Policy(
                 name=policy.key,
-                index=FIRST_POLICY_INDEX + len(self.policies),
+                index=self._index((origin, target, policy.key)),
                 from_zone=origin,
                 to_zone=target,
                 sources=_union(sources),
@@ -160,6 +171,12 @@ class PolicyBuilder:
                 destination_names=destinations,
             )
         )
+
+    def _index(self, identity: tuple[str, str, str]) -> int:
+        if identity not in self._indices:
+            self._indices[identity] = self._next_index
+            self._next_index += 1
+        return self._indices[identity]
 
     def _action(self, policy: Statement) -> tuple[Action, Statement | None]:
         found = {action: policy.get("then", action.value) for action in Action}

@@ -1,25 +1,30 @@
-"""Interfaces, zones, screens and routes out of the tree of statements."""
+"""Interfaces, zones and screens out of the tree of statements."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from itertools import count
 
 from controller.config import screens
+from controller.config.build_routes import routing_instances
 from controller.config.problems import Problems
 from controller.config.schema import (
     Chassis,
+    Configuration,
     HostService,
     Interface,
     ScreenProfile,
-    StaticRoute,
     Zone,
 )
 from controller.config.tree import Statement
 from controller.flow import Port
 
 MAX_ZONES = 255
+DEFAULT_MTU = 1514
+ETHERNET_HEADER = 14
+"""Junos counts it in ``mtu``; a VLAN tag comes on top."""
 _IFD = re.compile(r"ge-(\d+)/0/(\d+)")
 
 
@@ -37,55 +42,40 @@ def interface_mac(port: Port) -> bytes:
 
 
 class ZoneBuilder:
-    """Builds ``interfaces``, ``zones`` and ``screens``; then ``routes``."""
+    """Builds ``interfaces``, ``zones``, ``screens`` and ``routing_instances``."""
 
-    def __init__(self, root: Statement, problems: Problems, chassis: Chassis | None) -> None:
+    def __init__(
+        self,
+        root: Statement,
+        problems: Problems,
+        chassis: Chassis | None,
+        previous: Configuration | None = None,
+    ) -> None:
+        """Zones and tokens keep the numbers that they have in ``previous``."""
         self._root = root
+        self._previous = previous
         self._problems = problems
         self._chassis = chassis
         self.interfaces: dict[str, Interface] = {}
         self.zones: dict[str, Zone] = {}
         self.screens: dict[str, ScreenProfile] = {}
+        self.routing_instances: dict[str, int] = {}
         self._zone_of: dict[str, str] = {}
         self._host_inbound_of: dict[str, frozenset[HostService]] = {}
         self._units: dict[str, Statement] = {}
+        self._vr_of: dict[str, str] = {}
+        self._tokens: dict[tuple[str, str], int] = {}
 
     def build(self) -> None:
-        """Fill the three mappings."""
+        """Fill the four mappings."""
         self._collect_units()
+        self.routing_instances, self._vr_of = routing_instances(
+            self._root, self._problems, self._units
+        )
         self._build_screens()
         self._build_zones()
         self._build_interfaces()
         self._check_subnets()
-
-    def routes(self) -> Iterator[StaticRoute]:
-        """Static routes; each next hop must be on a connected network."""
-        seen: dict[object, Statement] = {}
-        static = list(self._root.each("routing-options", "static", "route"))
-        for rib in self._root.each("routing-options", "rib"):
-            static += rib.each("static", "route")
-        networks = [a for i in self.interfaces.values() for a in i.addresses]
-        for route in static:
-            prefix = ip_network(route.key)
-            first = seen.setdefault(prefix, route)
-            if first is not route:
-                text = f"route {prefix} is already configured at line {first.place.line}"
-                self._problems.add(route.place, text)
-            hops = route.words("next-hop")
-            if not hops:
-                self._problems.add(route.place, f"route {route.key} needs a next-hop", route.key)
-                continue
-            hop = ip_address(hops[0].text)
-            if hop.version != prefix.version:
-                text = f"next hop {hop} is IPv{hop.version} but the route IPv{prefix.version}"
-                self._problems.add(hops[0].place, text)
-            elif any(hop == address.ip for address in networks):
-                self._problems.add(hops[0].place, f"next hop {hop} is an address of our own")
-            elif not any(hop in address.network for address in networks):
-                text = f"next hop {hop} is on no connected network; connected are: "
-                connected = sorted({str(a.network) for a in networks})
-                self._problems.add(hops[0].place, text + (", ".join(connected) or "none"))
-            yield StaticRoute(prefix, hop.packed)
 
     # -- interfaces -----------------------------------------------------------------------
 
@@ -120,9 +110,39 @@ class ZoneBuilder:
                     mac=interface_mac(port),
                     addresses=tuple(self._addresses(unit)),
                     zone=zone,
-                    token=self.zones[zone].id if zone else 0,
+                    token=self._token(zone, self._vr_of.get(name, "")),
                     host_inbound=self._host_inbound_of.get(name),
+                    vr=self._vr_of.get(name, ""),
+                    enabled=not (parent.has("disable") or unit.has("disable")),
+                    mtu=int(parent.text("mtu") or DEFAULT_MTU) - ETHERNET_HEADER,
                 )
+
+    def _token(self, zone: str, vr: str) -> int:
+        """What stands for a zone and virtual router; the zone's number where there is but one."""
+        if not zone or not vr:
+            return self.zones[zone].id if zone else 0
+        if not self._tokens and self._previous is not None:
+            self._tokens = {
+                (i.zone, i.vr): i.token
+                for i in self._previous.interfaces.values()
+                if i.zone and i.vr
+            }
+        used = self._tokens.values()
+        free = (number for number in count(MAX_ZONES + 1) if number not in used)
+        return self._tokens.setdefault((zone, vr), next(free))
+
+    def _zone_numbers(self, names: list[str]) -> dict[str, int]:
+        """In the order of the file; those that had a number keep it."""
+        known = {} if self._previous is None else self._previous.zones
+        numbers = {name: known[name].id for name in names if name in known}
+        used = set(numbers.values()) | {zone.id for zone in known.values()}
+        if len(used) + len(names) > MAX_ZONES:
+            used = set(numbers.values())
+        free = (number for number in count(1) if number not in used)
+        for name in names:
+            if name not in numbers:
+                numbers[name] = next(free)
+        return numbers
 
     def _vlan(self, parent: Statement, unit: Statement, name: str, tagging: bool) -> int:
         words = unit.words("vlan-id")
@@ -152,8 +172,9 @@ class ZoneBuilder:
 
     def _check_subnets(self) -> None:
         """No two networks may overlap: the connected route would be ambiguous."""
-        known: list[tuple[IPv4Interface | IPv6Interface, str]] = []
+        every: dict[str, list[tuple[IPv4Interface | IPv6Interface, str]]] = {}
         for name, unit in self._units.items():
+            known = every.setdefault(self._vr_of.get(name, ""), [])
             for family in ("inet", "inet6"):
                 for statement in unit.each("family", family, "address"):
                     address = ip_interface(statement.key)
@@ -183,7 +204,9 @@ class ZoneBuilder:
 
     def _build_zones(self) -> None:
         statements = list(self._root.each("security", "zones", "security-zone"))
-        for number, zone in enumerate(statements, start=1):
+        numbers = self._zone_numbers([zone.key for zone in statements])
+        for zone in statements:
+            number = numbers[zone.key]
             if number > MAX_ZONES:
                 self._problems.add(zone.place, f"more than {MAX_ZONES} security zones")
                 break

@@ -101,7 +101,7 @@ class _Reader:
             text = "a table [punt_rates] of reasons and packets a second is expected"
             self._problems.add(self._place("", 0, "punt_rates"), text)
             return {}
-        rates = {}
+        rates: dict[Punt, int] = {}
         for name, rate in table.items():
             place = self._place("", 0, name)
             if name not in _PUNTS:

@@ -32,6 +32,7 @@ from controller.config.values import (
     INET6_PREFIX,
     INET_INTERFACE,
     INET_PREFIX,
+    INSTANCE,
     INTERFACE,
     LOGICAL_INTERFACE,
     NAME,
@@ -54,11 +55,14 @@ _INTERFACES = container(
         "",
         INTERFACE,
         flag("vlan-tagging"),
+        flag("disable"),
+        leaf("mtu", number(256, 9216, "MTU")),
         leaf("description", TEXT),
         listed(
             "unit",
             number(0, 16385, "unit number"),
             leaf("description", TEXT),
+            flag("disable"),
             leaf("vlan-id", number(1, 4094, "VLAN")),
             container(
                 "family",
@@ -267,15 +271,37 @@ _ALG = container(
                    "sunrpc", "talk", "twamp", "traceoptions")),
 )  # fmt: skip
 
-_FLOW = container("flow", flag("allow-dns-reply"), TRACEOPTIONS)
+_FLOW = container(
+    "flow",
+    flag("allow-dns-reply"),
+    leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    TRACEOPTIONS,
+)
 
+_PREFERENCE = leaf("preference", number(0, (1 << 32) - 1, "preference"))
+_ROUTE = (
+    leaf_list("next-hop", ADDRESS),
+    listed("qualified-next-hop", ADDRESS, _PREFERENCE),
+    _PREFERENCE,
+    flag("reject"),
+    flag("discard"),
+    leaf("next-table", NAME),
+)
 _ROUTING_OPTIONS = container(
     "routing-options",
-    container("static", listed("route", INET_PREFIX, leaf("next-hop", ADDRESS))),
+    container("static", listed("route", INET_PREFIX, *_ROUTE)),
+    listed("rib", NAME, container("static", listed("route", INET6_PREFIX, *_ROUTE))),
+)
+_ROUTING_INSTANCES = container(
+    "routing-instances",
     listed(
-        "rib",
-        one_of("inet6.0"),
-        container("static", listed("route", INET6_PREFIX, leaf("next-hop", ADDRESS))),
+        "",
+        INSTANCE,
+        leaf("description", TEXT),
+        leaf("instance-type", one_of("virtual-router")),
+        listed("interface", LOGICAL_INTERFACE),
+        _ROUTING_OPTIONS,
+        refused("protocols"),
     ),
 )
 
@@ -289,7 +315,7 @@ GRAMMAR = container(
     _ROUTING_OPTIONS,
     FIREWALL,
     CLASS_OF_SERVICE,
-    refused("routing-instances"),
+    _ROUTING_INSTANCES,
     refused("protocols"),
 )  # fmt: skip
 """The root: what may follow ``set``."""

@@ -82,6 +82,12 @@ class Interface:
     """Session token: stands for the zone and virtual router."""
     host_inbound: frozenset[HostService] | None = None
     """What it lets in for the firewall itself; ``None``: what its zone does."""
+    vr: str = ""
+    """Its virtual router (a routing instance); empty: the default one."""
+    enabled: bool = True
+    """Not ``disable``: a disabled one takes no packets and has no routes."""
+    mtu: int = 1500
+    """The longest IP packet it may send, in bytes."""
 
 
 class HostService(Enum):
@@ -245,12 +251,32 @@ class SourceNatRule:
     action: SourceNat
 
 
+class RouteAction(Enum):
+    """What a static route does with packets."""
+
+    FORWARD = "forward"
+    REJECT = "reject"
+    """Drop them and tell the sender that there is no way."""
+    DISCARD = "discard"
+
+
 @dataclass(frozen=True, slots=True)
 class StaticRoute:
-    """``routing-options static route PREFIX next-hop ADDRESS``."""
+    """``routing-options static route PREFIX next-hop ADDRESS``: one next hop of a static route.
+
+    Those of one prefix with the same preference share its flows.
+    """
 
     prefix: Network
-    next_hop: Address
+    next_hop: Address | None
+    """``None``: ``action`` or ``next_table`` says what happens."""
+    vr: str = ""
+    """The virtual router whose table it is in."""
+    preference: int = 5
+    """The lowest one that is usable wins."""
+    action: RouteAction = RouteAction.FORWARD
+    next_table: str | None = None
+    """The virtual router whose table decides instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +295,10 @@ class Configuration:
     """Predefined (``junos-...``) and own, by name; further terms of one as ``NAME:2`` and so on.
     Names the service of a session."""
     policy_rematch: Rematch = Rematch.OFF
+    routing_instances: Mapping[str, int] = field(default_factory=dict)
+    """Virtual routers beside the default one, with their numbers from 1."""
+    route_change_timeout: Nanoseconds | None = None
+    """How long a session may be silent once it has no route any more; ``None``: as before."""
     policy_stats: bool = False
     """``policy-stats system-wide enable``: as if all policies said ``count``."""
     host_name: str = "wingpath"

@@ -162,6 +162,12 @@ def _alg(text: str) -> str | None:
     return None if text in _ALGS else unknown("application protocol", text, _ALGS)
 
 
+def _instance(text: str) -> str | None:
+    if text in ("master", "default"):
+        return f"'{text}' is the routing instance that is always there; it has no name here"
+    return _name(text)
+
+
 NAME = Value("name", _name)
 ALG = Value("application protocol", _alg, _ALGS)
 INTERFACE = Value("interface", _interface)
@@ -174,6 +180,7 @@ PREFIX = _parsable("prefix", "10.1.0.0/16", ip_network)
 ADDRESS = _parsable("address", "10.1.1.2", ip_address)
 PORTS = Value("port or range", _ports)
 PROTOCOL = Value("protocol", _protocol)
+INSTANCE = Value("routing instance", _instance)
 ZONE_NAME = Value("zone", _name)
 TIMEOUT = Value("number of seconds or never", _timeout)
 ICMP_TYPE = Value("ICMP type", _icmp_type)

@@ -19,13 +19,13 @@ from controller.config.stateless import (
 )
 from controller.npu.tables import Entry, Rate
 from controller.reasons import FIRST_SCREEN, Drop, FilterVerdict, Punt
-from controller.routing.fib import Fib
+from controller.routing.fib import fib_of
 
 BUCKETS = 256
 """Of the hash table of SPUs."""
 
-VIRTUAL_ROUTER = 0
-"""The only one there is."""
+MAIN_ROUTER = 0
+"""The virtual router of interfaces that are in no routing instance."""
 
 Match = Mapping[str, int | tuple[int, int]]
 
@@ -71,7 +71,7 @@ def entries(
     configuration: Configuration, chassis: Chassis, npu: int, epoch: int
 ) -> Iterator[Entry]:
     """All table entries of an NPU."""
-    mine = [i for i in configuration.interfaces.values() if i.port.npu == npu and i.zone]
+    mine = _interfaces(configuration, npu)
     features = configuration.stateless.interfaces
     yield from _filters(configuration, [features.get(i.name, NO_FEATURES) for i in mine])
     yield from _classes(configuration)
@@ -98,8 +98,8 @@ def rates(configuration: Configuration, chassis: Chassis, npu: int) -> Iterator[
     stateless = configuration.stateless
     used = [
         stateless.interfaces[i.name]
-        for i in configuration.interfaces.values()
-        if i.port.npu == npu and i.zone and i.name in stateless.interfaces
+        for i in _interfaces(configuration, npu)
+        if i.name in stateless.interfaces
     ]
     for meter, output in (("policers", False), ("output_policers", True)):
         for each in _applied(stateless.filters, used, output):
@@ -137,6 +137,16 @@ def needs_copies(configuration: Configuration) -> str:
     return ""
 
 
+def _interfaces(configuration: Configuration, npu: int) -> list[Interface]:
+    """Those that take packets. Without a zone, or disabled, an interface has no entry: what
+    arrives on it is dropped as ``NO_INTERFACE``."""
+    return [
+        interface
+        for interface in configuration.interfaces.values()
+        if interface.port.npu == npu and interface.zone and interface.enabled
+    ]
+
+
 # -- interfaces -----------------------------------------------------------------------------------
 
 
@@ -147,8 +157,7 @@ def _profile(configuration: Configuration, zone: str) -> ScreenProfile | None:
 def _interface(
     configuration: Configuration, interface: Interface, profile: ScreenProfile | None, epoch: int
 ) -> Iterator[Entry]:
-    """All tables of an interface. Interfaces without a zone have no entry: what arrives on them
-    is dropped as ``NO_INTERFACE``."""
+    """All tables of an interface."""
     key: Match = {"port": interface.port.port, "vlan": interface.vlan}
     zone = configuration.zones[interface.zone]
     stateless = configuration.stateless
@@ -183,7 +192,7 @@ def _interface(
         "mac": int.from_bytes(interface.mac, "big"),
         "screens": bits(screens),
         "alarm_only": bits(alarms),
-        "vr": VIRTUAL_ROUTER,
+        "vr": configuration.routing_instances.get(interface.vr, MAIN_ROUTER),
         "epoch": epoch,
         "features": int(any(inward.values())),
     }
@@ -210,14 +219,14 @@ def _thresholds(zone: Zone, profile: ScreenProfile) -> Entry:
 
 
 def _reverse_paths(configuration: Configuration) -> Iterator[Entry]:
-    for prefix, interface in Fib(configuration).routes():
-        zone = configuration.zones[interface.zone].id if interface.zone else 0
-        key: Match = {
-            "vr": VIRTUAL_ROUTER,
-            "src_addr": (int(prefix.network_address), prefix.prefixlen),
-        }
-        table = f"reverse_path_v{prefix.version}"
-        yield Entry(table, "reverse_zone", {"zone": zone}, key, purpose="ip spoofing")
+    fib = fib_of(configuration)
+    for name, vr in {"": MAIN_ROUTER, **configuration.routing_instances}.items():
+        for prefix, interface in fib.routes(name).items():
+            owner = interface.zone if interface is not None else ""
+            zone = configuration.zones[owner].id if owner else 0
+            key: Match = {"vr": vr, "src_addr": (int(prefix.network_address), prefix.prefixlen)}
+            table = f"reverse_path_v{prefix.version}"
+            yield Entry(table, "reverse_zone", {"zone": zone}, key, purpose="ip spoofing")
 
 
 # -- filters and class of service -----------------------------------------------------------------

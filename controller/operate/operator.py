@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import Actor, ClearSession, Outbound, Role
 from controller.npu.client import WingState
@@ -43,6 +44,10 @@ class Operator:
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
         self.names = InterfaceNames(runtime.configuration)
+        runtime.on_configuration.append(self._configure)
+
+    def _configure(self, configuration: Configuration) -> None:
+        self.names = InterfaceNames(configuration)
 
     @property
     def slots(self) -> dict[int, str]:

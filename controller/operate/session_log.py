@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.config.schema import Configuration
+from controller.config.schema import Configuration, Policy
 from controller.flow import Wing
 from controller.messages import SessionClosed, SessionDenied, Step, StepTaken
 from controller.operate.text import InterfaceNames, address, contains
@@ -41,10 +41,16 @@ class SessionLog:
         write: Callable[[str], None],
     ) -> None:
         """``find`` gives a session by id; ``write`` takes a line without its line end."""
-        self._names = InterfaceNames(configuration)
         self._find = find
         self._write = write
-        self._policies = {policy.index: policy for policy in configuration.policies}
+        self._policies: dict[int, Policy] = {}
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Another configuration is in force. Sessions of policies that are gone are still logged as
+        those policies said."""
+        self._names = InterfaceNames(configuration)
+        self._policies |= {policy.index: policy for policy in configuration.policies}
         self._services = Services(configuration)
         self._rules = configuration.source_nat
 

@@ -1,11 +1,28 @@
-"""``show security np-cache summary``: the wings that each NPU holds."""
+"""``show security np-cache``: the wings that each NPU holds, and why others are not there."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from controller.operate.commands import Options
 from controller.operate.operator import Operator
+from controller.spu.express import NotExpress
+
+
+async def reasons(operator: Operator, _: Options) -> str:
+    """``show security np-cache reasons``: why sessions are not on Express Path, live ones and all
+    since the controller started."""
+    live: Counter[NotExpress | None] = Counter()
+    total: Counter[NotExpress | None] = Counter()
+    for spu in operator.runtime.spus.values():
+        live.update(view.not_express for view in spu.sessions())
+        total.update(spu.express_counts())
+    lines = [f"{'Services-offload':<52} {'Sessions':>9} {'Total':>11}"]
+    for reason in (None, *NotExpress):
+        name = "yes" if reason is None else f"no: {reason.value}"
+        lines.append(f"{name:<52} {live[reason]:>9} {total[reason]:>11}")
+    return "\n".join(lines) + "\n"
 
 
 async def summary(operator: Operator, _: Options) -> str:

@@ -5,6 +5,7 @@ Layouts: junos-facts section 6.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from controller.operate.operator import Operator
 from controller.operate.text import host_address, port_number
 from controller.packet import ECHO_REQUEST, ECHO_REQUEST_V6, ICMP, ICMPV6
 from controller.spu.policy import policy_table
+from controller.spu.shadow import shadowed
 
 DEFAULT_INDEX = -1
 """The index under which SPUs count what the default policy decides."""
@@ -48,6 +50,7 @@ async def hit_count(operator: Operator, options: Options) -> str:
         policy
         for policy in configuration.policies
         if _wanted(policy, options)
+        and ("unused" not in options or not hits[policy.index])
         and hits[policy.index] < int(options.get("less-than") or 1 << 64)
         and hits[policy.index] > int(options.get("greater-than") or -1)
     ]
@@ -133,6 +136,23 @@ async def match(operator: Operator, options: Options) -> str:
             lines.append(f"Default policy: {verdict.action.value}-all")
         else:
             lines += detail(verdict.policy, sequences[verdict.index])
+    return "\n".join(lines) + "\n"
+
+
+async def shadow(operator: Operator, options: Options) -> str:
+    """``show security shadow-policies [from-zone A] [to-zone B]``: policies that never decide on
+    anything, because those before them take all they would match."""
+    lines = []
+    # Thousands of policies take a while; packets need not wait for that.
+    found = await asyncio.to_thread(list, shadowed(operator.runtime.configuration))
+    for policy, by in found:
+        if _wanted(policy, options):
+            lines += [
+                f"From zone: {policy.from_zone}, To zone: {policy.to_zone}",
+                f"  Policy: {policy.name}, Index: {policy.index}",
+                f"    Shadowed by: {', '.join(other.name for other in by)}",
+            ]
+    lines.append(f"Number of shadowed policies: {len(lines) // 3}")
     return "\n".join(lines) + "\n"
 
 
@@ -232,7 +252,8 @@ def _application(application: Application | None) -> list[str]:
         destination = application.destination_ports
     lines = [
         f"  Application: {name}",
-        f"    IP protocol: {protocol}, ALG: {alg.value if alg else 0}, Inactivity timeout: {_seconds(timeout)}",
+        f"    IP protocol: {protocol}, ALG: {alg.value if alg else 0}, "
+        f"Inactivity timeout: {_seconds(timeout)}",
     ]
     if protocol in (ICMP, ICMPV6):
         kind = "any" if len(destination) > 256 else f"{destination.start >> 8}"

@@ -99,6 +99,8 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"    Leaves as: {text.flow(wing.translated)}",
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
+        if not view.on_npus[n]:
+            lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from controller.config.values import ADDRESS, NAME, PROTOCOL, ZONE_NAME, number
+from controller.config.values import ADDRESS, NAME, PROTOCOL, TEXT, ZONE_NAME, number
 from controller.operate import (
+    request_configuration,
     show_cp,
     show_gate,
     show_interfaces,
@@ -28,6 +29,7 @@ _HIT_COUNT = (
     Option("descending", "Most hits first"),
     Option("less-than", "Only those with fewer hits", _COUNT),
     Option("greater-than", "Only those with more hits", _COUNT),
+    Option("unused", "Only those without hits"),
 )
 _MATCH = (
     Option("from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True),
@@ -94,7 +96,14 @@ _SHOW = Command(
                 Command(
                     "np-cache",
                     "Session tables of the NPUs",
-                    (Command("summary", "Wings and room", run=show_np_cache.summary),),
+                    (
+                        Command("summary", "Wings and room", run=show_np_cache.summary),
+                        Command(
+                            "reasons",
+                            "Why sessions are not on Express Path",
+                            run=show_np_cache.reasons,
+                        ),
+                    ),
                 ),
                 Command(
                     "policies",
@@ -114,6 +123,12 @@ _SHOW = Command(
                         Option("detail", "All that is configured, and what is counted"),
                     ),
                     show_policies.show,
+                ),
+                Command(
+                    "shadow-policies",
+                    "Policies that never decide on anything",
+                    options=_ZONES,
+                    run=show_policies.shadow,
                 ),
                 Command(
                     "match-policies",
@@ -206,5 +221,18 @@ _CLEAR = Command(
     ),
 )
 
-ROOT = Command("", "", (_SHOW, _CLEAR))
+_REQUEST = Command(
+    "request",
+    "Have something done",
+    (
+        Command(
+            "configuration",
+            "The configuration in force",
+            options=(Option("load", "Put this file into force", TEXT, is_required=True),),
+            run=request_configuration.load_file,
+        ),
+    ),
+)
+
+ROOT = Command("", "", (_SHOW, _CLEAR, _REQUEST))
 """What may be typed at the prompt."""

@@ -49,6 +49,7 @@ class InterfaceNames:
             for interface in configuration.interfaces.values()
         }
         self._zones = {zone.id: zone.name for zone in configuration.zones.values()}
+        self._zones |= {i.token: i.zone for i in configuration.interfaces.values() if i.zone}
 
     def name(self, port: Port, token: int) -> str:
         """The interface by which packets with this token arrive at this port."""

@@ -22,6 +22,7 @@ from controller.messages import (
     Outbound,
     PacketDropped,
     PacketIn,
+    Reconfigure,
     ResolveNeighbor,
     Role,
     Transmit,
@@ -77,13 +78,7 @@ class Neighbors:
     """``handle`` a message, ``tick`` when ``deadline`` has come; both return what to send."""
 
     def __init__(self, config: Configuration) -> None:
-        self._interfaces = config.interfaces
-        self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
-        self._own = {
-            (name, address)
-            for name, interface in config.interfaces.items()
-            for address in _own_addresses(interface)
-        }
+        self._configure(config)
         self._known: dict[_Key, tuple[bytes, Nanoseconds]] = {}
         self._queries: dict[_Key, _Query] = {}
         self._timers: Timers[_Key] = Timers()
@@ -94,7 +89,35 @@ class Neighbors:
         self._handlers: dict[type, Callable[[Any], None]] = {
             PacketIn: self._on_packet_in,
             ResolveNeighbor: self._on_resolve,
+            Reconfigure: self._on_reconfigure,
         }
+
+    def _configure(self, config: Configuration) -> None:
+        self._interfaces = {n: i for n, i in config.interfaces.items() if i.enabled}
+        self._by_port = {(i.port, i.vlan): i for i in self._interfaces.values()}
+        self._own = {
+            (name, address)
+            for name, interface in self._interfaces.items()
+            for address in _own_addresses(interface)
+        }
+
+    def _on_reconfigure(self, message: Reconfigure) -> None:
+        """What is no neighbour any more is forgotten; who asked for it hears so."""
+        self._configure(message.configuration)
+        for key in [key for key in self._known if not self._may_be(key)]:
+            del self._known[key]
+            self._timers.cancel(key)
+        for key in [key for key in self._queries if not self._may_be(key)]:
+            self._answer(key, None)
+
+    def _may_be(self, key: _Key) -> bool:
+        """Whether an address can be a neighbour's on this interface."""
+        interface = self._interfaces.get(key[0])
+        return (
+            interface is not None
+            and key not in self._own
+            and _source_for(interface, key[1]) is not None
+        )
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take an ARP or ND packet from an NPU, or a question from an SPU."""
@@ -141,8 +164,7 @@ class Neighbors:
         if known is not None:
             self._reply(message.spu, message.flow, key, known[0])
             return
-        interface = self._interfaces.get(message.interface)
-        if interface is None or key in self._own or _source_for(interface, message.address) is None:
+        if not self._may_be(key):
             # Nobody can answer; waiting would not help.
             self._reply(message.spu, message.flow, key, None)
             return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from controller.config.schema import Chassis, Configuration, Interface
+from controller.config.schema import Chassis, Configuration, Interface, Policy
 from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
     CP,
@@ -19,7 +20,8 @@ from controller.messages import (
     StepTaken,
 )
 from controller.reasons import Drop
-from controller.routing.fib import Fib
+from controller.routing.fib import Fib, fib_of
+from controller.spu.express import NotExpress
 from controller.spu.policy import SourceNatTable, policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
@@ -35,9 +37,12 @@ class Core:
     __slots__ = (
         "_by_port",
         "_count",
+        "_policies_by_index",
         "alg_timers",
         "by_key",
+        "by_token",
         "config",
+        "express_counts",
         "fib",
         "hits",
         "me",
@@ -53,6 +58,7 @@ class Core:
         "statistics",
         "timers",
         "trace",
+        "unchecked",
     )
 
     def __init__(
@@ -73,15 +79,30 @@ class Core:
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
+        self.express_counts: Counter[NotExpress | None] = Counter()
+        """Sessions by why they were not on Express Path; ``None``: they were."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
+        self.unchecked: set[FlowKey] = set()
+        """Forward wings of sessions that are to be held against the configuration in force once
+        they are installed."""
+        self.configure(config, fib)
+
+    def configure(self, config: Configuration, fib: Fib | None = None) -> None:
+        """Everything that follows from the configuration alone."""
         self.config = config
         self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
-        self.fib = fib
+        self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
+        self._policies_by_index = {policy.index: policy for policy in config.policies}
+        self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+
+    def policy(self, index: int) -> Policy | None:
+        """A policy by its index."""
+        return self._policies_by_index.get(index)
 
     def interface(self, port: Port, vlan: int) -> Interface | None:
         """Where a frame with this tag came in."""

@@ -45,13 +45,16 @@ class Decisions:
         """The way to its destination, and the zone there; or the answer, if that is here."""
         flow = pending.flow
         packet = pending.first.packet
-        route = self._core.fib.lookup(pending.destination)
+        fib, vr = self._core.fib, pending.ingress.vr
+        route = fib.lookup(pending.destination, vr, flow.tuple5)
         if route is not None and route.is_local:
             return self._host.take(pending, route)
         if packet.ttl <= 1:
             return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
-            return Refusal(Drop.NO_ROUTE, f"to {text(pending.destination)}")
+            return Refusal(
+                fib.refusal(pending.destination, vr), f"to {text(pending.destination)}{_of(vr)}"
+            )
         if not route.interface.zone:
             return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
         pending.route = route
@@ -79,16 +82,19 @@ class Decisions:
 
     def return_route(self, pending: Pending) -> Refusal | None:
         """Answers must find their way back, and into the zone where the packet came from."""
-        source = pending.flow.src
-        back = self._core.fib.lookup(source)
+        source, ingress = pending.flow.src, pending.ingress
+        back = self._core.fib.lookup(source, ingress.vr, pending.flow.tuple5, prefer=ingress)
         if back is None or back.is_local:
-            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}")
-        if back.interface.zone != pending.ingress.zone:
+            return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}{_of(ingress.vr)}")
+        if back.interface.token != ingress.token:
             return Refusal(
-                Drop.NO_REVERSE_ROUTE,
+                Drop.ASYMMETRIC_ROUTE,
                 f"the source {text(source)} is reached by {back.interface.name} in zone "
-                f"{back.interface.zone or 'none'}, but came from {pending.ingress.zone or 'none'}",
+                f"{back.interface.zone or 'none'}, but came from {ingress.zone or 'none'}",
             )
+        if back.interface is not ingress and self._core.trace:
+            detail = f"asymmetric: came by {ingress.name}, answers leave by {back.interface.name}"
+            self._core.step(Step.ROUTE, pending.flow, detail)
         pending.back = back
         return None
 
@@ -127,6 +133,10 @@ class Decisions:
             Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
             f"{verdict.name}, from {from_zone} to {to_zone}",
         )
+
+
+def _of(vr: str) -> str:
+    return f" in routing instance {vr}" if vr else ""
 
 
 def describe(route: Route) -> str:

@@ -6,8 +6,10 @@ is abandoned; what has to wait returns, and goes on where the answer comes in.
 
 from __future__ import annotations
 
-from controller.config.schema import SourceNat
-from controller.flow import Direction, Hop, Tuple5, text
+from collections.abc import Callable
+
+from controller.config.schema import SECOND, SourceNat
+from controller.flow import Direction, Hop, Nanoseconds, Path, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
     AbandonSession,
@@ -22,9 +24,11 @@ from controller.messages import (
     NeighborResolved,
     PendingExpired,
     ReleaseNat,
+    RemoveWing,
     ResolveNeighbor,
     Step,
     WingInstalled,
+    WingRemoved,
 )
 from controller.packet import TCP, parse
 from controller.reasons import Close, Drop
@@ -32,7 +36,7 @@ from controller.routing.fib import Route
 from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe, nat_address
-from controller.spu.express import not_express
+from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
 from controller.spu.replies import Replies
@@ -49,6 +53,10 @@ from controller.spu.session import (
 from controller.spu.tcp import TcpTracker
 from controller.spu.teardown import Teardown
 
+LONGEST_IDLE: Nanoseconds = 86400 * SECOND
+"""NPUs speak up after that at the latest; a session that may be silent for longer stays all the
+same. (Targets keep time-outs in 32 bits of milliseconds.)"""
+
 
 class FirstPath:
     """Sets sessions up."""
@@ -59,6 +67,9 @@ class FirstPath:
         self._live = live
         self._teardown = teardown
         self._decisions = Decisions(core, replies)
+        self.recheck: Callable[[Session], None] | None = None
+        """Called with a session that is installed and was decided on under another
+        configuration."""
 
     # -- step 3: decisions --------------------------------------------------------------------
 
@@ -242,7 +253,13 @@ class FirstPath:
             both,
             verdict,
             service,
-            not_express(verdict, both[0], is_control=service.alg is not None),
+            not_express(
+                verdict,
+                both[0],
+                is_control=service.alg is not None,
+                is_fragment=pending.first.packet.fragment,
+                mtus=(pending.ingress.mtu, pending.route.interface.mtu),
+            ),
             pending.nat,
             core.now,
         )
@@ -255,7 +272,9 @@ class FirstPath:
             session.gateway = Gateway(session)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
+        session.next_hops = (pending.route.next_hop, pending.back.next_hop)
         session.record = self._record(session)
+        core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
         for wing in both:
             core.by_key[wing.key] = session
@@ -278,6 +297,11 @@ class FirstPath:
             )
         )
 
+    def reinstall(self, session: Session) -> None:
+        """Write both wings of a session anew; what waits is released when they are in effect."""
+        session.record = self._record(session)
+        self._write(session, Direction.REVERSE)
+
     # -- step 5: the NPUs, egress first -------------------------------------------------------
 
     def _write(self, session: Session, direction: Direction) -> None:
@@ -293,7 +317,7 @@ class FirstPath:
                 core.number,
                 wing,
                 session.path,
-                session.service.timeout,
+                min(session.service.timeout, LONGEST_IDLE),
                 session.record or self._record(session),
             ),
         )
@@ -310,16 +334,27 @@ class FirstPath:
         if session is None or session.state is not SessionState.INSTALLING:
             return  # said twice
         direction, error = message.direction, message.error
-        if error is not None:
-            if error is not Drop.NPU_LOST:
-                # A lost NPU may have written it; another error says that it did not.
-                session.installed ^= 1 << direction
-            self._teardown.failed(session, error, session.wings[direction].ingress.npu)
+        npu = session.wings[direction].ingress.npu
+        if error is Drop.NPU_LOST:
+            # It may have written the wing, so it is asked to remove it.
+            self._teardown.failed(session, error, npu)
             return
+        detail = f"NPU {npu}, {session.path.value} path"
+        if error is not None:
+            session.installed ^= 1 << direction
+            detail = f"NPU {npu} has no room: its packets come by the central point"
+            if session.path is Path.EXPRESS:
+                core.express_counts[NotExpress.TABLE_FULL] += 1
+                session.not_express = NotExpress.TABLE_FULL
+                session.path = Path.SPU
+                if session.installed:
+                    # One wing on Express Path alone would hide half of the session from its SPU.
+                    self._take_back(session)
+                else:
+                    self.reinstall(session)
+                return
         step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
-            wing = session.wings[direction]
-            detail = f"NPU {wing.ingress.npu}, {session.path.value} path"
             core.step(step, session.wings[0].key, detail, session.id)
         if direction == Direction.REVERSE:
             self._write(session, Direction.FORWARD)
@@ -327,13 +362,31 @@ class FirstPath:
             session.record = b""  # the NPUs have it
             self._release(session)
 
+    def _take_back(self, session: Session) -> None:
+        """Remove the one wing that was written, to write both anew for the SPU's path."""
+        core = self._core
+        session.awaiting = 1
+        for direction in Direction:
+            if session.installed >> direction & 1:
+                wing = session.wings[direction]
+                remove = RemoveWing(session.id, direction, core.number, wing.key)
+                core.send(core.npus[wing.ingress.npu], remove)
+
+    def wing_taken_back(self, session: Session, message: WingRemoved) -> None:
+        """The wing that ``_take_back`` removed."""
+        session.packets[message.direction] += message.packets
+        session.bytes[message.direction] += message.bytes
+        session.awaiting = session.installed = 0
+        self.reinstall(session)
+
     # -- step 6: release ----------------------------------------------------------------------
 
     def _release(self, session: Session) -> None:
         core = self._core
         session.state = SessionState.ACTIVE
         session.last_seen = core.now
-        if session.tcp is not None:
+        if session.tcp is not None or not session.is_installed:
+            # Without its wings no NPU says when it is idle.
             core.timers.set(session.id, core.now + session.timeout)
         queue = session.queue
         # A RST in the queue closes the session; what is behind it waits for what comes next.
@@ -349,6 +402,11 @@ class FirstPath:
             self._live.forward(session, queued)
         if session.cleared and session.state is SessionState.ACTIVE:
             self._teardown.begin(session, Close.CLEARED)
+        flow = session.wings[0].key
+        if flow in core.unchecked:
+            core.unchecked.remove(flow)
+            if session.state is SessionState.ACTIVE and self.recheck is not None:
+                self.recheck(session)
 
     # -- waiting and giving up ----------------------------------------------------------------
 
@@ -371,6 +429,15 @@ class FirstPath:
             detail = f"waited for {pending.stage.value}"
             self._forget(pending, Drop.PENDING_TIMEOUT, detail)
 
+    def restart(self, pending: Pending) -> None:
+        """Begin anew with a flow whose installation was not asked for yet: what was decided on it
+        may no longer be right."""
+        core = self._core
+        core.to_cp(AbandonSession(pending.flow, core.number, Drop.NONE))
+        self._forget(pending, Drop.NONE, "")
+        for queued in (pending.first, *pending.queue):
+            core.redirect(queued)
+
     def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
         self._replies.dropped(reason, pending.first)
@@ -379,6 +446,7 @@ class FirstPath:
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:
         core = self._core
         del core.pending[pending.flow]
+        core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
             for _ in range(1 + len(pending.queue)):

@@ -134,7 +134,10 @@ class LivePath:
 
     def _established(self, session: Session) -> None:
         session.timeout = session.service.timeout
-        self._core.timers.cancel(session.id)
+        if session.is_installed:
+            self._core.timers.cancel(session.id)
+        else:
+            self._core.timers.set(session.id, self._core.now + session.timeout)
 
     # -- ageing -------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from controller.messages import (
     Outbound,
     PacketIn,
     PendingExpired,
+    Reconfigure,
     Redirect,
     WingIdle,
     WingInstalled,
@@ -34,11 +35,14 @@ from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
+from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
-from controller.spu.session import Queued, Session, SessionView
+from controller.spu.reroute import Reroute
+from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
@@ -67,18 +71,22 @@ class Spu:
         self._alg = AlgPath(core, self._teardown)
         self._live = LivePath(core, self._replies, self._teardown, self._alg)
         self._first = FirstPath(core, self._replies, self._live, self._teardown)
+        self._reroute = Reroute(core, self._first, self._teardown)
+        self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
+        self._first.recheck = self._reconfiguration.check
         self._handlers: dict[type, Callable[[Any], None]] = {
+            Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
             Deliver: self._on_deliver,
             NatGranted: self._first.nat_granted,
             NatRefused: self._first.nat_refused,
-            NeighborResolved: self._first.neighbor_resolved,
+            NeighborResolved: self._on_neighbor_resolved,
             InstallAck: self._first.installed,
             InstallRefused: self._first.refused,
             PendingExpired: self._first.expired,
             WingInstalled: self._first.wing_installed,
-            WingRemoved: self._teardown.wing_removed,
+            WingRemoved: self._on_wing_removed,
             GatesOpened: self._alg.opened,
             GatesRefused: self._alg.refused,
             WingIdle: self._live.wing_idle,
@@ -182,6 +190,22 @@ class Spu:
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
         self._live.take(session, Queued(message.packet, packet, direction))
 
+    def _on_neighbor_resolved(self, message: NeighborResolved) -> None:
+        session = self._core.by_key.get(message.flow)
+        if session is not None and session.move is not None:
+            self._reroute.neighbor_resolved(session, message)
+        else:
+            self._first.neighbor_resolved(message)
+
+    def _on_wing_removed(self, message: WingRemoved) -> None:
+        session = self._core.sessions.get(message.session_id)
+        if session is not None and session.move is not None:
+            self._reroute.wing_removed(session, message)
+        elif session is not None and session.state is SessionState.INSTALLING and session.awaiting:
+            self._first.wing_taken_back(session, message)
+        else:
+            self._teardown.wing_removed(message)
+
     def _on_clear(self, message: ClearSession) -> None:
         session = self._core.sessions.get(message.session_id)
         if session is not None:
@@ -216,9 +240,14 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
         )
+
+    def express_counts(self) -> Mapping[NotExpress | None, int]:
+        """Sessions so far by why they were not on Express Path; ``None``: they were."""
+        return dict(self._core.express_counts)
 
     def pending_count(self) -> int:
         """Flows that are being set up."""

@@ -114,6 +114,18 @@ class Pending:
         return self.flow.dst if self.passage is None else self.passage.translated.dst
 
 
+class Move:
+    """A session on its way to other next hops (``reroute``)."""
+
+    __slots__ = ("macs", "routes")
+
+    def __init__(self, routes: tuple[Route, Route]) -> None:
+        self.routes = routes
+        """To the destination, to the source."""
+        self.macs: list[bytes | None] = [None, None]
+        """Of their next hops; empty bytes: it does not answer."""
+
+
 class SessionState(Enum):
     """State of a session at its SPU."""
 
@@ -135,7 +147,9 @@ class Session:
         "id",
         "installed",
         "last_seen",
+        "move",
         "nat",
+        "next_hops",
         "not_express",
         "packets",
         "parent",
@@ -150,6 +164,7 @@ class Session:
         "timeout",
         "verdict",
         "wings",
+        "without_route",
     )
 
     def __init__(
@@ -197,8 +212,20 @@ class Session:
         self.close: Close | None = None
         self.failure: Drop | None = None
         """Why it could not be installed."""
+        self.next_hops: tuple[Address, Address] = (b"", b"")
+        """Of the forward and of the reverse wing."""
+        self.without_route = False
+        """A route of it is gone, and ``route-change-timeout`` runs."""
+        self.move: Move | None = None
+        """While it is on its way to other next hops."""
         self.awaiting = 0
         """Answers to ``RemoveWing`` to come."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether both wings are on their NPUs; packets of one that is not come by the central
+        point, because the NPU's table is full."""
+        return self.installed == 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +257,10 @@ class SessionView:
     """The gateway that reads along."""
     parent: int = 0
     """Session id of the control session whose gate let it in."""
+
+    on_npus: tuple[bool, bool] = (True, True)
+    """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
+    SPU by the central point."""
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""

@@ -80,6 +80,7 @@ class Teardown:
         core = self._core
         forward, reverse = session.wings
         del core.sessions[session.id]
+        core.unchecked.discard(forward.key)
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]

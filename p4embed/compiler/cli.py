@@ -28,6 +28,8 @@ ARCHITECTURES = ("v1model", "ss")
 STANDARDS = ("p4-16", "p4_16", "16")
 SUFFIXES = (".txtpb", ".txt", ".json", ".bin")
 
+ALL = "all"
+
 EXIT_ERRORS = 1
 EXIT_USAGE = 2
 EXIT_FAULT = 3
@@ -73,8 +75,9 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add("--p4runtime-file", metavar="FILE", help="a P4Info file in the form --p4runtime-format")
     add("--p4runtime-format", choices=("binary", "json", "text"), default="binary")
-    add("--Werror", action="store_true", help="take warnings for errors")
-    add("--Wdisable", action="store_true", help="print no warnings")
+    # p4c's warnings have kinds, ours have not: one given by name changes nothing.
+    add("--Werror", nargs="?", const=ALL, metavar="KIND", help="take warnings for errors")
+    add("--Wdisable", nargs="?", const=ALL, metavar="KIND", help="print no warnings")
     add("--dump", choices=PASSES, help="print the program after a pass")
     add("-g", dest="debug_info", action="store_true", help="for p4c's sake; always on")
     add("-c", "--compile", action="store_true", help="for p4c's sake; always on")
@@ -125,6 +128,12 @@ def _info_files(options: argparse.Namespace) -> list[str]:
 
 def _run(argv: list[str]) -> int:
     options = _arguments().parse_args(argv)
+    for name in ("Werror", "Wdisable"):
+        given = getattr(options, name)
+        if options.source is None and given is not None and given.endswith(".p4"):
+            # `--Werror file.p4`: what argparse takes for a kind is the program.
+            options.source = given
+            setattr(options, name, ALL)
     _check(options)
     diagnostics = Diagnostics()
     preprocessor = PreprocessorOptions(
@@ -167,14 +176,14 @@ def _run(argv: list[str]) -> int:
 
 def _report(diagnostics: Diagnostics, options: argparse.Namespace) -> int:
     """Print what there is to say; the exit code so far."""
-    if options.Wdisable:
+    if options.Wdisable == ALL:
         diagnostics.items = [d for d in diagnostics.items if d.severity is Severity.ERROR]
     text = diagnostics.render()
     if text:
         print(text, file=sys.stderr)
     if diagnostics.failed:
         return EXIT_ERRORS
-    if options.Werror and diagnostics.items:
+    if options.Werror == ALL and diagnostics.items:
         print(f"{PROGRAM}: error: warnings are errors (--Werror)", file=sys.stderr)
         return EXIT_ERRORS
     return 0

@@ -23,7 +23,7 @@ from p4embed.compiler.diagnostics import Diagnostics
 from p4embed.compiler.dump import dump_lowered, dump_tree
 from p4embed.compiler.elaborate import elaborate
 from p4embed.compiler.flatten import flatten
-from p4embed.compiler.frontend import load
+from p4embed.compiler.frontend import deep_recursion, load
 from p4embed.compiler.indices import resolve_indices
 from p4embed.compiler.legalise import legalise
 from p4embed.compiler.p4info_objects import TableFacts, Used
@@ -46,7 +46,8 @@ class Compiled:
 
     def json_text(self) -> str:
         """The BMv2 JSON file."""
-        return emit_json.dumps(self.program)
+        with deep_recursion():
+            return emit_json.dumps(self.program)
 
     def p4info(self, diagnostics: Diagnostics) -> p4i.P4Info:
         """The P4Info message; complete only if `diagnostics` has no error then."""
@@ -79,6 +80,16 @@ def compile_checked(
     on_pass: Callable[[str, str], None] | None = None,
 ) -> Compiled | None:
     """The passes behind the front end."""
+    with deep_recursion():
+        return _passes(checked, source_name, diagnostics, on_pass)
+
+
+def _passes(
+    checked: CheckedProgram,
+    source_name: str,
+    diagnostics: Diagnostics,
+    on_pass: Callable[[str, str], None] | None,
+) -> Compiled | None:
     structured = elaborate(checked, diagnostics, source_name)
     if structured is None:
         return None

@@ -13,10 +13,17 @@ from p4embed.compiler.emit_expressions import (
     data,
     field,
     hexstr,
-    number,
     primitive,
     source_info,
     value,
+)
+from p4embed.compiler.emit_values import (
+    action_data,
+    calculation_input,
+    match_key,
+    table_match_type,
+    transition,
+    width_of,
 )
 
 FORMAT_VERSION = [2, 23]
@@ -132,7 +139,7 @@ class _Emitter:
                     "id": i,
                     **source_info(c.source),
                     "algo": c.algorithm,
-                    "input": [_calculation_input(item) for item in c.inputs],
+                    "input": [calculation_input(item) for item in c.inputs],
                 }
                 for i, c in enumerate(p.calculations)
             ],
@@ -166,7 +173,7 @@ class _Emitter:
                     fields.append([f.name, 1, False])
                 case ir.VarBits(max_width):
                     fields.append([f.name, "*"])
-                    fixed = sum(_width(g.type) for g in type_.fields if g is not f)
+                    fixed = sum(width_of(g.type) for g in type_.fields if g is not f)
                     result["max_length"] = (fixed + max_width + 7) // 8
                 case _:
                     assert_never(f.type)
@@ -199,13 +206,13 @@ class _Emitter:
         }
 
     def state(self, number: int, state: ir.ParserState) -> Json:
-        widths = [_width(k.type) for k in state.key]
+        widths = [width_of(k.type) for k in state.key]
         return {
             "name": state.name,
             "id": number,
             **source_info(state.source),
             "parser_ops": [self.parser_op(op) for op in state.ops],
-            "transitions": [_transition(t, widths) for t in state.transitions],
+            "transitions": [transition(t, widths) for t in state.transitions],
             "transition_key": [
                 data(k) if isinstance(k, ir.LastField) else value(k) for k in state.key
             ],
@@ -349,7 +356,7 @@ class _Emitter:
             result["default_entry"] = {
                 "action_id": self.action_ids[id(table.default.action)],
                 "action_const": table.default_const,
-                "action_data": _action_data(table.default),
+                "action_data": action_data(table.default),
                 "action_entry_const": table.default_const,
             }
         if table.entries is not None:
@@ -362,7 +369,7 @@ class _Emitter:
         return {a.name: n for a, n in zip(table.actions, table.action_next, strict=True)}
 
     def key(self, key: ir.Key) -> Json:
-        width = _width(key.target.type)
+        width = width_of(key.target.type)
         return {
             # BMv2 has no optional match: the control plane's entry is a ternary one there.
             "match_type": "ternary" if key.kind == "optional" else key.kind,
@@ -374,95 +381,10 @@ class _Emitter:
     def entry(self, entry: ir.Entry) -> Json:
         return {
             **source_info(entry.source),
-            "match_key": [_match(m) for m in entry.matches],
+            "match_key": [match_key(m) for m in entry.matches],
             "action_entry": {
                 "action_id": self.action_ids[id(entry.call.action)],
-                "action_data": _action_data(entry.call),
+                "action_data": action_data(entry.call),
             },
             "priority": entry.priority,
         }
-
-
-def table_match_type(kinds: Iterable[str]) -> str:
-    """How BMv2 looks a table up, by the kinds of its keys."""
-    present = set(kinds)
-    if "range" in present:
-        return "range"
-    if "ternary" in present or "optional" in present:
-        return "ternary"
-    return "lpm" if "lpm" in present else "exact"
-
-
-def _action_data(call: ir.ActionCall) -> list[str]:
-    return [
-        hexstr(number & ((1 << param.width) - 1), param.width)
-        for number, param in zip(call.args, call.action.params, strict=True)
-    ]
-
-
-def _match(match_: ir.Match) -> Json:
-    first = hexstr(match_.value, match_.width)
-    match match_.kind:
-        case "exact":
-            return {"match_type": "exact", "key": first}
-        case "lpm":
-            return {"match_type": "lpm", "key": first, "prefix_length": match_.extra}
-        case "range":
-            return {
-                "match_type": "range",
-                "start": first,
-                "end": hexstr(match_.extra, match_.width),
-            }
-        case _:
-            return {
-                "match_type": "ternary",
-                "key": first,
-                "mask": hexstr(match_.extra, match_.width),
-            }
-
-
-def _calculation_input(item: ir.CalculationInput) -> Json:
-    match item:
-        case ir.Const(constant, type_):
-            return number(constant, type_.width) | {"bitwidth": type_.width}
-        case ir.Payload():
-            return {"type": "payload", "value": None}
-        case ir.FieldRef():
-            return field(item)
-        case _:
-            assert_never(item)
-
-
-def _width(type_: ir.Scalar) -> int:
-    match type_:
-        case ir.Bits(width):
-            return width
-        case ir.Bool():
-            return 1
-        case ir.VarBits():
-            return 0
-        case _:
-            assert_never(type_)
-
-
-def _transition(transition: ir.Transition, widths: list[int]) -> Json:
-    match transition:
-        case ir.Default(target):
-            return {"type": "default", "value": None, "mask": None, "next_state": target}
-        case ir.ValueSetCase(name, target):
-            return {"type": "parse_vset", "value": name, "mask": None, "next_state": target}
-        case ir.Case(values, masks, target):
-            return {
-                "type": "hexstr",
-                "value": _joined(values, widths),
-                "mask": None if masks is None else _joined(masks, widths),
-                "next_state": target,
-            }
-        case _:
-            assert_never(transition)
-
-
-def _joined(numbers: Iterable[int], widths: Iterable[int]) -> str:
-    """The numbers one after the other, each in whole bytes."""
-    parts = (hexstr(n, w)[2:] for n, w in zip(numbers, widths, strict=True))
-    return "0x" + "".join(parts)

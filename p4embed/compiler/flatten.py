@@ -13,6 +13,7 @@ def flatten(program: tree.Program, diagnostics: Diagnostics) -> ir.Program | Non
     """The lowered program; None (with `diagnostics`) if BMv2 has nothing for some flow."""
     lowered = program.lowered
     names = Names()
+    names.taken.update(t.name for t in program.tables)
     try:
         flatten_parser(lowered, program.parser)
         flatten_control(lowered, lowered.ingress, program.ingress, names)

@@ -8,6 +8,7 @@ table without keys (as p4c does it), named after the line where they begin.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TypeAlias
 
@@ -76,6 +77,16 @@ def _place(body: list[tree.Statement]) -> Span | None:
     return None
 
 
+def _ways_out(body: list[tree.Statement], inside: frozenset[tree.Label]) -> Iterator[tree.Label]:
+    """Labels that `body` leaves to, other than those of blocks in it."""
+    for s in body:
+        if isinstance(s, tree.Leave) and s.label not in inside:
+            yield s.label
+        within = inside | {s.label} if isinstance(s, tree.Block) else inside
+        for inner in tree.children(s):
+            yield from _ways_out(inner, within)
+
+
 def _ends(statement: tree.Statement) -> bool:
     return isinstance(statement, tree.Leave | tree.Exit)
 
@@ -90,6 +101,8 @@ class _Control:
         self.keys: dict[tree.Table, str] = {}
         self.shared: dict[tuple[int, str | None], str | None] = {}
         self.generated: list[str] = []
+        self.named: set[str] = set()
+        """Nodes whose names are the program's own."""
 
     def run(self, body: list[tree.Statement]) -> None:
         self.order(self.lower(body, None, {}))
@@ -107,10 +120,10 @@ class _Control:
             if _is_code(statement):
                 pending.insert(0, statement)
                 continue
-            after = self.code(pending, after)
+            after = self.code(pending, after, labels)
             pending = []
             after = self.one(statement, after, labels)
-        return self.code(pending, after)
+        return self.code(pending, after, labels)
 
     def one(self, statement: tree.Statement, after: str | None, labels: Labels) -> str | None:
         match statement:
@@ -133,14 +146,54 @@ class _Control:
             case _:
                 raise Unflattened("this is not supported on target bmv2 in a control", None)
 
-    def code(self, body: list[tree.Statement], after: str | None) -> str | None:
+    def code(self, body: list[tree.Statement], after: str | None, labels: Labels) -> str | None:
         """A node that runs `body`, if there is anything to run."""
+        ways = list(dict.fromkeys(_ways_out(body, frozenset())))
+        if ways:
+            body, after = self.leaving(body, ways, after, labels)
         code = primitives(body)
         if not code:
             return after
         place = _place(body)
         name = "act" if place is None else f"{_stem(place)}{place.line}"
         return self.action_node(ir.Action(name, [], code, place), after, generated=True)
+
+    def leaving(
+        self,
+        body: list[tree.Statement],
+        ways: list[tree.Label],
+        after: str | None,
+        labels: Labels,
+    ) -> tuple[list[tree.Statement], str | None]:
+        """Code out of which `return` leads elsewhere than to its end, as out of a loop.
+
+        A field keeps which way was taken; conditions behind the code look at it.
+        """
+        name = f"leave_{len(self.program.header_types[0].fields)}"
+        self.program.header_types[0].fields.append(ir.HeaderField(name, ir.Bits(8)))
+        taken = ir.FieldRef(self.program.headers[0].name, name, ir.Bits(8))
+        end = tree.Label("end")
+        place = _place(body)
+
+        def number(n: int) -> ir.Const:
+            return ir.Const(n, ir.Bits(8))
+
+        numbers = {label: n for n, label in enumerate(ways, start=1)}
+
+        def rewrite(inner: list[tree.Statement]) -> list[tree.Statement]:
+            result: list[tree.Statement] = []
+            for s in inner:
+                if isinstance(s, tree.Leave) and s.label in numbers:
+                    result += [tree.Assign(taken, number(numbers[s.label])), tree.Leave(end)]
+                else:
+                    result.append(tree.map_bodies(s, rewrite))
+            return result
+
+        for label, n in numbers.items():
+            test = ir.Binary("==", taken, number(n), ir.BOOL)
+            after = self.add(ir.Conditional("node", test, labels[label], after, place))
+        start = tree.Assign(taken, number(0), place)
+        return [start, tree.Block(end, rewrite(body))], after
 
     def action_node(self, action: ir.Action, after: str | None, generated: bool = False) -> str:
         table = ir.Table(
@@ -195,6 +248,7 @@ class _Control:
         table.default_next = miss if by_hit else after
         self.tables[source] = (table, route, statement.source)
         self.keys[source] = self.add(table)
+        self.named.add(self.keys[source])
         return self.keys[source]
 
     def table(self, source: tree.Table) -> ir.Table:
@@ -236,7 +290,8 @@ class _Control:
             if name is None or name in final:
                 continue
             node = self.nodes[name]
-            final[name] = self.names.unique(node.name)
+            own = name in self.named
+            final[name] = node.name if own else self.names.unique(node.name)
             pending += reversed(_ways(node))
         for name, unique in final.items():
             node = self.nodes[name]

@@ -204,6 +204,12 @@ def _register_write(args: _Args, scope: Expressions) -> p.Primitive:
     return p.RegisterWrite(register, scope.data(args[1]), scope.data(args[2]))
 
 
+def _condition(at: Json, scope: Expressions) -> p.BoolExpr:
+    """A boolean; p4c also writes an integer, true unless it is 0."""
+    operand = scope.operand(at)
+    return operand if isinstance(operand, p.BoolExpr) else p.DataToBool(scope.data(at))
+
+
 def _log_message(args: _Args, scope: Expressions) -> p.Primitive:
     if args[0]["type"].text() != "string":
         raise args[0]["type"].expected("'string'")
@@ -250,8 +256,8 @@ _READERS: dict[str, tuple[int, Callable[[_Args, Expressions], p.Primitive]]] = {
     "register_read": (3, _register_read),
     "register_write": (3, _register_write),
     "exit": (0, lambda _args, _scope: p.Exit()),
-    "assert": (1, lambda args, scope: p.Assert(scope.bool(args[0]), assume=False)),
-    "assume": (1, lambda args, scope: p.Assert(scope.bool(args[0]), assume=True)),
+    "assert": (1, lambda args, scope: p.Assert(_condition(args[0], scope), assume=False)),
+    "assume": (1, lambda args, scope: p.Assert(_condition(args[0], scope), assume=True)),
     "log_msg": (2, _log_message),
     "no_op": (0, lambda _args, _scope: p.NoOp()),
 }

@@ -229,6 +229,8 @@ class Expressions:
                 stack_at, name_at = value.array(2)
                 stack = lookup(symbols.stack_names, stack_at, "header stack")
                 last = p.LastElement(stack)
+                if name_at.text() == "last":  # the element as a whole; no field can have this name
+                    return last
                 return symbols.field_of(last, symbols.type_of(last), name_at, name_at.text())
             case "union_stack_field":
                 stack_at, member_at, name_at = value.array(3)

@@ -166,10 +166,12 @@ class _StateReader:
 def read_deparser(at: Json, symbols: Symbols) -> p.Deparser:
     """One element of ``deparsers``."""
     at.keys(("name", "id", "order"), ("primitives",))
-    for primitive in at.elements("primitives"):
-        raise primitive.fail(
-            "statements in a deparser are not supported; expected 'emit' calls only"
-        )
+    calls = at.elements("primitives")
+    name_text, statements = at["name"].text(), None
+    if calls:
+        scope = Expressions(symbols)
+        body = tuple(read_primitive(call, scope) for call in calls)
+        statements = p.Action(name_text, p.NO_ID, (), body)
     order = []
     for name in at["order"].array():
         header = symbols.header(name)
@@ -182,4 +184,4 @@ def read_deparser(at: Json, symbols: Symbols) -> p.Deparser:
                 " expected whole bytes"
             )
         order.append(header)
-    return p.Deparser(at["name"].text(), tuple(order))
+    return p.Deparser(name_text, tuple(order), statements)

@@ -152,6 +152,10 @@ class PacketRun:
             self.enqueue(replica.port, twin, why)
 
     def enqueue(self, port: int, packet: Packet, why: str) -> None:
+        priority = packet.get(self.intrinsics.priority)
+        if priority >= p.PRIORITY_QUEUES:
+            self.tell(Dropped(f"no queue has priority {priority}"))
+            return
         self.tell(Queued(port, why))
         packet.put(self.intrinsics.enq_timestamp, self.now_us)
         self.to_egress.append((port, packet))
@@ -172,7 +176,10 @@ class PacketRun:
             self.tell(Dropped("egress"))
             return
         update_checksums(packet, self.state)
-        frame = deparse(packet)
+        frame = self.deparse(packet)
+        if frame is None:
+            self.tell(Dropped("assert in the deparser"))
+            return
         if packet.recirculate is not None:
             twin = self.arrive(port, frame, "recirculate")
             twin.put(self.intrinsics.ingress_port, 0)
@@ -182,6 +189,15 @@ class PacketRun:
         else:
             self.tell(Transmitted(port, frame))
             self.sent.append(Sent(port, frame))
+
+    def deparse(self, packet: Packet) -> bytes | None:
+        """The frame; ``None`` if a statement of the deparser drops it."""
+        statements = self.program.deparser.statements
+        if statements is not None:
+            run_action(statements, (), packet, self.state)
+            if packet.failed:
+                return None
+        return deparse(packet)
 
     def clone_egress(self, packet: Packet, session: int, field_list: int) -> None:
         """Copies of the packet as egress left it."""

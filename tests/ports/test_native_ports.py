@@ -272,6 +272,13 @@ def test_an_interface_that_is_missing(heard: Heard) -> None:
     plane.stop()
 
 
+def test_a_recording_that_cannot_be_written(tmp_path: Path, heard: Heard) -> None:
+    plane = NativeDataplane(Options(pcap_directory=str(tmp_path / "nosuch")))
+    with pytest.raises(PortError, match=r"cannot write pcap files to '.*nosuch'"):
+        plane.start({1: "npu1"}, heard)
+    plane.stop()
+
+
 def test_traffic_is_recorded(tmp_path: Path, far: dict[int, Far], heard: Heard) -> None:
     plane = NativeDataplane(Options(pcap_directory=str(tmp_path)))
     plane.use(plane.prepare(forwarding(), b""))

@@ -145,7 +145,14 @@ def bind_implementation(
     pipeline = ctx.world.program.ingress
     if ctx.site is Site.EGRESS:
         pipeline = ctx.world.program.egress
-    if any(p.name == value.path for p in pipeline.profiles):
+    known = next((p for p in pipeline.profiles if p.name == value.path), None)
+    if known is not None:
+        if known.inputs != tuple(inputs):
+            raise Unsupported(
+                f"the tables of selector '{value.path}' select by different keys; "
+                "target bmv2 has one choice of inputs for a selector",
+                given.value.span,
+            )
         return
     algorithm = None
     if value.instance.declaration.name == "action_selector":

@@ -26,7 +26,8 @@ def run_for(ctx: Context, item: ast.For) -> None:
     ctx.loop = LoopTarget(after, next_round)
     with ctx.collecting() as round_:
         condition = expressions.scalar(ctx, item.condition)
-        ctx.emit(tree.If(condition, [], [tree.Leave(after)], item.condition.span))
+        done = fold.logical_not(condition)
+        ctx.emit(tree.If(done, [tree.Leave(after)], [], item.condition.span))
         with ctx.collecting() as body:
             statements.execute(ctx, item.body)
         ctx.emit(tree.Block(next_round, body))
@@ -90,7 +91,7 @@ def _count(
     next_round = tree.Label(f"{ctx.scope.path}.continue")
     ctx.loop = LoopTarget(after, next_round)
     with ctx.collecting() as round_:
-        ctx.emit(tree.If(fold.compare("<=", counter, last), [], [tree.Leave(after)], range_.span))
+        ctx.emit(tree.If(fold.compare(">", counter, last), [tree.Leave(after)], [], range_.span))
         ctx.emit(tree.Assign(place, fold.cast(counter, place.type), range_.span))
         with ctx.collecting() as body:
             statements.execute(ctx, item.body)

@@ -90,6 +90,9 @@ class NativeDataplane:
     def start(self, ports: Mapping[int, str], listener: Listener) -> None:
         """Attach all interfaces, or none."""
         self._listener = listener
+        directory = self._options.pcap_directory
+        if directory is not None and not os.access(directory, os.W_OK | os.X_OK):
+            raise PortError(f"cannot write pcap files to '{directory}': no writable directory")
         attached: list[int] = []
         try:
             for port, name in ports.items():

@@ -23,6 +23,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from p4embed.switch.program.actions import (
+    NO_ID,
     Action,
     ActionParam,
     AddHeader,
@@ -164,6 +165,8 @@ from p4embed.switch.program.state import (
 
 __all__ = [
     "DROP_PORT",
+    "NO_ID",
+    "PRIORITY_QUEUES",
     "Action",
     "ActionParam",
     "AddHeader",
@@ -372,6 +375,10 @@ class Program:
 
 DROP_PORT = 511
 """Default of ``--drop-port``: an ``egress_spec`` that drops."""
+
+PRIORITY_QUEUES = 1
+"""Queues of a port, as simple_switch has by default. A packet whose priority none of them has is
+dropped."""
 
 
 class InstanceType(IntEnum):

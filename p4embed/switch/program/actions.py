@@ -306,13 +306,17 @@ class ActionParam:
     width: int
 
 
+NO_ID = -1
+"""The id of what is no action of the JSON: statements of a deparser."""
+
+
 @dataclass(frozen=True)
 class Action:
     """An action, or the body of a control that was made into one."""
 
     name: str
     id: int
-    """The id in the JSON: what ``Entry.action`` holds."""
+    """The id in the JSON: what ``Entry.action`` holds; or ``NO_ID``."""
     params: tuple[ActionParam, ...]
     body: tuple[Primitive, ...]
 

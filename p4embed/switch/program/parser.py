@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from p4embed.switch.program.actions import Primitive
+from p4embed.switch.program.actions import Action, Primitive
 from p4embed.switch.program.expressions import BoolExpr, DataExpr, LValue
 from p4embed.switch.program.headers import byte_width
 
@@ -165,3 +165,5 @@ class Deparser:
 
     name: str
     order: tuple[int, ...]
+    statements: Action | None = None
+    """Run before any header is emitted."""

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from p4embed.compiler import emit_json
-from p4embed.compiler.check import check
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.driver import Compiled, compile_checked
-from p4embed.compiler.parser import parse
-from p4embed.compiler.preprocess import PreprocessorOptions, preprocess_source
+from p4embed.compiler.frontend import load_source
+from p4embed.compiler.preprocess import PreprocessorOptions
 
 TEMPLATE = """#include <core.p4>
 #include <v1model.p4>
@@ -100,14 +99,11 @@ def compile_source(text: str) -> Result:
     """Compile a whole program given as text."""
     diagnostics = Diagnostics()
     result = Result(diagnostics, None)
-    tokens = preprocess_source(SourceFile("test.p4", text), PreprocessorOptions(), diagnostics)
-    program = parse(tokens, diagnostics)
-    if not diagnostics.failed:
-        checked = check(program, diagnostics)
-        assert not diagnostics.failed, diagnostics.render()
-        result.compiled = compile_checked(
-            checked, "test.p4", diagnostics, lambda name, dump: result.dumps.update({name: dump})
-        )
+    checked = load_source(SourceFile("test.p4", text), PreprocessorOptions(), diagnostics)
+    assert checked is not None, diagnostics.render()
+    result.compiled = compile_checked(
+        checked, "test.p4", diagnostics, lambda name, dump: result.dumps.update({name: dump})
+    )
     return result
 
 

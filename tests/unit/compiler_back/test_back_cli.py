@@ -112,9 +112,12 @@ def test_warnings_as_errors(
     )
     assert cli.main(["-o", str(tmp_path), str(path)]) == 0
     assert "warning: table property 'colour'" in capsys.readouterr().err
-    assert cli.main(["--Wdisable", "-o", str(tmp_path), str(path)]) == 0
+    capsys.readouterr()
+    assert cli.main(["-o", str(tmp_path), str(path), "--Wdisable"]) == 0
     assert capsys.readouterr().err == ""
-    assert cli.main(["--Werror", "-o", str(tmp_path), str(path)]) == cli.EXIT_ERRORS
+    assert cli.main(["-o", str(tmp_path), str(path), "--Werror"]) == cli.EXIT_ERRORS
+    assert cli.main(["-o", str(tmp_path), "--Werror", str(path)]) == cli.EXIT_ERRORS
+    assert cli.main(["-o", str(tmp_path), "--Werror=unused", str(path)]) == 0
 
 
 def test_internal_fault_is_one_line(

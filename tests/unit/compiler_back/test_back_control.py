@@ -293,3 +293,30 @@ def test_egress_has_tables_of_its_own(build: Callable[..., Any]) -> None:
     )
     assert pipeline(result, "egress")["init_table"] == "E.t"
     assert pipeline(result)["tables"] == []
+
+
+def test_return_out_of_a_loop(build: Callable[..., Any]) -> None:
+    result = build(
+        locals=TABLE,
+        ingress="""
+            for (bit<8> i = 0; i < 4; i = i + 1) {
+                if (hdr.h.a == i) { return; }
+                hdr.h.b = hdr.h.b + 1;
+            }
+            t.apply();
+        """,
+    )
+    (node,) = pipeline(result)["conditionals"]
+    assert node["true_next"] is None, "returned"
+    assert node["false_next"] == "I.t"
+    loop = pipeline(result)["init_table"]
+    assert table(result, loop)["base_default_next"] == node["name"]
+
+
+def test_generated_names_give_way(build: Callable[..., Any]) -> None:
+    result = build(
+        locals="""@name(".tbl_mark") table t { actions = { NoAction; } }
+                  action mark() { hdr.h.a = 1; }""",
+        ingress="mark(); t.apply();",
+    )
+    assert [t["name"] for t in pipeline(result)["tables"]] == ["tbl_mark_0", "tbl_mark"]

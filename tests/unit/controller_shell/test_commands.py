@@ -44,11 +44,12 @@ def test_a_word_in_full_is_not_ambiguous() -> None:
         (
             "show security",
             14,
-            "expected one of: alg, flow, match-policies, np-cache, packet-drop, policies, screen",
+            "expected one of: alg, flow, match-policies, np-cache, packet-drop, policies, screen, "
+            "shadow",
         ),
         ("show security screen statistics", 32, "expected 'zone <zone>'"),
         ("show arp x", 9, "nothing may follow here, but 'x' does"),
-        ("", 1, "expected one of: clear, show"),
+        ("", 1, "expected one of: clear, request, show"),
     ],
 )
 def test_an_error_points_at_the_word(line: str, column: int, text: str) -> None:

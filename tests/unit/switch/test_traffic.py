@@ -21,6 +21,7 @@ from .programs import (
     field,
     load,
     meta,
+    one_action,
     op,
     pipeline,
     run,
@@ -237,3 +238,27 @@ def test_the_trace_tells_the_whole_story() -> None:
         "    if cloned: false",
         "  4 bytes leave by port 5",
     ]
+
+
+def test_statements_of_a_deparser_run_before_it_emits() -> None:
+    made = one_action()
+    told = call(
+        "log_msg",
+        {"type": "string", "value": "kind {}"},
+        {"type": "parameters_vector", "value": [field("h", "kind")]},
+    )
+    small = op("b2d", None, op("<", field("h", "kind"), const(9)))
+    made["deparsers"][0]["primitives"] = [told, call("assert", small)]
+    engine = ReferenceEngine(load(made))
+    seen: list[str] = []
+    engine.trace = lambda event: seen.append(str(event).strip())
+    assert len(engine.process(1, b"\x08\0\0\0", 0)) == 1
+    assert "log: kind 8" in seen
+    assert engine.process(1, b"\x09\0\0\0", 0) == []
+    assert seen[-1] == "dropped: assert in the deparser"
+
+
+def test_a_priority_without_a_queue_drops() -> None:
+    engine = ReferenceEngine(load(one_action(assign(meta("priority"), field("h", "low")))))
+    assert len(engine.process(1, b"\0\0\0\x00", 0)) == 1
+    assert engine.process(1, b"\0\0\0\x10", 0) == []

@@ -1,0 +1,124 @@
+"""SIP over UDP and TCP (RFC 3261) with session descriptions: calls, and where their media go.
+
+Under translation the ends' addresses are replaced wherever a message names them: start line and
+header fields (Via, Contact, Route, From, To, Call-ID, ...) and the description in the body. Each
+end keeps seeing its own address and port; the other end's names are as routing has them there.
+
+Media may come from anybody while the gate is open: an answer may send from another port, and a
+proxy's media come from elsewhere. An end that announced a port and sends from it is translated to
+the port that was announced for it (symmetric RTP).
+"""
+
+from __future__ import annotations
+
+import re
+
+from controller.flow import Address, Direction, text
+from controller.gate import Endpoint
+from controller.packet import UDP
+from controller.spu.alg import text_message
+from controller.spu.alg.base import NOTHING, Findings, Pinhole, Sight
+from controller.spu.alg.sdp import Description
+from controller.spu.alg.text_message import Message
+
+DEFAULT_PORT = 5060
+_NAMES_A_PORT = frozenset((b"via", b"v", b"contact", b"m", b"route", b"record-route", b"path"))
+"""Fields that requests and answers find their way by: here a port other than the default counts."""
+_ENDS_A_CALL = (b"BYE ", b"CANCEL ")
+
+
+class SipAlg:
+    """The signalling between two ends."""
+
+    def __init__(self, sights: tuple[Sight, Sight]) -> None:
+        self._sights = sights
+        self._names = tuple(_Names(sight) for sight in sights)
+
+    def measure(self, _direction: Direction, data: bytes) -> int:
+        """Messages say how long their bodies are."""
+        return text_message.size(data)
+
+    def take(self, direction: Direction, unit: bytes) -> Findings:
+        """A request or an answer."""
+        message = text_message.take_apart(unit)
+        if message is None or b"SIP/2.0" not in message.start:
+            return NOTHING
+        # A translated Call-ID differs behind the @ only.
+        call = next(iter(message.values(b"call-id", b"i")), b"")
+        tag = call.partition(b"@")[0].decode(errors="replace")
+        ended = (tag,) if message.start.startswith(_ENDS_A_CALL) else ()
+        sight, names = self._sights[direction], self._names[direction]
+        description = None
+        if next(iter(message.values(b"content-type", b"c")), b"").lower() == b"application/sdp":
+            description = Description(message.body)
+        media = description.media if description is not None else []
+        pinholes = tuple(
+            Pinhole(
+                direction, UDP, one.endpoint, "junos-sip-media", count=one.count, uses=0,
+                from_peer=False, call=tag,
+            )
+            for one in media
+        )  # fmt: skip
+        if not names.differ:
+            return Findings(pinholes, ended_calls=ended)
+        own, seen = sight.own.address, sight.own_seen.address
+        old = frozenset((own, *(one.endpoint.address for one in media)))
+
+        def render(holes: tuple[Endpoint, ...]) -> bytes:
+            body = message.body
+            if description is not None and own != seen:
+                body = description.translated(holes, old, seen)
+            fields = [
+                (name, names.replaced(value, name.strip().lower() in _NAMES_A_PORT))
+                for name, value in message.fields
+            ]
+            return Message(names.replaced(message.start, True), fields, body).pack()
+
+        return Findings(pinholes, render, ended)
+
+
+class _Names:
+    """How the ends are called in messages of a direction, and how on the other side."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._map = {
+            there.address: (there, here)
+            for there, here in ((sight.own, sight.own_seen), (sight.peer, sight.peer_own))
+            if there != here
+        }
+        hosts = b"|".join(re.escape(_host(address)) for address in self._map)
+        self._pattern = re.compile(rb"(?<![\w.:-])(" + hosts + rb")(?::(\d{1,5}))?(?![\w.]|:\d)")
+        self._rport = {str(old.port).encode(): new.port for old, new in self._map.values()}
+
+    @property
+    def differ(self) -> bool:
+        """Whether anything is translated at all."""
+        return bool(self._map)
+
+    def replaced(self, value: bytes, names_a_port: bool) -> bytes:
+        """A start line or a field's value as it reads on the other side."""
+
+        def replace(match: re.Match[bytes]) -> bytes:
+            old, new = next(
+                pair for address, pair in self._map.items() if _host(address) == match[1]
+            )
+            port = int(match[2]) if match[2] else DEFAULT_PORT
+            if port == old.port:
+                port = new.port
+            is_shown = match[2] or (names_a_port and port != DEFAULT_PORT)
+            return _host(new.address) + (b":%d" % port if is_shown else b"")
+
+        value = self._pattern.sub(replace, value)
+        return _RPORT.sub(self._replaced_rport, value)
+
+    def _replaced_rport(self, match: re.Match[bytes]) -> bytes:
+        port = self._rport.get(match[2])
+        return match[0] if port is None else b"%s%d" % (match[1], port)
+
+
+_RPORT = re.compile(rb"(;[ \t]*rport=)(\d{1,5})(?!\d)")
+
+
+def _host(address: Address) -> bytes:
+    """An address as it stands in a URI."""
+    return (text(address) if len(address) == 4 else f"[{text(address)}]").encode()

@@ -1,0 +1,123 @@
+"""Another configuration comes into force: what becomes of flows and sessions that are there.
+
+A session ends when an interface of it is gone or belongs to another zone or virtual router; what
+its policy's change means for it is ``policy-rematch``'s to say; a changed route re-routes it
+(``reroute``). Sessions on Express Path are treated alike: their entries go or change with them.
+
+What Junos says of ``policy-rematch`` (its documentation, "Managing sessions on policy changes"):
+
+====================================  ==================  =====================  ==================
+a policy is ...                       off (default)       on                     extensive
+====================================  ==================  =====================  ==================
+deleted                               its sessions end    its sessions end       searched anew
+changed from permit to deny, reject   they stay           they end               searched anew
+changed in addresses, applications    they stay           end if it no longer    searched anew
+                                                          matches them
+inserted or moved before another      they stay           they stay              searched anew
+====================================  ==================  =====================  ==================
+
+"Searched anew": a session stays if any policy permits it now, and belongs to that one.
+"""
+
+from __future__ import annotations
+
+from controller.config.schema import Action, Configuration, Rematch
+from controller.flow import Tuple5
+from controller.messages import Reconfigure
+from controller.reasons import Close
+from controller.spu.core import Core
+from controller.spu.first_path import FirstPath
+from controller.spu.policy import DEFAULT_INDEX, Verdict
+from controller.spu.reroute import Reroute
+from controller.spu.session import Session, SessionState, Stage
+from controller.spu.teardown import Teardown
+
+
+class Reconfiguration:
+    """Brings an SPU's flows and sessions in line with a configuration."""
+
+    def __init__(self, core: Core, first: FirstPath, reroute: Reroute, teardown: Teardown) -> None:
+        self._core = core
+        self._first = first
+        self._reroute = reroute
+        self._teardown = teardown
+
+    def take(self, message: Reconfigure) -> None:
+        """The configuration in force changes."""
+        core = self._core
+        old = core.config
+        core.configure(message.configuration)
+        for pending in list(core.pending.values()):
+            if pending.stage is Stage.INSTALL or pending.passage is not None:
+                core.unchecked.add(pending.flow)
+            else:
+                self._first.restart(pending)
+        lost = _own_addresses(old) - _own_addresses(core.config)
+        for session in list(core.sessions.values()):
+            if session.state is SessionState.ACTIVE:
+                if session.nat is not None and session.wings[0].translated.src in lost:
+                    self._teardown.begin(session, Close.INTERFACE_CHANGED)
+                else:
+                    self.check(session)
+            elif session.state is SessionState.INSTALLING:
+                core.unchecked.add(session.wings[0].key)
+
+    def check(self, session: Session) -> None:
+        """Hold an active session against the configuration in force."""
+        reason = self._interfaces(session)
+        if reason is None and not session.parent and not self._still_permitted(session):
+            reason = Close.POLICY_CHANGED
+        if reason is not None:
+            self._teardown.begin(session, reason)
+        else:
+            self._reroute.check(session)
+
+    def _interfaces(self, session: Session) -> Close | None:
+        """Both must still be there, with the tokens that the session's keys have."""
+        interfaces = self._core.by_token
+        for wing in session.wings:
+            if (wing.ingress, wing.key.token) not in interfaces:
+                return Close.INTERFACE_CHANGED
+            out = self._core.interface(wing.hop.port, wing.hop.vlan)
+            if out is None or not out.enabled:
+                continue  # a matter of routes
+            if out.mac != wing.hop.src_mac:
+                return Close.INTERFACE_CHANGED
+        return None
+
+    # -- policies -----------------------------------------------------------------------------
+
+    def _still_permitted(self, session: Session) -> bool:
+        core = self._core
+        rematch = core.config.policy_rematch
+        old = session.verdict
+        if rematch is Rematch.EXTENSIVE:
+            return self._adopt(session, self._search(session))
+        if old.index == DEFAULT_INDEX:
+            return rematch is Rematch.OFF or core.config.default_action is Action.PERMIT
+        new = core.policy(old.index)
+        if new is None:
+            return False
+        if new == old.policy or rematch is Rematch.OFF:
+            return True
+        found = self._search(session)
+        return found.index == old.index and self._adopt(session, found)
+
+    def _adopt(self, session: Session, verdict: Verdict) -> bool:
+        if verdict.permits:
+            session.verdict = verdict
+        return verdict.permits
+
+    def _search(self, session: Session) -> Verdict:
+        """As for its first packet: original source, translated destination."""
+        forward, reverse = session.wings
+        key, out = forward.key, forward.translated
+        flow = Tuple5(key.src, out.dst, key.sport, out.dport, key.protocol)
+        interfaces = self._core.by_token
+        ingress = interfaces[forward.ingress, key.token]
+        egress = interfaces[reverse.ingress, reverse.key.token]
+        return self._core.policies.search(ingress.zone, egress.zone, flow)
+
+
+def _own_addresses(config: Configuration) -> set[bytes]:
+    return {a.packed for i in config.interfaces.values() for a in i.addresses}

@@ -1,0 +1,146 @@
+"""A running topology ``gateways`` for the tests of application layer gateways.
+
+Programs on hosts are those of Debian, bounded in time; what they say is the assertion.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SWITCH = os.environ.get("SWITCH", "p4embed-switch")
+TOPOLOGY = "gateways"
+TRUST, DMZ, UNTRUST = "10.1.1.10", "10.2.2.10", "203.0.113.10"
+DMZ6, UNTRUST6 = "2001:db8:2::10", "2001:db8:3::10"
+NAT = "203.0.113.1"
+"""What untrust1 sees trust1 as."""
+
+
+class Topology:
+    """What tests do with it: run and start programs on hosts, and ask the controller."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        """Of files for programs on hosts; gone afterwards."""
+        self._run = directory / "run"
+        self._run.mkdir()
+        self._started: list[subprocess.Popen[str]] = []
+
+    def _topologies(self, *arguments: str) -> list[str]:
+        mark = f"WINGPATH_RUN_DIRECTORY={self._run}"
+        command = [sys.executable, "-m", "topologies", "--topology", TOPOLOGY]
+        return ["env", mark, *command, *arguments]
+
+    def up(self) -> None:
+        """Bring it up."""
+        command = self._topologies("up", "--switch", SWITCH, "--logs", str(self.directory / "logs"))
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self._started.append(process)
+        assert process.stdout is not None
+        assert any("is up" in line for line in process.stdout), "it did not come up"
+
+    def down(self) -> None:
+        """End it; hosts and what runs on them end with it."""
+        for process in reversed(self._started):
+            process.terminate()
+        for process in self._started:
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def run(self, host: str, *command: str, seconds: float = 20) -> str:
+        """What a command on a host prints, its errors too, and its exit status at the end."""
+        done = subprocess.run(
+            self._topologies("exec", host, *command),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+        return f"{done.stdout}\nexit status {done.returncode}"
+
+    def start(self, host: str, *command: str, until: str = "") -> subprocess.Popen[str]:
+        """Start a command on a host, and wait until it printed a line with some words."""
+        process = subprocess.Popen(
+            self._topologies("exec", host, *command),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._started.append(process)
+        if until:
+            assert process.stdout is not None
+            seen = []
+            for line in process.stdout:
+                seen.append(line)
+                if until in line:
+                    break
+            else:
+                raise AssertionError(f"{command[0]} said no '{until}': {''.join(seen)}")
+        return process
+
+    def cli(self, command: str) -> str:
+        """What an operator's command prints."""
+        socket = str(self._run / f"{TOPOLOGY}.sock")
+        return subprocess.run(
+            [sys.executable, "-m", "controller", "cli", "--socket", socket, "-c", command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 10) -> bool:
+        """Whether something becomes true in time."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def sessions(self) -> str:
+        """All sessions, at length."""
+        return self.cli("show security flow session extensive")
+
+    def clear(self) -> None:
+        """End all sessions, and see that nothing of them is left, gates included."""
+        self.cli("clear security flow session all")
+        assert self.wait(
+            lambda: (
+                "Total sessions: 0" in self.cli("show security flow cp-session")
+                and "Total gates: 0" in self.cli("show security flow gate summary")
+            )
+        ), self.cli("show security flow gate") + self.sessions()
+
+
+@contextmanager
+def gateways() -> Iterator[Topology]:
+    """A topology that is up within the block."""
+    directory = Path(tempfile.mkdtemp(prefix="wingpath-gateways-"))
+    topology = Topology(directory)
+    try:
+        topology.up()
+        yield topology
+    finally:
+        topology.down()
+        shutil.rmtree(directory)
