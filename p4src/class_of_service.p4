@@ -1,9 +1,11 @@
 // Class of service: from code points to forwarding class and loss priority on the way in,
 // back to a code point on the way out, and shaping.
 //
-// The forwarding class is also the packet's queue priority. BMv2 has one queue a port
-// unless it was built and started with more, and its queues cannot be paced by P4Runtime:
-// a shaper here drops what exceeds its rates, and delays nothing.
+// How far shaping goes: a port of BMv2 has one queue, first in first out, and drops a packet
+// that asks for another. Started with "-- --priority-queues 8" it has eight, served in strict
+// order of priority; a program compiled with -DPRIORITY_QUEUES then puts each forwarding
+// class into a queue of its own. Queues cannot be paced by P4Runtime: a shaper here drops
+// what exceeds its rates, and delays nothing.
 #ifndef _CLASS_OF_SERVICE_P4_
 #define _CLASS_OF_SERVICE_P4_
 
@@ -94,6 +96,14 @@ control Rewrite(inout headers_t hdr, inout metadata_t meta) {
                 hdr.ipv6.dscp = meta.new_dscp;
             }
         }
+    }
+}
+
+control Queue(inout metadata_t meta, inout standard_metadata_t standard_metadata) {
+    apply {
+#ifdef PRIORITY_QUEUES
+        standard_metadata.priority = meta.forwarding_class;
+#endif
     }
 }
 

@@ -78,6 +78,10 @@ control ExpressIpv4(inout headers_t hdr, inout metadata_t meta) {
                 }
             }
         }
+
+        // The egress stages see the packet as it leaves.
+        meta.src_port = meta.new_src_port;
+        meta.dst_port = meta.new_dst_port;
     }
 }
 

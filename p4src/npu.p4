@@ -119,6 +119,7 @@ control NpuIngress(inout headers_t hdr,
     CopyIngress() copy;
     IngressScreenHits() hits;
     IngressDrop() drop;
+    Queue() queue;
 
     apply {
         meta.now = standard_metadata.ingress_global_timestamp[31:0];
@@ -142,7 +143,7 @@ control NpuIngress(inout headers_t hdr,
         if (meta.drop != Drop.NONE) {
             drop.apply(meta, standard_metadata);
         }
-        standard_metadata.priority = meta.forwarding_class;
+        queue.apply(meta, standard_metadata);
     }
 }
 

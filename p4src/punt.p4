@@ -88,6 +88,10 @@ control PacketIn(inout headers_t hdr,
         hdr.packet_in_header.pad2 = 0;
         hdr.packet_in_header.egress_port = 0;
         if (standard_metadata.instance_type != NOT_A_COPY) {
+            if (!hdr.fabric_ethernet.isValid()) {
+                // Came by the fabric: the copy is of the frame in the fabric frame.
+                hdr.fabric.setInvalid();
+            }
             hdr.packet_in_header.reason = (bit<8>)meta.copy_reason;
             hdr.packet_in_header.ingress_port = meta.copy_ingress_port;
             hdr.packet_in_header.stage = (bit<8>)meta.copy_stage;

@@ -115,7 +115,9 @@ control OptionStep(inout metadata_t meta, inout bit<64> hits) {
                     hits = hits | BAD_OPTION;
                 }
                 meta.options_left = meta.options_left - bytes;
-                meta.options = meta.options << (bytes << 3);
+                // By halves: 8 bits hold no shift by more than 31 bytes.
+                meta.options = meta.options << (bytes << 2);
+                meta.options = meta.options << (bytes << 2);
             }
         }
     }

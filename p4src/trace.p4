@@ -7,8 +7,8 @@
 // other NPUs and to SPUs and back. Without filters interfaces trace nothing, and then all of
 // this is one comparison.
 //
-// A copy of the way in is the frame as it arrived, one of the way out the frame as it is
-// there. Copies are limited by the meter for Punt.TRACE.
+// A copy of the way in is the frame as it arrived (what came by the fabric without the
+// fabric's headers), one of the way out the frame as it is there. Copies are limited by the meter for Punt.TRACE.
 #ifndef _TRACE_P4_
 #define _TRACE_P4_
 

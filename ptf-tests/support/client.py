@@ -187,15 +187,20 @@ class Client:
             cell.config.pir, cell.config.pburst = rates.peak, rates.peak_burst
         self._stub.Write(request, timeout=RPC_SECONDS)
 
-    def clone_session(self, number: int, port: int) -> None:
-        """Have clones of this session leave by a port."""
-        request = p4r.WriteRequest(device_id=DEVICE_ID)
-        request.election_id.CopyFrom(self._election)
-        update = request.updates.add(type=p4r.Update.INSERT)
-        session = update.entity.packet_replication_engine_entry.clone_session_entry
-        session.session_id = number
-        session.replicas.add(egress_port=port, instance=1)
-        self._stub.Write(request, timeout=RPC_SECONDS)
+    def replace_clone_session(self, number: int, port: int) -> None:
+        """Have clones of this session leave by a port, and by no other."""
+        for kind in (p4r.Update.DELETE, p4r.Update.INSERT):
+            request = p4r.WriteRequest(device_id=DEVICE_ID)
+            request.election_id.CopyFrom(self._election)
+            update = request.updates.add(type=kind)
+            session = update.entity.packet_replication_engine_entry.clone_session_entry
+            session.session_id = number
+            session.replicas.add(egress_port=port, instance=1)
+            try:
+                self._stub.Write(request, timeout=RPC_SECONDS)
+            except grpc.RpcError:
+                if kind == p4r.Update.INSERT:
+                    raise
 
     # -- counters
 
@@ -245,6 +250,22 @@ class Client:
     def packet_in(self, seconds: float) -> PacketIn:
         """The next frame handed up."""
         return _take(self.packets, seconds, "packet-in")  # type: ignore[no-any-return]
+
+    def copy(self, seconds: float, reason: int) -> PacketIn:
+        """The next frame handed up for this reason; those for others stay where they are."""
+        passed = []
+        try:
+            while True:
+                packet = self.packet_in(seconds)
+                if packet.metadata["reason"] == reason:
+                    return packet
+                passed.append(packet)
+        finally:
+            rest = []
+            while not self.packets.empty():
+                rest.append(self.packets.get())
+            for packet in passed + rest:
+                self.packets.put(packet)
 
     def idle_notice(self, seconds: float) -> Any:
         """The next entry reported idle, as a ``TableEntry``."""

@@ -138,7 +138,8 @@ class Names:
         )
         entry = p4r.TableEntry(table_id=known.id, priority=priority)
         for name, field in known.fields.items():
-            if name in key:
+            # A prefix of length 0 is the field left out (P4Runtime specification, 9.1.1).
+            if name in key and not (field.match == "LPM" and _second(key[name]) == 0):
                 _match(entry.match.add(field_id=field.id), field, key[name])
         if action is not None:
             called = _find(self.actions, action, "action")
@@ -169,6 +170,10 @@ class Names:
         )
         names = {param.id: name for name, param in self.actions[alias].params.items()}
         return alias, {names[param.param_id]: decode(param.value) for param in called.params}
+
+
+def _second(wanted: Match) -> int | None:
+    return decode(encode(wanted[1])) if isinstance(wanted, tuple) else None
 
 
 def _match(match: Any, field: Field, wanted: Match) -> None:
