@@ -52,7 +52,7 @@ SESSIONS_PER_SPU = 10_000_000
 
 T = TypeVar("T")
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
-_SPU_PUNTS = (Punt.SESSION, Punt.TCP_CONTROL)
+_SPU_PUNTS = (Punt.SESSION, Punt.TCP_CONTROL, Punt.TTL_EXPIRED)
 
 
 class Count(NamedTuple):

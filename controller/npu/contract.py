@@ -12,8 +12,8 @@ Fields = Mapping[str, int]
 """Names and widths in bits, in order."""
 
 _INTERFACE_KEY = {"port": 9, "vlan": 12}
-_PROFILE = {"zone": 8, "screens": 32, "alarm_only": 32}
-_WING = {"session_id": 32, "wing": 1, "spu": 8}
+_PROFILE = {"zone": 8, "screens": 64, "alarm_only": 64, "extension_limit": 8}
+_WING = {"session_id": 32, "wing": 1, "spu": 8, "epoch": 8}
 _OUT = {"src_mac": 48, "dst_mac": 48, "vlan": 12, "port": 9, "remote_port": 9}
 _PORTS = {"src_port": 16, "dst_port": 16}
 _REST = {**_PORTS, "protocol": 8, "token": 16}
@@ -27,8 +27,15 @@ TABLES: Mapping[str, Fields] = {
 """Match fields, all exact."""
 
 ACTIONS: Mapping[str, Fields] = {
-    "set_ingress_interface": {"token": 16, "zone": 8, "mac": 48, "screens": 32, "alarm_only": 32},
-    "set_egress_interface": _PROFILE,
+    "set_ingress_interface": {
+        "token": 16,
+        "mac": 48,
+        **_PROFILE,
+        "vr": 8,
+        "epoch": 8,
+        "features": 1,
+    },
+    "set_egress_interface": {**_PROFILE, "features": 1},
     "to_spu": _WING,
     "express_v4": {**_WING, "src_addr": 32, "dst_addr": 32, **_PORTS, **_OUT},
     "express_v6": {**_WING, **_OUT},

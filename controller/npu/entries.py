@@ -16,6 +16,9 @@ from controller.messages import InstallWing
 from controller.npu.pipeline import Members, Pipeline
 from controller.reasons import FIRST_SCREEN
 
+EXTENSION_LIMIT = 8
+"""IPv6 extension headers that a packet may have: as many as an NPU walks."""
+
 
 def number(value: int) -> bytes:
     """A number as a canonical byte string."""
@@ -96,6 +99,7 @@ class SessionEntries:
         values["session_id"] = number(message.session_id)
         values["wing"] = number(message.direction)
         values["spu"] = number(message.spu)
+        values["epoch"] = number(0)
         _fill(entry.action.action, action, values)
         entry.idle_timeout_ns = message.idle_timeout
         entry.metadata = message.record
@@ -145,8 +149,16 @@ def interface_entries(
             "zone": number(zone.id),
             "screens": number(screens),
             "alarm_only": number(alarm_only),
+            "extension_limit": number(EXTENSION_LIMIT),
+            "features": number(0),
         }
-        ingress = {"token": number(interface.token), "mac": canonical(interface.mac), **common}
+        ingress = {
+            "token": number(interface.token),
+            "mac": canonical(interface.mac),
+            "vr": number(0),
+            "epoch": number(0),
+            **common,
+        }
         for side, values in (("ingress", ingress), ("egress", common)):
             entry = _interface_key(pipeline.tables[f"{side}_interface"], interface)
             _fill(entry.action.action, pipeline.actions[f"set_{side}_interface"], values)

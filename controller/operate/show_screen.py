@@ -10,42 +10,42 @@ from controller.operate.operator import Operator
 from controller.operate.show_policies import known_zone
 from controller.reasons import FIRST_SCREEN, Drop
 
-SCREENS_A_ZONE = 32
+SCREENS_A_ZONE = 64
 _COUNTERS = ("screen_hits", "egress_screen_hits")
 
 ROWS: tuple[tuple[str, Drop | None], ...] = (
-    ("ICMP flood", None),
-    ("UDP flood", None),
+    ("ICMP flood", Drop.SCREEN_ICMP_FLOOD),
+    ("UDP flood", Drop.SCREEN_UDP_FLOOD),
     ("TCP winnuke", Drop.SCREEN_WINNUKE),
-    ("TCP port scan", None),
-    ("UDP port scan", None),
-    ("ICMP address sweep", None),
-    ("TCP sweep", None),
-    ("UDP sweep", None),
-    ("IP tear drop", None),
+    ("TCP port scan", Drop.SCREEN_PORT_SCAN),
+    ("UDP port scan", Drop.SCREEN_UDP_PORT_SCAN),
+    ("ICMP address sweep", Drop.SCREEN_IP_SWEEP),
+    ("TCP sweep", Drop.SCREEN_TCP_SWEEP),
+    ("UDP sweep", Drop.SCREEN_UDP_SWEEP),
+    ("IP tear drop", Drop.SCREEN_TEAR_DROP),
     ("TCP SYN flood", None),
-    ("IP spoofing", None),
+    ("IP spoofing", Drop.SCREEN_SPOOFING),
     ("ICMP ping of death", Drop.SCREEN_PING_DEATH),
-    ("IP source route option", None),
+    ("IP source route option", Drop.SCREEN_SOURCE_ROUTE),
     ("TCP land attack", Drop.SCREEN_LAND),
     ("TCP SYN fragment", Drop.SCREEN_SYN_FRAG),
     ("TCP no flag", Drop.SCREEN_TCP_NO_FLAG),
     ("IP unknown protocol", Drop.SCREEN_UNKNOWN_PROTOCOL),
-    ("IP bad options", None),
-    ("IP record route option", None),
-    ("IP timestamp option", None),
-    ("IP security option", None),
-    ("IP loose source route option", None),
-    ("IP strict source route option", None),
-    ("IP stream option", None),
+    ("IP bad options", Drop.SCREEN_BAD_OPTION),
+    ("IP record route option", Drop.SCREEN_RECORD_ROUTE),
+    ("IP timestamp option", Drop.SCREEN_TIMESTAMP),
+    ("IP security option", Drop.SCREEN_SECURITY),
+    ("IP loose source route option", Drop.SCREEN_LOOSE_SOURCE_ROUTE),
+    ("IP strict source route option", Drop.SCREEN_STRICT_SOURCE_ROUTE),
+    ("IP stream option", Drop.SCREEN_STREAM),
     ("ICMP fragment", Drop.SCREEN_ICMP_FRAGMENT),
     ("ICMP large packet", Drop.SCREEN_ICMP_LARGE),
     ("TCP SYN FIN", Drop.SCREEN_SYN_FIN),
     ("TCP FIN no ACK", Drop.SCREEN_FIN_NO_ACK),
-    ("Source session limit", None),
+    ("Source session limit", Drop.SCREEN_SESSION_LIMIT_SOURCE),
     ("TCP SYN-ACK-ACK proxy", None),
     ("IP block fragment", Drop.SCREEN_BLOCK_FRAG),
-    ("Destination session limit", None),
+    ("Destination session limit", Drop.SCREEN_SESSION_LIMIT_DESTINATION),
 )
 """In the order of Juniper's administration guide. Rows without a screen here stay zero."""
 

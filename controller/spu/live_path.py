@@ -11,10 +11,11 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 
 from __future__ import annotations
 
-from controller.flow import Direction, Path
+from controller.flow import Direction, Path, Wing
+from controller.fragment import fragment, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
-from controller.packet import UDP, rewrite
+from controller.packet import UDP, Packet, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
@@ -62,6 +63,11 @@ class LivePath:
         if packet.is_icmp_error:
             self._forward_error(session, queued)
             return
+        mtu = self._narrow(wing, packet)
+        if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
+            core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
+            self._replies.dropped(Drop.TOO_BIG, queued, mtu)
+            return
         tcp = session.tcp
         changed = None
         if tcp is not None:
@@ -82,9 +88,20 @@ class LivePath:
         else:
             port = wing.hop.port
             frame = rewrite(packet, wing.translated, wing.hop)
-            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+            l3 = 18 if wing.hop.vlan else 14
+            for piece in fragment(frame, l3, mtu) if mtu else (frame,):
+                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece))
         if changed is not None:
             self._tcp_changed(session, changed)
+
+    def _narrow(self, wing: Wing, packet: Packet) -> int:
+        """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
+        core = self._core
+        length = len(packet.frame) - packet.l3
+        if length <= core.least_mtu:
+            return 0
+        interface = core.interface(wing.hop.port, wing.hop.vlan)
+        return interface.mtu if interface is not None and length > interface.mtu else 0
 
     def _forward_error(self, session: Session, queued: Queued) -> None:
         """An ICMP error travels with the wing that answers the packet it quotes."""
@@ -95,8 +112,9 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        session.packets[direction] += 1
-        session.bytes[direction] += len(message.frame)
+        if not message.session_id:  # else its NPU's entry has counted it
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
         port = wing.hop.port
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))

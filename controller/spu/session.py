@@ -64,6 +64,7 @@ class Pending:
     __slots__ = (
         "back",
         "back_mac",
+        "elsewhere",
         "first",
         "flow",
         "ingress",
@@ -100,6 +101,8 @@ class Pending:
         """The gate it came through, if it is a child of a control session."""
         self.queue: list[Queued] = []
         """Behind the first."""
+        self.elsewhere = 0
+        """The session that its first packet would belong to, had it come from another zone."""
         self.stage = Stage.DECIDE
         self.nat: NatBinding | None = None
         self.mac: bytes | None = None

@@ -105,8 +105,11 @@ def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
     ingress, egress = interface_entries(CONFIGURATION, 2, PIPELINE)
     assert values(ingress) == {
         "token": 2, "zone": 2, "mac": 0x020000020001, "screens": 0b1011, "alarm_only": 0,
+        "extension_limit": 8, "vr": 0, "epoch": 0, "features": 0,
     }  # fmt: skip
-    assert values(egress) == {"zone": 2, "screens": 0b1011, "alarm_only": 0}
+    assert values(egress) == {
+        "zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 8, "features": 0,
+    }  # fmt: skip
     vlan = next(e for e in one if e.match[0].exact.value == b"\2")
     assert vlan.match[1].exact.value == b"\x0a"
 
@@ -119,7 +122,7 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
         (entry,) = bench.session_entries()
         assert entry.idle_timeout_ns == 30_000_000_000
         assert entry.metadata == b"record"
-        assert values(entry) == {"session_id": SESSION, "wing": 0, "spu": 1}
+        assert values(entry) == {"session_id": SESSION, "wing": 0, "spu": 1, "epoch": 0}
         # Canonical byte strings: 0.0.113.9 loses its leading zeros.
         assert entry.match[1].exact.value == bytes([113, 9])
 
@@ -143,7 +146,7 @@ def test_express_wing_leaves_by_the_fabric_or_by_an_own_port() -> None:
         await bench.next()
         (entry,) = bench.session_entries()
         assert values(entry) == {
-            "session_id": SESSION, "wing": 0, "spu": 1,
+            "session_id": SESSION, "wing": 0, "spu": 1, "epoch": 0,
             "src_addr": 0xCB007101, "dst_addr": 0x7109, "src_port": 20000, "dst_port": 80,
             "src_mac": 0x020000020001, "dst_mac": 0x00AABBCCDDEE, "vlan": 0,
             "port": 200, "remote_port": 1,
