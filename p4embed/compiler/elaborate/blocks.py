@@ -198,8 +198,18 @@ def _instance_path(ctx: Context, given: Instance, path: str) -> str:
             if owner.instance is not None and owner.instance is given.parent:
                 return control_plane_name(owner.path, node)
             owner = owner.parent
-        return control_plane_name("", node)
+        return control_plane_name("" if given.parent is None else _made_path(given.parent), node)
     return f"{path}.{given.name}"
+
+
+def _made_path(instance: Instance) -> str:
+    """Path of an instance by where it was made; the blocks that `main` is given are the roots."""
+    parent, node = instance.parent, instance.node
+    if parent is None:
+        return instance.declaration.name
+    if isinstance(node, ast.Declaration):
+        return control_plane_name(_made_path(parent), node)
+    return f"{_made_path(parent)}.{instance.declaration.name}"
 
 
 def run_control(

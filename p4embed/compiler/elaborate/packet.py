@@ -75,10 +75,11 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
 def _extract_element(
     ctx: Context, element: ir.StackElement, length: ir.Expr | None, span: Span
 ) -> None:
-    """Extract into an element by a variable index: a branch for each; none if out of bounds."""
+    """Extract into an element by a variable index: a branch for each, and the parser's end."""
     stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
     type_ = fold.bits_of(element.index)
-    branches: list[tree.Statement] = []
+    error = ir.Const(ctx.world.error_number("StackOutOfBounds"), ir.BIT32)
+    branches: list[tree.Statement] = [ir.Verify(ir.BoolConst(False), error, span)]
     for position, member in reversed(list(enumerate(stack.members))):
         found = fold.compare("==", element.index, fold.const(position, type_))
         branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]

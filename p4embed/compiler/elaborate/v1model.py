@@ -20,9 +20,10 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
     is_scalar,
+    underlying,
 )
 from p4embed.compiler.ir import fold, tree
-from p4embed.compiler.types import StructType, Type
+from p4embed.compiler.types import StackType, StructType, TupleType, Type
 
 _Make: TypeAlias = Callable[[ir.FieldRef], tuple[str, tuple[ir.Arg, ...]]]
 
@@ -225,10 +226,13 @@ def _hash(call: _Call) -> None:
     size = call.scalar(4)
     ctx = call.ctx
     inputs: list[ir.CalculationInput] = []
+    headers = {h.name for h in ctx.world.program.headers if not h.metadata}
     for leaf in _leaves(call, data, 3):
-        if isinstance(leaf, ir.FieldRef | ir.Const):
+        in_header = isinstance(leaf, ir.FieldRef) and leaf.instance in headers
+        if isinstance(leaf, ir.FieldRef | ir.Const) and not in_header:
             inputs.append(leaf)
         else:
+            # Of an invalid header BMv2 would leave the field out: fewer bytes, another hash.
             saved = ctx.save(leaf, "hash_input", call.expr.span)
             assert isinstance(saved, ir.FieldRef)
             inputs.append(saved)
@@ -362,7 +366,35 @@ def _all_fields(value: Value) -> list[ir.FieldRef | None]:
 def _log(call: _Call) -> None:
     text = call.value(0)
     assert isinstance(text, Text)
+    format_ = text.value
     values: list[ir.Expr] = []
     if len(call.info.arguments) > 1:
         values = _leaves(call, call.value(1), 1)
-    call.do("log_msg", ir.Ref("string", text.value), ir.Vector(tuple(values)))
+        format_ = _expanded(text.value, call.ctx.resolve(call.info.arguments[1].type))
+    call.do("log_msg", ir.Ref("string", format_), ir.Vector(tuple(values)))
+
+
+def _expanded(text: str, type_: Type) -> str:
+    """The format with a "{}" for each scalar: simple_switch never ends if there are fewer."""
+    match underlying(type_):
+        case TupleType(elements=elements):
+            parts = list(elements)
+        case StructType(fields=fields):
+            parts = [f.type for f in fields]
+        case _:
+            return text
+    first, *rest = text.split("{}")
+    shapes = [_shape(part) for part in parts] + ["{}"] * len(rest)
+    return first + "".join(shape + after for shape, after in zip(shapes, rest, strict=False))
+
+
+def _shape(type_: Type) -> str:
+    """How a value of that type is shown: structs as `(field:{},...)`."""
+    match underlying(type_):
+        case StructType(fields=fields):
+            return "(" + ",".join(f"{f.name}:{_shape(f.type)}" for f in fields) + ")"
+        case TupleType(elements=elements):
+            return "(" + ",".join(map(_shape, elements)) + ")"
+        case StackType(element=element, size=size):
+            return "(" + ",".join([_shape(element)] * size) + ")"
+    return "{}"
