@@ -9,6 +9,7 @@ import pytest
 from controller_machines.world import World, policy, tcp, with_nat
 from scapy.layers.inet import UDP
 
+from controller.config.applications import PREDEFINED
 from controller.config.schema import SECOND
 
 from .talk import Connection, network
@@ -21,7 +22,9 @@ def packed(address: str) -> bytes:
     return bytes(map(int, address.split(".")))
 
 
-CONFIG = replace(with_nat(), policies=(policy("out", 1, "trust", "untrust"),))
+CONFIG = replace(
+    with_nat(), policies=(policy("out", 1, "trust", "untrust"),), applications=PREDEFINED
+)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -36,16 +39,16 @@ def test_parents_and_children_that_end_at_any_moment(seed: int) -> None:
         world.send(world.a, control.client.segment("PA", line))
         request = network(world.a.ip, world.b.ip) / UDP(sport=3000 + n, dport=69) / b"\0\1x\0y\0"
         world.send(world.a, request)
-        world.sim.run(random.randint(0, 20 * MILLISECOND))
+        world.sim.run(random.randint(0, 80 * MILLISECOND))
         for port in range(5000, 5040):
             if random.random() < 0.5:
                 world.send(world.b, tcp(world.b, N, "S", 20, port), random.randint(0, MILLISECOND))
                 data = network(world.b.ip, N) / UDP(sport=7000, dport=port) / b"\0\3data"
                 world.send(world.b, data, random.randint(0, MILLISECOND))
-        world.sim.run(random.randint(0, 20 * MILLISECOND))
+        world.sim.run(random.randint(0, 80 * MILLISECOND))
         for spu in world.sim.spus.values():
             for session in spu.sessions():
-                if random.random() < 0.4:
+                if random.random() < 0.2:
                     world.sim.clear(session.id)
     world.sim.run()
     world.sim.run(4000 * SECOND)
