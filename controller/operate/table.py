@@ -14,6 +14,7 @@ from controller.operate import (
     show_screen,
     show_session,
     show_walk,
+    table_data_plane,
 )
 from controller.operate.commands import Command, Option
 from controller.operate.session_filter import FILTERS, PORT
@@ -75,6 +76,7 @@ _FLOW = Command(
             show_walk.walks,
         ),
         Command("drops", "Packets that went no further, by place and reason", run=show_walk.drops),
+        *table_data_plane.SHOW_FLOW,
     ),
 )
 
@@ -146,9 +148,13 @@ _SHOW = Command(
                             run=show_screen.show,
                         ),
                     ),
+                    table_data_plane.SHOW_SCREEN,
+                    table_data_plane.RUN_SCREEN,
                 ),
+                table_data_plane.SHOW_PACKET_DROP,
             ),
         ),
+        table_data_plane.SHOW_FIREWALL,
         Command(
             "interfaces",
             "Interfaces",
@@ -176,6 +182,7 @@ _CLEAR = Command(
     "clear",
     "End or reset something",
     (
+        table_data_plane.CLEAR_FIREWALL,
         Command(
             "security",
             "Sessions, policies, screens",
@@ -190,6 +197,7 @@ _CLEAR = Command(
                             options=(Option("all", "All sessions (default)"), *FILTERS),
                             run=show_session.clear,
                         ),
+                        *table_data_plane.CLEAR_FLOW,
                     ),
                 ),
                 Command(

@@ -282,6 +282,7 @@ class FirstPath:
         return session
 
     def _record(self, session: Session) -> bytes:
+        """What a restarted controller rebuilds it from."""
         return encode(
             SessionRecord(
                 session.id,
@@ -318,9 +319,14 @@ class FirstPath:
                 wing,
                 session.path,
                 min(session.service.timeout, LONGEST_IDLE),
-                session.record,
+                session.record or self._record(session),
             ),
         )
+
+    def renew(self, session: Session, direction: Direction) -> None:
+        """A wing carries an epoch that is over, but its session stands: write it again."""
+        if session.state is SessionState.ACTIVE:
+            self._write(session, direction)
 
     def wing_installed(self, message: WingInstalled) -> None:
         """A wing is in effect, or could not be written: then what was written is taken back."""

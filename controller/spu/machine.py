@@ -9,6 +9,7 @@ from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, Nanoseconds
 from controller.messages import (
     ClearSession,
+    CreateRequest,
     CreateSession,
     Deliver,
     GatesOpened,
@@ -29,19 +30,22 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.packet import parse
-from controller.reasons import Close, Drop
+from controller.packet import Packet, parse
+from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
+from controller.spu.membership import belongs
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
+
+_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
 
 class Spu:
@@ -143,12 +147,31 @@ class Spu:
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
             return
+        if message.reason in _MISSES:
+            self._on_miss(message, packet)
+            return
         session = core.sessions.get(message.session_id)
         key = packet.key(message.token)
-        if session is not None and session.wings[message.direction].key == key:
+        if session is not None and belongs(session, message, packet):
+            if message.reason is Punt.STALE:
+                self._first.renew(session, message.direction)
             self._live.take(session, Queued(message, packet, message.direction))
         else:
             core.to_cp(Redirect(key, core.number, message))
+
+    def _on_miss(self, message: PacketIn, packet: Packet) -> None:
+        """Hash-based distribution: the NPU's hash table says that this flow is ours."""
+        core = self._core
+        flow = packet.key(message.token)
+        pending = core.pending.get(flow)
+        session = core.by_key.get(flow)
+        if pending is not None:
+            self._first.enqueue(pending, Queued(message, packet, Direction.FORWARD))
+        elif session is not None:
+            direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
+            self._live.take(session, Queued(message, packet, direction))
+        else:
+            core.to_cp(CreateRequest(flow, core.number, message))
 
     def _on_deliver(self, message: Deliver) -> None:
         """The central point says that this flow is ours."""
