@@ -99,7 +99,8 @@ build/compiler.$(notdir $(P4C)): | setup
 	@mkdir -p build && rm -f build/compiler.* && touch $@
 
 build/npu.json: $(P4_SOURCES) build/compiler.$(notdir $(P4C)) \
-                $(wildcard p4embed/compiler/*.py p4embed/compiler/include/*.p4)
+                $(wildcard p4embed/compiler/*.py p4embed/compiler/*/*.py \
+                  p4embed/compiler/include/*.p4)
 	@echo "==> compiling p4src/npu.p4 with $(P4C)"
 	@$(P4C) --target bmv2 --arch v1model -o build \
 	  --p4runtime-files build/npu.p4info.txtpb p4src/npu.p4

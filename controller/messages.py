@@ -196,6 +196,8 @@ class CreateSession:
     packet: PacketIn
     passage: Passage | None = None
     """The gate that let the packet in; its session is a child of the gate's parent."""
+    elsewhere: int = 0
+    """The packet begins no session; it would belong to this one, had it come from another zone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,13 @@ class Packet:
         return self.protocol == ICMPV6 and 0 <= self.icmp_type < 128
 
     @property
+    def begins_session(self) -> bool:
+        """Whether it may be the first of its session: a SYN alone, a ping, any UDP datagram."""
+        if self.protocol == TCP:
+            return self.flags & (SYN | ACK | RST | FIN) == SYN
+        return self.icmp_type < 0 or self.is_echo_request
+
+    @property
     def is_unreachable(self) -> bool:
         """Whether it is an ICMP or ICMPv6 "destination unreachable"."""
         return self.icmp_type == (3 if self.protocol == ICMP else 1)

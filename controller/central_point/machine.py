@@ -52,7 +52,7 @@ from controller.messages import (
     Step,
     StepTaken,
 )
-from controller.packet import parse
+from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
@@ -117,6 +117,7 @@ class CentralPoint:
         self.nat = NatArbiter(nat_ports)
         self.gates = GateTable(self.nat)
         self.config = config
+        self._tokens = _tokens(config)
         self._balance = Balance(chassis.spus)
         self.trace = trace
         """Whether steps are reported; may change at any time."""
@@ -173,6 +174,7 @@ class CentralPoint:
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
+        self._tokens = _tokens(message.configuration)
 
     # -- packets ------------------------------------------------------------------------------
 
@@ -195,11 +197,11 @@ class CentralPoint:
         flow = packet.key(message.token)
         if packet.fragment:
             self._fragments.note(packet, flow, self._now)
-        self._find_or_create(flow, message)
+        self._find_or_create(flow, message, packet)
 
     def _on_create_request(self, message: CreateRequest) -> None:
         """Hash-based distribution: an SPU was given the first packet of a flow."""
-        self._find_or_create(message.flow, message.packet, message.spu)
+        self._find_or_create(message.flow, message.packet, wanted=message.spu)
 
     def _on_icmp_error(self, message: PacketIn) -> None:
         """The packet quoted left by the interface where the error came in, so the wing of its
@@ -216,7 +218,22 @@ class CentralPoint:
         deliver = Deliver(flow, message, entry.session_id)
         self._out.append(Outbound(self._spus[entry.spu], deliver))
 
-    def _find_or_create(self, flow: FlowKey, message: PacketIn, wanted: int = 0) -> None:
+    def _elsewhere(self, flow: FlowKey, packet: Packet) -> int:
+        """The session that a packet would belong to, had it come from another zone; 0: none.
+
+        Only asked for packets that begin no session: answers, mostly, that took another way back.
+        """
+        if packet.begins_session:
+            return 0
+        for token in self._tokens:
+            entry = self._table.get(flow._replace(token=token))
+            if entry is not None and entry.session_id:
+                return entry.session_id
+        return 0
+
+    def _find_or_create(
+        self, flow: FlowKey, message: PacketIn, packet: Packet | None = None, wanted: int = 0
+    ) -> None:
         """``wanted`` is the SPU that the NPU's hash table chose; 0: the CP chooses."""
         entry = self._table.get(flow)
         if entry is not None:
@@ -257,7 +274,9 @@ class CentralPoint:
             if passage is not None:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 self._step(Step.GATE, flow, detail)
-        self._out.append(Outbound(self._spus[spu], CreateSession(flow, message, passage)))
+        elsewhere = 0 if packet is None else self._elsewhere(flow, packet)
+        create = CreateSession(flow, message, passage, elsewhere)
+        self._out.append(Outbound(self._spus[spu], create))
 
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
@@ -414,3 +433,7 @@ class CentralPoint:
 
     def _drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         self._out.append(Outbound(OBSERVER, PacketDropped(self._now, CP, reason, flow, detail)))
+
+
+def _tokens(config: Configuration) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(i.token for i in config.interfaces.values() if i.zone))

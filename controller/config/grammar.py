@@ -258,6 +258,8 @@ _ALG = container(
         for word, knobs in {
             "dns": ("maximum-message-length", "oversize-message-drop", "doctoring"),
             "ftp": ("ftps-extension", "line-break-extension", "allow-mismatch-ip-address"),
+            "h323": ("application-screen", "dscp-rewrite", "endpoint-registration-timeout",
+                     "media-source-port-any"),
             "pptp": (),
             "rtsp": (),
             "sip": ("inactive-media-timeout", "maximum-call-duration", "application-screen",
@@ -267,7 +269,7 @@ _ALG = container(
     ),
     container("ike-esp-nat", flag("enable"), refused("esp-gate-timeout"),
               refused("esp-session-timeout"), refused("state-timeout")),
-    *map(refused, ("alg-manager", "alg-support-lib", "h323", "mgcp", "msrpc", "rsh", "sccp", "sql",
+    *map(refused, ("alg-manager", "alg-support-lib", "mgcp", "msrpc", "rsh", "sccp", "sql",
                    "sunrpc", "talk", "twamp", "traceoptions")),
 )  # fmt: skip
 

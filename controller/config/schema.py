@@ -150,6 +150,7 @@ class Alg(Enum):
 
     DNS = "dns"
     FTP = "ftp"
+    H323 = "h323"
     IKE_ESP = "ike-esp-nat"
     PPTP = "pptp"
     RTSP = "rtsp"

@@ -152,7 +152,7 @@ def wildcard(text: str) -> tuple[int, int]:
 
 
 _ALGS = tuple(alg.value for alg in Alg)
-_OTHER_ALGS = ("h323", "mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
+_OTHER_ALGS = ("mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
                "sqlnet-v2", "sun-rpc", "talk", "twamp", "winframe")  # fmt: skip
 
 

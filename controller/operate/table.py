@@ -10,6 +10,7 @@ from controller.operate import (
     show_interfaces,
     show_np_cache,
     show_policies,
+    show_route,
     show_screen,
     show_session,
     show_walk,
@@ -158,6 +159,15 @@ _SHOW = Command(
             "interfaces",
             "Interfaces",
             (Command("terse", "One line an address", run=show_interfaces.terse),),
+        ),
+        Command(
+            "route",
+            "Forwarding tables",
+            options=(
+                Option("table", "Only this table, such as inet.0", NAME),
+                Option("destination", "Only the route of this address", ADDRESS),
+            ),
+            run=show_route.show,
         ),
         Command("arp", "IPv4 neighbours", run=show_interfaces.arp),
         Command(

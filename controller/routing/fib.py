@@ -51,6 +51,10 @@ class _Table:
         routes.setdefault(int(prefix.network_address) >> shift, target)
         self._search = sorted(self._by_length.items())
 
+    def exact(self, prefix: Network) -> _Target | None:
+        shift = self.bits - prefix.prefixlen
+        return self._by_length.get(shift, {}).get(int(prefix.network_address) >> shift)
+
     def items(self) -> Iterator[tuple[Network, _Target]]:
         """All prefixes, the longest first."""
         network = IPv4Network if self.bits == 32 else IPv6Network
@@ -221,6 +225,13 @@ class Fib:
         if not isinstance(target, tuple):
             return ()
         return tuple(Route(i, destination if gateway is None else gateway) for i, gateway in target)
+
+    def target(
+        self, prefix: Network, vr: str = ""
+    ) -> tuple[tuple[Interface, Address | None], ...] | RouteAction | str | None:
+        """What stands for a prefix: paths of equal cost, a refusal, the virtual router whose table
+        goes on, or ``None``."""
+        return self._routers[vr].table(prefix.network_address.packed).exact(prefix)
 
     def _find(self, destination: Address, vr: str) -> _Target | Interface | None:
         first = destination[0]

@@ -98,12 +98,13 @@ class FirstPath:
             return
         pending = core.pending[flow] = Pending(flow, queued)
         pending.passage = message.passage
+        pending.elsewhere = message.elsewhere
         core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
             decisions.arrival(pending)
             or decisions.routing(pending)
-            or decisions.first_of_its_kind(pending)
+            or decisions.beginning(pending)
             or decisions.return_route(pending)
             or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )

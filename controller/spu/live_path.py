@@ -11,10 +11,11 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 
 from __future__ import annotations
 
-from controller.flow import Direction, Path, Tuple5
+from controller.flow import Direction, Path, Tuple5, Wing
+from controller.fragment import fragment, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
-from controller.packet import UDP, rewrite
+from controller.packet import UDP, Packet, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
@@ -66,6 +67,11 @@ class LivePath:
         if packet.is_later_fragment:
             self._forward_fragment(session, queued)
             return
+        mtu = self._narrow(wing, packet)
+        if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
+            core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
+            self._replies.dropped(Drop.TOO_BIG, queued, mtu)
+            return
         tcp = session.tcp
         changed = None
         if tcp is not None:
@@ -86,9 +92,20 @@ class LivePath:
         else:
             port = wing.hop.port
             frame = rewrite(packet, wing.translated, wing.hop)
-            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
+            l3 = 18 if wing.hop.vlan else 14
+            for piece in fragment(frame, l3, mtu) if mtu else (frame,):
+                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece, message.mark))
         if changed is not None:
             self._tcp_changed(session, changed)
+
+    def _narrow(self, wing: Wing, packet: Packet) -> int:
+        """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
+        core = self._core
+        length = len(packet.frame) - packet.l3
+        if length <= core.least_mtu:
+            return 0
+        interface = core.interface(wing.hop.port, wing.hop.vlan)
+        return interface.mtu if interface is not None and length > interface.mtu else 0
 
     def _forward_fragment(self, session: Session, queued: Queued) -> None:
         """A later fragment has no ports and no checksum: only its addresses are translated."""

@@ -118,6 +118,8 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
+        if self._reconfiguration.is_under_way:
+            return self._core.now
         sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
         if sessions is None or gateways is None:
             return sessions if gateways is None else gateways
@@ -128,6 +130,8 @@ class Spu:
         core = self._core
         core.now = now
         core.out = []
+        if self._reconfiguration.is_under_way:
+            self._reconfiguration.go_on()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
@@ -240,6 +244,7 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            next_hops=session.next_hops,
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from p4embed.compiler.diagnostics import CompileError, Diagnostics, Severity
 from p4embed.compiler.driver import PASSES, Compiled, compile_file
-from p4embed.compiler.preprocess import PreprocessorOptions, preprocess, render
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions, preprocess, render
 
 if TYPE_CHECKING:
     from finsy.proto import p4i
@@ -196,12 +196,12 @@ def _write(compiled: Compiled, info: p4i.P4Info | None, options: argparse.Namesp
     path.write_text(compiled.json_text(), encoding="utf-8")
     if info is None:
         return
-    from p4embed.compiler import p4info_files
+    from p4embed.compiler.p4info import files
 
     for name in _info_files(options):
-        p4info_files.write(info, Path(name), p4info_files.form_of(name))
+        files.write(info, Path(name), files.form_of(name))
     if options.p4runtime_file is not None:
-        p4info_files.write(info, Path(options.p4runtime_file), options.p4runtime_format)
+        files.write(info, Path(options.p4runtime_file), options.p4runtime_format)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from p4embed.compiler import ast
 from p4embed.compiler.check import check
 from p4embed.compiler.checked import CheckedProgram
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
-from p4embed.compiler.lexer import Token
-from p4embed.compiler.parser import parse
-from p4embed.compiler.preprocess import PreprocessorOptions, preprocess, preprocess_source
+from p4embed.compiler.syntax.lexer import Token
+from p4embed.compiler.syntax.parser import parse
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions, preprocess, preprocess_source
 
 RECURSION_LIMIT = 50_000
 """Frames: the longest chain of operators within the deepest nesting."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, tree
+from p4embed.compiler import ast
+from p4embed.compiler.ast.walk import walk
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import calls, conversions, expressions, statements
@@ -20,7 +21,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     touches,
 )
-from p4embed.compiler.syntax_walk import walk
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import VoidType
 
 DEEPEST_CALL = 64
@@ -197,8 +198,18 @@ def _instance_path(ctx: Context, given: Instance, path: str) -> str:
             if owner.instance is not None and owner.instance is given.parent:
                 return control_plane_name(owner.path, node)
             owner = owner.parent
-        return control_plane_name("", node)
+        return control_plane_name("" if given.parent is None else _made_path(given.parent), node)
     return f"{path}.{given.name}"
+
+
+def _made_path(instance: Instance) -> str:
+    """Path of an instance by where it was made; the blocks that `main` is given are the roots."""
+    parent, node = instance.parent, instance.node
+    if parent is None:
+        return instance.declaration.name
+    if isinstance(node, ast.Declaration):
+        return control_plane_name(_made_path(parent), node)
+    return f"{_made_path(parent)}.{instance.declaration.name}"
 
 
 def run_control(

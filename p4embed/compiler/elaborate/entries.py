@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import expressions, tables
 from p4embed.compiler.elaborate.context import Context
 from p4embed.compiler.elaborate.keysets import key_match
 from p4embed.compiler.elaborate.values import (
     Unsupported,
 )
+from p4embed.compiler.ir import fold, tree
 
 
 def add_entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table) -> None:

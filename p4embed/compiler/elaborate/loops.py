@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import conversions, expressions, lvalues, statements
 from p4embed.compiler.elaborate.context import Context, LoopTarget, Site
 from p4embed.compiler.elaborate.values import (
@@ -13,6 +13,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     is_scalar,
 )
+from p4embed.compiler.ir import fold, tree
 
 
 def run_for(ctx: Context, item: ast.For) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import conversions, expressions
 from p4embed.compiler.elaborate.context import Context
 from p4embed.compiler.elaborate.values import (
@@ -21,6 +21,7 @@ from p4embed.compiler.elaborate.values import (
     is_scalar,
     last_element,
 )
+from p4embed.compiler.ir import fold
 
 _UNARY_INT = {"-": lambda a: -a, "+": lambda a: a, "~": lambda a: ~a}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues
@@ -19,6 +19,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     underlying,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StackType, StructType, TupleType, Type, width_of
 
 
@@ -74,10 +75,11 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
 def _extract_element(
     ctx: Context, element: ir.StackElement, length: ir.Expr | None, span: Span
 ) -> None:
-    """Extract into an element by a variable index: a branch for each; none if out of bounds."""
+    """Extract into an element by a variable index: a branch for each, and the parser's end."""
     stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
     type_ = fold.bits_of(element.index)
-    branches: list[tree.Statement] = []
+    error = ir.Const(ctx.world.error_number("StackOutOfBounds"), ir.BIT32)
+    branches: list[tree.Statement] = [ir.Verify(ir.BoolConst(False), error, span)]
     for position, member in reversed(list(enumerate(stack.members))):
         found = fold.compare("==", element.index, fold.const(position, type_))
         branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Diagnostics
 from p4embed.compiler.elaborate import blocks, checksums, externs, parsers
@@ -20,6 +20,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
 )
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import BlockType, StructType, Type, substitute
 
 USER_METADATA = "userMetadata"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, EnumValue
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import conversions, expressions, externs, lvalues
@@ -20,8 +20,10 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
     is_scalar,
+    underlying,
 )
-from p4embed.compiler.types import StructType, Type
+from p4embed.compiler.ir import fold, tree
+from p4embed.compiler.types import StackType, StructType, TupleType, Type
 
 _Make: TypeAlias = Callable[[ir.FieldRef], tuple[str, tuple[ir.Arg, ...]]]
 
@@ -62,13 +64,13 @@ def function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
             _clone(call, session, empty_field_list(ctx))
         case "clone_preserving_field_list":
             session = call.scalar(1)
-            _clone(call, session, field_list(ctx, call.number(2), expr.span))
+            _clone(call, session, field_list(ctx, call.number(2)))
         case "resubmit_preserving_field_list":
             _only(ctx, expr, info, Site.INGRESS)
-            call.do("resubmit", ir.Number(field_list(ctx, call.number(0), expr.span)))
+            call.do("resubmit", ir.Number(field_list(ctx, call.number(0))))
         case "recirculate_preserving_field_list":
             _only(ctx, expr, info, Site.EGRESS)
-            call.do("recirculate", ir.Number(field_list(ctx, call.number(0), expr.span)))
+            call.do("recirculate", ir.Number(field_list(ctx, call.number(0))))
         case "truncate":
             call.do("truncate", call.scalar(0))
         case "assert" | "assume":
@@ -224,10 +226,13 @@ def _hash(call: _Call) -> None:
     size = call.scalar(4)
     ctx = call.ctx
     inputs: list[ir.CalculationInput] = []
+    headers = {h.name for h in ctx.world.program.headers if not h.metadata}
     for leaf in _leaves(call, data, 3):
-        if isinstance(leaf, ir.FieldRef | ir.Const):
+        in_header = isinstance(leaf, ir.FieldRef) and leaf.instance in headers
+        if isinstance(leaf, ir.FieldRef | ir.Const) and not in_header:
             inputs.append(leaf)
         else:
+            # Of an invalid header BMv2 would leave the field out: fewer bytes, another hash.
             saved = ctx.save(leaf, "hash_input", call.expr.span)
             assert isinstance(saved, ir.FieldRef)
             inputs.append(saved)
@@ -302,13 +307,13 @@ def empty_field_list(ctx: Context) -> int:
     return _add_list(ctx, EMPTY_LIST, "none", ())
 
 
-def field_list(ctx: Context, index: int, span: Span) -> int:
+def field_list(ctx: Context, index: int) -> int:
     """Id of the list of metadata fields marked `@field_list(index)`."""
     fields: list[ir.FieldRef] = []
     metadata = ctx.world.metadata
     type_ = ctx.world.metadata_type
     if metadata is not None and type_ is not None:
-        _marked(metadata, type_, index, fields, span)
+        _marked(ctx, metadata, type_, index, fields)
     return _add_list(ctx, index, f"field_list_{index}", tuple(fields))
 
 
@@ -322,14 +327,14 @@ def _add_list(ctx: Context, index: int, name: str, fields: tuple[ir.FieldRef, ..
     return known.id
 
 
-def _marked(value: Value, type_: Type, index: int, fields: list[ir.FieldRef], span: Span) -> None:
+def _marked(ctx: Context, value: Value, type_: Type, index: int, fields: list[ir.FieldRef]) -> None:
     if not isinstance(type_, StructType) or not isinstance(value, StructValue):
         return
     for f in type_.fields:
         part = value.fields[f.name]
         mark = annotation(f.declaration, "field_list")
-        if mark is None or not _lists(mark, index):
-            _marked(part, f.type, index, fields, span)
+        if mark is None or index not in _numbers(ctx, mark):
+            _marked(ctx, part, f.type, index, fields)
             continue
         for leaf in _all_fields(part):
             if leaf is None:
@@ -340,8 +345,13 @@ def _marked(value: Value, type_: Type, index: int, fields: list[ir.FieldRef], sp
             fields.append(leaf)
 
 
-def _lists(mark: ast.Annotation, index: int) -> bool:
-    return index in mark.literals
+def _numbers(ctx: Context, mark: ast.Annotation) -> Iterator[object]:
+    """The numbers of the lists that a field is in."""
+    if mark.numbers is None:
+        yield from mark.literals
+    for number in mark.numbers or ():
+        value = ctx.checked.constants.get(number)
+        yield value.value if isinstance(value, EnumValue) else value
 
 
 def _all_fields(value: Value) -> list[ir.FieldRef | None]:
@@ -356,7 +366,35 @@ def _all_fields(value: Value) -> list[ir.FieldRef | None]:
 def _log(call: _Call) -> None:
     text = call.value(0)
     assert isinstance(text, Text)
+    format_ = text.value
     values: list[ir.Expr] = []
     if len(call.info.arguments) > 1:
         values = _leaves(call, call.value(1), 1)
-    call.do("log_msg", ir.Ref("string", text.value), ir.Vector(tuple(values)))
+        format_ = _expanded(text.value, call.ctx.resolve(call.info.arguments[1].type))
+    call.do("log_msg", ir.Ref("string", format_), ir.Vector(tuple(values)))
+
+
+def _expanded(text: str, type_: Type) -> str:
+    """The format with a "{}" for each scalar: simple_switch never ends if there are fewer."""
+    match underlying(type_):
+        case TupleType(elements=elements):
+            parts = list(elements)
+        case StructType(fields=fields):
+            parts = [f.type for f in fields]
+        case _:
+            return text
+    first, *rest = text.split("{}")
+    shapes = [_shape(part) for part in parts] + ["{}"] * len(rest)
+    return first + "".join(shape + after for shape, after in zip(shapes, rest, strict=False))
+
+
+def _shape(type_: Type) -> str:
+    """How a value of that type is shown: structs as `(field:{},...)`."""
+    match underlying(type_):
+        case StructType(fields=fields):
+            return "(" + ",".join(f"{f.name}:{_shape(f.type)}" for f in fields) + ")"
+        case TupleType(elements=elements):
+            return "(" + ",".join(map(_shape, elements)) + ")"
+        case StackType(element=element, size=size):
+            return "(" + ",".join([_shape(element)] * size) + ")"
+    return "{}"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, text_format
 
-from p4embed.compiler import p4info_files, p4info_ids
-from p4embed.compiler.p4info_ids import Symbols, WrongId, field_ids, one_at_a_time
+from p4embed.compiler.p4info import files as p4info_files
+from p4embed.compiler.p4info import ids as p4info_ids
+from p4embed.compiler.p4info.ids import Symbols, WrongId, field_ids, one_at_a_time
 
 
 @pytest.mark.parametrize(
@@ -276,6 +277,17 @@ def test_package(compile_text: Callable[[str], Any], program_text: Callable[...,
     assert (package.name, package.version, package.arch) == ("npu", "1.2", "v1model")
     assert package.doc.brief == "A test."
     assert not package.annotations
+
+
+def test_package_of_names_that_are_no_macros(
+    compile_text: Callable[[str], Any], program_text: Callable[..., str]
+) -> None:
+    text = program_text().replace("V1Switch(", "@pkginfo(version=VERSION) V1Switch(")
+    compiled = compile_text(text)
+    assert compiled.compiled is not None
+    compiled.compiled.p4info(compiled.diagnostics)
+    (message,) = compiled.messages
+    assert message.endswith("@pkginfo wants strings and integers, not version = VERSION")
 
 
 def test_key_that_is_computed_needs_a_name(refuse: Callable[..., list[str]]) -> None:
