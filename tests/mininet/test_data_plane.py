@@ -80,15 +80,16 @@ except OSError as error:
 
 def test_a_policer_holds_the_rate(topology: Topology) -> None:
     """Sent at 16 Mbit/s, about half arrives: 8 Mbit/s, and what the burst lets through."""
-    seconds = 3
-    there = topology.start("untrust1", *SPRAY, "count", "7000", str(seconds), until="counting")
-    topology.run("trust1", *SPRAY, "send", UNTRUST, "7000", "1000", "2000", str(seconds))
+    before = counter(topology, "bulk")
+    there = topology.start("untrust1", *SPRAY, "count", "7000", "1", until="counting")
+    said = topology.run("trust1", *SPRAY, "send", UNTRUST, "7000", "1000", "2000", "3")
+    sent, seconds = map(float, said.split()[:2])
     assert there.stdout is not None
     datagrams, _ = map(int, there.stdout.readline().split())
-    sent = counter(topology, "bulk")
     # A frame is 42 bytes longer than its datagram's content.
     allowed = 1_000_000 * seconds / 1042
     assert sent > 1.4 * allowed, "the sender was too slow to tell"
+    assert counter(topology, "bulk") - before > 0.9 * sent
     assert 0.7 * allowed < datagrams < 1.3 * allowed
     assert "POLICER" in topology.cli("show security flow drops")
 
@@ -163,15 +164,18 @@ def test_dropped_packets_have_records(topology: Topology) -> None:
 
 
 def test_what_arrived_is_forwarded_punted_or_dropped(topology: Topology) -> None:
-    topology.run("trust1", "ping", "-c", "3", "-i", "0.2", UNTRUST)
-    assert topology.wait(
-        lambda: (
-            re.findall(r"Under way +(\d+)", topology.cli("show security flow statistics"))
-            == ["0", "0"]
-        )
-    ), topology.cli("show security flow statistics")
+    """From a quiet moment on: what a target's own queues lose in a flood, no program counts."""
     topology.cli("clear security flow statistics")
-    text = topology.cli("show security flow statistics")
-    received = re.search(r"Packets received: (\d+)", text)
+    topology.run("trust1", "ping", "-c", "3", "-i", "0.2", UNTRUST)
+    topology.run("trust1", *ASK, DMZ, "counted")
+
+    def statistics() -> str:
+        return topology.cli("show security flow statistics")
+
+    assert topology.wait(lambda: re.findall(r"Under way +(\d+)", statistics()) == ["0", "0"]), (
+        statistics()
+    )
+    received = re.search(r"Packets received: (\d+)", statistics())
     assert received is not None
-    assert int(received[1]) < 20
+    # Three pings, a question, and their answers; neighbours may ask for addresses beside them.
+    assert 8 <= int(received[1]) < 30

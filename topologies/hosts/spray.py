@@ -1,5 +1,9 @@
-"""Send or count UDP datagrams: ``spray send ADDRESS PORT SIZE PACKETS_A_SECOND SECONDS``, or
-``spray count PORT SECONDS``, which prints how many datagrams and bytes came."""
+"""Send or count UDP datagrams.
+
+``spray send ADDRESS PORT SIZE PACKETS_A_SECOND SECONDS`` prints how many were sent in how many
+seconds; ``spray count PORT SECONDS`` how many datagrams and bytes came, up to some seconds of
+silence.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ import sys
 import time
 
 
-def send(address: str, port: int, size: int, rate: int, seconds: float) -> int:
-    """Send datagrams at an even rate; how many."""
+def send(address: str, port: int, size: int, rate: int, seconds: float) -> tuple[int, float]:
+    """Send datagrams at an even rate; how many, and in what time."""
     count = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.connect((address, port))
@@ -22,26 +26,21 @@ def send(address: str, port: int, size: int, rate: int, seconds: float) -> int:
                     out.send(bytes(size))
                 count += 1
             time.sleep(0.001)
-    return count
+    return count, now
 
 
 def count(port: int, seconds: float) -> tuple[int, int]:
-    """Datagrams and bytes that come in some time, which begins with the first one."""
+    """Datagrams and bytes that come until nothing does for some time."""
     datagrams = size = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
         here.bind(("", port))
         print("counting", flush=True)
         here.settimeout(10)
-        end = 0.0
-        try:
-            while not end or time.monotonic() < end:
+        with contextlib.suppress(TimeoutError):
+            while True:
                 size += len(here.recv(65535))
                 datagrams += 1
-                if not end:
-                    end = time.monotonic() + seconds
-                    here.settimeout(seconds)
-        except TimeoutError:
-            pass
+                here.settimeout(seconds)
     return datagrams, size
 
 
@@ -49,7 +48,7 @@ def main() -> None:
     """Do what the arguments say."""
     match sys.argv[1:]:
         case ["send", address, port, size, rate, seconds]:
-            print(send(address, int(port), int(size), int(rate), float(seconds)))
+            print(*send(address, int(port), int(size), int(rate), float(seconds)))
         case ["count", port, seconds]:
             print(*count(int(port), float(seconds)))
         case _:
