@@ -12,9 +12,13 @@ from p4embed.compiler.elaborate import conversions, expressions, externs, lvalue
 from p4embed.compiler.elaborate.context import Context, Site
 from p4embed.compiler.elaborate.storage import STANDARD_METADATA, annotation
 from p4embed.compiler.elaborate.values import (
+    ElementPlace,
+    HeaderLiteral,
+    HeaderPlace,
     InstanceValue,
     IntValue,
     SlicePlace,
+    StackPlace,
     StructValue,
     Text,
     Unsupported,
@@ -225,8 +229,11 @@ def _hash(call: _Call) -> None:
     size = call.scalar(4)
     ctx = call.ctx
     inputs: list[ir.CalculationInput] = []
+    # BMv2 leaves out the fields of invalid headers; P4 hashes them, whatever they contain.
     for leaf in _leaves(call, data, 3):
-        if isinstance(leaf, ir.FieldRef | ir.Const):
+        if isinstance(leaf, ir.Const) or (
+            isinstance(leaf, ir.FieldRef) and ctx.storage.is_metadata(leaf.instance)
+        ):
             inputs.append(leaf)
         else:
             saved = ctx.save(leaf, "hash_input", call.expr.span)
@@ -362,7 +369,40 @@ def _all_fields(value: Value) -> list[ir.FieldRef | None]:
 def _log(call: _Call) -> None:
     text = call.value(0)
     assert isinstance(text, Text)
+    pieces = text.value.split("{}")
     values: list[ir.Expr] = []
+    shown: list[str] = []
     if len(call.info.arguments) > 1:
-        values = _leaves(call, call.value(1), 1)
-    call.do("log_msg", ir.Ref("string", text.value), ir.Vector(tuple(values)))
+        data = call.value(1)
+        values = _leaves(call, data, 1)
+        parts = data.fields.values() if isinstance(data, StructValue) else [data]
+        shown = [_placeholder(part) for part in parts]
+    if len(shown) != len(pieces) - 1:
+        # BMv2 would never end with the packet.
+        raise Unsupported(
+            f"the text has {len(pieces) - 1} '{{}}' for {len(shown)} values", call.expr.span
+        )
+    message = "".join(a + b for a, b in zip(pieces, [*shown, ""], strict=True))
+    call.do("log_msg", ir.Ref("string", message), ir.Vector(tuple(values)))
+
+
+def _placeholder(value: Value) -> str:
+    """What stands in a text for a value: `{}`, or `(a:{},b:{})` for a header or struct."""
+    match value:
+        case StructValue(fields) | HeaderLiteral(_, fields):
+            parts = [f"{name}:{_placeholder(part)}" for name, part in fields.items()]
+        case HeaderPlace(_, type_) | ElementPlace(_, type_):
+            parts = [f"{name}:{{}}" for name in _leaf_names(type_)]
+        case StackPlace(elements=elements):
+            parts = [_placeholder(element) for element in elements]
+        case _:
+            return "{}"
+    return f"({','.join(parts)})"
+
+
+def _leaf_names(type_: StructType) -> Iterator[str]:
+    for f in type_.fields:
+        if isinstance(f.type, StructType):
+            yield from (f"{f.name}.{inner}" for inner in _leaf_names(f.type))
+        else:
+            yield f.name
