@@ -21,7 +21,7 @@ from controller.packet import ACK, SYN, Packet, rewrite
 from controller.payload import contents, datagram, is_intact, maximum_segment, segment, sequence
 from controller.reasons import Drop, Send
 from controller.spu.alg.base import Alg, Findings, sights
-from controller.spu.alg.registry import GATEWAYS
+from controller.spu.alg.registry import gateway as gateway_for
 from controller.spu.alg.stream import Out, Relay
 from controller.spu.core import Core
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
@@ -39,8 +39,9 @@ class Gateway:
     __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting")
 
     def __init__(self, session: Session) -> None:
-        assert session.service.alg is not None
-        self.alg: Alg = GATEWAYS[session.service.alg](sights(session.wings))
+        service = session.service
+        assert service.alg is not None
+        self.alg: Alg = gateway_for(service.alg, service.name, sights(session.wings))
         self.relay = None if session.tcp is None else Relay(self.alg)
         self.last: dict[Direction, Packet] = {}
         """A stream's newest segment per direction: the next one is made like it."""

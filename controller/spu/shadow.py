@@ -88,15 +88,17 @@ class _Side:
 
     def __init__(self, addresses: tuple[Addresses, ...], excluded: bool) -> None:
         self._is_any = not addresses and not excluded
+        # No address means any, so excluding it leaves none.
+        self._is_none = not addresses and excluded
         self._excluded = excluded
         self._wildcards = {a for a in addresses if isinstance(a, Wildcard)}
         self._spans = [merged(number_spans(addresses, width)) for width in _WIDTHS]
 
     def within(self, other: _Side) -> bool:
         """Whether all of this is in the other; ``False`` when in doubt."""
-        if other._is_any:
+        if other._is_any or self._is_none:
             return True
-        if self._is_any or self._excluded != other._excluded:
+        if self._is_any or other._is_none or self._excluded != other._excluded:
             return False
         # Of two that exclude, the one that excludes more is within the one that excludes less.
         inner, outer = (other, self) if self._excluded else (self, other)

@@ -275,6 +275,7 @@ class PacketRun:
                     ()
                     if declared is None
                     else tuple((a.name, v) for a, v in zip(declared.params, params, strict=True)),
+                    None if row is None else row.entry.key,
                 )
             )
         if declared is not None:

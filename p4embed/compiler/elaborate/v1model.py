@@ -236,6 +236,7 @@ def _hash(call: _Call) -> None:
         ):
             inputs.append(leaf)
         else:
+            # Of an invalid header BMv2 would leave the field out: fewer bytes, another hash.
             saved = ctx.save(leaf, "hash_input", call.expr.span)
             assert isinstance(saved, ir.FieldRef)
             inputs.append(saved)

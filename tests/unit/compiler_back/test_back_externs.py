@@ -42,6 +42,20 @@ def field(*names: str) -> dict[str, Any]:
                 {"type": "parameters_vector", "value": [field("h", "a")]},
             ],
         ),
+        (
+            'log_msg("{} of {}!", {hdr.h, meta.x});',
+            "log_msg",
+            [
+                {"type": "string", "value": "(a:{},b:{},c:{},s:{},n:{}) of {}!"},
+                {
+                    "type": "parameters_vector",
+                    "value": [
+                        *(field("h", name) for name in "abcsn"),
+                        field("scalars", "userMetadata.x"),
+                    ],
+                },
+            ],
+        ),
     ],
 )
 def test_function(
@@ -123,17 +137,19 @@ def test_counter_handed_down_two_controls(build: Callable[..., Any]) -> None:
 def test_hash(build: Callable[..., Any]) -> None:
     result = build(
         ingress="""
-            hash(meta.y, HashAlgorithm.crc16, 16w0, { hdr.h.a, 8w3, hdr.h.b + 1 }, 16w100);
+            hash(meta.y, HashAlgorithm.crc16, 16w0, { hdr.h.a, 8w3, meta.x }, 16w100);
         """
     )
-    first, second, hashed = primitives(result)
+    # The field of a header is saved: BMv2 would leave it out of the sum of an invalid one.
+    saved, hashed = primitives(result)
     (calculation,) = result.json["calculations"]
     assert calculation["algo"] == "crc16"
     assert calculation["input"] == [
-        first["parameters"][0],
+        saved["parameters"][0],
         {"type": "hexstr", "value": "0x03", "bitwidth": 8},
-        second["parameters"][0],
-    ], "a field of an invalid header would be left out by BMv2"
+        field("scalars", "userMetadata.x"),
+    ]
+    assert saved["parameters"][1] == field("h", "a")
     assert hashed["op"] == "modify_field_with_hash_based_offset"
     assert hashed["parameters"][2] == {"type": "calculation", "value": calculation["name"]}
 

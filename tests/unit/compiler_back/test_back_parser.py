@@ -103,7 +103,7 @@ def test_lookahead(build: Callable[..., Any]) -> None:
     assert whole["parameters"][1]["type"] == "expression"
     assert start["transition_key"] == [whole["parameters"][0]]
     more = states(result)["more"]["parser_ops"]
-    ahead = [p["value"] for op in more for p in op["parameters"] if p["type"] == "lookahead"]
+    ahead = [p["value"] for op in more for p in op["parameters"] if p.get("type") == "lookahead"]
     assert ahead == [[0, 48]], "BMv2 compares the width with what is left, not the offset"
     assert more[-1]["op"] == "advance"
 
