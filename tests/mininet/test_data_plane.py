@@ -95,7 +95,7 @@ def test_a_policer_holds_the_rate(topology: Topology) -> None:
 
 
 def test_a_rate_screen_lets_the_slow_pass_and_stops_the_flood(topology: Topology) -> None:
-    slow = topology.run("trust1", "ping", "-c", "5", "-i", "0.1", "-W", "2", UNTRUST)
+    slow = topology.run("trust1", "ping", "-c", "5", "-i", "0.1", "-w", "5", UNTRUST)
     assert " 0% packet loss" in slow, slow
     before = hits(topology, "trust", "ICMP flood")
     flood = topology.run("trust1", "ping", "-c", "120", "-i", "0.002", "-W", "1", UNTRUST)
@@ -104,7 +104,7 @@ def test_a_rate_screen_lets_the_slow_pass_and_stops_the_flood(topology: Topology
     assert int(lost[1]) > 50, flood
     assert hits(topology, "trust", "ICMP flood") > before
     time.sleep(2.1)  # The rest of the second and the next.
-    again = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-W", "2", UNTRUST)
+    again = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-w", "5", UNTRUST)
     assert " 0% packet loss" in again, again
     shown = topology.cli("show security screen ids-option trust-screen")
     assert re.search(r"ICMP flood threshold +20$", shown, re.MULTILINE)
