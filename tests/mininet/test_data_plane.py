@@ -88,8 +88,9 @@ def test_a_policer_holds_the_rate(topology: Topology) -> None:
     datagrams, _ = map(int, there.stdout.readline().split())
     # A frame is 42 bytes longer than its datagram's content.
     allowed = 1_000_000 * seconds / 1042
-    assert sent > 1.4 * allowed, "the sender was too slow to tell"
-    assert counter(topology, "bulk") - before > 0.9 * sent
+    # A busy target may lose some before the program sees them.
+    offered = counter(topology, "bulk") - before
+    assert 1.2 * allowed < offered <= sent
     assert 0.7 * allowed < datagrams < 1.3 * allowed
     assert "POLICER" in topology.cli("show security flow drops")
 
