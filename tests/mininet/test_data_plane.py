@@ -88,14 +88,15 @@ def test_a_policer_holds_the_rate(topology: Topology) -> None:
     datagrams, _ = map(int, there.stdout.readline().split())
     # A frame is 42 bytes longer than its datagram's content.
     allowed = 1_000_000 * seconds / 1042
-    assert sent > 1.4 * allowed, "the sender was too slow to tell"
-    assert counter(topology, "bulk") - before > 0.9 * sent
+    # A busy target may lose some before the program sees them.
+    offered = counter(topology, "bulk") - before
+    assert 1.2 * allowed < offered <= sent
     assert 0.7 * allowed < datagrams < 1.3 * allowed
     assert "POLICER" in topology.cli("show security flow drops")
 
 
 def test_a_rate_screen_lets_the_slow_pass_and_stops_the_flood(topology: Topology) -> None:
-    slow = topology.run("trust1", "ping", "-c", "5", "-i", "0.1", "-W", "2", UNTRUST)
+    slow = topology.run("trust1", "ping", "-c", "5", "-i", "0.1", "-w", "5", UNTRUST)
     assert " 0% packet loss" in slow, slow
     before = hits(topology, "trust", "ICMP flood")
     flood = topology.run("trust1", "ping", "-c", "120", "-i", "0.002", "-W", "1", UNTRUST)
@@ -104,7 +105,7 @@ def test_a_rate_screen_lets_the_slow_pass_and_stops_the_flood(topology: Topology
     assert int(lost[1]) > 50, flood
     assert hits(topology, "trust", "ICMP flood") > before
     time.sleep(2.1)  # The rest of the second and the next.
-    again = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-W", "2", UNTRUST)
+    again = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-w", "5", UNTRUST)
     assert " 0% packet loss" in again, again
     shown = topology.cli("show security screen ids-option trust-screen")
     assert re.search(r"ICMP flood threshold +20$", shown, re.MULTILINE)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from controller_shell.fake_npu import FakeNpu, p4info
 from controller_shell.sample import CHASSIS, SET_LINES
 from finsy.proto import p4r
@@ -15,6 +16,7 @@ from scapy.layers.l2 import Ether
 
 from controller.config.build import parse
 from controller.config.schema import Chassis, Configuration
+from controller.npu.connection import NpuError
 from controller.npu.pipeline import resolve
 from controller.operate.operator import Operator
 from controller.operate.server import OperatorServer
@@ -262,5 +264,26 @@ def test_another_configuration_is_written_by_its_differences(tmp_path: Path) -> 
         await lab.runtime.load(parse(SET_LINES + FEATURES, "fw1.set", CHASSIS, previous=other))
         assert lab.fakes[1].entries == before
         assert lab.fakes[1].meters == meters
+
+    with_lab(tmp_path, test)
+
+
+def test_what_an_npu_refuses_is_named_and_written_when_there_is_room(tmp_path: Path) -> None:
+    """A configuration that does not fit leaves the NPU known: the next one is a difference."""
+
+    async def test(lab: Lab) -> None:
+        before = dict(lab.fakes[1].entries)
+        mode = "set security forwarding-process application-services session-distribution-mode "
+        hashed = parse(SET_LINES + FEATURES + mode + "hash-based", "fw1.set", CHASSIS)
+        lab.fakes[1].capacity = len(before) + 100
+        with pytest.raises(
+            NpuError, match=r"NPU 1 .* refuses session-distribution-mode hash-based"
+        ):
+            await lab.runtime.load(hashed)
+        await lab.runtime.load(CONFIGURATION)
+        assert lab.fakes[1].entries == before
+        lab.fakes[1].capacity = 1000
+        await lab.runtime.load(hashed)
+        assert len(lab.entries(1, "spu_bucket")) == 256
 
     with_lab(tmp_path, test)
