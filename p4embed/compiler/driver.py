@@ -12,17 +12,16 @@ Errors are collected within a pass; a pass begins only if all before it found no
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from p4embed.compiler import emit, ir
+from p4embed.compiler import emit, frontend, ir
 from p4embed.compiler.checked import CheckedProgram
 from p4embed.compiler.diagnostics import Diagnostics
 from p4embed.compiler.dump import dump_lowered, dump_tree
 from p4embed.compiler.elaborate import elaborate
-from p4embed.compiler.frontend import deep_recursion, load
+from p4embed.compiler.frontend import OnPass, deep_recursion
 from p4embed.compiler.lower import flatten, legalise, resolve_indices
 from p4embed.compiler.p4info.objects import TableFacts, Used
 from p4embed.compiler.syntax.preprocess import PreprocessorOptions
@@ -30,8 +29,8 @@ from p4embed.compiler.syntax.preprocess import PreprocessorOptions
 if TYPE_CHECKING:
     from finsy.proto import p4i
 
-PASSES = ("elaborate", "indices", "legalise", "flatten")
-"""Passes of the back end in order: the names that `--dump` takes."""
+PASSES = (*frontend.PASSES, "elaborate", "indices", "legalise", "flatten")
+"""All passes in order: the names that `--dump` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,13 @@ def compile_file(
     path: str,
     options: PreprocessorOptions,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Compiled | None:
     """Compile a file; None, with `diagnostics` saying why, if it has errors.
 
     `on_pass` gets each pass's name and the program after it, as text.
     """
-    checked = load(path, options, diagnostics)
+    checked = frontend.load(path, options, diagnostics, on_pass)
     if checked is None:
         return None
     return compile_checked(checked, PurePath(path).name, diagnostics, on_pass)
@@ -75,7 +74,7 @@ def compile_checked(
     checked: CheckedProgram,
     source_name: str,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Compiled | None:
     """The passes behind the front end."""
     with deep_recursion():
@@ -86,7 +85,7 @@ def _passes(
     checked: CheckedProgram,
     source_name: str,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None,
+    on_pass: OnPass | None,
 ) -> Compiled | None:
     structured = elaborate(checked, diagnostics, source_name)
     if structured is None:

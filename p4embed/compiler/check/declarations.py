@@ -118,6 +118,19 @@ class DeclarationChecker(InstanceChecker):
         self.checked.declared[node] = struct
         self.declare(node)
 
+    def structured_annotation(self, node: ast.Annotation) -> None:
+        """`@name[...]`: integers, strings and bools known at compile time (P4_16, 20.2)."""
+        for value in (*(node.expressions or ()), *(p.value for p in node.pairs or ())):
+            type_ = self.infer(value)
+            if isinstance(type_, UnknownType):
+                continue
+            if not isinstance(self.constant_of(value), int | str):
+                self.error(
+                    "a structured annotation holds integers, strings and bools known at "
+                    f"compile time, not {type_}",
+                    value,
+                )
+
     def _annotation_numbers(self, field: ast.StructField) -> None:
         for annotation in field.annotations:
             for number in annotation.numbers or ():

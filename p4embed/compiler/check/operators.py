@@ -100,12 +100,31 @@ class OperatorChecker(ConversionChecker):
             self.error(f"operator '{op}' is not defined for {common}", e)
             return UNKNOWN
         if op in ("/", "%"):
+            self.divisor(op, e, e.left, e.right)
             divisor = self.checked.constants.get(e.right)
             if isinstance(divisor, int) and divisor <= 0:
                 shown = "division by zero" if divisor == 0 else f"division by {divisor}"
                 self.error(shown, e.right)
                 return UNKNOWN
         return common
+
+    def divisor(
+        self, op: str, whole: ast.Node, left: ast.Expression, right: ast.Expression
+    ) -> None:
+        """Division is for compile-time numbers (P4_16, sections 8.5 and 8.8); as p4c has it, also
+        by a power of two."""
+        value = self.checked.constants.get(right)
+        if isinstance(value, int):
+            # No positive number is reported elsewhere.
+            possible = value <= 0 or value & (value - 1) == 0 or self.is_static(left)
+        else:
+            possible = self.is_static(left) and self.is_static(right)
+        if not possible:
+            self.error(
+                f"operator '{op}' needs numbers known at compile time",
+                whole,
+                "at run time a value can be divided by a constant power of two",
+            )
 
     def _shift(self, e: ast.Binary) -> Type:
         left, right = self.as_number(e.left), self.as_number(e.right)

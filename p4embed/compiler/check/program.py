@@ -18,6 +18,8 @@ def check(program: ast.Program, diagnostics: Diagnostics) -> CheckedProgram:
     checker = DeclarationChecker(checked, diagnostics)
     for declaration in program.declarations:
         checker.top_level(declaration)
+    for annotation in program.structured:
+        checker.structured_annotation(annotation)
     if not diagnostics.failed:
         instantiate(checked, diagnostics)
     return checked

@@ -158,6 +158,8 @@ class StatementChecker(CallChecker):
             if op in ("/", "%") and isinstance(target, BitType) and target.signed:
                 self.error(f"operator '{node.op}' is not defined for {target}", node.target)
             self.want(node.value, target, "value assigned")
+            if op in ("/", "%"):
+                self.divisor(node.op, node, node.target, node.value)
 
     def _call_statement(self, call: ast.Call) -> None:
         self.infer(call)
@@ -271,14 +273,8 @@ class StatementChecker(CallChecker):
     def _for_in(self, node: ast.ForIn) -> None:
         with self.scope():
             element = self._elements(node.collection)
-            if isinstance(node.variable, ast.VariableDeclaration):
-                self.variable(node.variable)
-                type_ = self.checked.declared[node.variable]
-            else:
-                type_ = self.infer(node.variable)
-                reason = self.is_writable(node.variable)
-                if reason is not None:
-                    self.error(f"cannot assign: {reason}", node.variable)
+            self.variable(node.variable)
+            type_ = self.checked.declared[node.variable]
             if isinstance(node.collection, ast.Range) and isinstance(type_, BitType):
                 for bound in (node.collection.low, node.collection.high):
                     self.coerce(bound, self.checked.types[bound], type_, "bound of the range")

@@ -172,7 +172,7 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
         if given is None:
             continue
         if isinstance(given, Instance):
-            scope.bindings[parameter] = InstanceValue(given, _instance_path(ctx, given, path))
+            scope.bindings[parameter] = InstanceValue(given, ctx.world.paths[given])
         elif isinstance(given, int) and not isinstance(given, bool):
             type_ = ctx.checked.declared.get(parameter)
             value: Value = IntValue(given)
@@ -187,29 +187,6 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
                 ctx, given, type_, ast.IntLiteral(parameter.span, 0)
             )
     return scope
-
-
-def _instance_path(ctx: Context, given: Instance, path: str) -> str:
-    """Control-plane name of an instance handed to a constructor."""
-    node = given.node
-    if isinstance(node, ast.Instantiation):
-        owner: Scope | None = ctx.scope
-        while owner is not None:
-            if owner.instance is not None and owner.instance is given.parent:
-                return control_plane_name(owner.path, node)
-            owner = owner.parent
-        return control_plane_name("" if given.parent is None else _made_path(given.parent), node)
-    return f"{path}.{given.name}"
-
-
-def _made_path(instance: Instance) -> str:
-    """Path of an instance by where it was made; the blocks that `main` is given are the roots."""
-    parent, node = instance.parent, instance.node
-    if parent is None:
-        return instance.declaration.name
-    if isinstance(node, ast.Declaration):
-        return control_plane_name(_made_path(parent), node)
-    return f"{_made_path(parent)}.{instance.declaration.name}"
 
 
 def run_control(

@@ -107,6 +107,8 @@ class World:
     metadata: Value | None = None
     metadata_type: Type | None = None
     tables: dict[tuple[int, ast.TableDeclaration], tree.Table] = field(default_factory=dict)
+    paths: dict[Instance, str] = field(default_factory=dict)
+    """Control-plane name of every instance, however many constructors it was handed to."""
     calculations: int = 0
     names: set[str] = field(default_factory=set)
     control_plane: dict[tuple[str, str], ast.Node] = field(default_factory=dict)

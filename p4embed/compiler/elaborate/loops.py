@@ -42,11 +42,8 @@ def run_for_in(ctx: Context, item: ast.ForIn) -> None:
     """`for (x in collection) body`: a range counts, a list is written out."""
     _check_site(ctx, item)
     variable = item.variable
-    if isinstance(variable, ast.VariableDeclaration):
-        statements.declare(ctx, variable)
-        place = ctx.scope.find(variable)
-    else:
-        place = expressions.natural(ctx, variable)
+    statements.declare(ctx, variable)
+    place = ctx.scope.find(variable)
     assert place is not None
     after = tree.Label(f"{ctx.scope.path}.break")
     before = ctx.loop

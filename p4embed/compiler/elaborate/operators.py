@@ -99,8 +99,6 @@ def binary(
 def equality(ctx: Context, left: Value, right: Value, expr: ast.Expression) -> ir.Expr:
     """`left == right` of scalars, structs, tuples, headers or stacks."""
     if is_scalar(left) and is_scalar(right):
-        if isinstance(left.type, ir.VarBits):
-            raise Unsupported("comparing varbits is not supported on target bmv2", expr.span)
         return fold.compare("==", left, right)
     headers = (HeaderPlace, ElementPlace, HeaderLiteral, InvalidHeader)
     if isinstance(left, headers) and isinstance(right, headers):

@@ -199,8 +199,6 @@ def slice_bits(operand: ir.Expr, high: int, low: int) -> ir.Expr:
     match operand:
         case ir.Slice(inner, _, base):
             return slice_bits(inner, base + high, base + low)
-        case ir.Lookahead(offset, whole):
-            return ir.Lookahead(offset + whole.width - 1 - high, ir.Bits(high - low + 1))
         case ir.Binary("++", left, right):
             width = bits_of(right).width
             if high < width:

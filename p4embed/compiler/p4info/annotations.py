@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from p4embed.compiler import ast
+from p4embed.compiler.checked import Value
 from p4embed.compiler.elaborate.values import Unsupported
 from p4embed.compiler.syntax.lexer import parse_int, parse_string
 
@@ -20,32 +21,31 @@ def text(annotation: ast.Annotation) -> str:
     return f"@{annotation.name}({' '.join(annotation.tokens)})"
 
 
-def _constant(expr: ast.Expression, into: Message) -> None:
-    match expr:
-        case ast.IntLiteral(value=value):
+def _constant(value: object, into: Message) -> None:
+    match value:
+        case bool():
+            into.bool_value = value
+        case int():
             into.int64_value = value
-        case ast.BoolLiteral(value=flag):
-            into.bool_value = flag
-        case ast.StringLiteral(value=text):
-            into.string_value = text
-        case _:
-            raise Unsupported(
-                "only literals are supported in a structured annotation in P4Info", expr.span
-            )
+        case str():
+            into.string_value = value
 
 
 def annotate(
-    message: Message, annotations: Iterable[ast.Annotation], without: Sequence[str] = ()
+    message: Message,
+    annotations: Iterable[ast.Annotation],
+    constants: Mapping[ast.Expression, Value],
+    without: Sequence[str] = (),
 ) -> None:
     """Annotations that P4Info has no field of its own for."""
     for a in annotations:
         if a.expressions is not None or a.pairs is not None:
             structured = message.structured_annotations.add(name=a.name)
             for expr in a.expressions or ():
-                _constant(expr, structured.expression_list.expressions.add())
+                _constant(constants.get(expr), structured.expression_list.expressions.add())
             for pair in a.pairs or ():
                 into = structured.kv_pair_list.kv_pairs.add(key=pair.key)
-                _constant(pair.value, into.value)
+                _constant(constants.get(pair.value), into.value)
         elif a.name not in ("name", "id", "brief", "description", *without):
             message.annotations.append(text(a))
 

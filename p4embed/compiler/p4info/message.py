@@ -85,7 +85,7 @@ class Builder:
         preamble.id = self.symbols.id(kind, found.name)
         preamble.name = found.name
         preamble.alias = self.symbols.alias(found.name)
-        annotate(preamble, found.annotations, without)
+        annotate(preamble, found.annotations, self.checked.constants, without)
         document(preamble, found.annotations)
 
     def field_ids(self, given: list[int | None], span: Span) -> list[int]:
@@ -110,7 +110,7 @@ class Builder:
         numbers = self.field_ids([given_id(p.annotations) for p in params], found.span)
         for parameter, number in zip(params, numbers, strict=True):
             param = message.params.add(id=number, name=control_plane_name("", parameter))
-            annotate(param, parameter.annotations)
+            annotate(param, parameter.annotations, self.checked.constants)
             document(param, parameter.annotations)
             type_ = self.checked.declared[parameter]
             self.types.convert(type_)
@@ -150,7 +150,7 @@ class Builder:
             if key.match_kind == "selector":
                 continue
             field = message.match_fields.add(id=number, name=key_name(self.checked, key))
-            annotate(field, key.annotations)
+            annotate(field, key.annotations, self.checked.constants)
             document(field, key.annotations)
             type_ = self.checked.type_of(key.expression)
             self.types.convert(type_)
@@ -167,7 +167,7 @@ class Builder:
         for reference in declaration.actions or []:
             name = found.action_name(self.checked, self.checked.action_calls[reference])
             ref = message.action_refs.add(id=self.symbols.id(ids.ACTION, name))
-            annotate(ref, reference.annotations)
+            annotate(ref, reference.annotations, self.checked.constants)
             present = {a.name for a in reference.annotations}
             if "tableonly" in present and "defaultonly" in present:
                 raise Unsupported(

@@ -57,7 +57,7 @@ def value_set(builder: Builder, found: Found) -> None:
         match = message.match.add(id=number, name=control_plane_name("", field.declaration))
         match.bitwidth = builder.types.width(field.type)
         match.match_type = _match_annotation(field.declaration)
-        annotate(match, field.declaration.annotations, ("match",))
+        annotate(match, field.declaration.annotations, builder.checked.constants, ("match",))
         document(match, field.declaration.annotations)
 
 
@@ -78,7 +78,7 @@ def controller_header(builder: Builder, found: Found) -> None:
         if any(a.name == "hidden" for a in notes):
             continue
         metadata = message.metadata.add(id=number, name=name)
-        annotate(metadata, notes)
+        annotate(metadata, notes, builder.checked.constants)
         builder.types.convert(field_type)
         builder.types.touch()
         metadata.bitwidth = builder.types.width(field_type)
@@ -100,7 +100,8 @@ def package(builder: Builder) -> None:
                 setattr(package, key, value)
             if a.name == "platform_property" and isinstance(value, int):
                 setattr(package.platform_properties, key, value)
-    annotate(package, [a for a in annotations if a.name not in own])
+    others = [a for a in annotations if a.name not in own]
+    annotate(package, others, builder.checked.constants)
     document(package, annotations)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from p4embed.compiler import ast
 from p4embed.compiler.diagnostics import Diagnostics, Note, Span
 from p4embed.compiler.syntax.lexer import END, ERROR, IDENT, KEYWORDS, Token, describe, unlexable
 
@@ -43,6 +44,7 @@ class Cursor:
         self.token = tokens[0]
         self.depth = 0
         self.scopes: list[dict[str, bool]] = [{}]
+        self.structured: list[ast.Annotation] = []
 
     # --- tokens --------------------------------------------------------------------
 

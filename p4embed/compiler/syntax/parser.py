@@ -61,7 +61,7 @@ class Parser(BlockParser):
                 self.skip_construct(start=start)
                 while self.token.kind == "}":
                     self.advance()
-        return ast.Program(first.span, found)
+        return ast.Program(first.span, found, self.structured)
 
     def declaration(self) -> list[TopLevel]:
         """One top-level declaration; two if a typedef declares its struct as well."""

@@ -349,10 +349,7 @@ class StatementParser(ExpressionParser):
                     return self.for_in(first, variable, annotations)
                 return self.for_rest(first, [variable], annotations)
             if start.kind == IDENT and self.peek().kind == "in":
-                self.advance()
-                self.advance()
-                path = ast.PathExpression(start.span, start.text)
-                return self.for_in(first, path, annotations)
+                raise self.fail("a type stands before the variable of 'for ... in'", found=False)
             init: list[ast.Statement | ast.Declaration] = []
             if self.token.kind != ";":
                 init.append(self.simple_statement())
@@ -361,7 +358,7 @@ class StatementParser(ExpressionParser):
     def for_in(
         self,
         first: Token,
-        variable: ast.VariableDeclaration | ast.PathExpression,
+        variable: ast.VariableDeclaration,
         annotations: list[ast.Annotation],
     ) -> ast.ForIn:
         start = self.token

@@ -149,8 +149,11 @@ class TypeParser(Cursor):
         self.expect("]", "after the annotation's body")
         span = self.since(first)
         if pairs:
-            return ast.Annotation(span, name, pairs=pairs)
-        return ast.Annotation(span, name, expressions=expressions)
+            made = ast.Annotation(span, name, pairs=pairs)
+        else:
+            made = ast.Annotation(span, name, expressions=expressions)
+        self.structured.append(made)
+        return made
 
     # --- types ---------------------------------------------------------------------
 

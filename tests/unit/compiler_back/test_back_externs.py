@@ -106,6 +106,34 @@ def test_result_into_bits_of_a_field(build: Callable[..., Any]) -> None:
     assert store["parameters"][0] == field("h", "a")
 
 
+def test_log_message_spells_out_headers_and_structs(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<8> a; bit<8> b; } struct in_t { bit<8> q; bool z; }",
+        locals="in_t i;",
+        ingress='i = { hdr.h.a, true }; log_msg("{} then {} {}", { hdr.h, i, meta.x });',
+    )
+    log = primitives(result)[-1]
+    text, values = log["parameters"]
+    assert text["value"] == "(a:{},b:{}) then (q:{},z:{}) {}"
+    assert len(values["value"]) == 5
+
+
+def test_counter_handed_down_two_controls(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="""
+            control Counting(in bit<32> i);
+            control leaf(in bit<32> i)(counter c) { apply { c.count(i); } }
+            control middle(in bit<32> i)(Counting inner) { apply { inner.apply(i); } }
+        """,
+        locals="counter(16, CounterType.packets) mine; leaf(mine) l; middle(l) m;",
+        ingress="m.apply(3);",
+    )
+    (counter,) = result.json["counter_arrays"]
+    (count,) = primitives(result)
+    assert counter["name"] == "I.mine"
+    assert count["parameters"][0] == {"type": "counter_array", "value": "I.mine"}
+
+
 def test_hash(build: Callable[..., Any]) -> None:
     result = build(
         ingress="""

@@ -269,6 +269,24 @@ def test_annotations_keep_their_tokens(build: Callable[..., Any]) -> None:
     assert pairs.kv_pair_list.kv_pairs[0].value.int64_value == 3
 
 
+def test_structured_annotations_hold_expressions(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="const bit<8> WIDTH = 8; const bit<8> TWICE = 2 * WIDTH;",
+        locals="""
+            @computed[1 == 2, TWICE, "a" ++ "b"] @pairs[width = TWICE + 1]
+            table t { actions = { NoAction; } default_action = NoAction; }
+        """,
+        ingress="t.apply();",
+    )
+    (table,) = result.p4info().tables
+    listed, pairs = table.preamble.structured_annotations
+    first, second, third = listed.expression_list.expressions
+    assert first.WhichOneof("value") == "bool_value"
+    assert not first.bool_value
+    assert (second.int64_value, third.string_value) == (16, "ab")
+    assert pairs.kv_pair_list.kv_pairs[0].value.int64_value == 17
+
+
 def test_package(compile_text: Callable[[str], Any], program_text: Callable[..., str]) -> None:
     text = program_text().replace(
         "V1Switch(", '@pkginfo(name="npu", version="1.2") @brief("A test.") V1Switch('
