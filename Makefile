@@ -166,6 +166,10 @@ bench-forwarding: build ## packets a second and latency through the NPU, against
 	@$(AS_ROOT) $(PYTHON) -m bench.forwarding --switch "$(SWITCH)" \
 	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
 
+.PHONY: bench-policies
+bench-policies: setup ## cost of the policy search by number of policies
+	@$(PYTHON) -m bench.policies
+
 .PHONY: lock
 lock: # renew the lock files, without addresses of any package registry
 	@pip install --quiet uv

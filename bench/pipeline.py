@@ -55,8 +55,8 @@ class Npu:
         updates = []
         for port in (1, 2):
             key = struct.pack("!HH", port, 0)
-            arrive = struct.pack("!HB6sII", port, port, GATEWAY_MAC, 0, 0)
-            leave = struct.pack("!BII", port, 0, 0)
+            arrive = struct.pack("!HB6sQQ4B", port, port, GATEWAY_MAC, 0, 0, 8, 0, 0, 0)
+            leave = struct.pack("!BQQBB", port, 0, 0, 8, 0)
             updates.append(self.insert("ingress_interface", key, "set_ingress_interface", arrive))
             updates.append(self.insert("egress_interface", key, "set_egress_interface", leave))
         return updates
@@ -71,7 +71,7 @@ class Npu:
         restored = (destination, source, destination_port, source_port)
         updates = []
         for wing, (key, params) in enumerate(((forward, translated), (answer, restored))):
-            packed = struct.pack("!IBBIIHH", flow + 1, wing, 1, *params)
+            packed = struct.pack("!IBBBIIHH", flow + 1, wing, 1, 0, *params)
             packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, 2 - wing, 0)
             match = struct.pack("!IIHHBH", *key, 17, 1 + wing)
             update = self.insert("session_v4", match, "express_v4", packed)

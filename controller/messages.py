@@ -73,7 +73,7 @@ class PacketIn:
     """When the controller took it from the wire."""
     mark: Mark = UNMARKED
     is_outward: bool = False
-    """On its way out: translated, and ``port`` is where it would have left."""
+    """A copy of a packet on its way out, translated and with the MAC addresses it leaves with."""
 
 
 @dataclass(frozen=True, slots=True)

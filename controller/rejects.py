@@ -8,7 +8,7 @@ takes the way of any ICMP error about it, by the central point and the session i
 from __future__ import annotations
 
 from controller.config.schema import Configuration, Interface
-from controller.flow import Direction, Hop, Nanoseconds, Port
+from controller.flow import Direction, Hop, Nanoseconds
 from controller.icmp import error
 from controller.messages import (
     CP,
@@ -32,33 +32,37 @@ PROHIBITED_V6 = (1, 1)
 """ICMP type and code (RFC 1812, 5.2.7.1; RFC 4443, 3.1)."""
 
 
-def by_port(config: Configuration) -> dict[tuple[Port, int], Interface]:
-    """Interfaces by port and VLAN."""
-    return {(i.port, i.vlan): i for i in config.interfaces.values()}
+def by_mac(config: Configuration) -> dict[tuple[bytes, int], Interface]:
+    """Interfaces by MAC address and VLAN: the address says the port, and stands in every frame
+    that came to the interface, or is to leave by it."""
+    return {(i.mac, i.vlan): i for i in config.interfaces.values()}
 
 
 class Rejects:
     """Takes ``PacketIn`` with reason ``FILTER_REJECT``."""
 
     def __init__(self, config: Configuration) -> None:
-        self._interfaces = by_port(config)
+        self._interfaces = by_mac(config)
         self._limit = RateLimit()
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """What to send."""
         if isinstance(message, Reconfigure):
-            self._interfaces = by_port(message.configuration)
+            self._interfaces = by_mac(message.configuration)
             return []
         assert isinstance(message, PacketIn)
         packet = parse(message.frame)
         if isinstance(packet, Drop):
             return []
-        dropped = PacketDropped(
-            now, HOST, Drop.FILTER_REJECT, packet.key(message.token), "a firewall filter rejects it"
-        )
-        out = [Outbound(OBSERVER, dropped)]
-        interface = self._interfaces.get((message.port, packet.vlan))
+        own = packet.frame[6:12] if message.is_outward else packet.frame[0:6]
+        interface = self._interfaces.get((own, packet.vlan))
         source = None if interface is None else own_address(interface, packet.src)
+        out = []
+        if not message.is_outward:
+            # What falls on the way out has been counted there.
+            flow, detail = packet.key(message.token), "a firewall filter rejects it"
+            dropped = PacketDropped(now, HOST, Drop.FILTER_REJECT, flow, detail)
+            out.append(Outbound(OBSERVER, dropped))
         if (
             interface is None
             or source is None
@@ -68,15 +72,16 @@ class Rejects:
             or not self._limit.take(now)
         ):
             return out
-        hop = Hop(message.port, packet.vlan, packet.frame[0:6], packet.frame[6:12])
+        port = interface.port
+        hop = Hop(port, packet.vlan, own, packet.frame[6:12])
         numbers = PROHIBITED_V4 if packet.version == 4 else PROHIBITED_V6
         answer = error(packet, source, hop, *numbers)
         if not message.is_outward:
-            npu = Actor(Role.NPU, message.port.npu)
-            out.append(Outbound(npu, Transmit(message.port, Send.RAW, answer)))
+            npu = Actor(Role.NPU, port.npu)
+            out.append(Outbound(npu, Transmit(port, Send.RAW, answer)))
         else:
             arrival = PacketIn(
-                message.port, Punt.ICMP_ERROR, interface.token, 0, Direction.FORWARD, 0, answer,
+                port, Punt.ICMP_ERROR, interface.token, 0, Direction.FORWARD, 0, answer,
                 message.at,
             )  # fmt: skip
             out.append(Outbound(CP, arrival))

@@ -162,18 +162,24 @@ class Npu:
                 kind = p4r.Update.INSERT if old is None else p4r.Update.MODIFY
                 if entity.HasField("meter_entry") or entity.table_entry.is_default_action:
                     kind = p4r.Update.MODIFY
-                updates.append((p4r.Update(type=kind, entity=entity), purpose))
+                updates.append((key, p4r.Update(type=kind, entity=entity), purpose))
         for key in self._installed.keys() - wanted.keys():
-            updates.append((_undo(self._installed[key]), "what was configured before"))
+            updates.append((key, _undo(self._installed[key]), "what was configured before"))
+        refused = ""
         for batch in _chunks(updates, WRITE_BATCH):
-            codes = await self.connection.write([update for update, _ in batch])
-            for code, (update, purpose) in zip(codes, batch, strict=True):
-                if code == rpc_code.UNIMPLEMENTED and not purpose:
-                    continue  # A target without meters, say, and nobody configured one.
-                if code != rpc_code.OK:
+            codes = await self.connection.write([update for _, update, _ in batch])
+            for code, (key, update, purpose) in zip(codes, batch, strict=True):
+                if code == rpc_code.OK or (code == rpc_code.UNIMPLEMENTED and not purpose):
+                    # (A target without meters, say, and nobody configured one.)
+                    if key in wanted:
+                        self._installed[key] = wanted[key][0]
+                    else:
+                        del self._installed[key]
+                elif not refused:
                     what = purpose or update.entity.WhichOneof("entity")
-                    raise NpuError(f"{name} refuses {what}: {code_name(code)}")
-        self._installed = {key: entity for key, (entity, _) in wanted.items()}
+                    refused = f"{name} refuses {what}: {code_name(code)}"
+        if refused:
+            raise NpuError(refused)
 
     async def _clone_session(self, purpose: str) -> None:
         """Have copies of packets sent to us. A target may refuse as long as nothing needs them."""

@@ -57,7 +57,7 @@ class PacketCodec:
         # A rejected packet with a stage is a copy, made on the way out.
         is_outward = reason is Punt.FILTER_REJECT and value[9] != 0
         return PacketIn(
-            port=Port(self._npu, value[13] if is_outward else value[1]),
+            port=Port(self._npu, value[1]),
             reason=reason,
             token=value[2],
             session_id=value[3],

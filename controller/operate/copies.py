@@ -25,6 +25,7 @@ class Copies:
     def __init__(self, operator: Operator) -> None:
         configuration = operator.runtime.configuration
         self._interfaces = {(i.port, i.vlan): i for i in configuration.interfaces.values()}
+        self._by_mac = {(i.mac, i.vlan): i for i in configuration.interfaces.values()}
         stateless = configuration.stateless
         self.filters = {each.number: each.name for each in stateless.tracing.filters}
         self._features = stateless.interfaces
@@ -47,13 +48,22 @@ class Copies:
 
     def outward(self, copy: TraceCopy) -> str:
         """The interface that a packet leaves by, or its port."""
+        interface = self._leaving(copy)
+        if interface is not None:
+            return interface.name
         return self._name(copy, Port(copy.port.npu, copy.egress_port))
 
     def logs_outward(self, copy: TraceCopy) -> bool:
         """Whether the filter on its way out has terms that log."""
-        interface = self._find(copy, Port(copy.port.npu, copy.egress_port))
+        interface = self._leaving(copy)
         features = self._features.get(interface.name if interface else "", NO_FEATURES)
         return bool({features.output_v4, features.output_v6} & self._logging)
+
+    def _leaving(self, copy: TraceCopy) -> Interface | None:
+        """Of what falls on the way out, the frame alone says where it would have left."""
+        if copy.egress_port:
+            return self._find(copy, Port(copy.port.npu, copy.egress_port))
+        return self._by_mac.get((copy.frame[6:12], vlan_of(copy.frame)))
 
     def _find(self, copy: TraceCopy, port: Port) -> Interface | None:
         return self._interfaces.get((port, vlan_of(copy.frame)))

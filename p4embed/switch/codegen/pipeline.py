@@ -204,6 +204,8 @@ def _clone(context: Context, kind: int, begin: list[str]) -> list[str]:
         "        reset_metadata(&twin);",
         "        keep_fields(&twin, p, p->clone - 1);",
         *_indent(_indent(put_type)),
+        "        if (clones->cut < twin.truncate)",
+        "            twin.truncate = clones->cut;",
         "        replicate(&twin, clones);",
         "    }",
     ]

@@ -82,9 +82,9 @@ uint32_t wp_register_limbs(struct wp_engine *e, uint32_t reg);
 uint32_t wp_idle(struct wp_engine *e, uint32_t table, uint64_t now_ns, uint32_t *cursor,
                  uint32_t most, uint8_t *to, uint32_t room);
 /* Give a multicast group or clone session its replicas (pairs port, instance); 0 pairs delete it.
- * Returns -1 without memory. */
+ * Clones have at most `cut` bytes; 0: all. Returns -1 without memory. */
 int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pairs,
-                 uint32_t count);
+                 uint32_t count, uint32_t cut);
 /* Run one packet on `run`; what leaves stays there for wp_outputs. Returns bytes of all records. */
 uint32_t wp_process(struct wp_run *run, uint32_t port, const uint8_t *frame, uint32_t length,
                     uint64_t now_ns);

@@ -263,8 +263,8 @@ def test_an_output_filter_that_rejects_is_answered_through_the_session() -> None
     left = bytes(world.b.received[-1])
     leaving = left[:6] + bytes.fromhex("020000000003") + left[12:]
     rejects = Rejects(with_nat())
-    _, (to, arrival) = rejects.handle(
-        punt(leaving, Punt.FILTER_REJECT, Port(1, 0), 3, is_outward=True), 0
+    ((to, arrival),) = rejects.handle(
+        punt(leaving, Punt.FILTER_REJECT, Port(1, 200), 0, is_outward=True), 0
     )
     assert to == CP
     assert isinstance(arrival, PacketIn)
