@@ -14,6 +14,7 @@ from p4embed.compiler.elaborate.values import (
     StructValue,
     Unsupported,
     Value,
+    is_scalar,
 )
 from p4embed.compiler.ir import fold
 
