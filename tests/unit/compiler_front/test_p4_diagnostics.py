@@ -52,11 +52,11 @@ compile time, not tuple<int, int>
       ^~~~~~""",
     ),
     "division at run time": (
-        "control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }\n",
+        "control c(inout bit<8> a) { apply { a = 0 / a; a = a / 4; a = a % 3; } }\n",
         """\
-test.p4:1:52: error: operator '%' needs numbers known at compile time
-control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }
-                                                   ^~~~~
+test.p4:1:63: error: operator '%' needs numbers known at compile time
+control c(inout bit<8> a) { apply { a = 0 / a; a = a / 4; a = a % 3; } }
+                                                              ^~~~~
 note: at run time a value can be divided by a constant power of two""",
     ),
     "for without a type": (
