@@ -181,14 +181,14 @@ static inline uint32_t wp_bucket_of(const struct wp_table *t, uint32_t hash)
     return b < (1u << t->level) + t->split ? b : hash & ((1u << t->level) - 1);
 }
 
-static inline uint32_t wp_hash_of(const struct wp_table *t, const uint8_t *identity,
+WP_INLINE uint32_t wp_hash_of(const struct wp_table *t, const uint8_t *identity,
                                   uint32_t bytes)
 {
     return (uint32_t)(wp_hash(identity, bytes, t->secret) >> 32);
 }
 
 /* `bytes` is t->identity_bytes; generated code passes a constant. */
-static inline struct wp_entry *wp_find(const struct wp_table *t, const uint8_t *identity,
+WP_INLINE struct wp_entry *wp_find(const struct wp_table *t, const uint8_t *identity,
                                        uint32_t bytes, uint32_t hash)
 {
     if (!t->count)
@@ -216,7 +216,7 @@ struct wp_ahead {
     uint32_t hash;
 };
 
-static inline void wp_fetch_bucket(struct wp_ahead *ahead, const struct wp_table *t,
+WP_INLINE void wp_fetch_bucket(struct wp_ahead *ahead, const struct wp_table *t,
                                    const uint8_t *key, uint32_t bytes)
 {
     ahead->table = t->count ? t : NULL;
@@ -242,7 +242,7 @@ static inline void wp_fetch_entry(const struct wp_ahead *ahead)
 }
 
 /* `ahead` may be NULL. */
-static inline struct wp_entry *wp_lookup_exact(const struct wp_table *t, const uint8_t *key,
+WP_INLINE struct wp_entry *wp_lookup_exact(const struct wp_table *t, const uint8_t *key,
                                                uint32_t bytes, const struct wp_ahead *ahead)
 {
     int known = ahead && ahead->table == t;
