@@ -2,6 +2,7 @@
 
 P4C    ?= p4embed-c
 SWITCH ?= p4embed-switch
+TOPOLOGY ?= two_npus
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -36,20 +37,20 @@ test: lint unit differential ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
-topology: build ## keep the topology up until Ctrl-C
-	@$(AS_ROOT) $(PYTHON) -m topologies up --switch "$(SWITCH)"
+topology: build ## keep a topology up until Ctrl-C: TOPOLOGY=two_npus
+	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" up --switch "$(SWITCH)"
 
 .PHONY: cli
 cli: setup ## operator's prompt of the running topology, or one command: C="show ..."
-	@$(AS_ROOT) $(BIN)/wingpath cli --socket /run/wingpath/two_npus.sock $(if $(C),-c "$(C)")
+	@$(AS_ROOT) $(BIN)/wingpath cli --socket "/run/wingpath/$(TOPOLOGY).sock" $(if $(C),-c "$(C)")
 
 .PHONY: host
 host: setup ## a command on a host of the running topology: H=trust1 C="ping 203.0.113.10"
-	@$(AS_ROOT) $(PYTHON) -m topologies exec $(H) $(C)
+	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" exec $(H) $(C)
 
 .PHONY: shell
 shell: setup .venv-shell/.done ## p4runtime-shell on a running NPU, read-only: NPU=1
-	@$(AS_ROOT) $(PYTHON) -m topologies shell $(NPU) --python .venv-shell/bin/python
+	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" shell $(NPU) --python .venv-shell/bin/python
 
 # -- setting up ---------------------------------------------------------------------------------
 
@@ -99,7 +100,8 @@ build/compiler.$(notdir $(P4C)): | setup
 	@mkdir -p build && rm -f build/compiler.* && touch $@
 
 build/npu.json: $(P4_SOURCES) build/compiler.$(notdir $(P4C)) \
-                $(wildcard p4embed/compiler/*.py p4embed/compiler/include/*.p4)
+                $(wildcard p4embed/compiler/*.py p4embed/compiler/*/*.py \
+                  p4embed/compiler/include/*.p4)
 	@echo "==> compiling p4src/npu.p4 with $(P4C)"
 	@$(P4C) --target bmv2 --arch v1model -o build \
 	  --p4runtime-files build/npu.p4info.txtpb p4src/npu.p4
@@ -164,6 +166,10 @@ bench-forwarding: build ## packets a second and latency through the NPU, against
 	@mkdir -p build/bench
 	@$(AS_ROOT) $(PYTHON) -m bench.forwarding --switch "$(SWITCH)" \
 	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
+
+.PHONY: bench-policies
+bench-policies: setup ## cost of the policy search by number of policies
+	@$(PYTHON) -m bench.policies
 
 .PHONY: lock
 lock: # renew the lock files, without addresses of any package registry

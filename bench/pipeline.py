@@ -65,9 +65,9 @@ class Npu:
             updates += [
                 self.insert(
                     "ingress_interface", key, "set_ingress_interface",
-                    token=port, zone=port, mac=mac,
+                    token=port, zone=port, mac=mac, extension_limit=8,
                 ),
-                self.insert("egress_interface", key, "set_egress_interface", zone=port),
+                self.insert("egress_interface", key, "set_egress_interface", zone=port, extension_limit=8),
             ]  # fmt: skip
         return updates
 

@@ -16,8 +16,9 @@ from controller.config.schema import NpuSite
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Wing
 from controller.messages import InstallWing
 from controller.npu.connection import ELECTION_ID
-from controller.npu.entries import SessionEntries, canonical, number
+from controller.npu.entries import SessionEntries, canonical
 from controller.npu.pipeline import Pipeline
+from controller.npu.tables import number
 
 TOKEN = 1
 PORT_MAC = bytes.fromhex("020000010001")

@@ -48,7 +48,7 @@ class Compiled:
 # "file(3):syntax error, ...".
 _HEAD = re.compile(
     r"^(?:(?P<file>[^\s:()]+)(?:\((?P<p4c>\d+)\)|:(?P<ours>\d+):\d+): *)?"
-    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info)\b:?|(?=syntax error)) *"
+    r"(?:\[--[^\]]*\] *)?(?:(?P<kind>error|warning|note|info):|(?=syntax error)) *"
     r"(?P<message>.*)$"
 )
 _PLACE = re.compile(r"^(?P<file>[^\s:()]+\.p4)\((?P<line>\d+)\)(?::|$)")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from controller.config.schema import Configuration
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
 from controller.gate import Endpoint, GateOrder, Passage
-from controller.reasons import Close, Drop, Punt, Send
+from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
 
 class Role(Enum):
@@ -24,6 +24,8 @@ class Role(Enum):
     CP = "CP"
     SPU = "SPU"
     NEIGHBORS = "neighbors"
+    HOST = "host"
+    """The firewall as a host, that tells senders what a filter rejects."""
     OBSERVER = "observer"
     """Takes steps, drops and session records: trace, log, metrics."""
 
@@ -37,7 +39,19 @@ class Actor(NamedTuple):
 
 CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)
+HOST = Actor(Role.HOST)
 OBSERVER = Actor(Role.OBSERVER)
+
+
+class Mark(NamedTuple):
+    """What a packet carries from one NPU to the next: service class, and whether it is traced."""
+
+    trace: bool = False
+    forwarding_class: int = 0
+    loss_priority: int = 0
+
+
+UNMARKED = Mark()
 
 
 # -- from an NPU ------------------------------------------------------------------------------
@@ -45,8 +59,8 @@ OBSERVER = Actor(Role.OBSERVER)
 
 @dataclass(frozen=True, slots=True)
 class PacketIn:
-    """A punted packet (step 1). MISS, FRAGMENT and ICMP_ERROR go to the CP; SESSION and
-    TCP_CONTROL to the SPU named in ``spu``; ARP and ND to the neighbour table."""
+    """A punted packet (step 1). What belongs to a session goes to its SPU, in hash-based mode a
+    miss to the SPU of its bucket; other misses go to the CP, ARP and ND to the neighbour table."""
 
     port: Port
     reason: Punt
@@ -57,6 +71,29 @@ class PacketIn:
     frame: bytes
     at: Nanoseconds
     """When the controller took it from the wire."""
+    mark: Mark = UNMARKED
+    is_outward: bool = False
+    """A copy of a packet on its way out, translated and with the MAC addresses it leaves with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceCopy:
+    """A copy of a traced packet, made where its fate was decided; NPU -> observer."""
+
+    at: Nanoseconds
+    port: Port
+    """Where it arrived on this NPU."""
+    egress_port: int
+    """The port that it leaves by; 0: none."""
+    stage: Stage
+    verdict: Verdict
+    detail: Punt | Drop | None
+    """Why it is punted or dropped."""
+    filter: int
+    """Number of the trace filter that marked it; 0: a filter term's ``log``."""
+    token: int
+    session_id: int
+    frame: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +181,8 @@ class Transmit:
     port: Port
     send: Send
     frame: bytes
+    mark: Mark = UNMARKED
+    """For the egress stages: that of the packet in question."""
 
 
 # -- between central point and SPUs -----------------------------------------------------------
@@ -157,6 +196,8 @@ class CreateSession:
     packet: PacketIn
     passage: Passage | None = None
     """The gate that let the packet in; its session is a child of the gate's parent."""
+    elsewhere: int = 0
+    """The packet begins no session; it would belong to this one, had it come from another zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +220,16 @@ class Redirect:
     packet: PacketIn
     session_id: int = 0
     """The session that the central point took it for, and that this SPU does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """SPU -> CP, hash-based distribution: an NPU's hash table gave this SPU the first packet of a
+    flow that it does not know. The CP decides as on any miss, and prefers this SPU."""
+
+    flow: FlowKey
+    spu: int
+    packet: PacketIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +493,7 @@ class SessionClosed:
 
 Message = (
     PacketIn
+    | TraceCopy
     | WingInstalled
     | WingRemoved
     | WingIdle
@@ -453,6 +505,7 @@ Message = (
     | CreateSession
     | Deliver
     | Redirect
+    | CreateRequest
     | AllocateNat
     | NatGranted
     | NatRefused

@@ -37,8 +37,9 @@ ECHO_REQUEST = 8
 ECHO_REQUEST_V6 = 128
 ECHO_REPLY_V6 = 129
 
-# IPv6 extension headers (RFC 8200, IANA) other than the fragment header.
-_EXTENSIONS = frozenset((0, 43, 51, 60, 135, 139, 140, 253, 254))
+# IPv6 extension headers that sessions carry (RFC 8200, IANA). ESP, AH and "no next header" end
+# the chain: they are protocols like any other.
+_EXTENSIONS = frozenset((0, 43, IPV6_FRAGMENT, 60, 135, 139, 140))
 
 _ICMP_ERRORS = frozenset((3, 4, 5, 11, 12))
 
@@ -116,11 +117,35 @@ class Packet:
         return FlowKey(self.src, self.dst, self.sport, self.dport, self.protocol, token)
 
     @property
+    def is_later_fragment(self) -> bool:
+        """A fragment that begins behind its packet's ports."""
+        if not self.fragment:
+            return False
+        if self.version == 4:
+            at = self.l3 + 6
+            return bool((self.frame[at] << 8 | self.frame[at + 1]) & 0x1FFF)
+        at = self.l4 - 6
+        return bool((self.frame[at] << 8 | self.frame[at + 1]) >> 3)
+
+    @property
+    def fragment_id(self) -> int:
+        """What all fragments of a packet have in common, beside addresses and protocol."""
+        at, size = (self.l3 + 4, 2) if self.version == 4 else (self.l4 - 4, 4)
+        return int.from_bytes(self.frame[at : at + size], "big")
+
+    @property
     def is_icmp_error(self) -> bool:
         """Whether it reports an error and quotes the packet in question."""
         if self.protocol == ICMP:
             return self.icmp_type in _ICMP_ERRORS
         return self.protocol == ICMPV6 and 0 <= self.icmp_type < 128
+
+    @property
+    def begins_session(self) -> bool:
+        """Whether it may be the first of its session: a SYN alone, a ping, any UDP datagram."""
+        if self.protocol == TCP:
+            return self.flags & (SYN | ACK | RST | FIN) == SYN
+        return self.icmp_type < 0 or self.is_echo_request
 
     @property
     def is_unreachable(self) -> bool:
@@ -188,13 +213,22 @@ def parse_ip(
                 return Drop.IP_TOTAL_LENGTH
             size = l4 + total
         version = 6
-        if protocol == IPV6_FRAGMENT:
+        while protocol in _EXTENSIONS:
             if size < l4 + 8:
                 return Drop.TRUNCATED
-            # What follows a fragment header is not looked into: fragments have no session.
-            return Packet(frame, vlan, l3, l4 + 8, 6, src, dst, 0, 0, frame[l4], ttl, 0, -1, True)
-        if protocol in _EXTENSIONS:
-            return Drop.IPV6_EXTENSION
+            following, units = frame[l4], frame[l4 + 1]
+            if protocol == IPV6_FRAGMENT:
+                place = frame[l4 + 2] << 8 | frame[l4 + 3]
+                l4 += 8
+                if place >> 3:
+                    return Packet(
+                        frame, vlan, l3, l4, 6, src, dst, 0, 0, following, ttl, 0, -1, True
+                    )
+                # Alone of its packet (RFC 6946) it is none.
+                fragment = bool(place & 1)
+            else:
+                l4 += (units + 1) << 3
+            protocol = following
     else:
         return Drop.ETHERTYPE
 

@@ -21,6 +21,11 @@ class Punt(IntEnum):
     TCP_CONTROL = 5
     FRAGMENT = 6
     ICMP_ERROR = 7
+    TTL_EXPIRED = 8
+    STALE = 9
+    SYN_PROXY = 10
+    FILTER_REJECT = 11
+    TRACE = 12
 
 
 @unique
@@ -44,6 +49,11 @@ class Drop(IntEnum):
     NO_EGRESS = 14
     BAD_FABRIC = 15
     MULTICAST = 16
+    FILTER = 17
+    FILTER_REJECT = 18
+    POLICER = 19
+    SHAPER = 20
+    PUNT_LIMIT = 21
 
     SCREEN_LAND = 32
     SCREEN_SYN_FIN = 33
@@ -56,6 +66,41 @@ class Drop(IntEnum):
     SCREEN_BLOCK_FRAG = 40
     SCREEN_UNKNOWN_PROTOCOL = 41
     SCREEN_SYN_FRAG = 42
+    SCREEN_ICMPV6_MALFORMED = 43
+    SCREEN_BAD_OPTION = 44
+    SCREEN_RECORD_ROUTE = 45
+    SCREEN_TIMESTAMP = 46
+    SCREEN_SECURITY = 47
+    SCREEN_STREAM = 48
+    SCREEN_LOOSE_SOURCE_ROUTE = 49
+    SCREEN_STRICT_SOURCE_ROUTE = 50
+    SCREEN_SOURCE_ROUTE = 51
+    SCREEN_IPV6_HOP_BY_HOP = 52
+    SCREEN_IPV6_ROUTING = 53
+    SCREEN_IPV6_FRAGMENT = 54
+    SCREEN_IPV6_ESP = 55
+    SCREEN_IPV6_AH = 56
+    SCREEN_IPV6_NO_NEXT = 57
+    SCREEN_IPV6_DESTINATION = 58
+    SCREEN_IPV6_MOBILITY = 59
+    SCREEN_IPV6_HIP = 60
+    SCREEN_IPV6_SHIM6 = 61
+    SCREEN_IPV6_EXTENSION_LIMIT = 62
+    SCREEN_IPV6_MALFORMED_HEADER = 63
+    SCREEN_SPOOFING = 64
+    SCREEN_TEAR_DROP = 65
+    SCREEN_ICMP_FLOOD = 66
+    SCREEN_UDP_FLOOD = 67
+    SCREEN_SYN_FLOOD_SOURCE = 68
+    SCREEN_SYN_FLOOD_DESTINATION = 69
+    SCREEN_SYN_FLOOD_ATTACK = 70
+    SCREEN_IP_SWEEP = 71
+    SCREEN_TCP_SWEEP = 72
+    SCREEN_UDP_SWEEP = 73
+    SCREEN_PORT_SCAN = 74
+    SCREEN_UDP_PORT_SCAN = 75
+    SCREEN_SESSION_LIMIT_SOURCE = 76
+    SCREEN_SESSION_LIMIT_DESTINATION = 77
 
     # The control plane's own.
     NO_ROUTE = 128
@@ -103,6 +148,54 @@ class Send(IntEnum):
 
     RAW = 0
     EGRESS = 1
+
+
+@unique
+class Stage(IntEnum):
+    """Where a traced packet's fate was decided."""
+
+    NONE = 0
+    INTERFACE = 1
+    SANITY = 2
+    SCREENS = 3
+    FILTER = 4
+    SESSION = 5
+    EXPRESS = 6
+    PUNT = 7
+    FABRIC = 8
+    PACKET_OUT = 9
+    EGRESS_INTERFACE = 10
+    EGRESS_FILTER = 11
+    EGRESS_SCREENS = 12
+    SHAPER = 13
+    TRANSMIT = 14
+
+
+@unique
+class Verdict(IntEnum):
+    """What was decided of a traced packet."""
+
+    NONE = 0
+    FORWARD = 1
+    PUNT = 2
+    DROP = 3
+
+
+@unique
+class FilterVerdict(IntEnum):
+    """What a filter term does with a packet."""
+
+    ACCEPT = 0
+    DISCARD = 1
+    REJECT = 2
+
+
+@unique
+class PolicerAction(IntEnum):
+    """What a term's policer does with what it finds yellow or red."""
+
+    DISCARD = 0
+    MARK = 1
 
 
 @unique

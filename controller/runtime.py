@@ -18,10 +18,21 @@ from typing import Protocol
 from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Nanoseconds
-from controller.messages import CP, NEIGHBORS, OBSERVER, Actor, Message, Outbound, Reconfigure, Role
+from controller.messages import (
+    CP,
+    HOST,
+    NEIGHBORS,
+    OBSERVER,
+    Actor,
+    Message,
+    Outbound,
+    Reconfigure,
+    Role,
+)
 from controller.npu.client import SESSIONS_PER_SPU, Npu
 from controller.npu.pipeline import Pipeline
 from controller.operate.observer import Observer
+from controller.rejects import Rejects
 from controller.routing.fabric import Fabric
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
@@ -86,7 +97,11 @@ class Runtime:
         self.faults = Faults()
         self.is_ready = False
         """Whether all NPUs are programmed."""
-        self._machines: dict[Actor, Machine] = {CP: self.central_point, NEIGHBORS: self.neighbors}
+        self._machines: dict[Actor, Machine] = {
+            CP: self.central_point,
+            NEIGHBORS: self.neighbors,
+            HOST: Rejects(configuration),
+        }
         self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.spus.items()}
         self._queue: deque[Outbound] = deque()
         self._draining = False
@@ -98,7 +113,10 @@ class Runtime:
 
     async def start(self) -> None:
         """Program all NPUs. Raises ``NpuError``; then call ``close`` all the same."""
-        starts = [asyncio.create_task(npu.start(self.configuration)) for npu in self.npus.values()]
+        configuration, chassis = self.configuration, self.chassis
+        starts = [
+            asyncio.create_task(npu.start(configuration, chassis)) for npu in self.npus.values()
+        ]
         try:
             await asyncio.gather(*starts)
             self.is_ready = True
@@ -130,14 +148,16 @@ class Runtime:
         Raises ``FibError`` or ``NpuError``; after an ``FibError`` nothing has changed.
         """
         fib_of(configuration)
-        old, self.configuration = self.configuration, configuration
+        self.configuration = configuration
         self.observer.configuration = configuration
         for tell in self.on_configuration:
             tell(configuration)
         message = Reconfigure(configuration)
         for actor in self._machines:
             self.deliver(Outbound(actor, message))
-        await asyncio.gather(*(npu.reconfigure(old, configuration) for npu in self.npus.values()))
+        await asyncio.gather(
+            *(npu.apply(configuration, self.chassis) for npu in self.npus.values())
+        )
 
     def session(self, session_id: int) -> SessionView | None:
         """A session by its id."""

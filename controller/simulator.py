@@ -198,8 +198,7 @@ class SimulatedNpu:
         control = packet.flags & (SYN | FIN | RST)
         if install.path is Path.EXPRESS and not control:
             if packet.ttl <= 1:
-                self._drop(Drop.TTL_EXPIRED)
-                return None
+                return self._punt(port, Punt.TTL_EXPIRED, token, frame, now, install)
             wing = install.wing
             return Sent(now, wing.hop.port, rewrite(packet, wing.translated, wing.hop))
         reason = Punt.TCP_CONTROL if install.path is Path.EXPRESS else Punt.SESSION

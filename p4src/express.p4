@@ -78,6 +78,10 @@ control ExpressIpv4(inout headers_t hdr, inout metadata_t meta) {
                 }
             }
         }
+
+        // The egress stages see the packet as it leaves.
+        meta.src_port = meta.new_src_port;
+        meta.dst_port = meta.new_dst_port;
     }
 }
 
@@ -113,11 +117,11 @@ control Express(inout headers_t hdr,
         if (hdr.tcp.isValid() && (hdr.tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST)) != 0) {
             // The SPU opens and closes the connection, and forwards what does so.
             meta.punt = Punt.TCP_CONTROL;
-        } else if (hdr.ipv4_options.isValid()) {
+        } else if (hdr.ipv4_options.isValid() || meta.extensions != 0) {
             meta.punt = Punt.SESSION;
         } else if (hdr.ipv4.isValid() && hdr.ipv4.ttl <= 1
                    || hdr.ipv6.isValid() && hdr.ipv6.hop_limit <= 1) {
-            meta.drop = Drop.TTL_EXPIRED;
+            meta.punt = Punt.TTL_EXPIRED;
         } else {
             if (hdr.ipv4.isValid()) {
                 ipv4.apply(hdr, meta);

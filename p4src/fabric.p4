@@ -14,6 +14,7 @@ control FabricArrival(inout headers_t hdr,
                       inout metadata_t meta,
                       inout standard_metadata_t standard_metadata) {
     apply {
+        meta.from_fabric = 1;
         if (!hdr.fabric.isValid()
             || standard_metadata.ingress_port < FIRST_FABRIC_PORT
             || standard_metadata.ingress_port > LAST_FABRIC_PORT) {
@@ -23,6 +24,10 @@ control FabricArrival(inout headers_t hdr,
         } else if (hdr.fabric.egress_port >= FIRST_FABRIC_PORT) {
             meta.drop = Drop.NO_EGRESS;
         } else {
+            meta.trace = hdr.fabric.trace;
+            meta.forwarding_class = hdr.fabric.forwarding_class;
+            meta.loss_priority = hdr.fabric.loss_priority;
+            meta.session_id = hdr.fabric.session_id;
             standard_metadata.egress_spec = hdr.fabric.egress_port;
         }
         hdr.fabric.setInvalid();
@@ -36,6 +41,9 @@ control FabricDeparture(inout headers_t hdr, inout metadata_t meta) {
         hdr.fabric_ethernet.src_addr = FABRIC_MAC;
         hdr.fabric_ethernet.ether_type = ETHERTYPE_FABRIC;
         hdr.fabric.setValid();
+        hdr.fabric.trace = meta.trace;
+        hdr.fabric.forwarding_class = meta.forwarding_class;
+        hdr.fabric.loss_priority = meta.loss_priority;
         hdr.fabric.pad0 = 0;
         hdr.fabric.egress_port = meta.remote_port;
         hdr.fabric.session_id = meta.session_id;

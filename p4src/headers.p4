@@ -18,6 +18,8 @@ const bit<8> PROTOCOL_ICMPV6 = 58;
 const bit<8> EXTENSION_HOP_BY_HOP  = 0;
 const bit<8> EXTENSION_ROUTING     = 43;
 const bit<8> EXTENSION_FRAGMENT    = 44;
+const bit<8> EXTENSION_ESP         = 50;
+const bit<8> EXTENSION_AH          = 51;
 const bit<8> EXTENSION_NO_NEXT     = 59;
 const bit<8> EXTENSION_DESTINATION = 60;
 const bit<8> EXTENSION_MOBILITY    = 135;
@@ -40,6 +42,7 @@ const bit<8> ICMPV6_ECHO_REQUEST  = 128;
 const bit<8> ICMPV6_ECHO_REPLY    = 129;
 const bit<8> ND_ROUTER_SOLICITATION    = 133;
 const bit<8> ND_NEIGHBOR_ADVERTISEMENT = 136;
+const bit<8> ND_REDIRECT               = 137;
 // A router forwards nothing with this hop limit left, so a neighbour sent it (RFC 4861).
 const bit<8> ND_HOP_LIMIT = 255;
 
@@ -58,23 +61,38 @@ const bit<8> TCP_STATE_FLAGS = 0x3f;
 @controller_header("packet_in")
 header packet_in_h {
     bit<8>  reason;        // Punt
+    bit<1>  trace;         // the packet is being traced
     @padding
-    bit<7>  pad0;
+    bit<6>  pad0;
     bit<9>  ingress_port;
     bit<16> token;         // of the ingress interface; 0 off the fabric
     bit<32> session_id;    // of the wing that matched; 0: none
+    bit<3>  forwarding_class;
+    bit<2>  loss_priority;
     @padding
-    bit<7>  pad1;
+    bit<2>  pad1;
     bit<1>  wing;          // 0 forward (a->b), 1 reverse (b->a)
-    bit<8>  spu;           // owner; 0: none
+    bit<8>  spu;           // owner, or who is to be; 0: none
+    bit<8>  epoch;         // of the wing that matched
+    // Of a copy only (reason is Punt.TRACE), else zero.
+    bit<8>  stage;         // Stage
+    bit<8>  verdict;       // Verdict
+    bit<8>  detail;        // the Drop or Punt behind the verdict
+    bit<8>  filter;        // trace filter that marked the packet; 0: a filter term's log
+    @padding
+    bit<7>  pad2;
+    bit<9>  egress_port;   // port it leaves by; 0: it does not
 }
 
 // In front of a frame that the controller has transmitted.
 @controller_header("packet_out")
 header packet_out_h {
     bit<8>  send;          // Send
+    bit<1>  trace;         // this and the class of service: as they came in packet_in
+    bit<3>  forwarding_class;
+    bit<2>  loss_priority;
     @padding
-    bit<7>  pad0;
+    bit<1>  pad0;
     bit<9>  egress_port;
 }
 
@@ -88,7 +106,10 @@ header ethernet_h {
 
 // Behind an outer Ethernet header with ETHERTYPE_FABRIC, on links between NPUs.
 header fabric_h {
-    bit<7>  pad0;          // fills egress_port up to whole bytes
+    bit<1>  trace;
+    bit<3>  forwarding_class;
+    bit<2>  loss_priority;
+    bit<1>  pad0;          // fills egress_port up to whole bytes
     bit<9>  egress_port;   // interface of the NPU that receives this
     bit<32> session_id;    // for who reads a capture; the far NPU needs no session
 }
@@ -115,7 +136,8 @@ header arp_h {
 header ipv4_h {
     bit<4>  version;
     bit<4>  header_words;    // 32 bits each, options included
-    bit<8>  dscp_ecn;
+    bit<6>  dscp;
+    bit<2>  ecn;
     bit<16> total_length;    // bytes, this header included
     bit<16> identification;
     bit<1>  reserved;
@@ -129,15 +151,15 @@ header ipv4_h {
     bit<32> dst_addr;
 }
 
-// Options have no stage of their own yet; they are taken off so that the ports
-// behind them are found and the header checksum covers them.
+// As a whole, for the header checksum; meta.options has them once more, to be read.
 header ipv4_options_h {
     varbit<320> options;
 }
 
 header ipv6_h {
     bit<4>   version;
-    bit<8>   traffic_class;
+    bit<6>   dscp;
+    bit<2>   ecn;
     bit<20>  flow_label;
     bit<16>  payload_length; // bytes, this header excluded
     bit<8>   next_header;
@@ -146,6 +168,15 @@ header ipv6_h {
     bit<128> dst_addr;
 }
 
+// One of the chain of extension headers, fragment headers among them. Those of up to
+// 64 bytes are walked, and no more than IPV6_EXTENSIONS of them.
+header ipv6_extension_h {
+    bit<8>      next_header;
+    bit<8>      units;           // of 8 bytes, the first excluded; 0 in a fragment header
+    varbit<496> rest;
+}
+
+// How a fragment header is read; in the packet it is an ipv6_extension_h.
 header ipv6_fragment_h {
     bit<8>  next_header;
     bit<8>  reserved;
@@ -186,6 +217,15 @@ header icmp_h {
     bit<16> sequence;
 }
 
+// The first 8 bytes above IP of a packet that an ICMP error quotes: ports of TCP and UDP;
+// type and code, checksum, identifier, sequence of ICMP.
+header quoted_transport_h {
+    bit<16> first;
+    bit<16> second;
+    bit<16> third;
+    bit<16> fourth;
+}
+
 struct headers_t {
     packet_out_h    packet_out_header; // only parsed
     packet_in_h     packet_in_header;  // only deparsed
@@ -197,43 +237,133 @@ struct headers_t {
     ipv4_h          ipv4;
     ipv4_options_h  ipv4_options;
     ipv6_h          ipv6;
-    ipv6_fragment_h ipv6_fragment;
+    ipv6_extension_h[IPV6_EXTENSIONS] ipv6_extensions;
     tcp_h           tcp;
     udp_h           udp;
     icmp_h          icmp;
+    ipv4_h          quoted_ipv4;
+    ipv6_h          quoted_ipv6;
+    quoted_transport_h quoted_transport;
 }
 
 // -- Between stages -------------------------------------------------------------
 
 // All zero when a packet arrives; zero therefore means "not known", "no", "none".
+// What stands in the field list COPY goes along with a copy (trace.p4).
 struct metadata_t {
     // What becomes of the packet; see npu.p4.
     Drop     drop;
     Punt     punt;
+    bit<1>   from_fabric;
     bit<1>   raw;            // packet-out that bypasses the egress stage
+    bit<32>  now;            // microseconds; wraps after 71 minutes
 
     // The frame, as parsed.
     bit<12>  vlan;           // of the interface it arrives or leaves by; 0: untagged
     bit<8>   protocol;       // behind IPv6 extension headers
     bit<16>  l4_length;      // bytes behind the IP headers, by the IP length fields
+    bit<8>   options_left;   // bytes of IPv4 options
+    bit<320> options;        // the options, right-aligned
+    bit<4>   extensions;     // how many IPv6 extension headers
+    bit<16>  extension_bytes;
+    bit<10>  extensions_seen;    // bit 0 is that of the screen IPV6_HOP_BY_HOP
+    bit<1>   second_destination; // two of them are well-formed, three are not
+    bit<1>   extension_malformed;
+    bit<1>   extension_unwalked; // too long, or too many
     bit<1>   fragment;       // first ones too
     bit<13>  fragment_offset;
+    bit<1>   more_fragments;
+    bit<32>  identification; // of a fragment
+    bit<1>   fragment_overlap;
     bit<1>   icmp_error;     // quotes a packet of another flow
     bit<16>  src_port;       // ICMP echo: see docs/ARCHITECTURE.md
     bit<16>  dst_port;
 
     // The interface the packet passes: ingress first, egress later.
+    @field_list(COPY)
     bit<16>  token;
     bit<48>  mac;
     bit<8>   zone;
-    bit<32>  screens;
-    bit<32>  alarm_only;
-    bit<32>  screen_hits;    // screens to count this packet under
+    bit<64>  screens;
+    bit<64>  alarm_only;
+    bit<8>   extension_limit;
+    bit<64>  screen_hits;    // screens to count this packet under
+    // Its zone's thresholds, packets a second, and windows, microseconds.
+    bit<32>  icmp_flood;
+    bit<32>  udp_flood;
+    bit<32>  syn_flood_attack;
+    bit<32>  syn_flood_source;
+    bit<32>  syn_flood_destination;
+    bit<32>  ip_sweep;
+    bit<32>  tcp_sweep;
+    bit<32>  udp_sweep;
+    bit<32>  port_scan;
+    bit<32>  udp_port_scan;
+    bit<8>   vr;
+    bit<8>   interface_epoch;
+    bit<1>   features;       // the interface has any of those below
+    bit<16>  filter_v4;
+    bit<16>  filter_v6;
+    bit<8>   dscp_classifier;
+    bit<8>   pcp_classifier;
+    bit<8>   dscp_rewrite;
+    bit<16>  shaper;
+    bit<1>   trace_here;     // packets of this interface may be traced
+
+    // Class of service.
+    @field_list(COPY)
+    bit<3>   forwarding_class;
+    @field_list(COPY)
+    bit<2>   loss_priority;  // 0 low, 1 medium-low, 2 medium-high, 3 high
+
+    // What the session tables are searched by, beside ports, protocol and token.
+    bit<32>  key_src_v4;
+    bit<32>  key_dst_v4;
+    bit<128> key_src_v6;
+    bit<128> key_dst_v6;
 
     // The wing that matched.
+    @field_list(COPY)
     bit<32>  session_id;
+    @field_list(COPY)
     bit<1>   wing;
+    @field_list(COPY)
     bit<8>   spu;
+    @field_list(COPY)
+    bit<8>   epoch;
+
+    // The filter term that matched.
+    bit<2>   filter_fragment;  // 0 whole, 1 first, 2 later
+    bit<8>   filter_flags;     // of TCP
+    bit<6>   filter_dscp;
+    bit<16>  filter_icmp;      // type and code
+    bit<8>   term_verdict;     // FilterVerdict
+    bit<16>  term_count;       // 0: none
+    bit<16>  term_policer;     // 0: none
+    bit<8>   term_policer_action;
+    bit<1>   term_sets_class;
+    bit<3>   term_class;
+    bit<1>   term_sets_loss;
+    bit<2>   term_loss;
+    bit<1>   term_log;
+
+    // Of a packet that is traced, and of its copies.
+    @field_list(COPY)
+    bit<1>   trace;
+    @field_list(COPY)
+    bit<8>   trace_filter;
+    @field_list(COPY)
+    Punt     copy_reason;
+    @field_list(COPY)
+    Stage    copy_stage;
+    @field_list(COPY)
+    Verdict  copy_verdict;
+    @field_list(COPY)
+    bit<8>   copy_detail;
+    @field_list(COPY)
+    bit<9>   copy_ingress_port;
+    @field_list(COPY)
+    bit<9>   copy_egress_port;
 
     // How an Express Path packet leaves.
     bit<32>  new_src_addr;
@@ -244,6 +374,7 @@ struct metadata_t {
     bit<48>  new_dst_mac;
     bit<12>  new_vlan;
     bit<9>   new_port;
+    bit<6>   new_dscp;
     bit<9>   remote_port;    // interface of the far NPU; 0: leaves by this one
 }
 

@@ -3,7 +3,8 @@
 // The first thing found wrong names the drop. Neighbour protocols, which speak to the
 // box itself, are picked out here: ARP, and IPv6 neighbour discovery. The TTL is not
 // looked at: a packet with its last hop may be for one of our own addresses, which the
-// NPU does not know, so whoever forwards it (express.p4, or an SPU) decides.
+// NPU does not know, so whoever forwards it (express.p4, or an SPU) has ICMP time exceeded
+// sent. Checksums above IPv4 cover the payload and are the receiver's to judge.
 #ifndef _SANITY_P4_
 #define _SANITY_P4_
 
@@ -15,6 +16,9 @@ const bit<32> IPV6_BYTES = 40;
 const bit<16> TCP_BYTES = 20;
 const bit<16> UDP_BYTES = 8;
 const bit<16> ICMP_BYTES = 8;
+// An ICMP error, with the least it quotes: an IP header and 8 bytes.
+const bit<16> ICMP_ERROR_BYTES = 8 + 20 + 8;
+const bit<16> ICMPV6_ERROR_BYTES = 8 + 40 + 8;
 
 control SanityIpv4(inout headers_t hdr,
                    inout metadata_t meta,
@@ -49,8 +53,10 @@ control SanityIpv6(inout headers_t hdr,
         if (hdr.ipv6.version != 6) {
             meta.drop = Drop.IP_VERSION;
         } else if ((bit<32>)hdr.ipv6.payload_length + IPV6_BYTES > frame_bytes
-                   || hdr.ipv6_fragment.isValid() && hdr.ipv6.payload_length < 8) {
+                   || hdr.ipv6.payload_length < meta.extension_bytes) {
             meta.drop = Drop.IP_TOTAL_LENGTH;
+        } else if (meta.extension_unwalked == 1) {
+            meta.drop = Drop.IPV6_EXTENSION;
         } else if (hdr.icmp.isValid()
                    && meta.fragment == 0
                    && hdr.icmp.icmp_type >= ND_ROUTER_SOLICITATION
@@ -89,19 +95,11 @@ control SanityTransport(inout headers_t hdr, inout metadata_t meta) {
                 meta.drop = Drop.UDP_LENGTH;
             }
         } else if (hdr.icmp.isValid()) {
-            if (meta.l4_length < ICMP_BYTES) {
+            if (meta.l4_length < ICMP_BYTES
+                || hdr.quoted_ipv4.isValid() && meta.l4_length < ICMP_ERROR_BYTES
+                || hdr.quoted_ipv6.isValid() && meta.l4_length < ICMPV6_ERROR_BYTES) {
                 meta.drop = Drop.IP_TOTAL_LENGTH;
             }
-        } else if (hdr.ipv6.isValid()
-                   && (meta.protocol == EXTENSION_HOP_BY_HOP
-                       || meta.protocol == EXTENSION_ROUTING
-                       || meta.protocol == EXTENSION_FRAGMENT
-                       || meta.protocol == EXTENSION_NO_NEXT
-                       || meta.protocol == EXTENSION_DESTINATION
-                       || meta.protocol == EXTENSION_MOBILITY
-                       || meta.protocol == EXTENSION_HIP
-                       || meta.protocol == EXTENSION_SHIM6)) {
-            meta.drop = Drop.IPV6_EXTENSION;
         }
     }
 }

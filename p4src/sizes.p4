@@ -22,7 +22,38 @@
 
 // Counter cells: one for every value of an 8-bit reason; 32 screens in 256 zones.
 const bit<32> REASONS = 256;
-const bit<32> SCREENS_A_ZONE = 32;
-const bit<32> ZONES_SCREENS = 256 * 32;
+const bit<32> SCREENS_A_ZONE = 64;
+const bit<32> ZONES_SCREENS = 256 * 64;
+// One for every value of a BMv2 port.
+const bit<32> PORTS = 512;
+
+// IPv6 extension headers of one packet that the parser walks.
+#define IPV6_EXTENSIONS 8
+
+// Zones.
+#define ZONE_SIZE 256
+// Routes, for the check of sources.
+#define REVERSE_PATH_SIZE 16384
+// Addresses that have as many sessions as they may.
+#define SESSION_LIMIT_SIZE 65536
+
+// Cells of hashed registers: rates by address, and datagrams under reassembly.
+// Two that share a cell are counted together; the more cells, the more rarely.
+#define RATE_CELLS 32768
+#define FRAGMENT_CELLS 16384
+
+// Terms of all firewall filters of one direction and IP version, what they count and
+// police, and shapers of 8 forwarding classes each.
+#define FILTER_TERMS 1024
+const bit<32> FILTER_COUNTERS = 1024;
+const bit<32> POLICERS = 256;
+const bit<32> SHAPERS = 2048;
+// Class of service: 64 code points, or 32 pairs of class and loss priority, in some
+// profiles.
+#define CLASSIFIER_SIZE 1024
+#define TRACE_SIZE 128
+
+// The field list of trace copies.
+#define COPY 1
 
 #endif

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # What needs Mininet is imported where it is used: 'exec' and '--help' work without it.
 
 
+DEFAULT_TOPOLOGY = "two_npus"
+
+
 def main() -> int:
     """Run one subcommand; its exit status."""
     arguments = _arguments()
@@ -32,7 +35,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="topologies", description=__doc__)
-    parser.add_argument("--topology", default="two_npus", help="which topology (two_npus)")
+    parser.add_argument("--topology", default=DEFAULT_TOPOLOGY, help="which topology")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, work, text in (
         ("up", _up, "bring the topology up and keep it up until Ctrl-C"),
@@ -61,12 +64,17 @@ def _up(arguments: argparse.Namespace) -> int:
 
     def work(system: System) -> int:
         name = arguments.topology
+        make = "make" if name == DEFAULT_TOPOLOGY else f"make TOPOLOGY={name}"
         print(system.layout.picture)
         print(f"{name} is up; Ctrl-C takes it down. In another terminal:")
-        print("  make cli                                  operator's prompt")
-        print('  make cli C="show security flow session"   one command')
-        print('  make host H=trust1 C="ping 203.0.113.10"  a command on a host')
-        print("  make shell NPU=1                          p4runtime-shell on an NPU", flush=True)
+        for line, what in (
+            ("cli", "operator's prompt"),
+            ('cli C="show security flow session"', "one command"),
+            ('host H=trust1 C="ping 203.0.113.10"', "a command on a host"),
+            ("shell NPU=1", "p4runtime-shell on an NPU"),
+        ):
+            print(f"  {make} {line:<40}{what}")
+        sys.stdout.flush()
         system.wait()
         return 0
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.central_point.balance import Balance
+from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import GateTable, Lease
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import SECOND, Chassis, Configuration
@@ -27,6 +28,7 @@ from controller.messages import (
     Actor,
     AllocateNat,
     CloseGates,
+    CreateRequest,
     CreateSession,
     Deliver,
     GatesOpened,
@@ -50,7 +52,7 @@ from controller.messages import (
     Step,
     StepTaken,
 )
-from controller.packet import parse
+from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
@@ -115,10 +117,12 @@ class CentralPoint:
         self.nat = NatArbiter(nat_ports)
         self.gates = GateTable(self.nat)
         self.config = config
+        self._tokens = _tokens(config)
         self._balance = Balance(chassis.spus)
         self.trace = trace
         """Whether steps are reported; may change at any time."""
         self._table: dict[FlowKey, _Entry] = {}
+        self._fragments = FragmentTable()
         self._active = 0
         self._pending: Timers[FlowKey] = Timers()
         self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
@@ -128,6 +132,7 @@ class CentralPoint:
             PacketIn: self._on_packet_in,
             Reconfigure: self._on_reconfigure,
             Redirect: self._on_redirect,
+            CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
             InstallSession: self._on_install,
@@ -169,23 +174,34 @@ class CentralPoint:
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
+        self._tokens = _tokens(message.configuration)
 
     # -- packets ------------------------------------------------------------------------------
 
     def _on_packet_in(self, message: PacketIn) -> None:
-        if message.reason is Punt.FRAGMENT:
-            self._drop(Drop.FRAGMENT_UNSUPPORTED, None, "fragments have no session")
-            return
         packet = parse(message.frame)
         if isinstance(packet, Drop):
             self._drop(packet, None, "malformed first packet")
             return
-        if packet.fragment:
-            self._drop(Drop.FRAGMENT_UNSUPPORTED, None, "fragments have no session")
-        elif packet.is_icmp_error:
+        if packet.is_later_fragment:
+            flow = self._fragments.flow(packet, message.token, self._now)
+            if flow is None:
+                detail = "a later fragment whose first one did not come before it"
+                self._drop(Drop.FRAGMENT_UNSUPPORTED, None, detail)
+            else:
+                self._find_or_create(flow, message)
+            return
+        if packet.is_icmp_error:
             self._on_icmp_error(message)
-        else:
-            self._find_or_create(packet.key(message.token), message)
+            return
+        flow = packet.key(message.token)
+        if packet.fragment:
+            self._fragments.note(packet, flow, self._now)
+        self._find_or_create(flow, message, packet)
+
+    def _on_create_request(self, message: CreateRequest) -> None:
+        """Hash-based distribution: an SPU was given the first packet of a flow."""
+        self._find_or_create(message.flow, message.packet, wanted=message.spu)
 
     def _on_icmp_error(self, message: PacketIn) -> None:
         """The packet quoted left by the interface where the error came in, so the wing of its
@@ -202,7 +218,23 @@ class CentralPoint:
         deliver = Deliver(flow, message, entry.session_id)
         self._out.append(Outbound(self._spus[entry.spu], deliver))
 
-    def _find_or_create(self, flow: FlowKey, message: PacketIn) -> None:
+    def _elsewhere(self, flow: FlowKey, packet: Packet) -> int:
+        """The session that a packet would belong to, had it come from another zone; 0: none.
+
+        Only asked for packets that begin no session: answers, mostly, that took another way back.
+        """
+        if packet.begins_session:
+            return 0
+        for token in self._tokens:
+            entry = self._table.get(flow._replace(token=token))
+            if entry is not None and entry.session_id:
+                return entry.session_id
+        return 0
+
+    def _find_or_create(
+        self, flow: FlowKey, message: PacketIn, packet: Packet | None = None, wanted: int = 0
+    ) -> None:
+        """``wanted`` is the SPU that the NPU's hash table chose; 0: the CP chooses."""
         entry = self._table.get(flow)
         if entry is not None:
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
@@ -221,7 +253,7 @@ class CentralPoint:
         if gate is not None:
             spu = gate.spu if self._balance.take(gate.spu) else None
         else:
-            spu = self._balance.pick()
+            spu = wanted if wanted and self._balance.take(wanted) else self._balance.pick()
         if spu is None:
             self._drop(Drop.SESSION_TABLE_FULL, flow, "no SPU has room for a session")
             return
@@ -242,7 +274,9 @@ class CentralPoint:
             if passage is not None:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 self._step(Step.GATE, flow, detail)
-        self._out.append(Outbound(self._spus[spu], CreateSession(flow, message, passage)))
+        elsewhere = 0 if packet is None else self._elsewhere(flow, packet)
+        create = CreateSession(flow, message, passage, elsewhere)
+        self._out.append(Outbound(self._spus[spu], create))
 
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
@@ -252,7 +286,11 @@ class CentralPoint:
             self._forget(entry)
             self._drop(Drop.STALE_SESSION, flow, f"SPU {entry.spu} does not know its session")
             return
-        self._find_or_create(flow, message.packet)
+        if message.packet.reason in (Punt.ICMP_ERROR, Punt.FRAGMENT):
+            # What they belong to is not what their own header says.
+            self._on_packet_in(message.packet)
+        else:
+            self._find_or_create(flow, message.packet)
 
     # -- sessions -----------------------------------------------------------------------------
 
@@ -395,3 +433,7 @@ class CentralPoint:
 
     def _drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         self._out.append(Outbound(OBSERVER, PacketDropped(self._now, CP, reason, flow, detail)))
+
+
+def _tokens(config: Configuration) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(i.token for i in config.interfaces.values() if i.zone))

@@ -149,7 +149,7 @@ who 513"""
 _MULTI_TERM = (
     *_services(_UDP, "sip 5060 sip"),
     *_services(_TCP, "sip 5060 sip"),
-    *_services(_TCP, "h323 1720"),
+    *_services(_TCP, "h323 1720 h323"),
     *_services(_UDP, "h323 1719"),
     *_services(_TCP, "h323 1503"),
     *_services(_TCP, "h323 389"),

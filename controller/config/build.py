@@ -7,6 +7,7 @@ from pathlib import Path
 from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
+from controller.config.build_stateless import build_stateless
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -87,5 +88,6 @@ def build(
         policy_stats=policies.counts_all(),
         host_name=root.text("system", "host-name") or "wingpath",
         algs=enabled_algs(root),
+        stateless=build_stateless(root, problems, zones.interfaces),
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
     )

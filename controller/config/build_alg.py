@@ -11,6 +11,7 @@ _UDP, _TCP = 17, 6
 CARRIED_BY = {
     Alg.DNS: (_UDP,),
     Alg.FTP: (_TCP,),
+    Alg.H323: (_TCP,),
     Alg.IKE_ESP: (_UDP,),
     Alg.PPTP: (_TCP,),
     Alg.RTSP: (_TCP,),

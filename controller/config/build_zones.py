@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from itertools import count
 
+from controller.config import screens
 from controller.config.build_routes import routing_instances
 from controller.config.problems import Problems
 from controller.config.schema import (
@@ -18,9 +19,7 @@ from controller.config.schema import (
     Zone,
 )
 from controller.config.tree import Statement
-from controller.config.values import SCREEN_WORDS
 from controller.flow import Port
-from controller.reasons import Drop
 
 MAX_ZONES = 255
 DEFAULT_MTU = 1514
@@ -192,14 +191,15 @@ class ZoneBuilder:
 
     def _build_screens(self) -> None:
         for option in self._root.each("security", "screen", "ids-option"):
-            on: set[Drop] = set()
-            for group, words in SCREEN_WORDS.items():
-                on |= {screen for word, screen in words.items() if option.has(group, word)}
+            on = screens.configured(option)
             if not on:
                 text = f"ids-option {option.key} switches no screen on"
                 self._problems.add(option.place, text + "; add for example: tcp land", option.key)
             self.screens[option.key] = ScreenProfile(
-                option.key, frozenset(on), option.has("alarm-without-drop")
+                option.key,
+                frozenset(on),
+                option.has("alarm-without-drop"),
+                {screen: value for screen, value in on.items() if screen in screens.THRESHOLDS},
             )
 
     def _build_zones(self) -> None:

@@ -9,6 +9,9 @@ fabric = { 2 = 200 }           # NPU 2 is reached by port 200
 [[spu]]
 number = 1
 max_sessions = 1000000         # may be left out
+
+[punt_rates]                   # may be left out: packets a second from each NPU, by reason
+miss = 10000
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from controller.config.problems import ConfigurationError, Place, Problem, Problems, unknown
 from controller.config.schema import Chassis, NpuSite, SpuSite
+from controller.reasons import Punt
 
 DEFAULT_MAX_SESSIONS = 1_048_576
 """An SPU's maximum in Juniper's published captures of first-generation cards."""
@@ -32,6 +36,9 @@ FABRIC_PORTS = range(200, 255)
 
 _NPU_KEYS = ("number", "address", "device_id", "fabric")
 _SPU_KEYS = ("number", "max_sessions")
+_KEYS = ("npu", "spu", "punt_rates")
+_PUNTS = {punt.name.lower(): punt for punt in Punt if punt is not Punt.NONE}
+PUNT_RATES = range(1, 10_000_001)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
 
 
@@ -66,8 +73,8 @@ class _Reader:
 
     def chassis(self, table: Mapping[str, object]) -> Chassis:
         for key in table:
-            if key not in ("npu", "spu"):
-                self._problems.add(self._place("", 0, key), unknown("key", key, ("npu", "spu")))
+            if key not in _KEYS:
+                self._problems.add(self._place("", 0, key), unknown("key", key, _KEYS))
         npus: dict[int, NpuSite] = {}
         for index, entry in enumerate(self._tables(table, "npu")):
             site = self._npu(entry, index)
@@ -85,8 +92,26 @@ class _Reader:
                     self._problems.add(place, f"SPU {spu.number} is there twice")
                 spus[spu.number] = spu
         self._check_fabric(npus)
+        rates = self._punt_rates(table.get("punt_rates", {}))
         self._problems.raise_if_any()
-        return Chassis(npus, spus)
+        return Chassis(npus, spus, rates)
+
+    def _punt_rates(self, table: object) -> dict[Punt, int]:
+        if not isinstance(table, dict):
+            text = "a table [punt_rates] of reasons and packets a second is expected"
+            self._problems.add(self._place("", 0, "punt_rates"), text)
+            return {}
+        rates: dict[Punt, int] = {}
+        for name, rate in table.items():
+            place = self._place("", 0, name)
+            if name not in _PUNTS:
+                self._problems.add(place, unknown("reason", name, _PUNTS))
+            elif type(rate) is not int or rate not in PUNT_RATES:
+                text = f"{name} = {rate!r}; a number of packets a second from {PUNT_RATES[0]} to "
+                self._problems.add(place, text + f"{PUNT_RATES[-1]} is expected")
+            else:
+                rates[_PUNTS[name]] = rate
+        return rates
 
     def _tables(self, table: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
         entries = table.get(name)

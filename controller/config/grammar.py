@@ -7,6 +7,14 @@ it is an error by name and never silently without effect.
 
 from __future__ import annotations
 
+from controller.config import screens
+from controller.config.grammar_stateless import (
+    CLASS_OF_SERVICE,
+    FILTER_ON_INTERFACE,
+    FIREWALL,
+    FORWARDING_PROCESS,
+    TRACEOPTIONS,
+)
 from controller.config.schema import HostService
 from controller.config.tree import (
     container,
@@ -31,7 +39,6 @@ from controller.config.values import (
     PORTS,
     PREFIX,
     PROTOCOL,
-    SCREEN_WORDS,
     TEXT,
     TIMEOUT,
     WILDCARD,
@@ -59,8 +66,8 @@ _INTERFACES = container(
             leaf("vlan-id", number(1, 4094, "VLAN")),
             container(
                 "family",
-                container("inet", listed("address", INET_INTERFACE), refused("filter")),
-                container("inet6", listed("address", INET6_INTERFACE), refused("filter")),
+                container("inet", listed("address", INET_INTERFACE), FILTER_ON_INTERFACE),
+                container("inet6", listed("address", INET6_INTERFACE), FILTER_ON_INTERFACE),
             ),
         ),
     ),
@@ -111,10 +118,8 @@ _SCREEN = container(
     listed(
         "ids-option",
         NAME,
-        *(container(group, *map(flag, words)) for group, words in SCREEN_WORDS.items()),
+        *screens.grammar(),
         flag("alarm-without-drop"),
-        refused("udp"),
-        refused("limit-session"),
     ),
 )
 
@@ -253,6 +258,8 @@ _ALG = container(
         for word, knobs in {
             "dns": ("maximum-message-length", "oversize-message-drop", "doctoring"),
             "ftp": ("ftps-extension", "line-break-extension", "allow-mismatch-ip-address"),
+            "h323": ("application-screen", "dscp-rewrite", "endpoint-registration-timeout",
+                     "media-source-port-any"),
             "pptp": (),
             "rtsp": (),
             "sip": ("inactive-media-timeout", "maximum-call-duration", "application-screen",
@@ -262,7 +269,7 @@ _ALG = container(
     ),
     container("ike-esp-nat", flag("enable"), refused("esp-gate-timeout"),
               refused("esp-session-timeout"), refused("state-timeout")),
-    *map(refused, ("alg-manager", "alg-support-lib", "h323", "mgcp", "msrpc", "rsh", "sccp", "sql",
+    *map(refused, ("alg-manager", "alg-support-lib", "mgcp", "msrpc", "rsh", "sccp", "sql",
                    "sunrpc", "talk", "twamp", "traceoptions")),
 )  # fmt: skip
 
@@ -270,7 +277,7 @@ _FLOW = container(
     "flow",
     flag("allow-dns-reply"),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
-    refused("traceoptions"),
+    TRACEOPTIONS,
 )
 
 _PREFERENCE = leaf("preference", number(0, (1 << 32) - 1, "preference"))
@@ -305,11 +312,11 @@ GRAMMAR = container(
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
-              _FLOW, _ALG, refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
-    refused("firewall"),
-    refused("class-of-service"),
+    FIREWALL,
+    CLASS_OF_SERVICE,
     _ROUTING_INSTANCES,
     refused("protocols"),
 )  # fmt: skip

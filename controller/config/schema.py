@@ -19,8 +19,9 @@ from ipaddress import (
     IPv6Network,
 )
 
+from controller.config.stateless import STATELESS, Stateless
 from controller.flow import Address, Nanoseconds, Port
-from controller.reasons import Drop
+from controller.reasons import Drop, Punt
 
 Network = IPv4Network | IPv6Network
 SECOND: Nanoseconds = 1_000_000_000
@@ -121,6 +122,8 @@ class ScreenProfile:
     name: str
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
+    thresholds: Mapping[Drop, int] = field(default_factory=dict)
+    """Of the screens that have one: packets a second, microseconds, or extension headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class Alg(Enum):
 
     DNS = "dns"
     FTP = "ftp"
+    H323 = "h323"
     IKE_ESP = "ike-esp-nat"
     PPTP = "pptp"
     RTSP = "rtsp"
@@ -299,6 +303,8 @@ class Configuration:
     policy_stats: bool = False
     """``policy-stats system-wide enable``: as if all policies said ``count``."""
     host_name: str = "wingpath"
+    stateless: Stateless = STATELESS
+    """What NPUs do to single packets."""
     algs: frozenset[Alg] = DEFAULT_ALGS
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
@@ -332,3 +338,5 @@ class Chassis:
 
     npus: Mapping[int, NpuSite]
     spus: Mapping[int, SpuSite]
+    punt_rates: Mapping[Punt, int] = field(default_factory=dict)
+    """Packets a second that each NPU hands to the controller, where not the default."""

@@ -9,7 +9,6 @@ from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from controller.config.problems import unknown
 from controller.config.schema import Alg
-from controller.reasons import Drop
 
 MAX_INTERFACES = 199
 """Ports 1..199 of an NPU are interfaces (``FIRST_FABRIC_PORT`` of ``p4src/ids.p4`` is 200)."""
@@ -153,7 +152,7 @@ def wildcard(text: str) -> tuple[int, int]:
 
 
 _ALGS = tuple(alg.value for alg in Alg)
-_OTHER_ALGS = ("h323", "mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
+_OTHER_ALGS = ("mgcp-ca", "mgcp-ua", "ms-rpc", "q931", "ras", "realaudio", "rsh", "sccp",
                "sqlnet-v2", "sun-rpc", "talk", "twamp", "winframe")  # fmt: skip
 
 
@@ -205,25 +204,3 @@ def icmp_type_number(text: str) -> int:
 def protocol_number(text: str) -> int:
     """The protocol that a text accepted by ``PROTOCOL`` means."""
     return PROTOCOLS[text] if text in PROTOCOLS else int(text)
-
-
-SCREEN_WORDS = {
-    "tcp": {
-        "land": Drop.SCREEN_LAND,
-        "syn-fin": Drop.SCREEN_SYN_FIN,
-        "tcp-no-flag": Drop.SCREEN_TCP_NO_FLAG,
-        "fin-no-ack": Drop.SCREEN_FIN_NO_ACK,
-        "winnuke": Drop.SCREEN_WINNUKE,
-        "syn-frag": Drop.SCREEN_SYN_FRAG,
-    },
-    "icmp": {
-        "ping-death": Drop.SCREEN_PING_DEATH,
-        "fragment": Drop.SCREEN_ICMP_FRAGMENT,
-        "large": Drop.SCREEN_ICMP_LARGE,
-    },
-    "ip": {
-        "block-frag": Drop.SCREEN_BLOCK_FRAG,
-        "unknown-protocol": Drop.SCREEN_UNKNOWN_PROTOCOL,
-    },
-}
-"""Screens by the words that switch them on in an ``ids-option``."""

@@ -13,11 +13,13 @@ from typing import NamedTuple, TypeVar
 
 from finsy.proto import p4r, rpc_code
 
-from controller.config.schema import Configuration, NpuSite
+from controller.config.schema import Chassis, Configuration, NpuSite
 from controller.flow import Direction, FlowKey
 from controller.messages import (
     CP,
+    HOST,
     NEIGHBORS,
+    OBSERVER,
     Actor,
     InstallWing,
     Message,
@@ -26,6 +28,7 @@ from controller.messages import (
     ReadWing,
     RemoveWing,
     Role,
+    TraceCopy,
     Transmit,
     WingIdle,
     WingInstalled,
@@ -34,25 +37,28 @@ from controller.messages import (
 )
 from controller.npu.batcher import Batcher
 from controller.npu.connection import Connection, NpuError, code_name
-from controller.npu.entries import (
-    SessionEntries,
-    entry_key,
-    interface_entries,
-)
+from controller.npu.entries import SessionEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
+from controller.npu.program import entries, needs_copies, rates
 from controller.npu.quirks import install_failure
+from controller.npu.tables import MissingStage, meter_entry, table_entry
 from controller.reasons import Drop, Punt
 
 WRITE_BATCH = 1000
 READ_BATCH = 250
 REMOVE_TRIES = 3
+EPOCHS = 255
+"""Session epochs run from 1 to this."""
+TRACE_SESSION = 1
+CPU_PORT = 255
+"""As in ``p4src/ids.p4``."""
 SESSIONS_PER_SPU = 10_000_000
 """A session id's owner is the id divided by this (``SpuSite.number``)."""
 
 T = TypeVar("T")
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
-_SPU_PUNTS = (Punt.SESSION, Punt.TCP_CONTROL)
+_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
 
 class Count(NamedTuple):
@@ -99,6 +105,8 @@ class Npu:
         self._codec = PacketCodec(pipeline, site.number)
         self._wings: dict[FlowKey, int] = {}
         """Installed wings: session id * 2 + direction. A notice of idleness names a key only."""
+        self._installed: dict[bytes, p4r.Entity] = {}
+        """What the configuration put there, by what identifies it."""
         self._writer: Batcher[p4r.Update, int] = Batcher(self._write, WRITE_BATCH)
         self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._read, READ_BATCH)
         self.unknown_messages = 0
@@ -116,41 +124,77 @@ class Npu:
 
     # -- life -----------------------------------------------------------------------------
 
-    async def start(self, configuration: Configuration) -> None:
-        """Connect, load the program, write the interface tables. Raises ``NpuError``."""
+    async def start(self, configuration: Configuration, chassis: Chassis) -> None:
+        """Connect, load the program, write all that the configuration says. Raises
+        ``NpuError``."""
         await self.connection.open()
         if not await self.connection.set_pipeline(self._pipeline):
             await self._empty_tables()
-        inserts = [
-            _update(p4r.Update.INSERT, entry)
-            for entry in interface_entries(configuration, self.site.number, self._pipeline)
-        ]
-        for code in await self.connection.write(inserts) if inserts else ():
-            if code != rpc_code.OK:
-                name = self.connection.name
-                raise NpuError(f"{name} refuses its interfaces: {code_name(code)}")
+        # Never that of a wing which an earlier controller wrote.
+        has_epoch = "epoch" in self._pipeline.actions["set_ingress_interface"].fields
+        self._entries.epoch = self._entries.epoch % EPOCHS + 1 if has_epoch else 0
+        self._installed = {}
+        await self.apply(configuration, chassis)
         self.connection.start(self._received)
 
-    async def reconfigure(self, old: Configuration, new: Configuration) -> None:
-        """Bring the interface tables from one configuration to another. Raises ``NpuError``."""
-        before, after = (
-            {entry_key(e): e for e in interface_entries(c, self.site.number, self._pipeline)}
-            for c in (old, new)
-        )
-        updates = [
-            _update(p4r.Update.MODIFY if key in before else p4r.Update.INSERT, entry)
-            for key, entry in after.items()
-            if before.get(key) != entry
-        ]
-        updates += [
-            _update(p4r.Update.DELETE, p4r.TableEntry(table_id=entry.table_id, match=entry.match))
-            for key, entry in before.items()
-            if key not in after
-        ]
-        for code in await self.connection.write(updates) if updates else ():
-            if code != rpc_code.OK:
-                name = self.connection.name
-                raise NpuError(f"{name} refuses its new interfaces: {code_name(code)}")
+    async def apply(self, configuration: Configuration, chassis: Chassis) -> None:
+        """Bring tables and meters, sessions aside, to what a configuration says; only what
+        differs from the one before is written. Raises ``NpuError``."""
+        number, name = self.site.number, self.connection.name
+        wanted = {}
+        try:
+            for entry in entries(configuration, chassis, number, self._entries.epoch):
+                if entry.purpose or entry.table in self._pipeline.tables:
+                    message = table_entry(self._pipeline, entry)
+                    wanted[_identity(message)] = (p4r.Entity(table_entry=message), entry.purpose)
+            for rate in rates(configuration, chassis, number):
+                if rate.purpose or rate.meter in self._pipeline.meters:
+                    cell = meter_entry(self._pipeline, rate)
+                    key = b"%d %d" % (cell.meter_id, cell.index.index)
+                    wanted[key] = (p4r.Entity(meter_entry=cell), rate.purpose)
+        except MissingStage as missing:
+            raise NpuError(f"{name} runs a program without it: {missing}") from None
+        await self._clone_session(needs_copies(configuration))
+        updates = []
+        for key, (entity, purpose) in wanted.items():
+            old = self._installed.get(key)
+            if old != entity:
+                kind = p4r.Update.INSERT if old is None else p4r.Update.MODIFY
+                if entity.HasField("meter_entry") or entity.table_entry.is_default_action:
+                    kind = p4r.Update.MODIFY
+                updates.append((key, p4r.Update(type=kind, entity=entity), purpose))
+        for key in self._installed.keys() - wanted.keys():
+            updates.append((key, _undo(self._installed[key]), "what was configured before"))
+        refused = ""
+        for batch in _chunks(updates, WRITE_BATCH):
+            codes = await self.connection.write([update for _, update, _ in batch])
+            for code, (key, update, purpose) in zip(codes, batch, strict=True):
+                if code == rpc_code.OK or (code == rpc_code.UNIMPLEMENTED and not purpose):
+                    # (A target without meters, say, and nobody configured one.)
+                    if key in wanted:
+                        self._installed[key] = wanted[key][0]
+                    else:
+                        del self._installed[key]
+                elif not refused:
+                    what = purpose or update.entity.WhichOneof("entity")
+                    refused = f"{name} refuses {what}: {code_name(code)}"
+        if refused:
+            raise NpuError(refused)
+
+    async def _clone_session(self, purpose: str) -> None:
+        """Have copies of packets sent to us. A target may refuse as long as nothing needs them."""
+        entry = p4r.PacketReplicationEngineEntry()
+        session = entry.clone_session_entry
+        session.session_id = TRACE_SESSION
+        session.replicas.add(egress_port=CPU_PORT, instance=1)
+        entity = p4r.Entity(packet_replication_engine_entry=entry)
+        update = p4r.Update(type=p4r.Update.INSERT, entity=entity)
+        code = (await self.connection.write([update]))[0]
+        if code not in (rpc_code.OK, rpc_code.ALREADY_EXISTS) and purpose:
+            raise NpuError(
+                f"{self.connection.name} refuses the clone session that {purpose} needs: "
+                f"{code_name(code)}"
+            )
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
@@ -166,11 +210,25 @@ class Npu:
         deletes = []
         async for entity in self.connection.read(wanted):
             old = entity.table_entry
+            self._entries.epoch = max(self._entries.epoch, self._epoch_of(old))
             if not old.is_default_action and not old.is_const:
-                entry = p4r.TableEntry(table_id=old.table_id, match=old.match)
+                entry = p4r.TableEntry(
+                    table_id=old.table_id, match=old.match, priority=old.priority
+                )
                 deletes.append(_update(p4r.Update.DELETE, entry))
         for batch in _chunks(deletes, WRITE_BATCH):
             await self.connection.write(batch)
+
+    def _epoch_of(self, entry: p4r.TableEntry) -> int:
+        """The epoch that an interface's entry carries; 0 of all others."""
+        action = self._pipeline.actions["set_ingress_interface"]
+        if entry.action.action.action_id != action.id or "epoch" not in action.fields:
+            return 0
+        return next(
+            int.from_bytes(parameter.value, "big")
+            for parameter in entry.action.action.params
+            if parameter.param_id == action.fields["epoch"]
+        )
 
     # -- messages to the NPU --------------------------------------------------------------
 
@@ -274,6 +332,8 @@ class Npu:
                 message = self._codec.packet_in(response.packet, self._clock())
                 if message is None:
                     self.unknown_messages += 1
+                elif isinstance(message, TraceCopy):
+                    self._deliver(Outbound(OBSERVER, message))
                 else:
                     self._deliver(Outbound(_receiver(message), message))
             case "idle_timeout_notification":
@@ -338,6 +398,25 @@ class Npu:
             found[cell.index.index] = Count(cell.data.packet_count, cell.data.byte_count)
         return found
 
+    def has_counter(self, alias: str) -> bool:
+        """Whether the program has it."""
+        return alias in self._pipeline.counters
+
+    async def read_array(self, alias: str) -> dict[int, Count]:
+        """All cells of a counter that are not zero; none if the program lacks it. Raises
+        ``NpuError``."""
+        if alias not in self._pipeline.counters:
+            return {}
+        wanted = p4r.Entity(
+            counter_entry=p4r.CounterEntry(counter_id=self._pipeline.counters[alias])
+        )
+        found = {}
+        async for entity in self.connection.read([wanted]):
+            cell = entity.counter_entry
+            if cell.data.packet_count:
+                found[cell.index.index] = Count(cell.data.packet_count, cell.data.byte_count)
+        return found
+
     async def clear_counter(self, alias: str, cells: Iterable[int]) -> None:
         """Set cells of a counter to zero. Raises ``NpuError``."""
         counter = self._pipeline.counters[alias]
@@ -358,9 +437,36 @@ def _update(kind: p4r.Update.Type.ValueType, entry: p4r.TableEntry) -> p4r.Updat
 
 
 def _receiver(packet: PacketIn) -> Actor:
-    if packet.reason in _SPU_PUNTS:
+    reason = packet.reason
+    if reason in _NEIGHBOR_PUNTS:
+        return NEIGHBORS
+    if reason is Punt.FILTER_REJECT:
+        return HOST
+    # Of a session: its owner. A miss names an SPU in hash-based distribution.
+    if packet.spu and (packet.session_id or reason in _MISSES):
         return Actor(Role.SPU, packet.spu)
-    return NEIGHBORS if packet.reason in _NEIGHBOR_PUNTS else CP
+    return CP
+
+
+def _identity(entry: p4r.TableEntry) -> bytes:
+    """What makes two entries the same one."""
+    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
+    return key.SerializeToString(deterministic=True)
+
+
+def _undo(entity: p4r.Entity) -> p4r.Update:
+    """The update that takes an entry or a meter's rates back."""
+    if entity.HasField("meter_entry"):
+        # A meter without rates finds everything green.
+        old = entity.meter_entry
+        cell = p4r.MeterEntry(meter_id=old.meter_id, index=old.index)
+        return p4r.Update(type=p4r.Update.MODIFY, entity=p4r.Entity(meter_entry=cell))
+    entry = entity.table_entry
+    if entry.is_default_action:
+        default = p4r.TableEntry(table_id=entry.table_id, is_default_action=True)
+        return _update(p4r.Update.MODIFY, default)
+    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
+    return _update(p4r.Update.DELETE, key)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterable[list[T]]:

@@ -1,4 +1,4 @@
-"""Wings and interfaces as P4Runtime table entries, and back.
+"""Wings as P4Runtime table entries, and back.
 
 Values are canonical byte strings: the shortest that hold the number, at least one byte
 (P4Runtime specification, "Bytestrings"). Messages are built directly: this runs for every wing.
@@ -6,20 +6,13 @@ Values are canonical byte strings: the shortest that hold the number, at least o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from finsy.proto import p4r
 
-from controller.config.schema import Configuration, Interface, NpuSite, ScreenProfile
+from controller.config.schema import NpuSite
 from controller.flow import FlowKey, Path
 from controller.messages import InstallWing
 from controller.npu.pipeline import Members, Pipeline
-from controller.reasons import FIRST_SCREEN
-
-
-def number(value: int) -> bytes:
-    """A number as a canonical byte string."""
-    return value.to_bytes((value.bit_length() + 7) // 8 or 1, "big")
+from controller.npu.tables import number
 
 
 def canonical(value: bytes) -> bytes:
@@ -40,6 +33,8 @@ class SessionEntries:
         self._tables = {4: pipeline.tables["session_v4"], 16: pipeline.tables["session_v6"]}
         self._size_of = {table.id: size for size, table in self._tables.items()}
         self._to_spu = pipeline.actions["to_spu"]
+        self.epoch = 0
+        """Goes with every wing; that of the interfaces, or the wing is stale."""
         self._express = {4: pipeline.actions["express_v4"], 16: pipeline.actions["express_v6"]}
 
     @property
@@ -96,6 +91,7 @@ class SessionEntries:
         values["session_id"] = number(message.session_id)
         values["wing"] = number(message.direction)
         values["spu"] = number(message.spu)
+        values["epoch"] = number(self.epoch)
         _fill(entry.action.action, action, values)
         entry.idle_timeout_ns = message.idle_timeout
         entry.metadata = message.record
@@ -123,54 +119,6 @@ class SessionEntries:
             values["src_port"] = number(new.sport)
             values["dst_port"] = number(new.dport)
         return values
-
-
-def entry_key(entry: p4r.TableEntry) -> bytes:
-    """What identifies an entry with exact keys only."""
-    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match)
-    return key.SerializeToString(deterministic=True)
-
-
-def interface_entries(
-    configuration: Configuration, npu: int, pipeline: Pipeline
-) -> Iterator[p4r.TableEntry]:
-    """Both interface tables of an NPU. Interfaces without a zone have no entry: what arrives on
-    them is dropped as ``NO_INTERFACE``."""
-    for interface in configuration.interfaces.values():
-        if interface.port.npu != npu or not interface.zone or not interface.enabled:
-            continue
-        zone = configuration.zones[interface.zone]
-        screens, alarm_only = _profile(configuration.screens.get(zone.screen))
-        common = {
-            "zone": number(zone.id),
-            "screens": number(screens),
-            "alarm_only": number(alarm_only),
-        }
-        ingress = {"token": number(interface.token), "mac": canonical(interface.mac), **common}
-        for side, values in (("ingress", ingress), ("egress", common)):
-            entry = _interface_key(pipeline.tables[f"{side}_interface"], interface)
-            _fill(entry.action.action, pipeline.actions[f"set_{side}_interface"], values)
-            yield entry
-
-
-def _profile(profile: ScreenProfile | None) -> tuple[int, int]:
-    """Bit maps of the screens that are on and of those that only raise an alarm."""
-    if profile is None:
-        return 0, 0
-    bits = sum(1 << (screen - FIRST_SCREEN) for screen in profile.screens)
-    return bits, bits if profile.alarm_without_drop else 0
-
-
-def _interface_key(table: Members, interface: Interface) -> p4r.TableEntry:
-    match = p4r.FieldMatch
-    exact = p4r.FieldMatch.Exact
-    return p4r.TableEntry(
-        table_id=table.id,
-        match=[
-            match(field_id=table.fields["port"], exact=exact(value=number(interface.port.port))),
-            match(field_id=table.fields["vlan"], exact=exact(value=number(interface.vlan))),
-        ],
-    )
 
 
 def _fill(action: p4r.Action, members: Members, values: dict[str, bytes]) -> None:

@@ -13,6 +13,11 @@ from google.protobuf import text_format
 from controller.npu.contract import (
     ACTIONS,
     COUNTERS,
+    KINDS,
+    METERS,
+    NARROW_FIELDS,
+    OPTIONAL,
+    OPTIONAL_FIELDS,
     PACKET_IN,
     PACKET_OUT,
     SESSION_TABLES,
@@ -20,6 +25,13 @@ from controller.npu.contract import (
     TABLES,
     Fields,
 )
+
+_MATCH_TYPES = {
+    "exact": p4i.MatchField.EXACT,
+    "ternary": p4i.MatchField.TERNARY,
+    "range": p4i.MatchField.RANGE,
+    "lpm": p4i.MatchField.LPM,
+}
 
 
 class PipelineError(Exception):
@@ -47,6 +59,7 @@ class Pipeline:
     tables: Mapping[str, Members]
     actions: Mapping[str, Members]
     counters: Mapping[str, int]
+    meters: Mapping[str, int]
     packet_in: Members
     packet_out: Members
 
@@ -88,7 +101,8 @@ def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
     for alias, fields in ACTIONS.items():
         action = action_of.get(alias)
         if action is None:
-            missing.append(f"action {alias}")
+            if f"action {alias}" not in OPTIONAL:
+                missing.append(f"action {alias}")
             continue
         members = {p.name: (p.id, p.bitwidth) for p in action.params}
         actions[alias] = _members(f"action {alias}", action.preamble.id, members, fields, missing)
@@ -96,17 +110,21 @@ def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
     for alias, fields in TABLES.items():
         table = table_of.get(alias)
         if table is None:
-            missing.append(f"table {alias}")
+            if f"table {alias}" not in OPTIONAL:
+                missing.append(f"table {alias}")
             continue
         members = {field.name: (field.id, field.bitwidth) for field in table.match_fields}
         tables[alias] = _members(f"table {alias}", table.preamble.id, members, fields, missing)
         if len(table.match_fields) > len(fields):
             missing.append(f"table {alias} without fields that the controller does not know")
-        if any(f.match_type != p4i.MatchField.EXACT for f in table.match_fields):
-            missing.append(f"table {alias} with exact matches only")
+        kinds = KINDS.get(alias, {})
+        for field in table.match_fields:
+            kind = kinds.get(field.name, "exact")
+            if field.name in fields and field.match_type != _MATCH_TYPES[kind]:
+                missing.append(f"{field.name} in table {alias} as a key of kind {kind}")
         offered = {reference.id for reference in table.action_refs}
         for name in TABLE_ACTIONS[alias]:
-            if name in actions and actions[name].id not in offered:
+            if name not in actions or actions[name].id not in offered:
                 missing.append(f"action {name} in table {alias}")
         if alias in SESSION_TABLES:
             if table.idle_timeout_behavior != p4i.Table.NOTIFY_CONTROL:
@@ -114,7 +132,10 @@ def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
             if not _has_direct_counter(p4info, table.preamble.id):
                 missing.append(f"direct counter of table {alias}")
     counter_of = {counter.preamble.alias: counter.preamble.id for counter in p4info.counters}
-    missing += [f"counter {alias}" for alias in COUNTERS if alias not in counter_of]
+    meter_of = {meter.preamble.alias: meter.preamble.id for meter in p4info.meters}
+    arrays = [(f"counter {a}", counter_of.get(a)) for a in COUNTERS]
+    arrays += [(f"meter {a}", meter_of.get(a)) for a in METERS]
+    missing += [what for what, id_ in arrays if id_ is None and what not in OPTIONAL]
     headers = {}
     for alias, fields in {"packet_in": PACKET_IN, "packet_out": PACKET_OUT}.items():
         header = next(
@@ -128,7 +149,7 @@ def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
     if missing:
         raise PipelineError("it lacks " + ", ".join(missing))
     return Pipeline(
-        p4info, device_config, tables, actions, counter_of, headers["packet_in"],
+        p4info, device_config, tables, actions, counter_of, meter_of, headers["packet_in"],
         headers["packet_out"],
     )  # fmt: skip
 
@@ -136,10 +157,12 @@ def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
 def _members(
     what: str, id_: int, found: Mapping[str, tuple[int, int]], wanted: Fields, missing: list[str]
 ) -> Members:
+    optional = OPTIONAL_FIELDS.get(what, frozenset())
     for name, width in wanted.items():
         if name not in found:
-            missing.append(f"{name} in {what}")
-        elif found[name][1] != width:
+            if name not in optional:
+                missing.append(f"{name} in {what}")
+        elif found[name][1] != width and not (name in NARROW_FIELDS and found[name][1] < width):
             missing.append(f"{name} of {width} bits (it has {found[name][1]}) in {what}")
     return Members(
         id_,

@@ -18,12 +18,14 @@ from controller.messages import (
     SessionClosed,
     SessionDenied,
     StepTaken,
+    TraceCopy,
 )
 from controller.reasons import Drop
 
 WALKS = 2000
 STEPS_PER_WALK = 64
 RECENT_DROPS = 1000
+RECENT_COPIES = 4000
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class Observer:
         """By the forward wing, oldest first; a flow that comes again starts anew."""
         self.drops: Counter[tuple[Actor, Drop]] = Counter()
         self.recent_drops: deque[PacketDropped] = deque(maxlen=RECENT_DROPS)
+        self.copies: deque[TraceCopy] = deque(maxlen=RECENT_COPIES)
+        """Of traced packets, oldest first."""
         self.closed = 0
 
     def take(self, message: Message) -> None:
@@ -67,6 +71,8 @@ class Observer:
                 walk = self.walks.get(message.flow) if message.flow is not None else None
                 if walk is not None and not walk.session_id and walk.drop is None:
                     walk.drop = message
+            case TraceCopy():
+                self.copies.append(message)
             case SessionDenied():
                 if self.on_deny is not None:
                     self.on_deny(message)

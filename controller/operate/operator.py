@@ -15,6 +15,7 @@ from controller.operate.text import InterfaceNames
 from controller.spu import SessionView
 
 if TYPE_CHECKING:
+    from controller.operate.show_flow import Account
     from controller.runtime import Runtime
 
 
@@ -38,6 +39,10 @@ class Operator:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.account_baseline: dict[int, Account] = {}
+        """What NPUs had counted when statistics were cleared."""
+        self.drop_baseline = 0
+        """Likewise, drops of CP and SPUs."""
         self.names = InterfaceNames(runtime.configuration)
         runtime.on_configuration.append(self._configure)
 

@@ -13,7 +13,7 @@ from controller.operate.commands import Options
 from controller.operate.operator import Operator
 
 _STATUS = {
-    "DNS": Alg.DNS, "FTP": Alg.FTP, "H323": None, "MGCP": None, "MSRPC": None, "PPTP": Alg.PPTP,
+    "DNS": Alg.DNS, "FTP": Alg.FTP, "H323": Alg.H323, "MGCP": None, "MSRPC": None, "PPTP": Alg.PPTP,
     "RSH": None, "RTSP": Alg.RTSP, "SCCP": None, "SIP": Alg.SIP, "SQL": None, "SUNRPC": None,
     "TALK": None, "TFTP": Alg.TFTP, "IKE-ESP": Alg.IKE_ESP, "TWAMP": None,
 }  # fmt: skip

@@ -95,7 +95,8 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"   {name}: {text.flow(key)},",
             f"  Conn Tag: 0x0, Interface: {session.interfaces[n]},",
             f"    Session token: {key.token:#x}, Zone: {operator.names.zone(key.token)}",
-            f"    Gateway: {wing.hop.dst_mac.hex(':')}, Egress NPU: {wing.hop.port.npu}",
+            f"    Gateway: {text.address(view.next_hops[n])}, MAC: {wing.hop.dst_mac.hex(':')}, "
+            f"Egress NPU: {wing.hop.port.npu}",
             f"    Leaves as: {text.flow(wing.translated)}",
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]

@@ -10,9 +10,11 @@ from controller.operate import (
     show_interfaces,
     show_np_cache,
     show_policies,
+    show_route,
     show_screen,
     show_session,
     show_walk,
+    table_data_plane,
 )
 from controller.operate.commands import Command, Option
 from controller.operate.session_filter import FILTERS, PORT
@@ -74,6 +76,7 @@ _FLOW = Command(
             show_walk.walks,
         ),
         Command("drops", "Packets that went no further, by place and reason", run=show_walk.drops),
+        *table_data_plane.SHOW_FLOW,
     ),
 )
 
@@ -145,13 +148,26 @@ _SHOW = Command(
                             run=show_screen.show,
                         ),
                     ),
+                    table_data_plane.SHOW_SCREEN,
+                    table_data_plane.RUN_SCREEN,
                 ),
+                table_data_plane.SHOW_PACKET_DROP,
             ),
         ),
+        table_data_plane.SHOW_FIREWALL,
         Command(
             "interfaces",
             "Interfaces",
             (Command("terse", "One line an address", run=show_interfaces.terse),),
+        ),
+        Command(
+            "route",
+            "Forwarding tables",
+            options=(
+                Option("table", "Only this table, such as inet.0", NAME),
+                Option("destination", "Only the route of this address", ADDRESS),
+            ),
+            run=show_route.show,
         ),
         Command("arp", "IPv4 neighbours", run=show_interfaces.arp),
         Command(
@@ -166,6 +182,7 @@ _CLEAR = Command(
     "clear",
     "End or reset something",
     (
+        table_data_plane.CLEAR_FIREWALL,
         Command(
             "security",
             "Sessions, policies, screens",
@@ -180,6 +197,7 @@ _CLEAR = Command(
                             options=(Option("all", "All sessions (default)"), *FILTERS),
                             run=show_session.clear,
                         ),
+                        *table_data_plane.CLEAR_FLOW,
                     ),
                 ),
                 Command(

@@ -3,8 +3,9 @@ virtual router and address family."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from zlib import crc32
 
 from controller.config.schema import Configuration, Interface, Network, RouteAction, StaticRoute
@@ -49,6 +50,17 @@ class _Table:
         routes = self._by_length.setdefault(shift, {})
         routes.setdefault(int(prefix.network_address) >> shift, target)
         self._search = sorted(self._by_length.items())
+
+    def exact(self, prefix: Network) -> _Target | None:
+        shift = self.bits - prefix.prefixlen
+        return self._by_length.get(shift, {}).get(int(prefix.network_address) >> shift)
+
+    def items(self) -> Iterator[tuple[Network, _Target]]:
+        """All prefixes, the longest first."""
+        network = IPv4Network if self.bits == 32 else IPv6Network
+        for shift, routes in self._search:
+            for value, target in routes.items():
+                yield network((value << shift, self.bits - shift)), target
 
     def find(self, value: int) -> _Target | None:
         for shift, routes in self._search:
@@ -113,6 +125,36 @@ class Fib:
         for name, prefix, target in found:
             if target is not None:
                 self._routers[name].table(prefix.network_address.packed).add(prefix, target)
+
+    def routes(self, vr: str = "", depth: int = MAX_TABLES) -> dict[Network, Interface | None]:
+        """Every prefix of a virtual router and the interface of the first path to it; ``None``:
+        what it leads to is refused. Prefixes that another table resolves are spelled out."""
+        router = self._routers[vr]
+        found: dict[Network, Interface | None] = {}
+        for table in (router.v4, router.v6):
+            for prefix, target in table.items():
+                # What the table itself says of a part of the prefix comes first.
+                own = [other for other in found if _covers(prefix, other)]
+                found[prefix] = target[0][0] if isinstance(target, tuple) else None
+                if isinstance(target, str) and depth:
+                    for other, interface in self._within(prefix, target, depth - 1):
+                        if not any(_covers(part, other) for part in own):
+                            found[other] = interface
+        return found
+
+    def _within(
+        self, prefix: Network, vr: str, depth: int
+    ) -> Iterator[tuple[Network, Interface | None]]:
+        """What another table says of a prefix: of the whole, and of parts of it."""
+        whole: tuple[Network, Interface | None] | None = None
+        for other, interface in self.routes(vr, depth).items():
+            if _covers(other, prefix):
+                if whole is None or whole[0].prefixlen < other.prefixlen:
+                    whole = other, interface
+            elif _covers(prefix, other):
+                yield other, interface
+        if whole is not None:
+            yield prefix, whole[1]
 
     def _target(self, name: str, routes: list[StaticRoute], behind: _Router) -> _Target | None:
         usable: dict[int, list[_Path]] = {}
@@ -184,6 +226,13 @@ class Fib:
             return ()
         return tuple(Route(i, destination if gateway is None else gateway) for i, gateway in target)
 
+    def target(
+        self, prefix: Network, vr: str = ""
+    ) -> tuple[tuple[Interface, Address | None], ...] | RouteAction | str | None:
+        """What stands for a prefix: paths of equal cost, a refusal, the virtual router whose table
+        goes on, or ``None``."""
+        return self._routers[vr].table(prefix.network_address.packed).exact(prefix)
+
     def _find(self, destination: Address, vr: str) -> _Target | Interface | None:
         first = destination[0]
         for _ in range(MAX_TABLES):
@@ -203,6 +252,14 @@ class Fib:
                 return found
             vr = found
         return None
+
+
+def _covers(outer: Network, inner: Network) -> bool:
+    return (
+        outer.version == inner.version
+        and outer.prefixlen <= inner.prefixlen
+        and inner.network_address in outer
+    )
 
 
 def _pick(paths: tuple[_Path, ...], flow: Tuple5 | None, prefer: Interface | None) -> _Path:

@@ -10,6 +10,7 @@ from collections import deque
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
+from controller.fragment import fragment
 from controller.messages import (
     CloseGates,
     GatesOpened,
@@ -21,7 +22,7 @@ from controller.packet import ACK, SYN, Packet, rewrite
 from controller.payload import contents, datagram, is_intact, maximum_segment, segment, sequence
 from controller.reasons import Drop, Send
 from controller.spu.alg.base import Alg, Findings, sights
-from controller.spu.alg.registry import GATEWAYS
+from controller.spu.alg.registry import gateway as gateway_for
 from controller.spu.alg.stream import Out, Relay
 from controller.spu.core import Core
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
@@ -39,8 +40,9 @@ class Gateway:
     __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting")
 
     def __init__(self, session: Session) -> None:
-        assert session.service.alg is not None
-        self.alg: Alg = GATEWAYS[session.service.alg](sights(session.wings))
+        service = session.service
+        assert service.alg is not None
+        self.alg: Alg = gateway_for(service.alg, service.name, sights(session.wings))
         self.relay = None if session.tcp is None else Relay(self.alg)
         self.last: dict[Direction, Packet] = {}
         """A stream's newest segment per direction: the next one is made like it."""
@@ -231,7 +233,21 @@ class AlgPath:
         wing = session.wings[direction]
         port = wing.hop.port
         frame = rewrite(packet, wing.translated, wing.hop)
-        self._core.send(self._core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        core, l3 = self._core, 18 if wing.hop.vlan else 14
+        interface = core.interface(port, wing.hop.vlan)
+        mtu = len(frame) if interface is None else interface.mtu
+        if len(frame) - l3 <= mtu:
+            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        elif packet.version == 6:
+            detail = f"session {session.id}: longer than MTU {mtu} with other names in it"
+            core.drop(Drop.TOO_BIG, wing.key, detail)
+        else:
+            # It grew here: its sender cannot know, whatever it says about fragments.
+            named = bytearray(frame)
+            if not any(named[l3 + 4 : l3 + 6]):
+                named[l3 + 4 : l3 + 6] = (core.now >> 10 & 0xFFFF | 1).to_bytes(2, "big")
+            for piece in fragment(bytes(named), l3, mtu):
+                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece))
 
 
 def _bare(like: Packet, out: Out) -> Packet:

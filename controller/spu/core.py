@@ -45,6 +45,7 @@ class Core:
         "express_counts",
         "fib",
         "hits",
+        "least_mtu",
         "me",
         "nat_rules",
         "now",
@@ -94,6 +95,8 @@ class Core:
         self.config = config
         self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
+        self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)
+        """Packets that are no longer fit everywhere."""
         self._policies_by_index = {policy.index: policy for policy in config.policies}
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)

@@ -62,6 +62,18 @@ class Decisions:
             self._core.step(Step.ROUTE, flow, describe(route))
         return None
 
+    def beginning(self, pending: Pending) -> Refusal | None:
+        """Whether it may begin a session; if it does not, but is of a session that expects its
+        packets from another zone, that is what is said."""
+        refusal = self.first_of_its_kind(pending)
+        if refusal is None or not pending.elsewhere:
+            return refusal
+        ingress = pending.ingress
+        return Refusal(
+            Drop.ASYMMETRIC_ROUTE,
+            f"of session {pending.elsewhere}, but by {ingress.name} from zone {ingress.zone}",
+        )
+
     def first_of_its_kind(self, pending: Pending) -> Refusal | None:
         """A session begins with a SYN or an echo request, or is neither TCP nor ICMP; and one of
         DNS with a question."""

@@ -98,12 +98,13 @@ class FirstPath:
             return
         pending = core.pending[flow] = Pending(flow, queued)
         pending.passage = message.passage
+        pending.elsewhere = message.elsewhere
         core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
             decisions.arrival(pending)
             or decisions.routing(pending)
-            or decisions.first_of_its_kind(pending)
+            or decisions.beginning(pending)
             or decisions.return_route(pending)
             or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )
@@ -281,6 +282,7 @@ class FirstPath:
         return session
 
     def _record(self, session: Session) -> bytes:
+        """What a restarted controller rebuilds it from."""
         return encode(
             SessionRecord(
                 session.id,
@@ -317,9 +319,14 @@ class FirstPath:
                 wing,
                 session.path,
                 min(session.service.timeout, LONGEST_IDLE),
-                session.record,
+                session.record or self._record(session),
             ),
         )
+
+    def renew(self, session: Session, direction: Direction) -> None:
+        """A wing carries an epoch that is over, but its session stands: write it again."""
+        if session.state is SessionState.ACTIVE:
+            self._write(session, direction)
 
     def wing_installed(self, message: WingInstalled) -> None:
         """A wing is in effect, or could not be written: then what was written is taken back."""

@@ -11,10 +11,11 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 
 from __future__ import annotations
 
-from controller.flow import Direction, Path
+from controller.flow import Direction, Path, Tuple5, Wing
+from controller.fragment import fragment, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
-from controller.packet import UDP, rewrite
+from controller.packet import UDP, Packet, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
@@ -24,10 +25,11 @@ from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
 from controller.spu.teardown import Teardown
 
+NO_TRANSPORT = 59
+"""As IPv6 has it: "no next header"."""
+
 _SOON = 1_000_000
 """The least time between two looks at a session, in nanoseconds."""
-
-_MISSES = frozenset((Punt.MISS, Punt.ICMP_ERROR))
 
 
 class LivePath:
@@ -62,6 +64,14 @@ class LivePath:
         if packet.is_icmp_error:
             self._forward_error(session, queued)
             return
+        if packet.is_later_fragment:
+            self._forward_fragment(session, queued)
+            return
+        mtu = self._narrow(wing, packet)
+        if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
+            core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
+            self._replies.dropped(Drop.TOO_BIG, queued, mtu)
+            return
         tcp = session.tcp
         changed = None
         if tcp is not None:
@@ -73,7 +83,7 @@ class LivePath:
             changed = tcp.observe(direction, packet.flags)
             if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
                 tcp.forward_controls += 1
-        if message.reason in _MISSES:
+        if not message.session_id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -82,9 +92,34 @@ class LivePath:
         else:
             port = wing.hop.port
             frame = rewrite(packet, wing.translated, wing.hop)
-            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+            l3 = 18 if wing.hop.vlan else 14
+            for piece in fragment(frame, l3, mtu) if mtu else (frame,):
+                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece, message.mark))
         if changed is not None:
             self._tcp_changed(session, changed)
+
+    def _narrow(self, wing: Wing, packet: Packet) -> int:
+        """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
+        core = self._core
+        length = len(packet.frame) - packet.l3
+        if length <= core.least_mtu:
+            return 0
+        interface = core.interface(wing.hop.port, wing.hop.vlan)
+        return interface.mtu if interface is not None and length > interface.mtu else 0
+
+    def _forward_fragment(self, session: Session, queued: Queued) -> None:
+        """A later fragment has no ports and no checksum: only its addresses are translated."""
+        core = self._core
+        message, packet, direction = queued
+        wing = session.wings[direction]
+        if not message.session_id:
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
+        session.last_seen = core.now
+        out = wing.translated
+        port = wing.hop.port
+        frame = rewrite(packet, Tuple5(out.src, out.dst, 0, 0, NO_TRANSPORT), wing.hop)
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
 
     def _forward_error(self, session: Session, queued: Queued) -> None:
         """An ICMP error travels with the wing that answers the packet it quotes."""
@@ -95,11 +130,12 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        session.packets[direction] += 1
-        session.bytes[direction] += len(message.frame)
+        if not message.session_id:  # else its NPU's entry has counted it
+            session.packets[direction] += 1
+            session.bytes[direction] += len(message.frame)
         port = wing.hop.port
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
         if wing.key.protocol == UDP and packet.is_unreachable:
             # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
             self._teardown.begin(session, Close.ICMP_ERROR)

@@ -9,6 +9,7 @@ from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, Nanoseconds
 from controller.messages import (
     ClearSession,
+    CreateRequest,
     CreateSession,
     Deliver,
     GatesOpened,
@@ -29,19 +30,22 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.packet import parse
-from controller.reasons import Close, Drop
+from controller.packet import Packet, parse
+from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.live_path import LivePath
+from controller.spu.membership import belongs
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
+
+_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
 
 class Spu:
@@ -114,6 +118,8 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
+        if self._reconfiguration.is_under_way:
+            return self._core.now
         sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
         if sessions is None or gateways is None:
             return sessions if gateways is None else gateways
@@ -124,6 +130,8 @@ class Spu:
         core = self._core
         core.now = now
         core.out = []
+        if self._reconfiguration.is_under_way:
+            self._reconfiguration.go_on()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
@@ -139,12 +147,31 @@ class Spu:
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
             return
+        if message.reason in _MISSES:
+            self._on_miss(message, packet)
+            return
         session = core.sessions.get(message.session_id)
         key = packet.key(message.token)
-        if session is not None and session.wings[message.direction].key == key:
+        if session is not None and belongs(session, message, packet):
+            if message.reason is Punt.STALE:
+                self._first.renew(session, message.direction)
             self._live.take(session, Queued(message, packet, message.direction))
         else:
             core.to_cp(Redirect(key, core.number, message))
+
+    def _on_miss(self, message: PacketIn, packet: Packet) -> None:
+        """Hash-based distribution: the NPU's hash table says that this flow is ours."""
+        core = self._core
+        flow = packet.key(message.token)
+        pending = core.pending.get(flow)
+        session = core.by_key.get(flow)
+        if pending is not None:
+            self._first.enqueue(pending, Queued(message, packet, Direction.FORWARD))
+        elif session is not None:
+            direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
+            self._live.take(session, Queued(message, packet, direction))
+        else:
+            core.to_cp(CreateRequest(flow, core.number, message))
 
     def _on_deliver(self, message: Deliver) -> None:
         """The central point says that this flow is ours."""
@@ -217,6 +244,7 @@ class Spu:
             tcp="" if session.tcp is None else session.tcp.state.name.lower(),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
+            next_hops=session.next_hops,
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,

@@ -21,6 +21,8 @@ inserted or moved before another      they stay           they stay             
 
 from __future__ import annotations
 
+from collections import deque
+
 from controller.config.schema import Action, Configuration, Rematch
 from controller.flow import Tuple5
 from controller.messages import Reconfigure
@@ -32,6 +34,9 @@ from controller.spu.reroute import Reroute
 from controller.spu.session import Session, SessionState, Stage
 from controller.spu.teardown import Teardown
 
+SLICE = 500
+"""Sessions looked at without a break."""
+
 
 class Reconfiguration:
     """Brings an SPU's flows and sessions in line with a configuration."""
@@ -41,6 +46,10 @@ class Reconfiguration:
         self._first = first
         self._reroute = reroute
         self._teardown = teardown
+        self._left: deque[int] = deque()
+        """Sessions that are still to be looked at."""
+        self._lost: set[bytes] = set()
+        """Addresses of ours that the configuration in force has no more."""
 
     def take(self, message: Reconfigure) -> None:
         """The configuration in force changes."""
@@ -52,15 +61,34 @@ class Reconfiguration:
                 core.unchecked.add(pending.flow)
             else:
                 self._first.restart(pending)
-        lost = _own_addresses(old) - _own_addresses(core.config)
-        for session in list(core.sessions.values()):
-            if session.state is SessionState.ACTIVE:
-                if session.nat is not None and session.wings[0].translated.src in lost:
+        for index in [index for index in core.hits if core.policy(index) is None]:
+            if index != DEFAULT_INDEX:
+                del core.hits[index]
+                core.statistics.pop(index, None)
+        self._lost = _own_addresses(old) - _own_addresses(core.config)
+        self._left = deque(core.sessions)
+        self.go_on()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether ``go_on`` is due."""
+        return bool(self._left)
+
+    def go_on(self) -> None:
+        """Look at some of the sessions that are left; the packets of all others wait no longer than
+        that takes."""
+        core = self._core
+        for _ in range(min(SLICE, len(self._left))):
+            session = core.sessions.get(self._left.popleft())
+            if session is None:
+                continue
+            if session.state is SessionState.INSTALLING:
+                core.unchecked.add(session.wings[0].key)
+            elif session.state is SessionState.ACTIVE:
+                if session.nat is not None and session.wings[0].translated.src in self._lost:
                     self._teardown.begin(session, Close.INTERFACE_CHANGED)
                 else:
                     self.check(session)
-            elif session.state is SessionState.INSTALLING:
-                core.unchecked.add(session.wings[0].key)
 
     def check(self, session: Session) -> None:
         """Hold an active session against the configuration in force."""

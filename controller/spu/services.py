@@ -12,6 +12,7 @@ from controller.config.applications import PREDEFINED
 from controller.config.schema import SECOND, Alg, Application, Configuration
 from controller.flow import Nanoseconds, Tuple5
 from controller.packet import ICMP, ICMPV6, TCP, UDP
+from controller.spu.alg.registry import CHILDREN
 
 PROTOCOL_TIMEOUT: dict[int, Nanoseconds] = {
     TCP: 1800 * SECOND,
@@ -73,7 +74,8 @@ class Services:
 
     def of_child(self, flow: Tuple5, name: str) -> Service:
         """The service of a flow that a control session announced."""
-        return Service(name, _timeout(flow))
+        child = CHILDREN.get(name)
+        return Service(name, _timeout(flow), None if child is None else child[0])
 
     def _alg(self, flow: Tuple5, application: Application | None) -> Alg | None:
         """What the application says; without that, what is usual on the port."""

@@ -64,6 +64,7 @@ class Pending:
     __slots__ = (
         "back",
         "back_mac",
+        "elsewhere",
         "first",
         "flow",
         "ingress",
@@ -100,6 +101,8 @@ class Pending:
         """The gate it came through, if it is a child of a control session."""
         self.queue: list[Queued] = []
         """Behind the first."""
+        self.elsewhere = 0
+        """The session that its first packet would belong to, had it come from another zone."""
         self.stage = Stage.DECIDE
         self.nat: NatBinding | None = None
         self.mac: bytes | None = None
@@ -258,6 +261,8 @@ class SessionView:
     parent: int = 0
     """Session id of the control session whose gate let it in."""
 
+    next_hops: tuple[Address, Address] = (b"", b"")
+    """Per direction."""
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""

@@ -8,11 +8,12 @@ would cover it, nothing is said, so every policy that is named is truly shadowed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from controller.config.schema import Addresses, Application, Configuration, Policy, Wildcard
-from controller.spu.ruleset import number_spans
+from controller.flow import Tuple5
+from controller.spu.ruleset import Ruleset, number_spans
 
 _Spans = list[tuple[int, int]]
 _WIDTHS = (32, 128)
@@ -27,23 +28,44 @@ class Shadowed(NamedTuple):
 
 def shadowed(configuration: Configuration) -> Iterator[Shadowed]:
     """All shadowed policies, in order; each compared with those that are searched before it."""
-    lists: dict[tuple[str, str], list[_Rule]] = {}
+    lists: dict[tuple[str, str], list[Policy]] = {}
     for policy in configuration.policies:
-        rule = _Rule(policy)
-        before = lists.setdefault((policy.from_zone, policy.to_zone), [])
-        by = rule.taken_by(before)
-        if by:
-            yield Shadowed(policy, by)
-        else:
-            # What is shadowed shadows nothing that its own shadows do not.
-            before.append(rule)
+        lists.setdefault((policy.from_zone, policy.to_zone), []).append(policy)
+    for policies in lists.values():
+        ruleset = Ruleset(policies)
+        rules: dict[int, _Rule] = {}
+        for position, policy in enumerate(policies):
+            rule = _Rule(policy, position)
+            by = rule.taken_by(_before(rule, rules, ruleset))
+            if by:
+                yield Shadowed(policy, by)
+            else:
+                # What is shadowed shadows nothing that its own shadows do not.
+                rules[policy.index] = rule
+
+
+def _before(rule: _Rule, rules: Mapping[int, _Rule], ruleset: Ruleset) -> list[_Rule]:
+    """Earlier rules that may take flows of this one. Those that take all of its flows also take a
+    sample of them, and the search finds these without looking at each rule."""
+    samples = rule.samples()
+    if samples is None:
+        return list(rules.values())
+    found: dict[int, _Rule] = {}
+    for sample in samples:
+        for policy, _ in ruleset.matches(sample):
+            if policy is rule.policy:
+                break
+            if policy.index in rules:
+                found[policy.index] = rules[policy.index]
+    return sorted(found.values(), key=lambda earlier: earlier.position)
 
 
 class _Rule:
     """A policy as sets of numbers, made once."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, position: int) -> None:
         self.policy = policy
+        self.position = position
         self._sides = (
             _Side(policy.sources, policy.sources_excluded),
             _Side(policy.destinations, policy.destinations_excluded),
@@ -73,6 +95,26 @@ class _Rule:
                 needed.append(taker)
         return tuple(needed)
 
+    def samples(self) -> list[Tuple5] | None:
+        """A flow of each application of this policy; ``None`` if none is easily made."""
+        ends = [side.sample() for side in self._sides]
+        sizes = {end[0] for end in ends if end is not None and end[0]}
+        if None in ends or len(sizes) > 1:
+            return None
+        size = sizes.pop() if sizes else 4
+        source, destination = (end[1].to_bytes(size, "big") for end in ends if end is not None)
+        return [
+            # Protocol 255 is nobody's: only what takes any protocol takes it.
+            Tuple5(
+                source,
+                destination,
+                0 if app is None else app.source_ports.start,
+                0 if app is None else app.destination_ports.start,
+                255 if app is None or app.protocol < 0 else app.protocol,
+            )
+            for app in self.policy.applications or (None,)
+        ]
+
     def _within_zones(self, earlier: Policy) -> bool:
         return all(
             not its or (bool(mine) and set(mine) <= set(its))
@@ -88,15 +130,29 @@ class _Side:
 
     def __init__(self, addresses: tuple[Addresses, ...], excluded: bool) -> None:
         self._is_any = not addresses and not excluded
+        # No address means any, so excluding it leaves none.
+        self._is_none = not addresses and excluded
         self._excluded = excluded
         self._wildcards = {a for a in addresses if isinstance(a, Wildcard)}
         self._spans = [merged(number_spans(addresses, width)) for width in _WIDTHS]
 
+    def sample(self) -> tuple[int, int] | None:
+        """An address of this side: its size in bytes (0: any size), and its value; ``None`` if
+        there is none at hand."""
+        if self._is_any:
+            return 0, 0
+        if self._excluded:
+            return None
+        for size, spans in zip((4, 16), self._spans, strict=True):
+            if spans:
+                return size, spans[0][0]
+        return next(((4, wildcard.address) for wildcard in self._wildcards), None)
+
     def within(self, other: _Side) -> bool:
         """Whether all of this is in the other; ``False`` when in doubt."""
-        if other._is_any:
+        if other._is_any or self._is_none:
             return True
-        if self._is_any or self._excluded != other._excluded:
+        if self._is_any or other._is_none or self._excluded != other._excluded:
             return False
         # Of two that exclude, the one that excludes more is within the one that excludes less.
         inner, outer = (other, self) if self._excluded else (self, other)

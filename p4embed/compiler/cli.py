@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from p4embed.compiler.diagnostics import CompileError, Diagnostics, Severity
 from p4embed.compiler.driver import PASSES, Compiled, compile_file
-from p4embed.compiler.preprocess import PreprocessorOptions, preprocess, render
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions, preprocess, render
 
 if TYPE_CHECKING:
     from finsy.proto import p4i
@@ -28,6 +28,20 @@ ARCHITECTURES = ("v1model", "ss")
 STANDARDS = ("p4-16", "p4_16", "16")
 SUFFIXES = (".txtpb", ".txt", ".json", ".bin")
 
+NOT_DONE = {
+    "--ndebug": "'assert' and 'assume' are always compiled",
+    "--emit-externs": "only the externs of v1model are",
+    "--p4runtime-entries-file": "the entries of a program are in its JSON file",
+    "--p4runtime-entries-files": "the entries of a program are in its JSON file",
+    "--disable-annotations": "take the annotation out of the program",
+    "--pp": "'--dump parse' shows the program",
+    "--top4": "'--dump PASS' shows the program after a pass",
+    "--toJSON": "'--dump PASS' shows the program after a pass",
+    "--fromJSON": "only P4 source can be compiled",
+    "--loopsUnroll": "loops are compiled as loops",
+}
+"""Options of p4c that change what it makes and are not here, and what to say of them."""
+
 ALL = "all"
 
 EXIT_ERRORS = 1
@@ -37,6 +51,14 @@ EXIT_FAULT = 3
 
 class Usage(Exception):
     """A wrong command line; the text says what would be right."""
+
+
+class _Refusal(argparse.Action):
+    """An option of p4c that is refused, `const` saying what to do instead."""
+
+    def __call__(self, *arguments: object, **_: object) -> None:
+        """Raises `Usage`."""
+        raise Usage(f"option '{arguments[-1]}' is not supported; {self.const}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,8 +101,17 @@ def _arguments() -> argparse.ArgumentParser:
     add("--Werror", nargs="?", const=ALL, metavar="KIND", help="take warnings for errors")
     add("--Wdisable", nargs="?", const=ALL, metavar="KIND", help="print no warnings")
     add("--dump", choices=PASSES, help="print the program after a pass")
-    add("-g", dest="debug_info", action="store_true", help="for p4c's sake; always on")
-    add("-c", "--compile", action="store_true", help="for p4c's sake; always on")
+    add("--Wwarn", nargs="?", const=ALL, metavar="KIND", help="for p4c's sake; always on")
+    add("--maxErrorCount", type=int, metavar="N", help="print no more errors than that")
+    # What these ask of p4c, this compiler does in any case, or has no use for.
+    add("--p4v", default="16", help=argparse.SUPPRESS)
+    add("-g", dest="debug_info", action="store_true", help=argparse.SUPPRESS)
+    add("-c", "--compile", action="store_true", help=argparse.SUPPRESS)
+    add("-v", "--debug", action="store_true", help=argparse.SUPPRESS)
+    add("--parser-inline-opt", action="store_true", help=argparse.SUPPRESS)
+    add("--nocpp", action="store_true", help=argparse.SUPPRESS)
+    for option, reason in NOT_DONE.items():
+        add(option, nargs="?", action=_Refusal, const=reason, help=argparse.SUPPRESS)
     return parser
 
 
@@ -110,8 +141,11 @@ def _check(options: argparse.Namespace) -> None:
         raise Usage(f"target '{options.target}' is not supported; the target is bmv2")
     if options.arch not in ARCHITECTURES:
         raise Usage(f"architecture '{options.arch}' is not supported; it is v1model")
-    if options.std.lower() not in STANDARDS:
-        raise Usage(f"language '{options.std}' is not supported; it is p4-16")
+    for language in (options.std, options.p4v):
+        if language.lower() not in STANDARDS:
+            raise Usage(f"language '{language}' is not supported; it is p4-16")
+    if options.maxErrorCount is not None and options.maxErrorCount < 1:
+        raise Usage(f"'--maxErrorCount {options.maxErrorCount}': the number is at least 1")
     if options.source is None:
         raise Usage("no source file is given")
     if not Path(options.source).is_file():
@@ -128,7 +162,7 @@ def _info_files(options: argparse.Namespace) -> list[str]:
 
 def _run(argv: list[str]) -> int:
     options = _arguments().parse_args(argv)
-    for name in ("Werror", "Wdisable"):
+    for name in ("Werror", "Wdisable", "Wwarn"):
         given = getattr(options, name)
         if options.source is None and given is not None and given.endswith(".p4"):
             # `--Werror file.p4`: what argparse takes for a kind is the program.
@@ -136,6 +170,8 @@ def _run(argv: list[str]) -> int:
             setattr(options, name, ALL)
     _check(options)
     diagnostics = Diagnostics()
+    if options.maxErrorCount is not None:
+        diagnostics.limit = options.maxErrorCount
     preprocessor = PreprocessorOptions(
         tuple(options.include), tuple(options.define), tuple(options.undefine)
     )
@@ -196,12 +232,12 @@ def _write(compiled: Compiled, info: p4i.P4Info | None, options: argparse.Namesp
     path.write_text(compiled.json_text(), encoding="utf-8")
     if info is None:
         return
-    from p4embed.compiler import p4info_files
+    from p4embed.compiler.p4info import files
 
     for name in _info_files(options):
-        p4info_files.write(info, Path(name), p4info_files.form_of(name))
+        files.write(info, Path(name), files.form_of(name))
     if options.p4runtime_file is not None:
-        p4info_files.write(info, Path(options.p4runtime_file), options.p4runtime_format)
+        files.write(info, Path(options.p4runtime_file), options.p4runtime_format)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,36 @@
 """The compiler from end to end: which passes there are, and in what order.
 
-    preprocess, lex, parse, check      `frontend.load`
+    preprocess, parse, check           (`syntax`, `check`; run by `frontend.load`)
     elaborate   syntax tree -> structured statements on resolved storage  (`elaborate`)
-    indices     stack[i] -> a choice among the elements                   (`indices`)
-    legalise    P4 arithmetic -> BMv2's unbounded arithmetic              (`legalise`)
-    flatten     structured flow -> tables, conditions, parser states      (`flatten`)
-    emit        -> BMv2 JSON (`emit_json`), P4Info (`p4info`)
+    indices     stack[i] -> a choice among the elements                   (`lower.indices`)
+    legalise    P4 arithmetic -> BMv2's unbounded arithmetic              (`lower.legalise`)
+    flatten     structured flow -> tables, conditions, parser states      (`lower.flatten`)
+    emit        -> BMv2 JSON (`emit`), P4Info (`p4info`)
 
 Errors are collected within a pass; a pass begins only if all before it found none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from p4embed.compiler import emit_json, ir
+from p4embed.compiler import emit, frontend, ir
 from p4embed.compiler.checked import CheckedProgram
 from p4embed.compiler.diagnostics import Diagnostics
 from p4embed.compiler.dump import dump_lowered, dump_tree
 from p4embed.compiler.elaborate import elaborate
-from p4embed.compiler.flatten import flatten
-from p4embed.compiler.frontend import deep_recursion, load
-from p4embed.compiler.indices import resolve_indices
-from p4embed.compiler.legalise import legalise
-from p4embed.compiler.p4info_objects import TableFacts, Used
-from p4embed.compiler.preprocess import PreprocessorOptions
+from p4embed.compiler.frontend import OnPass, deep_recursion
+from p4embed.compiler.lower import flatten, legalise, resolve_indices
+from p4embed.compiler.p4info.objects import TableFacts, Used
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions
 
 if TYPE_CHECKING:
     from finsy.proto import p4i
 
-PASSES = ("elaborate", "indices", "legalise", "flatten")
-"""Passes of the back end in order: the names that `--dump` takes."""
+PASSES = (*frontend.PASSES, "elaborate", "indices", "legalise", "flatten")
+"""All passes in order: the names that `--dump` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +44,27 @@ class Compiled:
     def json_text(self) -> str:
         """The BMv2 JSON file."""
         with deep_recursion():
-            return emit_json.dumps(self.program)
+            return emit.dumps(self.program)
 
     def p4info(self, diagnostics: Diagnostics) -> p4i.P4Info:
         """The P4Info message; complete only if `diagnostics` has no error then."""
         # The protobuf messages take long to import, and not every run wants them.
-        from p4embed.compiler import p4info
+        from p4embed.compiler.p4info.message import build
 
-        return p4info.build(self.checked, self.used, diagnostics)
+        return build(self.checked, self.used, diagnostics)
 
 
 def compile_file(
     path: str,
     options: PreprocessorOptions,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Compiled | None:
     """Compile a file; None, with `diagnostics` saying why, if it has errors.
 
     `on_pass` gets each pass's name and the program after it, as text.
     """
-    checked = load(path, options, diagnostics)
+    checked = frontend.load(path, options, diagnostics, on_pass)
     if checked is None:
         return None
     return compile_checked(checked, PurePath(path).name, diagnostics, on_pass)
@@ -77,7 +74,7 @@ def compile_checked(
     checked: CheckedProgram,
     source_name: str,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None = None,
+    on_pass: OnPass | None = None,
 ) -> Compiled | None:
     """The passes behind the front end."""
     with deep_recursion():
@@ -88,7 +85,7 @@ def _passes(
     checked: CheckedProgram,
     source_name: str,
     diagnostics: Diagnostics,
-    on_pass: Callable[[str, str], None] | None,
+    on_pass: OnPass | None,
 ) -> Compiled | None:
     structured = elaborate(checked, diagnostics, source_name)
     if structured is None:

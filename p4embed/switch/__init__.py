@@ -9,6 +9,7 @@ trace                 what happened to a packet, step by step
 native/, codegen/     the fast executor: generated C and a small runtime
 dataplane             the seam between engines, interfaces and the server
 ports, interface, pcap    the reference data plane
+files                     a data plane between pcap files
 p4runtime/            the P4Runtime server
 options, process, cli the command line
 

@@ -214,8 +214,10 @@ class Replicating(Protocol):
         """Set a multicast group's copies, or delete the group."""
         ...
 
-    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
-        """Set a clone session's copies, or delete the session."""
+    def set_clone_session(
+        self, session: int, replicas: Sequence[Replica] | None, cut: int = 0
+    ) -> None:
+        """Set a clone session's copies, of at most ``cut`` bytes (0: whole), or delete it."""
         ...
 
 

@@ -34,6 +34,8 @@ class Settings:
     cpu_port: int | None
     drop_port: int
     pcap_directory: str | None
+    files_wait_s: int | None
+    """Frames come from pcap files, so long after the start; ``None``: from interfaces."""
     log_console: bool
     log_file: str | None
     log_level: str
@@ -92,13 +94,19 @@ def _general() -> _Parser:
     add(
         "--executor",
         choices=("native", "reference"),
-        default="native",
-        help="native: generated C; reference: readable, slow, traceable (default native)",
+        help="native: generated C, the default; reference: readable, slow, traceable",
     )
     add(
         "--trace",
         action="store_true",
-        help="print every table, key, action and header change (reference executor)",
+        help="print every table, key, action and header change (with the reference executor)",
+    )
+    add(
+        "--use-files",
+        type=int,
+        metavar="SECONDS",
+        help="instead of interfaces, read NAME_in.pcap and write NAME_out.pcap for -i PORT@NAME,"
+        " so long after the start",
     )
     add(
         "--pcap",
@@ -175,8 +183,12 @@ def parse(arguments: Sequence[str]) -> Settings:
         raise UsageError("no program: name a BMv2 JSON file, or say --no-p4")
     if general.program is not None and general.no_p4:
         raise UsageError(f"--no-p4 together with '{general.program}': expected one of them")
-    if general.trace and general.executor != "reference":
+    if general.trace and general.executor == "native":
         raise UsageError("--trace needs --executor reference")
+    if general.use_files is not None and general.use_files < 0:
+        raise UsageError(f"--use-files {general.use_files}: expected 0 or more seconds")
+    if general.use_files is not None and general.pcap is not None:
+        raise UsageError("--use-files records what it sends anyway; leave --pcap out")
     ports = _ports(general.interface)
     for name, port in (("--cpu-port", target.cpu_port), ("--drop-port", target.drop_port)):
         if port is not None and not 0 < port < 1 << 16:
@@ -190,12 +202,13 @@ def parse(arguments: Sequence[str]) -> Settings:
         ports=ports,
         device_id=general.device_id,
         program=None if general.program is None else Path(general.program),
-        executor=general.executor,
+        executor=general.executor or ("reference" if general.trace else "native"),
         address=target.grpc_server_addr,
         tls=_tls(target),
         cpu_port=target.cpu_port,
         drop_port=target.drop_port,
         pcap_directory=general.pcap,
+        files_wait_s=general.use_files,
         log_console=general.log_console,
         log_file=general.log_file,
         log_level=general.log_level,

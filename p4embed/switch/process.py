@@ -10,14 +10,18 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from p4embed.switch.dataplane import Dataplane, Options, PortError
+from p4embed.switch.engine import Engine
+from p4embed.switch.files import FileDataplane
 from p4embed.switch.load import LoadError, load_bytes
-from p4embed.switch.native import NativeDataplane, NativeError
+from p4embed.switch.native import NativeDataplane, NativeEngine, NativeError
 from p4embed.switch.options import Settings, UsageError, parse
 from p4embed.switch.p4runtime import Server, ServerError, Service
 from p4embed.switch.ports import ReferenceDataplane
+from p4embed.switch.program import Program
+from p4embed.switch.reference import ReferenceEngine
 
 log = logging.getLogger("p4embed.switch")
 
@@ -93,12 +97,26 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
 def make_dataplane(settings: Settings) -> Dataplane:
     """The executor that was asked for; ``StartError`` if this machine cannot run it."""
     options = Options(settings.cpu_port, settings.drop_port, settings.pcap_directory)
+    if settings.files_wait_s is not None:
+        return FileDataplane(options, _engine_maker(settings), settings.files_wait_s)
     if settings.executor == "reference":
         return ReferenceDataplane(options, print if settings.trace else None)
     try:
         return NativeDataplane(options)
     except NativeError as error:
         raise StartError(str(error)) from None
+
+
+def _engine_maker(settings: Settings) -> Callable[[Program], Engine]:
+    def reference(program: Program) -> Engine:
+        engine = ReferenceEngine(program, settings.drop_port)
+        engine.trace = print if settings.trace else None
+        return engine
+
+    def native(program: Program) -> Engine:
+        return NativeEngine(program, settings.drop_port)
+
+    return reference if settings.executor == "reference" else native
 
 
 def _start_log(settings: Settings) -> None:

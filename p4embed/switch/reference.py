@@ -28,7 +28,7 @@ from p4embed.switch.engine import (
     Update,
 )
 from p4embed.switch.program import DROP_PORT
-from p4embed.switch.state import State
+from p4embed.switch.state import CloneSession, State
 from p4embed.switch.trace import Tracer
 from p4embed.switch.traffic import PacketRun
 
@@ -178,12 +178,20 @@ class ReferenceEngine:
     def set_multicast_group(self, group: int, replicas: Sequence[Replica] | None) -> None:
         """Set a multicast group's copies, or delete the group."""
         with self._lock:
-            _set(self._state.multicast_groups, group, replicas)
+            if replicas is None:
+                self._state.multicast_groups.pop(group, None)
+            else:
+                self._state.multicast_groups[group] = tuple(replicas)
 
-    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
+    def set_clone_session(
+        self, session: int, replicas: Sequence[Replica] | None, cut: int = 0
+    ) -> None:
         """Set a clone session's copies, or delete the session."""
         with self._lock:
-            _set(self._state.clone_sessions, session, replicas)
+            if replicas is None:
+                self._state.clone_sessions.pop(session, None)
+            else:
+                self._state.clone_sessions[session] = CloneSession(tuple(replicas), cut)
 
     # -- action profiles, value sets ------------------------------------------------------------
 
@@ -204,12 +212,3 @@ class ReferenceEngine:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def _set(
-    groups: dict[int, tuple[Replica, ...]], number: int, replicas: Sequence[Replica] | None
-) -> None:
-    if replicas is None:
-        groups.pop(number, None)
-    else:
-        groups[number] = tuple(replicas)

@@ -47,6 +47,14 @@ class Default:
     values: tuple[int, ...]
 
 
+class CloneSession(NamedTuple):
+    """Where clones go, and how much of them."""
+
+    replicas: tuple[Replica, ...]
+    cut: int
+    """Most bytes of a clone; 0: all."""
+
+
 class Choice(NamedTuple):
     """An action to run, with its parameters."""
 
@@ -137,7 +145,7 @@ class State:
         """Values and masks."""
         self.members: list[dict[int, Choice]] = [{} for _ in program.profiles]
         self.groups: list[dict[int, tuple[int, ...]]] = [{} for _ in program.profiles]
-        self.clone_sessions: dict[int, tuple[Replica, ...]] = {}
+        self.clone_sessions: dict[int, CloneSession] = {}
         self.multicast_groups: dict[int, tuple[Replica, ...]] = {}
 
     def write(self, updates: Sequence[Update], now_ns: int) -> list[Status]:

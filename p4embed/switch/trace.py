@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from p4embed.switch.engine import EntryKey
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -95,12 +97,19 @@ class TableApplied:
     hit: bool
     action: str | None
     params: tuple[tuple[str, int], ...]
+    entry: EntryKey | None = None
+    """What it hit, packed."""
 
     def __str__(self) -> str:
         key = ", ".join(f"{name}={value:#x}" for name, value in self.key)
         params = ", ".join(f"{name}={value:#x}" for name, value in self.params)
         run = "nothing" if self.action is None else f"{self.action}({params})"
-        return f"    table {self.table} [{key}]: {'hit' if self.hit else 'miss'}, {run}"
+        result = "hit" if self.hit else "miss"
+        if self.entry is not None and self.entry.mask:  # an exact entry is what the key is
+            result += f" {self.entry.value.hex()} mask {self.entry.mask.hex()}"
+            if self.entry.priority:
+                result += f" priority {self.entry.priority}"
+        return f"    table {self.table} [{key}]: {result}, {run}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from p4embed.switch.packet import Packet
 from p4embed.switch.parsing import deparse, parse
 from p4embed.switch.primitives import run_action
 from p4embed.switch.program import InstanceType
-from p4embed.switch.state import State, TableState
+from p4embed.switch.state import CloneSession, State, TableState
 from p4embed.switch.trace import (
     Arrived,
     Branched,
@@ -121,7 +121,7 @@ class PacketRun:
         twin.reset_metadata()
         self.keep_fields(field_list, packet, twin)
         twin.put(self.intrinsics.instance_type, InstanceType.INGRESS_CLONE)
-        self.replicate(twin, self.state.clone_sessions[session], "clone")
+        self.send_clones(twin, self.state.clone_sessions[session])
 
     def learn(self, packet: Packet, index: int) -> None:
         """What a controller is to hear of the packet."""
@@ -144,6 +144,11 @@ class PacketRun:
     def keep_fields(self, field_list: int, source: Packet, target: Packet) -> None:
         for ref in self.program.field_lists[field_list].fields:
             target.put(ref, source.get(ref))
+
+    def send_clones(self, twin: Packet, session: CloneSession) -> None:
+        if session.cut and (twin.truncate is None or session.cut < twin.truncate):
+            twin.truncate = session.cut
+        self.replicate(twin, session.replicas, "clone")
 
     def replicate(self, packet: Packet, replicas: Sequence[Replica], why: str) -> None:
         for replica in replicas:
@@ -207,7 +212,7 @@ class PacketRun:
         twin.reset_metadata()
         self.keep_fields(field_list, packet, twin)
         twin.put(self.intrinsics.instance_type, InstanceType.EGRESS_CLONE)
-        self.replicate(twin, self.state.clone_sessions[session], "clone")
+        self.send_clones(twin, self.state.clone_sessions[session])
 
     # -- control flow -------------------------------------------------------------------------
 
@@ -275,6 +280,7 @@ class PacketRun:
                     ()
                     if declared is None
                     else tuple((a.name, v) for a, v in zip(declared.params, params, strict=True)),
+                    None if row is None else row.entry.key,
                 )
             )
         if declared is not None:

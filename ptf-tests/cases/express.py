@@ -238,15 +238,17 @@ class ChecksumsAtTheEdges(base.NpuTest):
 
 
 class LastHop(base.NpuTest):
-    """TTL 2 leaves as 1; 1 and 0 leave no more, and nothing of the packet does."""
+    """TTL 2 leaves as 1; 1 and 0 go to the owner, who has the sender told."""
 
     def runTest(self) -> None:
         self.express_v4(TCP4, SESSION, TCP4, UNTRUST)
         self.send(TRUST.port, tcp4(to(TRUST), ttl=2))
         self.expect_frame(UNTRUST.port, tcp4(out_of(UNTRUST), ttl=1))
-        self.send(TRUST.port, tcp4(to(TRUST), ttl=1))
-        self.send(TRUST.port, tcp4(to(TRUST), ttl=0))
-        self.conclude(drops={Drop.TTL_EXPIRED: 2})
+        for ttl in (1, 0):
+            frame = tcp4(to(TRUST), ttl=ttl)
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.TTL_EXPIRED, TRUST, **SESSION.header())
+        self.conclude(punts={Punt.TTL_EXPIRED: 2})
 
 
 class LastHopIpv6(base.NpuTest):
@@ -256,9 +258,11 @@ class LastHopIpv6(base.NpuTest):
         self.express_v6(TCP6, SESSION, UNTRUST)
         self.send(TRUST.port, tcp6(to(TRUST), hop_limit=2))
         self.expect_frame(UNTRUST.port, tcp6(out_of(UNTRUST), hop_limit=1))
-        self.send(TRUST.port, tcp6(to(TRUST), hop_limit=1))
-        self.send(TRUST.port, tcp6(to(TRUST), hop_limit=0))
-        self.conclude(drops={Drop.TTL_EXPIRED: 2})
+        for hop_limit in (1, 0):
+            frame = tcp6(to(TRUST), hop_limit=hop_limit)
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.TTL_EXPIRED, TRUST, **SESSION.header())
+        self.conclude(punts={Punt.TTL_EXPIRED: 2})
 
 
 class OutOfVlan(base.NpuTest):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import truediv
+
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import (
     IPv6,
@@ -9,18 +12,21 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
     IPv6ExtHdrRouting,
+    PadN,
 )
 from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, TRUST, to
+from support.base import DMZ, TRUST, Session, to, wing
 from support.packets import (
     CLIENT,
     CLIENT6,
+    CLIENT_PORT,
     DATA,
     SERVER,
     SERVER6,
+    SERVER_PORT,
     broken,
     icmp4,
     ip_checksummed,
@@ -256,22 +262,77 @@ class UdpLengthOfFirstFragment(base.NpuTest):
         self.punted(TRUST, frame, Punt.FRAGMENT)
 
 
+class Ipv6ExtensionsAreWalked(base.NpuTest):
+    """Whatever stands between IP and UDP, the ports are found."""
+
+    def runTest(self) -> None:
+        key = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
+        self.to_spu(key, Session(id=3, wing=0, spu=1))
+        udp = UDP(sport=CLIENT_PORT, dport=SERVER_PORT) / Raw(DATA)
+        ip = IPv6(src=CLIENT6, dst=SERVER6)
+        options = IPv6ExtHdrDestOpt(options=PadN(optdata=bytes(52)))
+        chains = [
+            ip / IPv6ExtHdrHopByHop() / udp,
+            ip / IPv6ExtHdrRouting(addresses=[SERVER6]) / udp,
+            ip / options / udp,
+            ip / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt() / IPv6ExtHdrRouting() / udp,
+            IPv6(src=CLIENT6, dst=SERVER6, nh=135) / Raw(b"\x11\0" + bytes(6) + bytes(udp)),
+            reduce(truediv, [IPv6ExtHdrDestOpt()] * 8, ip) / udp,
+        ]
+        for chain in chains:
+            frame = bytes(to(TRUST) / chain)
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.SESSION, TRUST, session_id=3, wing=0, spu=1)
+        frame = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(id=901) / IPv6ExtHdrDestOpt() / udp)
+        self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.FRAGMENT, TRUST, session_id=3, wing=0, spu=1)
+        self.conclude(punts={Punt.SESSION: len(chains), Punt.FRAGMENT: 1})
+
+
 class Ipv6Extension(base.NpuTest):
-    """Extension headers that sessions do not carry, also behind a fragment header."""
+    """A chain that no card walks to its end: nine headers, or one of 72 bytes."""
 
     def runTest(self) -> None:
         ip = IPv6(src=CLIENT6, dst=SERVER6)
+        udp = UDP() / Raw(DATA)
         chains = [
-            ip / IPv6ExtHdrHopByHop() / UDP() / Raw(DATA),
-            ip / IPv6ExtHdrRouting() / UDP() / Raw(DATA),
-            ip / IPv6ExtHdrDestOpt() / UDP() / Raw(DATA),
-            ip / IPv6ExtHdrFragment() / IPv6ExtHdrDestOpt() / UDP() / Raw(DATA),
-            IPv6(src=CLIENT6, dst=SERVER6, nh=59) / Raw(DATA),
-            IPv6(src=CLIENT6, dst=SERVER6, nh=135) / Raw(DATA),
+            reduce(truediv, [IPv6ExtHdrDestOpt()] * 9, ip) / udp,
+            reduce(truediv, [IPv6ExtHdrDestOpt()] * 8, ip) / IPv6ExtHdrFragment() / udp,
+            ip / IPv6ExtHdrDestOpt(options=PadN(optdata=bytes(68))) / udp,
         ]
         for chain in chains:
             self.send(TRUST.port, bytes(to(TRUST) / chain))
         self.conclude(drops={Drop.IPV6_EXTENSION: len(chains)})
+
+
+class Ipv6ExtensionBeyondPayload(base.NpuTest):
+    """A payload length that ends inside an extension header."""
+
+    def runTest(self) -> None:
+        frame = bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / IPv6ExtHdrDestOpt() / UDP())
+        self.falls(TRUST, broken(frame, IP_AT + 4, b"\0\7"), Drop.IP_TOTAL_LENGTH)
+
+
+class TruncatedExtension(base.NpuTest):
+    """A frame that ends inside an extension header, or where one should begin."""
+
+    def runTest(self) -> None:
+        frame = bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / IPv6ExtHdrDestOpt() / UDP())
+        for length in (IP_AT + 40, IP_AT + 41, IP_AT + 47):
+            self.send(TRUST.port, frame[:length])
+        self.conclude(drops={Drop.TRUNCATED: 3})
+
+
+class IcmpErrorWithoutItsQuote(base.NpuTest):
+    """An error quotes an IP header and 8 bytes; fewer, in the frame or in the packet, fall."""
+
+    def runTest(self) -> None:
+        quoted = bytes(IP(src=SERVER, dst=CLIENT) / UDP())
+        whole = bytes(to(TRUST) / IP(src=CLIENT, dst=SERVER) / ICMP(type=3) / Raw(quoted))
+        self.send(TRUST.port, whole[:-1])
+        length = (20 + 8 + len(quoted) - 1).to_bytes(2, "big")
+        self.send(TRUST.port, ip_checksummed(broken(whole, IP_AT + 2, length)))
+        self.conclude(drops={Drop.TRUNCATED: 1, Drop.IP_TOTAL_LENGTH: 1})
 
 
 class Ipv6SecurityHeadersAreProtocols(base.NpuTest):

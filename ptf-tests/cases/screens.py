@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
+from controller.reasons import Drop, Punt, Send
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (
@@ -26,6 +24,7 @@ from support.packets import (
     tcp6,
     udp4,
 )
+from support.pairs import Pair, cases
 
 LAST_IN_64K = 8183
 """Fragment offset (8 bytes each) at which 64 bytes end 7 bytes below 65535."""
@@ -50,17 +49,6 @@ def later_fragment6(protocol: int, offset: int) -> bytes:
 def protocol4(number: int) -> bytes:
     """A packet of some protocol."""
     return bytes(to(TRUST) / IP(src=CLIENT, dst=SERVER, proto=number) / Raw(DATA))
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A packet that a screen finds and its closest relation that it does not."""
-
-    screen: Drop
-    falls: bytes
-    passes: bytes
-    punt: Punt = Punt.MISS
-    """How the passing packet reaches the controller."""
 
 
 SYN = TCP(sport=CLIENT_PORT, dport=SERVER_PORT, flags="S") / Raw(DATA)
@@ -194,65 +182,7 @@ PAIRS = {
 }
 
 
-class _PairTest(base.NpuTest):
-    pair: Pair
-
-
-class _Arrival(_PairTest):
-    """The screen of the zone a packet comes from."""
-
-    def runTest(self) -> None:
-        screen = self.pair.screen
-        self.ingress_screens(TRUST, screen)
-        self.send(TRUST.port, self.pair.falls)
-        self.send(TRUST.port, self.pair.passes)
-        self.expect_punt(self.pair.passes, self.pair.punt, TRUST)
-        self.conclude(
-            drops={screen: 1}, punts={self.pair.punt: 1}, screen_hits={(TRUST, screen): 1}
-        )
-
-
-class _Departure(_PairTest):
-    """The screen of the zone a packet goes to, on what an SPU sends."""
-
-    def runTest(self) -> None:
-        screen = self.pair.screen
-        self.egress_screens(UNTRUST, screen)
-        self.packet_out(self.pair.falls, UNTRUST.port, Send.EGRESS)
-        self.packet_out(self.pair.passes, UNTRUST.port, Send.EGRESS)
-        self.expect_frame(UNTRUST.port, self.pair.passes)
-        self.conclude(egress_drops={screen: 1}, egress_screen_hits={(UNTRUST, screen): 1})
-
-
-class _Off(_PairTest):
-    """With every other screen switched on but this one, it finds nothing."""
-
-    def runTest(self) -> None:
-        # What else finds the same packet is told to let it pass.
-        others = [
-            screen
-            for screen in Drop
-            if screen.name.startswith("SCREEN_") and screen is not self.pair.screen
-        ]
-        self.ingress_screens(TRUST, *others, alarm_only=tuple(others))
-        self.send(TRUST.port, self.pair.falls)
-        self.client.packet_in(base.ARRIVES)
-        self.assertNotIn(
-            TRUST.zone * 32 + self.pair.screen - FIRST_SCREEN,
-            self.moved()["screen_hits"],
-        )
-
-
-for _name, _pair in PAIRS.items():
-    for _check in (_Arrival, _Departure, _Off):
-        _case = _name + _check.__name__.removeprefix("_")
-        globals()[_case] = type(
-            _case,
-            (_check,),
-            {"pair": _pair, "__module__": __name__, "__doc__": f"{_name}: {_check.__doc__}"},
-        )
-del _check, _case
-del _PairTest, _Arrival, _Departure, _Off
+globals().update(cases(PAIRS, __name__))
 
 
 class NoProfile(base.NpuTest):

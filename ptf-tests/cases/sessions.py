@@ -211,12 +211,12 @@ class FirstFragmentOfSession(base.NpuTest):
 
 
 class LaterFragment(base.NpuTest):
-    """It has no ports, whatever its first bytes look like: no session of theirs may match."""
+    """Without its first it has no ports, whatever its first bytes look like."""
 
     def runTest(self) -> None:
         self.to_spu(TCP4, FORWARD)
         looks_like_tcp = bytes(TCP(sport=CLIENT_PORT, dport=SERVER_PORT, flags="S"))
-        frame = later_fragment4(to(TRUST), 6, 8, looks_like_tcp + DATA)
+        frame = later_fragment4(to(TRUST), 6, 8, looks_like_tcp + DATA, id=904)
         self.punted(TRUST, frame, Punt.FRAGMENT)
 
 
@@ -228,19 +228,22 @@ class LaterFragmentIsShort(base.NpuTest):
 
 
 class FragmentsIpv6(base.NpuTest):
-    """First and later ones, with and without ports."""
+    """First ones, later ones that follow one, and a later one that follows none."""
 
     def runTest(self) -> None:
         self.to_spu(TCP6, REVERSE)
         ip = IPv6(src=CLIENT6, dst=SERVER6)
         tcp = TCP(sport=CLIENT_PORT, dport=SERVER_PORT, flags="A")
-        first = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(m=1, nh=6) / tcp / Raw(DATA))
-        later = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(offset=8, nh=6) / tcp / Raw(DATA))
+        first = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(m=1, nh=6, id=902) / tcp / Raw(DATA))
+        later = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(offset=8, nh=6, id=902) / Raw(DATA))
+        stray = bytes(to(TRUST) / ip / IPv6ExtHdrFragment(offset=8, nh=6, id=903) / tcp)
         self.send(TRUST.port, first)
         self.expect_punt(first, Punt.FRAGMENT, TRUST, **REVERSE.header())
         self.send(TRUST.port, later)
-        self.expect_punt(later, Punt.FRAGMENT, TRUST)
-        self.conclude(punts={Punt.FRAGMENT: 2})
+        self.expect_punt(later, Punt.FRAGMENT, TRUST, **REVERSE.header())
+        self.send(TRUST.port, stray)
+        self.expect_punt(stray, Punt.FRAGMENT, TRUST)
+        self.conclude(punts={Punt.FRAGMENT: 3})
 
 
 class FragmentWithoutSession(base.NpuTest):

@@ -22,7 +22,7 @@ import ptf
 from ptf import testutils
 from ptf.base_tests import BaseTest
 
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
+from controller.reasons import FIRST_SCREEN, Drop, Punt, Send, Verdict
 from support.client import Client, PacketIn
 from support.names import Names, Value
 from support.packets import NEXT_HOP_MAC, address, link, mac
@@ -33,6 +33,8 @@ QUIET = 0.05
 """Seconds of silence after everything expected has come."""
 
 FABRIC_PORT = 200
+SCREENS = sum(drop.name.startswith("SCREEN_") for drop in Drop)
+"""Bits of a screen profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,10 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         names = Names(Path(testutils.test_param_get("p4info")))
         self.client = Client(testutils.test_param_get("address"), names)
         self.addCleanup(self.client.close)
-        for table in ("session_v4", "session_v6", "ingress_interface", "egress_interface"):
-            self.client.clear(table)
+        for table in names.tables:
+            if names.tables[table].fields:
+                self.client.clear(table)
+        self._interfaces: dict[tuple[str, str, int], dict[str, Value]] = {}
         for interface in INTERFACES:
             self.set_interface(interface)
         self._before = self._counters()
@@ -74,57 +78,79 @@ class NpuTest(BaseTest):  # type: ignore[misc]
     # -- configuration
 
     def set_interface(self, interface: Interface) -> None:
-        """Create an interface without screens, both directions."""
-        self.client.insert(
-            "ingress_interface",
-            {"port": interface.port, "vlan": interface.vlan},
-            "set_ingress_interface",
-            {
+        """Create an interface without screens or features, both directions."""
+        profile = {"zone": interface.zone, "screens": 0, "alarm_only": 0, "extension_limit": 8}
+        params: dict[tuple[str, str], dict[str, Value]] = {
+            ("ingress", "interface"): {
                 "token": interface.token,
-                "zone": interface.zone,
                 "mac": mac(interface.mac),
-                "screens": 0,
-                "alarm_only": 0,
+                **profile,
+                "vr": 0,
+                "epoch": 0,
+                "features": 0,
             },
-        )
-        self.client.insert(
-            "egress_interface",
-            {"port": interface.port, "vlan": interface.vlan},
-            "set_egress_interface",
-            {"zone": interface.zone, "screens": 0, "alarm_only": 0},
-        )
+            ("egress", "interface"): {**profile, "features": 0},
+            ("ingress", "features"): dict.fromkeys(
+                ("filter_v4", "filter_v6", "dscp_classifier", "pcp_classifier", "trace"), 0
+            ),
+            ("egress", "features"): dict.fromkeys(
+                ("filter_v4", "filter_v6", "dscp_rewrite", "shaper"), 0
+            ),
+        }
+        for (side, what), values in params.items():
+            self._interfaces[side, what, interface.port] = values
+            key = {"port": interface.port, "vlan": interface.vlan}
+            if what == "interface":
+                self.client.insert(f"{side}_interface", key, f"set_{side}_interface", values)
+
+    def ingress(self, interface: Interface, **changes: Value) -> None:
+        """Change parameters of an interface for what arrives."""
+        self._change("ingress", "interface", interface, changes)
+
+    def egress(self, interface: Interface, **changes: Value) -> None:
+        """Change parameters of an interface for what leaves."""
+        self._change("egress", "interface", interface, changes)
+
+    def ingress_features(self, interface: Interface, **changes: Value) -> None:
+        """Give an interface filters, classifiers or trace."""
+        self._features("ingress", interface, changes)
+
+    def egress_features(self, interface: Interface, **changes: Value) -> None:
+        """Give an interface output filters, a rewrite rule or a shaper."""
+        self._features("egress", interface, changes)
+
+    def _features(self, side: str, interface: Interface, changes: dict[str, Value]) -> None:
+        params = self._interfaces[side, "interface", interface.port]
+        if not params["features"]:
+            key = {"port": interface.port, "vlan": interface.vlan}
+            self.client.insert(
+                f"{side}_features",
+                key,
+                f"set_{side}_features",
+                self._interfaces[side, "features", interface.port],
+            )
+            self._change(side, "interface", interface, {"features": 1})
+        self._change(side, "features", interface, changes)
+
+    def _change(
+        self, side: str, what: str, interface: Interface, changes: dict[str, Value]
+    ) -> None:
+        values = self._interfaces[side, what, interface.port]
+        values.update(changes)
+        key = {"port": interface.port, "vlan": interface.vlan}
+        self.client.modify(f"{side}_{what}", key, f"set_{side}_{what}", values)
 
     def ingress_screens(
         self, interface: Interface, *screens: Drop, alarm_only: tuple[Drop, ...] = ()
     ) -> None:
         """Switch screens on for what arrives by an interface."""
-        self.client.modify(
-            "ingress_interface",
-            {"port": interface.port, "vlan": interface.vlan},
-            "set_ingress_interface",
-            {
-                "token": interface.token,
-                "zone": interface.zone,
-                "mac": mac(interface.mac),
-                "screens": profile(*screens),
-                "alarm_only": profile(*alarm_only),
-            },
-        )
+        self.ingress(interface, screens=profile(*screens), alarm_only=profile(*alarm_only))
 
     def egress_screens(
         self, interface: Interface, *screens: Drop, alarm_only: tuple[Drop, ...] = ()
     ) -> None:
         """Switch screens on for what leaves by an interface."""
-        self.client.modify(
-            "egress_interface",
-            {"port": interface.port, "vlan": interface.vlan},
-            "set_egress_interface",
-            {
-                "zone": interface.zone,
-                "screens": profile(*screens),
-                "alarm_only": profile(*alarm_only),
-            },
-        )
+        self.egress(interface, screens=profile(*screens), alarm_only=profile(*alarm_only))
 
     def to_spu(self, key: dict[str, Value], session: Session, *, idle_ns: int = 0) -> None:
         """Install a wing of a normal session."""
@@ -181,23 +207,18 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         frame: bytes,
         reason: Punt,
         interface: Interface,
-        *,
-        session_id: int = 0,
-        wing: int = 0,
-        spu: int = 0,
+        **header: int,
     ) -> PacketIn:
-        """The controller gets this frame unchanged, with this header."""
+        """The controller gets this frame unchanged, with this header; the rest of it is zero."""
         packet = self.client.packet_in(ARRIVES)
-        expected = {
+        expected = dict.fromkeys(packet.metadata, 0)
+        expected |= {
             "reason": int(reason),
             "ingress_port": interface.port,
             "token": interface.token,
-            "session_id": session_id,
-            "wing": wing,
-            "spu": spu,
+            **header,
         }
-        found = {name: packet.metadata.get(name) for name in expected}
-        self.assertEqual(found, expected)
+        self.assertEqual(packet.metadata, expected)
         self.assertEqual(packet.frame.hex(), frame.hex())
         return packet
 
@@ -209,14 +230,25 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         punts: Mapping[Punt, int] | None = None,
         screen_hits: Mapping[tuple[Interface, Drop], int] | None = None,
         egress_screen_hits: Mapping[tuple[Interface, Drop], int] | None = None,
+        refused: Mapping[Punt, int] | None = None,
+        copies: Mapping[Verdict, int] | None = None,
+        egress_copies: Mapping[Verdict, int] | None = None,
     ) -> None:
-        """The counters have moved by exactly this, and nothing else leaves or is punted."""
+        """The counters have moved by exactly this, and nothing else leaves or is punted.
+
+        And what arrived is what was forwarded, punted and dropped.
+        """
         expected: Counts = {
             "drops": {int(reason): count for reason, count in (drops or {}).items()},
             "egress_drops": {int(reason): count for reason, count in (egress_drops or {}).items()},
             "punts": {int(reason): count for reason, count in (punts or {}).items()},
             "screen_hits": _screen_cells(screen_hits or {}),
             "egress_screen_hits": _screen_cells(egress_screen_hits or {}),
+            "punts_refused": {int(reason): count for reason, count in (refused or {}).items()},
+            "copies": {int(verdict): count for verdict, count in (copies or {}).items()},
+            "egress_copies": {
+                int(verdict): count for verdict, count in (egress_copies or {}).items()
+            },
         }
         give_up = time.monotonic() + ARRIVES
         while (moved := self.moved()) != expected and time.monotonic() < give_up:
@@ -225,6 +257,8 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         testutils.verify_no_other_packets(self, timeout=QUIET)
         self.assertTrue(self.client.packets.empty(), "a packet-in that nothing expected")
         self.assertEqual(self.moved(), expected, "counters moved after everything was over")
+        arrived, ended = self._accounts()
+        self.assertEqual(arrived, ended, "packets that nobody accounts for")
 
     def falls(self, interface: Interface, frame: bytes, reason: Drop) -> None:
         """A frame that arrives by an interface is dropped, for this reason alone."""
@@ -253,7 +287,7 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         cells = [
             cell
             for interface in INTERFACES
-            for cell in range(interface.zone * 32, interface.zone * 32 + 32)
+            for cell in range(interface.zone * 64, interface.zone * 64 + SCREENS)
         ]
         return {
             "drops": self.client.counts("drops"),
@@ -261,7 +295,19 @@ class NpuTest(BaseTest):  # type: ignore[misc]
             "punts": self.client.counts("punts"),
             "screen_hits": self.client.counts("screen_hits", cells),
             "egress_screen_hits": self.client.counts("egress_screen_hits", cells),
+            "punts_refused": self.client.counts("punts_refused"),
+            "copies": self.client.counts("copies"),
+            "egress_copies": self.client.counts("egress_copies"),
         }
+
+    def _accounts(self) -> tuple[int, int]:
+        """Packets that came to this NPU since it runs, and packets whose end is counted."""
+        sums = {
+            counter: sum(self.client.counts(counter).values())
+            for counter in ("arrived", "forwarded", "punts", "drops", "egress_drops")
+        }
+        arrived = sums.pop("arrived")
+        return arrived, sum(sums.values())
 
     def moved(self) -> Counts:
         """How far each counter has moved since the case began; cells that stood still left out."""
@@ -282,7 +328,7 @@ def profile(*screens: Drop) -> int:
 
 def _screen_cells(hits: Mapping[tuple[Interface, Drop], int]) -> dict[int, int]:
     return {
-        interface.zone * 32 + screen - FIRST_SCREEN: count
+        interface.zone * 64 + screen - FIRST_SCREEN: count
         for (interface, screen), count in hits.items()
     }
 
@@ -304,14 +350,25 @@ class Session:
     id: int
     wing: int
     spu: int
+    epoch: int = 0
 
     def params(self) -> dict[str, Value]:
         """As parameters of an action."""
-        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+        return {
+            "session_id": self.id,
+            "wing": self.wing,
+            "spu": self.spu,
+            "epoch": self.epoch,
+        }
 
     def header(self) -> dict[str, int]:
         """As it stands in front of a packet that goes to the controller."""
-        return {"session_id": self.id, "wing": self.wing, "spu": self.spu}
+        return {
+            "session_id": self.id,
+            "wing": self.wing,
+            "spu": self.spu,
+            "epoch": self.epoch,
+        }
 
 
 def wing(src: str, dst: str, sport: int, dport: int, protocol: int, token: int) -> dict[str, Value]:

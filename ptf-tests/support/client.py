@@ -5,14 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from finsy.proto import p4r, p4r_grpc
 
-from support.names import Names, Value, decode, encode
+from support.names import Match, Names, Value, decode, encode
 
 DEVICE_ID = 1
 RPC_SECONDS = 30.0
@@ -37,6 +37,16 @@ class Count:
 
     packets: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rates a second and bursts of a meter, in packets or bytes."""
+
+    committed: int
+    committed_burst: int
+    peak: int
+    peak_burst: int
 
 
 class Client:
@@ -123,15 +133,16 @@ class Client:
     def insert(
         self,
         table: str,
-        key: dict[str, Value],
+        key: Mapping[str, Match],
         action: str,
         params: dict[str, Value],
         *,
         idle_ns: int = 0,
         metadata: bytes = b"",
+        priority: int = 0,
     ) -> None:
         """Add one entry; ``idle_ns`` 0: it never goes idle."""
-        entry = self.names.entry(table, key, action, params)
+        entry = self.names.entry(table, key, action, params, priority=priority)
         entry.idle_timeout_ns = idle_ns
         entry.metadata = metadata
         self.write([(p4r.Update.INSERT, entry)])
@@ -146,6 +157,12 @@ class Client:
         """Remove one entry."""
         self.write([(p4r.Update.DELETE, self.names.entry(table, key))])
 
+    def set_default(self, table: str, action: str, params: dict[str, Value] | None = None) -> None:
+        """Give a table another default action."""
+        entry = self.names.entry(table, {}, action, params or {})
+        entry.is_default_action = True
+        self.write([(p4r.Update.MODIFY, entry)])
+
     def entries(self, table: str) -> list[Any]:
         """All entries of a table as ``TableEntry`` messages."""
         entity = p4r.Entity(table_entry=p4r.TableEntry(table_id=self.names.tables[table].id))
@@ -154,6 +171,36 @@ class Client:
     def clear(self, table: str) -> None:
         """Remove all entries of a table."""
         self.write([(p4r.Update.DELETE, entry) for entry in self.entries(table)])
+
+    # -- meters and clone sessions
+
+    def set_meter(self, meter: str, index: int, rates: Rates | None) -> None:
+        """Give a meter's cell its rates; ``None``: it finds everything green again."""
+        request = p4r.WriteRequest(device_id=DEVICE_ID)
+        request.election_id.CopyFrom(self._election)
+        update = request.updates.add(type=p4r.Update.MODIFY)
+        cell = update.entity.meter_entry
+        cell.meter_id = self.names.meters[meter].id
+        cell.index.index = index
+        if rates is not None:
+            cell.config.cir, cell.config.cburst = rates.committed, rates.committed_burst
+            cell.config.pir, cell.config.pburst = rates.peak, rates.peak_burst
+        self._stub.Write(request, timeout=RPC_SECONDS)
+
+    def replace_clone_session(self, number: int, port: int) -> None:
+        """Have clones of this session leave by a port, and by no other."""
+        for kind in (p4r.Update.DELETE, p4r.Update.INSERT):
+            request = p4r.WriteRequest(device_id=DEVICE_ID)
+            request.election_id.CopyFrom(self._election)
+            update = request.updates.add(type=kind)
+            session = update.entity.packet_replication_engine_entry.clone_session_entry
+            session.session_id = number
+            session.replicas.add(egress_port=port, instance=1)
+            try:
+                self._stub.Write(request, timeout=RPC_SECONDS)
+            except grpc.RpcError:
+                if kind == p4r.Update.INSERT:
+                    raise
 
     # -- counters
 
@@ -203,6 +250,22 @@ class Client:
     def packet_in(self, seconds: float) -> PacketIn:
         """The next frame handed up."""
         return _take(self.packets, seconds, "packet-in")  # type: ignore[no-any-return]
+
+    def copy(self, seconds: float, reason: int) -> PacketIn:
+        """The next frame handed up for this reason; those for others stay where they are."""
+        passed = []
+        try:
+            while True:
+                packet = self.packet_in(seconds)
+                if packet.metadata["reason"] == reason:
+                    return packet
+                passed.append(packet)
+        finally:
+            rest = []
+            while not self.packets.empty():
+                rest.append(self.packets.get())
+            for packet in passed + rest:
+                self.packets.put(packet)
 
     def idle_notice(self, seconds: float) -> Any:
         """The next entry reported idle, as a ``TableEntry``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from google.protobuf import text_format
 
 Value = int | bytes
 """An unsigned number, or bytes in network order (addresses)."""
+Match = Value | tuple[Value, Value]
+"""What a key field is to match: a value; a value and the length of its prefix, or its mask; the
+first and the last of a range."""
 
 
 class UnknownName(LookupError):
@@ -34,6 +38,8 @@ class Field:
 
     id: int
     bits: int
+    match: str = ""
+    """How a key field is matched: exact, lpm, ternary or range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """An indexed counter: its number and its cells."""
+    """An indexed counter, or meter: its number and its cells."""
 
     id: int
     size: int
@@ -79,7 +85,12 @@ class Names:
         self.tables = {
             table.preamble.alias: Table(
                 table.preamble.id,
-                {field.name: Field(field.id, field.bitwidth) for field in table.match_fields},
+                {
+                    field.name: Field(
+                        field.id, field.bitwidth, p4i.MatchField.MatchType.Name(field.match_type)
+                    )
+                    for field in table.match_fields
+                },
                 table.size,
                 table.idle_timeout_behavior == p4i.Table.NOTIFY_CONTROL,
                 frozenset(action_alias[ref.id] for ref in table.action_refs),
@@ -89,6 +100,10 @@ class Names:
         self.counters = {
             counter.preamble.alias: Counter(counter.preamble.id, counter.size)
             for counter in self.p4info.counters
+        }
+        self.meters = {
+            meter.preamble.alias: Counter(meter.preamble.id, meter.size)
+            for meter in self.p4info.meters
         }
         self.direct_counters = {
             counter.preamble.alias: counter.direct_table_id
@@ -104,17 +119,28 @@ class Names:
     def entry(
         self,
         table: str,
-        key: dict[str, Value],
+        key: Mapping[str, Match],
         action: str | None = None,
         params: dict[str, Value] | None = None,
+        *,
+        priority: int = 0,
     ) -> Any:
-        """A ``TableEntry`` with every key field exact; no action: only the key."""
+        """A ``TableEntry``; fields that are not exact may be left out, and then match anything.
+
+        No action: only the key.
+        """
         known = _find(self.tables, table, "table")
-        _same_names(known.fields, key, f"key of table {table}")
-        entry = p4r.TableEntry(table_id=known.id)
+        exact = {name: field for name, field in known.fields.items() if field.match == "EXACT"}
+        _same_names(
+            {**known.fields},
+            {**dict.fromkeys(set(known.fields) - set(exact), 0), **key},
+            f"key of table {table}",
+        )
+        entry = p4r.TableEntry(table_id=known.id, priority=priority)
         for name, field in known.fields.items():
-            match = entry.match.add(field_id=field.id)
-            match.exact.value = encode(key[name])
+            # A prefix of length 0 is the field left out (P4Runtime specification, 9.1.1).
+            if name in key and not (field.match == "LPM" and _second(key[name]) == 0):
+                _match(entry.match.add(field_id=field.id), field, key[name])
         if action is not None:
             called = _find(self.actions, action, "action")
             given = params or {}
@@ -146,6 +172,26 @@ class Names:
         return alias, {names[param.param_id]: decode(param.value) for param in called.params}
 
 
+def _second(wanted: Match) -> int | None:
+    return decode(encode(wanted[1])) if isinstance(wanted, tuple) else None
+
+
+def _match(match: Any, field: Field, wanted: Match) -> None:
+    first, second = wanted if isinstance(wanted, tuple) else (wanted, None)
+    whole = (1 << field.bits) - 1
+    if field.match == "EXACT":
+        match.exact.value = encode(first)
+    elif field.match == "LPM":
+        match.lpm.value = encode(first)
+        match.lpm.prefix_len = field.bits if second is None else decode(encode(second))
+    elif field.match == "TERNARY":
+        match.ternary.value = encode(first)
+        match.ternary.mask = encode(whole if second is None else second)
+    else:
+        match.range.low = encode(first)
+        match.range.high = encode(first if second is None else second)
+
+
 def _find(entities: dict[str, Any], name: str, kind: str) -> Any:
     try:
         return entities[name]
@@ -153,6 +199,6 @@ def _find(entities: dict[str, Any], name: str, kind: str) -> Any:
         raise UnknownName(f"no {kind} {name!r} in the P4Info; it has {sorted(entities)}") from None
 
 
-def _same_names(known: dict[str, Field], given: dict[str, Value], what: str) -> None:
+def _same_names(known: Mapping[str, Field], given: Mapping[str, object], what: str) -> None:
     if set(known) != set(given):
         raise UnknownName(f"{what} are {sorted(known)}, not {sorted(given)}")

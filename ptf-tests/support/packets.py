@@ -154,14 +154,12 @@ def echo6(
 
 
 def later_fragment4(
-    to: Any, protocol: int, offset: int, data: bytes, *, more: bool = False, ttl: int = 64
+    to: Any, protocol: int, offset: int, data: bytes, *, more: bool = False, **ip: Any
 ) -> bytes:
     """A fragment that is not the first; ``offset`` in units of 8 bytes."""
     return bytes(
         to
-        / IP(
-            src=CLIENT, dst=SERVER, ttl=ttl, proto=protocol, frag=offset, flags="MF" if more else 0
-        )
+        / IP(src=CLIENT, dst=SERVER, proto=protocol, frag=offset, flags="MF" if more else 0, **ip)
         / Raw(data)
     )
 

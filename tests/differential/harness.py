@@ -254,10 +254,11 @@ class Pair:
                 Replica(self.rng.randint(0, 9), self.rng.randint(0, 9))
                 for _ in range(self.rng.randint(0, 3))
             ]
+            cut = self.rng.choice((0, 0, 1, 20, 1000))
             for engine in self.engines():
                 assert isinstance(engine, Replicating)
                 engine.set_multicast_group(number, replicas)
-                engine.set_clone_session(number, replicas)
+                engine.set_clone_session(number, replicas, cut)
 
     def set_profiles(self) -> None:
         """Give members actions, and groups members."""

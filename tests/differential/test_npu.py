@@ -113,12 +113,12 @@ def install(pair: Pair) -> None:
                 index, table = table_named(pair.program, f"{way}_interface")
                 key = EntryKey(port.to_bytes(2, "big") + vlan.to_bytes(2, "big"))
                 screens = {
-                    name: pair.rng.getrandbits(11) & pair.rng.getrandbits(11)
+                    name: pair.rng.getrandbits(64) & pair.rng.getrandbits(64)
                     for name in ("screens", "alarm_only")
                 }
                 made = entry(
                     pair.program, table, f"set_{way}_interface", key,
-                    token=port, zone=port, mac=MAC, **screens,
+                    token=port, zone=port, mac=MAC, extension_limit=2, **screens,
                 )  # fmt: skip
                 write(pair, Update(Op.INSERT, index, made))
 

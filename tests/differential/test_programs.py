@@ -255,6 +255,31 @@ def telling() -> p.Program:
     )
 
 
+def picky() -> p.Program:
+    """The deparser drops what it does not like, and so does the queue."""
+    head = header_type("h_t", 4, 4, 8)
+    body: tuple[p.Primitive, ...] = (
+        p.Assign(standard("egress_spec"), p.FieldRef(1, 0)),
+        p.JumpIfZero(p.Arithmetic(p.DataOp.AND, p.FieldRef(1, 1), p.Const(8)), 3),
+        p.Assign(standard("priority"), p.Arithmetic(p.DataOp.AND, p.FieldRef(1, 2), p.Const(1))),
+    )
+    built = program(
+        [p.Header("h", head, metadata=False)],
+        extract=[1],
+        actions=[p.Action("send", 1, (), body)],
+        calls=[p.Call("call", 1, None)],
+        start=p.CallNode(0),
+    )
+    condition = p.DataToBool(p.Arithmetic(p.DataOp.AND, p.FieldRef(1, 2), p.Const(0x70)))
+    statements = p.Action(
+        "deparser",
+        p.NO_ID,
+        (),
+        (p.LogMessage("{}", (p.FieldRef(1, 2),)), p.Assert(condition, False)),
+    )
+    return _replace(built, deparser=p.Deparser("deparser", (1,), statements))
+
+
 def options() -> p.Program:
     """A stack of unions of two kinds of options, parsed, pushed, popped, copied and indexed."""
     short, long = header_type("short_t", 8, 8), header_type("long_t", 8, 24)
@@ -301,7 +326,7 @@ def _replace(built: p.Program, **changes: object) -> p.Program:
     return p.Program(**(values | changes))
 
 
-@pytest.mark.parametrize("build", [labels, counting, copying, selecting, telling, options])
+@pytest.mark.parametrize("build", [labels, counting, copying, selecting, telling, picky, options])
 def test_random_packets(build: object) -> None:
     assert callable(build)
     left = sum(hold_against_each_other(build(), seed, 5, 60) for seed in range(SEED_COUNT))

@@ -1,4 +1,4 @@
-"""A running topology ``gateways`` for the tests of application layer gateways.
+"""A running topology, for tests that keep one up: ``gateways`` and others.
 
 Programs on hosts are those of Debian, bounded in time; what they say is the assertion.
 """
@@ -12,12 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SWITCH = os.environ.get("SWITCH", "p4embed-switch")
-TOPOLOGY = "gateways"
 TRUST, DMZ, UNTRUST = "10.1.1.10", "10.2.2.10", "203.0.113.10"
 DMZ6, UNTRUST6 = "2001:db8:2::10", "2001:db8:3::10"
 NAT = "203.0.113.1"
@@ -27,7 +26,8 @@ NAT = "203.0.113.1"
 class Topology:
     """What tests do with it: run and start programs on hosts, and ask the controller."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path) -> None:
+        self._name = name
         self.directory = directory
         """Of files for programs on hosts; gone afterwards."""
         self._run = directory / "run"
@@ -36,7 +36,7 @@ class Topology:
 
     def _topologies(self, *arguments: str) -> list[str]:
         mark = f"WINGPATH_RUN_DIRECTORY={self._run}"
-        command = [sys.executable, "-m", "topologies", "--topology", TOPOLOGY]
+        command = [sys.executable, "-m", "topologies", "--topology", self._name]
         return ["env", mark, *command, *arguments]
 
     def up(self) -> None:
@@ -99,7 +99,7 @@ class Topology:
 
     def cli(self, command: str) -> str:
         """What an operator's command prints."""
-        socket = str(self._run / f"{TOPOLOGY}.sock")
+        socket = str(self._run / f"{self._name}.sock")
         return subprocess.run(
             [sys.executable, "-m", "controller", "cli", "--socket", socket, "-c", command],
             cwd=ROOT,
@@ -134,13 +134,18 @@ class Topology:
 
 
 @contextmanager
-def gateways() -> Iterator[Topology]:
+def running(name: str) -> Iterator[Topology]:
     """A topology that is up within the block."""
-    directory = Path(tempfile.mkdtemp(prefix="wingpath-gateways-"))
-    topology = Topology(directory)
+    directory = Path(tempfile.mkdtemp(prefix=f"wingpath-{name}-"))
+    topology = Topology(name, directory)
     try:
         topology.up()
         yield topology
     finally:
         topology.down()
         shutil.rmtree(directory)
+
+
+def gateways() -> AbstractContextManager[Topology]:
+    """The topology of that name."""
+    return running("gateways")

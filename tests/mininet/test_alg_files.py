@@ -137,4 +137,4 @@ def test_only_announced_flows_pass(topology: Topology) -> None:
 def test_gateways_are_listed(topology: Topology) -> None:
     status = topology.cli("show security alg status")
     assert status.startswith("ALG Status:\n  DNS      : Enabled\n  FTP      : Enabled\n")
-    assert "  H323     : Not implemented\n" in status
+    assert "  MGCP     : Not implemented\n" in status

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
+from controller.reasons import (
+    FIRST_SCREEN,
+    Drop,
+    FilterVerdict,
+    PolicerAction,
+    Punt,
+    Send,
+    Stage,
+    Verdict,
+)
 
 P4_SOURCE = Path(__file__).resolve().parents[2] / "p4src"
 CONTROL_PLANE = 128
@@ -38,7 +47,7 @@ def next_free(name: str) -> list[int]:
     return [int(number) for number in re.findall(r"// next: (\d+)", match[1])]
 
 
-@pytest.mark.parametrize("reasons", [Punt, Send])
+@pytest.mark.parametrize("reasons", [Punt, Send, Stage, Verdict, FilterVerdict, PolicerAction])
 def test_enum_is_the_same_on_both_sides(reasons: type[IntEnum]) -> None:
     assert p4_enum(reasons.__name__) == {member.name: member.value for member in reasons}
 
@@ -57,32 +66,52 @@ def test_next_free_numbers_are_free_and_next() -> None:
     ]
 
 
+SCREENS = {
+    member.name.removeprefix("SCREEN_"): member - FIRST_SCREEN
+    for member in Drop
+    if member.name.startswith("SCREEN_")
+}
+
+
 def test_every_screen_has_the_bit_of_its_drop_reason() -> None:
-    screens_p4 = p4_text("screens.p4")
-    bits = re.findall(r"const\s+bit<32>\s+(\w+)\s*=\s*32w1\s*<<\s*(\d+);", screens_p4)
-    assert {name: int(bit) for name, bit in bits} == {
-        member.name.removeprefix("SCREEN_"): member - FIRST_SCREEN
-        for member in Drop
-        if member.name.startswith("SCREEN_")
-    }
+    bits = re.findall(r"const\s+bit<64>\s+(\w+)\s*=\s*64w1\s*<<\s*(\d+);", p4_text("screens.p4"))
+    assert {name: int(bit) for name, bit in bits} == SCREENS
 
 
 @pytest.mark.parametrize("counter", ["screen_hits", "egress_screen_hits"])
 def test_every_screen_is_counted_in_its_own_cell(counter: str) -> None:
-    found = re.findall(
-        rf"\(meta\.screen_hits & (\w+)\) != 0\) \{{\s*{counter}\.count\(cell(?: \+ (\d+))?\)",
-        p4_text("screens.p4"),
+    """Within the group of eight bits that is looked at only if one of them is set."""
+    groups = re.findall(
+        rf"screen_hits\[(\d+):(\d+)\] != 0\) \{{((?:\s*COUNT_SCREEN\({counter}, \d+\))+)",
+        p4_text("accounting.p4"),
     )
-    assert {name: int(bit or 0) for name, bit in found} == {
-        member.name.removeprefix("SCREEN_"): member - FIRST_SCREEN
-        for member in Drop
-        if member.name.startswith("SCREEN_")
+    counted = []
+    for high, low, body in groups:
+        bits = [int(bit) for bit in re.findall(r", (\d+)\)", body)]
+        assert all(int(low) <= bit <= int(high) for bit in bits)
+        counted += bits
+    assert counted == sorted(SCREENS.values())
+
+
+def test_screens_of_extension_headers_line_up_with_what_the_parser_saw() -> None:
+    (first,) = re.findall(r"FIRST_EXTENSION_SCREEN = (\d+);", p4_text("screens.p4"))
+    assert int(first) == SCREENS["IPV6_HOP_BY_HOP"]
+    states = {
+        "hop_by_hop": "HOP_BY_HOP",
+        "routing": "ROUTING",
+        "ipv6_fragment": "FRAGMENT",
+        "esp": "ESP",
+        "ah": "AH",
+        "no_next": "NO_NEXT",
+        "destination": "DESTINATION",
+        "mobility": "MOBILITY",
+        "hip": "HIP",
+        "shim6": "SHIM6",
     }
-
-
-def test_every_screen_that_drops_gives_its_own_reason() -> None:
-    found = re.findall(
-        r"if \(first == (\w+)\) \{\s*meta\.drop = Drop\.(\w+);", p4_text("screens.p4")
-    )
-    assert found
-    assert all(reason == f"SCREEN_{screen}" for screen, reason in found)
+    parser = p4_text("parser.p4")
+    for state, screen in states.items():
+        match = re.search(
+            rf"state {state} \{{.*?extensions_seen\[(\d+):\1\] = 1;", parser, re.DOTALL
+        )
+        assert match, state
+        assert int(match[1]) + int(first) == SCREENS[f"IPV6_{screen}"]

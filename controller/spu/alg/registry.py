@@ -8,6 +8,7 @@ from controller.config.schema import Alg as Name
 from controller.spu.alg.base import Alg, Sight
 from controller.spu.alg.dns import DnsAlg
 from controller.spu.alg.ftp import FtpAlg
+from controller.spu.alg.h323 import H245_APPLICATION, H245Alg, H323Alg
 from controller.spu.alg.ike import IkeAlg
 from controller.spu.alg.pptp import PptpAlg
 from controller.spu.alg.rtsp import RtspAlg
@@ -17,6 +18,7 @@ from controller.spu.alg.tftp import TftpAlg
 GATEWAYS: Mapping[Name, Callable[[tuple[Sight, Sight]], Alg]] = {
     Name.DNS: DnsAlg,
     Name.FTP: FtpAlg,
+    Name.H323: H323Alg,
     Name.IKE_ESP: IkeAlg,
     Name.PPTP: PptpAlg,
     Name.RTSP: RtspAlg,
@@ -24,3 +26,16 @@ GATEWAYS: Mapping[Name, Callable[[tuple[Sight, Sight]], Alg]] = {
     Name.TFTP: TftpAlg,
 }
 """All but ``IGNORE``, which stands for none."""
+
+CHILDREN: Mapping[str, tuple[Name, Callable[[tuple[Sight, Sight]], Alg]]] = {
+    H245_APPLICATION: (Name.H323, H245Alg),
+}
+"""Children that are control sessions themselves, by application: what they belong to, and their
+gateway."""
+
+
+def gateway(name: Name, application: str, sights: tuple[Sight, Sight]) -> Alg:
+    """The gateway for a control session."""
+    if application in CHILDREN:
+        return CHILDREN[application][1](sights)
+    return GATEWAYS[name](sights)

@@ -280,6 +280,13 @@ class Relay:
         del way.buffer[:size]
         start, way.consumed = way.consumed, way.consumed + size
         outs = []
+        if not text:
+            # Nothing comes of it, so nobody else will acknowledge it.
+            if way.chunks:
+                way.chunks.append(_Chunk(way.consumed, way.sent, b"", False, True))
+            else:
+                way.confirmed = way.consumed
+                outs.append(self._acknowledge(direction))
         for at in range(0, len(text), way.mss):
             part = text[at : at + way.mss]
             is_last = at + len(part) == len(text)

@@ -1,7 +1,7 @@
 """Syntax tree of a P4_16 program (specification 1.2.5, appendix "P4 grammar").
 
 Every node carries the span it was written at. Nodes compare and hash by identity,
-so they serve as keys of the side tables in `checked.py`. Words the grammar leaves
+so they serve as keys of the side tables in `checked`. Words the grammar leaves
 optional are None or empty here; nothing is resolved yet.
 
 `nodes` has what all share, annotations and types; then come `expressions`,

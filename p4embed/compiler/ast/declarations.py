@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from p4embed.compiler.ast.nodes import (
@@ -308,3 +308,5 @@ class Program(Node):
     """The whole input after preprocessing, included files first."""
 
     declarations: list[Declaration | ErrorDeclaration | MatchKindDeclaration]
+    structured: list[Annotation] = field(default_factory=list)
+    """Every structured annotation, wherever it stands."""

@@ -64,6 +64,9 @@ class Annotation(Node):
     literals: tuple[str | int, ...] = ()
     """The parenthesised body if it is a list of literals, as in @name("x") or @id(7);
     a lone identifier, as in @format(MAC_ADDRESS), counts as a string."""
+    numbers: list[Expression] | None = None
+    """The parenthesised body where it is a list of numbers known at compile time, which may be
+    named: that of @field_list."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from p4embed.compiler.ast.nodes import Annotation, Declaration, Expression, Node
 
 if TYPE_CHECKING:
     from p4embed.compiler.ast.declarations import VariableDeclaration
-    from p4embed.compiler.ast.expressions import Call, PathExpression
+    from p4embed.compiler.ast.expressions import Call
 
 
 @dataclass(slots=True, eq=False)
@@ -101,9 +101,9 @@ class For(Statement):
 
 @dataclass(slots=True, eq=False)
 class ForIn(Statement):
-    """`for (T name in collection) body`; `variable` declared here or named by a path."""
+    """`for (T name in collection) body`; `variable` is declared here."""
 
-    variable: VariableDeclaration | PathExpression
+    variable: VariableDeclaration
     collection: Expression
     body: Statement
     annotations: list[Annotation] = field(default_factory=list)

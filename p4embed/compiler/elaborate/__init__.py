@@ -6,6 +6,8 @@ parsers     states of a parser and of those it calls
 tables      keys, actions, entries, properties
 statements  assignments and flow
 calls       what a call stands for, and how its arguments are bound
+extern_calls  arguments of a call of an extern
+reports     digests, clones with their field lists, log messages
 v1model     extern functions and objects as BMv2's primitives
 checksums   the two checksum controls and the deparser
 expressions values, in the order their side effects happen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, tree
+from p4embed.compiler import ast
+from p4embed.compiler.ast.walk import walk
 from p4embed.compiler.checked import BoundArgument, CallInfo, Instance
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import calls, conversions, expressions, statements
@@ -20,7 +21,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     touches,
 )
-from p4embed.compiler.syntax_walk import walk
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import VoidType
 
 DEEPEST_CALL = 64
@@ -171,7 +172,7 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
         if given is None:
             continue
         if isinstance(given, Instance):
-            scope.bindings[parameter] = InstanceValue(given, _instance_path(ctx, given, path))
+            scope.bindings[parameter] = InstanceValue(given, ctx.world.paths[given])
         elif isinstance(given, int) and not isinstance(given, bool):
             type_ = ctx.checked.declared.get(parameter)
             value: Value = IntValue(given)
@@ -186,19 +187,6 @@ def instance_scope(ctx: Context, instance: Instance, path: str) -> Scope:
                 ctx, given, type_, ast.IntLiteral(parameter.span, 0)
             )
     return scope
-
-
-def _instance_path(ctx: Context, given: Instance, path: str) -> str:
-    """Control-plane name of an instance handed to a constructor."""
-    node = given.node
-    if isinstance(node, ast.Instantiation):
-        owner: Scope | None = ctx.scope
-        while owner is not None:
-            if owner.instance is not None and owner.instance is given.parent:
-                return control_plane_name(owner.path, node)
-            owner = owner.parent
-        return control_plane_name("", node)
-    return f"{path}.{given.name}"
 
 
 def run_control(

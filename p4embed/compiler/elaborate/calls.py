@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.ast import Direction
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Span
@@ -35,6 +35,7 @@ from p4embed.compiler.elaborate.values import (
     overlap,
     touches,
 )
+from p4embed.compiler.ir import fold, tree
 
 
 def call(ctx: Context, expr: ast.Call) -> Value | None:

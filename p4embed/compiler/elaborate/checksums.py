@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, CallKind, EnumValue
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues, v1model
@@ -16,6 +16,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
 )
+from p4embed.compiler.ir import fold
 
 
 def checksum_control(ctx: Context, declaration: ast.ControlDeclaration) -> None:

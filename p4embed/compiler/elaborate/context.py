@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Diagnostics, Span
 from p4embed.compiler.elaborate.storage import Storage, annotated_string
 from p4embed.compiler.elaborate.values import IntValue, SlicePlace, Unsupported, Value
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import BitType, EnumType, Type, TypeVariable, substitute
 
 
@@ -106,6 +107,8 @@ class World:
     metadata: Value | None = None
     metadata_type: Type | None = None
     tables: dict[tuple[int, ast.TableDeclaration], tree.Table] = field(default_factory=dict)
+    paths: dict[Instance, str] = field(default_factory=dict)
+    """Control-plane name of every instance, however many constructors it was handed to."""
     calculations: int = 0
     names: set[str] = field(default_factory=set)
     control_plane: dict[tuple[str, str], ast.Node] = field(default_factory=dict)

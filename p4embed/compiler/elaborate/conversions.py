@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, checked, fold, ir
+from p4embed.compiler import ast, checked, ir
 from p4embed.compiler.elaborate.context import Context, enum_number, int_to
 from p4embed.compiler.elaborate.values import (
     HeaderLiteral,
@@ -17,6 +17,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     underlying,
 )
+from p4embed.compiler.ir import fold
 from p4embed.compiler.types import (
     BitType,
     EnumType,

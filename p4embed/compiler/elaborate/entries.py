@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import expressions, tables
 from p4embed.compiler.elaborate.context import Context
 from p4embed.compiler.elaborate.keysets import key_match
 from p4embed.compiler.elaborate.values import (
     Unsupported,
 )
+from p4embed.compiler.ir import fold, tree
+
+LARGEST_PRIORITY = (1 << 31) - 1
+"""P4Runtime's priorities are positive numbers of 32 bits, with sign."""
 
 
 def add_entries(ctx: Context, declaration: ast.TableDeclaration, table: tree.Table) -> None:
@@ -53,7 +57,8 @@ def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
     if all(k.match_kind in ("exact", "lpm") for k in declaration.key or []):
         raise Unsupported(
             "entries of a table with keys of kind exact and lpm only have no priority",
-            next(e.span for e in entries if e.priority is not None),
+            declaration.name_span,
+            f"one is given at {next(e.span for e in entries if e.priority is not None)}",
         )
     wins = declaration.find("largest_priority_wins")
     largest = wins is None or expressions.scalar(ctx, wins.value) == fold.TRUE
@@ -64,9 +69,20 @@ def _priorities(ctx: Context, declaration: ast.TableDeclaration) -> list[int]:
         if entry.priority is not None:
             given.append(expressions.number(ctx, entry.priority))
         elif not given:
-            given.append((len(entries) - 1) * delta + 1 if largest else 1)
+            raise Unsupported(
+                "the first entry must have a priority, since a later one has",
+                entry.span,
+                "write 'priority = NUMBER:' before its key",
+            )
         else:
             given.append(given[-1] - delta if largest else given[-1] + delta)
+        if not 0 < given[-1] <= LARGEST_PRIORITY:
+            raise Unsupported(
+                f"an entry of table '{declaration.name}' gets priority {given[-1]}; "
+                f"priorities are 1 to {LARGEST_PRIORITY}",
+                declaration.name_span,
+                f"the entry is at {entry.span}",
+            )
     return [max(given) + 1 - p for p in given] if largest else given
 
 

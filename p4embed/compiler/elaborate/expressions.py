@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallKind, ErrorMember
 from p4embed.compiler.elaborate import calls, conversions, lvalues, operators
 from p4embed.compiler.elaborate.context import Context, control_plane_name, enum_number
@@ -34,6 +34,7 @@ from p4embed.compiler.elaborate.values import (
     leaves,
     underlying,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import (
     EnumType,
     StackType,

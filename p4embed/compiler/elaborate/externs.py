@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import EnumValue, Instance
 from p4embed.compiler.elaborate.context import Context, Site, World
 from p4embed.compiler.elaborate.values import InstanceValue, Unsupported, scalar_type
+from p4embed.compiler.ir import tree
 
 ALGORITHMS = frozenset(
     ("crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16")

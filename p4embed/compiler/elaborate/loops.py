@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import conversions, expressions, lvalues, statements
 from p4embed.compiler.elaborate.context import Context, LoopTarget, Site
 from p4embed.compiler.elaborate.values import (
@@ -13,6 +13,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     is_scalar,
 )
+from p4embed.compiler.ir import fold, tree
 
 
 def run_for(ctx: Context, item: ast.For) -> None:
@@ -41,11 +42,8 @@ def run_for_in(ctx: Context, item: ast.ForIn) -> None:
     """`for (x in collection) body`: a range counts, a list is written out."""
     _check_site(ctx, item)
     variable = item.variable
-    if isinstance(variable, ast.VariableDeclaration):
-        statements.declare(ctx, variable)
-        place = ctx.scope.find(variable)
-    else:
-        place = expressions.natural(ctx, variable)
+    statements.declare(ctx, variable)
+    place = ctx.scope.find(variable)
     assert place is not None
     after = tree.Label(f"{ctx.scope.path}.break")
     before = ctx.loop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions
 from p4embed.compiler.elaborate.context import Context
@@ -26,6 +26,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     touches,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StructType, Type
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir
+from p4embed.compiler import ast, ir
 from p4embed.compiler.elaborate import conversions, expressions
 from p4embed.compiler.elaborate.context import Context
 from p4embed.compiler.elaborate.values import (
@@ -21,6 +21,7 @@ from p4embed.compiler.elaborate.values import (
     is_scalar,
     last_element,
 )
+from p4embed.compiler.ir import fold
 
 _UNARY_INT = {"-": lambda a: -a, "+": lambda a: a, "~": lambda a: ~a}
 
@@ -98,8 +99,6 @@ def binary(
 def equality(ctx: Context, left: Value, right: Value, expr: ast.Expression) -> ir.Expr:
     """`left == right` of scalars, structs, tuples, headers or stacks."""
     if is_scalar(left) and is_scalar(right):
-        if isinstance(left.type, ir.VarBits):
-            raise Unsupported("comparing varbits is not supported on target bmv2", expr.span)
         return fold.compare("==", left, right)
     headers = (HeaderPlace, ElementPlace, HeaderLiteral, InvalidHeader)
     if isinstance(left, headers) and isinstance(right, headers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import expressions, lvalues
@@ -19,6 +19,7 @@ from p4embed.compiler.elaborate.values import (
     scalar_type,
     underlying,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import StackType, StructType, TupleType, Type, width_of
 
 
@@ -74,10 +75,12 @@ def _extract(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
 def _extract_element(
     ctx: Context, element: ir.StackElement, length: ir.Expr | None, span: Span
 ) -> None:
-    """Extract into an element by a variable index: a branch for each; none if out of bounds."""
+    """Extract into an element by a variable index: a branch for each; the parser ends if it is
+    out of bounds (P4_16, section 8.18)."""
     stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
     type_ = fold.bits_of(element.index)
-    branches: list[tree.Statement] = []
+    error = ir.Const(ctx.world.error_number("StackOutOfBounds"), ir.BIT32)
+    branches: list[tree.Statement] = [ir.Verify(fold.FALSE, error, span)]
     for position, member in reversed(list(enumerate(stack.members))):
         found = fold.compare("==", element.index, fold.const(position, type_))
         branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]
@@ -97,30 +100,36 @@ def _check_varbit(ctx: Context, type_: StructType, length: ir.Expr | None, span:
 
 
 def _lookahead(ctx: Context, type_: Type, span: Span) -> Value:
-    """`packet.lookahead<T>()`, its parts saved as they are now."""
-    value, _ = _peek(ctx, type_, 0, span)
+    """`packet.lookahead<T>()`, all of it read at once: BMv2 compares the number of bits with
+    what the packet has left, and not where they begin."""
+    width = width_of(underlying(type_))
+    if width is None:
+        raise Unsupported(f"lookahead of type '{type_}' is not supported on target bmv2", span)
+    ahead: ir.Expr = ir.Lookahead(0, ir.Bits(width))
+    if scalar_type(type_) != ahead.type:
+        ahead = ctx.save(ahead, "lookahead", span)
+    value, _ = _peek(ctx, type_, ahead, width, span)
     return value
 
 
-def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, int]:
+def _peek(ctx: Context, type_: Type, ahead: ir.Expr, left: int, span: Span) -> tuple[Value, int]:
+    """The value of that type in the lowest `left` bits of `ahead`, and how many are left."""
     scalar = scalar_type(type_)
     match scalar:
+        case ir.Bits(0):
+            return fold.const(0, scalar), left
         case ir.Bits(width):
-            ahead: ir.Expr = ir.Lookahead(offset, ir.Bits(width))
-            if not scalar.signed:
-                return ahead, offset + width
-            return fold.cast(ctx.save(ahead, "lookahead", span), scalar), offset + width
+            return fold.cast(fold.slice_bits(ahead, left - 1, left - width), scalar), left - width
         case ir.Bool():
-            ahead = ctx.save(ir.Lookahead(offset, ir.BIT1), "lookahead", span)
-            return fold.cast(ahead, ir.BOOL), offset + 1
+            return fold.cast(fold.slice_bits(ahead, left - 1, left - 1), scalar), left - 1
     plain = underlying(type_)
     if isinstance(plain, StackType):
         elements: list[Value] = []
         for _ in range(plain.size):
-            value, offset = _peek(ctx, plain.element, offset, span)
+            value, left = _peek(ctx, plain.element, ahead, left, span)
             elements.append(value)
-        return StackLiteral(tuple(elements)), offset
-    if width_of(plain) is None or not isinstance(plain, StructType | TupleType):
+        return StackLiteral(tuple(elements)), left
+    if not isinstance(plain, StructType | TupleType):
         raise Unsupported(f"lookahead of type '{type_}' is not supported on target bmv2", span)
     if isinstance(plain, TupleType):
         parts = [(str(i), e) for i, e in enumerate(plain.elements)]
@@ -128,14 +137,11 @@ def _peek(ctx: Context, type_: Type, offset: int, span: Span) -> tuple[Value, in
         parts = [(f.name, f.type) for f in plain.fields]
     fields: dict[str, Value] = {}
     for name, part in parts:
-        value, offset = _peek(ctx, part, offset, span)
-        if isinstance(value, ir.Lookahead):
-            value = ctx.save(value, "lookahead", span)
-        fields[name] = value
+        fields[name], left = _peek(ctx, part, ahead, left, span)
     if isinstance(plain, StructType) and plain.is_header:
         place = ctx.storage.header(plain, f"{ctx.scope.path}.lookahead", span)
         lvalues.set_valid(ctx, place, span)
         for name, value in fields.items():
             lvalues.store(ctx, lvalues.header_field(ctx, place, name, span), value, span)
-        return place, offset
-    return StructValue(fields), offset
+        return place, left
+    return StructValue(fields), left

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import BoundArgument, CallInfo
 from p4embed.compiler.elaborate import blocks, calls, expressions, statements
 from p4embed.compiler.elaborate.context import Context, ReturnTarget, Scope, control_plane_name
 from p4embed.compiler.elaborate.keysets import alternatives
 from p4embed.compiler.elaborate.values import Unsupported, scalar_type
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import SetType, StructType, width_of
 
 

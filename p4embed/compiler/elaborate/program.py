@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CheckedProgram, Instance
 from p4embed.compiler.diagnostics import Diagnostics
 from p4embed.compiler.elaborate import blocks, checksums, externs, parsers
@@ -20,6 +20,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     Value,
 )
+from p4embed.compiler.ir import tree
 from p4embed.compiler.types import BlockType, StructType, Type, substitute
 
 USER_METADATA = "userMetadata"
@@ -117,10 +118,13 @@ class _Elaboration:
 
     def make_externs(self) -> None:
         for node, instance in self.world.checked.instances.items():
+            name = control_plane_name("", node)
+            self.world.paths[instance] = name
             if isinstance(instance.declaration, ast.ExternDeclaration):
-                self.extern(instance, control_plane_name("", node))
+                self.extern(instance, name)
         for role in ROLES:
             instance = self.instances[role]
+            self.world.paths[instance] = instance.declaration.name
             self.nested(instance, instance.declaration.name)
 
     def nested(self, instance: Instance, path: str) -> None:
@@ -130,6 +134,7 @@ class _Elaboration:
                 name = control_plane_name(path, node)
             else:
                 name = f"{path}.{child.declaration.name}"
+            self.world.paths[child] = name
             if isinstance(child.declaration, ast.ExternDeclaration):
                 self.extern(child, name)
             else:

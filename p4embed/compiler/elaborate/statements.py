@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallKind
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import (
@@ -16,6 +16,7 @@ from p4embed.compiler.elaborate import (
 )
 from p4embed.compiler.elaborate.context import Context, Site
 from p4embed.compiler.elaborate.values import SlicePlace, Unsupported, is_scalar
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import ActionEnumType
 
 

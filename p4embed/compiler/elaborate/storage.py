@@ -102,6 +102,10 @@ class Storage:
         )
         return StructValue({f.name: ir.FieldRef(STANDARD_METADATA, f.name, f.type) for f in fields})
 
+    def is_metadata(self, instance: str) -> bool:
+        """Whether the instance is always valid."""
+        return instance in (SCALARS, STANDARD_METADATA)
+
     def temporary(self, type_: ir.Scalar, name: str = "tmp") -> ir.FieldRef:
         """A new scalar."""
         field = self._free(name, self._fields)

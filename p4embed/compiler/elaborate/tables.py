@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p4embed.compiler import ast, fold, ir, tree
+from p4embed.compiler import ast, ir
 from p4embed.compiler.ast import Direction
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.elaborate import blocks, calls, conversions, entries, expressions, externs
@@ -14,6 +14,7 @@ from p4embed.compiler.elaborate.values import (
     Unsupported,
     scalar_type,
 )
+from p4embed.compiler.ir import fold, tree
 from p4embed.compiler.types import VOID
 
 DEFAULT_SIZE = 1024

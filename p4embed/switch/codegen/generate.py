@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
+<<<<<<< HEAD
 from p4embed.switch.codegen.context import Context
+=======
+from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.names import all_actions
+>>>>>>> main
 from p4embed.switch.codegen.packet_struct import packet_struct
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for
@@ -16,7 +21,7 @@ def generate(program: p.Program) -> str:
     context = Context(program)
     types: list[str] = []
     bodies: list[str] = []
-    code = (program.actions, program.parser, program.branches, program.checksums)
+    code = (all_actions(program), program.parser, program.branches, program.checksums)
     compared = any(isinstance(item, p.SameHeader | p.SameUnion) for item in walk(code))
     packet_types = {h.type.name for h in program.headers if not h.metadata}
     for type_ in program.header_types:
@@ -29,7 +34,7 @@ def generate(program: p.Program) -> str:
         if profile.selector is not None:
             name = tables.selector_name(context, index)
             bodies += calculations.function(context, profile.selector, name)
-    for action in program.actions:
+    for action in all_actions(program):
         bodies += action_function(context, action)
     bodies += parser.functions(context)
     bodies += calculations.checksum_functions(context)

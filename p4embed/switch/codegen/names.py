@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from p4embed.switch.program import HeaderType, Program
+from p4embed.switch.program import Action, HeaderType, Program
 
 _KEYWORDS = frozenset(
     keyword
@@ -41,6 +41,12 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
+def all_actions(program: Program) -> tuple[Action, ...]:
+    """The program's actions, and the statements of its deparser."""
+    statements = program.deparser.statements
+    return program.actions if statements is None else (*program.actions, statements)
+
+
 class Names:
     """The identifiers of a program. Tuples run parallel to those of ``Program``."""
 
@@ -58,10 +64,11 @@ class Names:
         self.stacks = unique(stack.name for stack in program.stacks)
         self.union_stacks = unique(stack.name for stack in program.union_stacks)
         self.headers = self._headers(program)
+        actions = all_actions(program)
         self.actions: dict[int, str] = dict(
             zip(
-                (action.id for action in program.actions),
-                unique(action.name for action in program.actions),
+                (action.id for action in actions),
+                unique(action.name for action in actions),
                 strict=True,
             )
         )

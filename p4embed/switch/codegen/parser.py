@@ -257,8 +257,6 @@ def _go(states: tuple[str, ...], following: int | None) -> str:
 
 def deparser(context: Context) -> list[str]:
     """``deparse(p)``: valid headers in front of the payload; frame and length become the result."""
-    if context.program.deparser.statements is not None:
-        raise Unsupported("statements in a deparser")
     sizes: list[str] = []
     emits: list[str] = []
     for header in context.program.deparser.order:

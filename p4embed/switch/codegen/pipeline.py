@@ -12,9 +12,14 @@ from dataclasses import dataclass
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import digests
+<<<<<<< HEAD
 from p4embed.switch.codegen.ahead import PACKETS
 from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.walk import walk
+=======
+from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.names import all_actions
+>>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ def features(program: p.Program) -> Features:
     kinds: set[object] = set()
     multicast = False
     group = program.intrinsics.mcast_grp
-    for item in walk((program.actions, program.parser)):
+    for item in walk((all_actions(program), program.parser)):
         kinds.add(type(item))
         if isinstance(item, p.Clone):
             kinds.add((p.Clone, item.egress))
@@ -206,6 +211,8 @@ def _clone(context: Context, kind: int, begin: list[str]) -> list[str]:
         "        reset_metadata(&twin);",
         "        keep_fields(&twin, p, p->clone - 1);",
         *_indent(_indent(put_type)),
+        "        if (clones->cut < twin.truncate)",
+        "            twin.truncate = clones->cut;",
         "        replicate(&twin, clones);",
         "    }",
     ]
@@ -290,12 +297,21 @@ def _ingress(context: Context, wanted: Features) -> list[str]:
     return [*lines, "}", ""]
 
 
+def _check_priority(context: Context) -> list[str]:
+    """Nothing leaves a queue that is not there."""
+    ref = context.program.intrinsics.priority
+    if ref is None:
+        return []
+    return [f"    if ({context.lvalue(ref)} >= {p.PRIORITY_QUEUES})", "        return;"]
+
+
 def _after_egress(context: Context, wanted: Features) -> list[str]:
     intrinsics = context.program.intrinsics
     now = "(p->run->now_ns - p->run->engine->epoch_ns) / 1000"
     lines = [
         "static void egress_pass(struct packet *p, uint32_t port)",
         "{",
+        *_check_priority(context),
         *_indent(context.intrinsic(intrinsics.egress_port, "port")),
         "    /* Any value but the drop port: what ingress left must not drop the packet here. */",
         *_indent(context.intrinsic(intrinsics.egress_spec, "p->run->engine->drop_port + 1")),
@@ -310,8 +326,11 @@ def _after_egress(context: Context, wanted: Features) -> list[str]:
         " p->run->engine->drop_port)",
         "        return;",
         "    update_checksums(p);",
-        "    deparse(p);",
     ]
+    if context.program.deparser.statements is not None:
+        name = context.names.actions[p.NO_ID]
+        lines += [f"    action_{name}(p);", "    if (p->failed)", "        return;"]
+    lines.append("    deparse(p);")
     if wanted.recirculate:
         puts = [
             *context.intrinsic(intrinsics.ingress_port, "0"),

@@ -156,7 +156,10 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
         c.c_uint32,
         (c.c_void_p, c.c_uint32, c.c_uint64, _U32Pointer, c.c_uint32, _Buffer, c.c_uint32),
     ),
-    "wp_replicate": (c.c_int, (c.c_void_p, c.c_int, c.c_uint32, _Bytes, c.c_uint32)),
+    "wp_replicate": (
+        c.c_int,
+        (c.c_void_p, c.c_int, c.c_uint32, _Bytes, c.c_uint32, c.c_uint32),
+    ),
     "wp_process": (c.c_uint32, (c.c_void_p, c.c_uint32, _Bytes, c.c_uint32, c.c_uint64)),
     "wp_outputs": (None, (c.c_void_p, _Buffer)),
     "wp_table_memory": (c.c_uint64, (c.c_void_p, c.c_uint32)),

@@ -118,7 +118,7 @@ uint32_t wp_take_digests(struct wp_engine *e, uint8_t *to, uint32_t room)
 }
 
 int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pairs,
-                 uint32_t count)
+                 uint32_t count, uint32_t cut)
 {
     struct wp_replicas *r = NULL;
     if (count) {
@@ -126,6 +126,7 @@ int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pai
         if (!r)
             return -1;
         r->count = count;
+        r->cut = cut ? cut : UINT32_MAX;
         for (uint32_t i = 0; i < count; i++)
             r->to[i] = (struct wp_replica){pairs[2 * i], pairs[2 * i + 1]};
     }

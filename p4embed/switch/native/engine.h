@@ -46,7 +46,11 @@ struct wp_value_set { uint32_t count, bytes; uint8_t *members; };
 
 /* Where a multicast group or clone session sends copies. */
 struct wp_replica { uint32_t port, instance; };
-struct wp_replicas { uint32_t count; struct wp_replica to[]; };
+struct wp_replicas {
+    uint32_t count;
+    uint32_t cut; /* most bytes of a clone */
+    struct wp_replica to[];
+};
 enum wp_replication { WP_MULTICAST, WP_CLONE };
 #define WP_REPLICATION_IDS 65536
 

@@ -120,15 +120,17 @@ class Offers(ABC):
         """Set a multicast group's copies, or delete the group."""
         self._replicate(MULTICAST, group, replicas or ())
 
-    def set_clone_session(self, session: int, replicas: Sequence[Replica] | None) -> None:
+    def set_clone_session(
+        self, session: int, replicas: Sequence[Replica] | None, cut: int = 0
+    ) -> None:
         """Set a clone session's copies, or delete the session."""
-        self._replicate(CLONE, session, replicas or ())
+        self._replicate(CLONE, session, replicas or (), cut)
 
-    def _replicate(self, kind: int, number: int, replicas: Sequence[Replica]) -> None:
+    def _replicate(self, kind: int, number: int, replicas: Sequence[Replica], cut: int = 0) -> None:
         if not 0 <= number < 1 << 16:
             raise ValueError(f"{number} is no multicast group or clone session: 16 bits")
         pairs = b"".join(PACKET.pack(replica.port, replica.instance) for replica in replicas)
-        if self._c.wp_replicate(self.handle, kind, number, pairs, len(replicas)):
+        if self._c.wp_replicate(self.handle, kind, number, pairs, len(replicas), cut):
             raise MemoryError("no memory for replicas")
 
 

@@ -1,8 +1,7 @@
 """Which controller is primary: a pure state machine over clients, roles and election ids.
 
 Source: P4Runtime specification, "Client Arbitration and Controller Replication". Every role has its
-own primary and full pipeline access; role configurations, whose scheme the specification leaves
-open, are refused.
+own primary, and the scope that its configuration says (see ``roles.py``).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from finsy.proto import U128, p4r
+from google.protobuf.any_pb2 import Any
 
 from p4embed.switch.p4runtime.errors import (
     Code,
@@ -21,6 +21,7 @@ from p4embed.switch.p4runtime.errors import (
     number,
     unimplemented,
 )
+from p4embed.switch.p4runtime.roles import Scope, read_scope
 
 Client = Hashable
 """A stream, as whoever owns it identifies it."""
@@ -39,6 +40,10 @@ class _Role:
     highest: int | None = None
     """The highest election id ever received."""
     primary: Client | None = None
+    config: Any | None = None
+    """As the last primary gave it."""
+    scope: Scope | None = None
+    """What ``config`` means; ``None``: full pipeline access."""
 
 
 class Arbiter:
@@ -63,8 +68,9 @@ class Arbiter:
                 Code.FAILED_PRECONDITION,
                 f"role '{name}'; this stream has role '{self._role_of[client]}' and must keep it",
             )
-        if message.role.HasField("config"):
-            raise invalid("role.config is not supported; leave it unset for full pipeline access")
+        scope = read_scope(message.role.config) if message.role.HasField("config") else None
+        if scope is not None:
+            self._check_exclusive(name, scope)
         if message.role.id:
             raise unimplemented("role.id is deprecated since P4Runtime 1.4; use role.name")
         election_id = U128.decode(message.election_id) if message.HasField("election_id") else None
@@ -82,11 +88,27 @@ class Arbiter:
         if election_id is not None and (role.highest is None or election_id >= role.highest):
             role.highest = election_id
             role.primary = client
+            role.config = message.role.config if scope is not None else None
+            role.scope = scope
             return self._notify(name, role, list(role.clients))
         if role.primary == client:
             role.primary = None
             return self._notify(name, role, list(role.clients))
         return self._notify(name, role, [client])
+
+    def _check_exclusive(self, name: str, scope: Scope) -> None:
+        """What is one role's alone is no other's."""
+        if not name:
+            raise invalid("the default role has full pipeline access; leave role.config unset")
+        for other, role in self._roles.items():
+            if other == name or role.scope is None:
+                continue
+            theirs = role.scope
+            clash = (scope.exclusive & (theirs.exclusive | theirs.shared)) | (
+                scope.shared & theirs.exclusive
+            )
+            if clash:
+                raise invalid(f"id {min(clash)} is exclusive to this role or to role '{other}'")
 
     def leave(self, client: Client) -> list[Notice]:
         """A stream ended."""
@@ -107,6 +129,8 @@ class Arbiter:
         message = p4r.MasterArbitrationUpdate(device_id=self.device_id)
         if name:
             message.role.name = name
+        if role.config is not None:
+            message.role.config.CopyFrom(role.config)
         if role.highest is not None:
             message.election_id.CopyFrom(U128.encode(role.highest))
         if role.primary is None:
@@ -134,6 +158,19 @@ class Arbiter:
             raise denied(
                 f"election_id {election_id} is not the primary's, {role.clients[role.primary]}"
             )
+
+    def scope(self, role_name: str) -> Scope | None:
+        """What a role may do; ``None``: everything. ``NOT_FOUND`` for a role that nobody has."""
+        if not role_name:
+            return None
+        role = self._roles.get(role_name)
+        if role is None:
+            raise not_found(f"no controller has role '{role_name}'")
+        return role.scope
+
+    def scope_of(self, client: Client) -> Scope | None:
+        """What a client's role may do."""
+        return self._roles[self._role_of[client]].scope
 
     def check_device(self, device_id: int) -> None:
         """``NOT_FOUND`` for another device."""

@@ -14,6 +14,7 @@ from p4embed.switch.engine import Entry
 from p4embed.switch.p4runtime.cells import Cells, fill_count, fill_meter_config, metering
 from p4embed.switch.p4runtime.direct import DirectResources
 from p4embed.switch.p4runtime.errors import BatchError, P4RuntimeError, invalid, unimplemented
+from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.translate import TableTranslator
 
@@ -24,8 +25,10 @@ CHUNK = 1000
 class Reader:
     """Answers one Read."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, scope: Scope | None = None) -> None:
+        """``scope``: of the role that a Read is limited to; ``None``: everything."""
         self._target = target
+        self._scope = scope
         self._translator = target.translator
         self._engine = target.engine
 
@@ -36,6 +39,8 @@ class Reader:
         for query in request.entities:
             try:
                 for entity in self.entities(query):
+                    if self._scope is not None and not self._scope.reads(entity):
+                        continue
                     response.entities.append(entity)
                     if len(response.entities) >= CHUNK:
                         yield response

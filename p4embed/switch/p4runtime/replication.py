@@ -41,8 +41,10 @@ class Replication:
         elif kind == "clone_session_entry":
             session = entry.clone_session_entry
             _check_number("session_id", session.session_id, 1)
-            if session.packet_length_bytes:
-                raise unimplemented("packet_length_bytes is not supported; expected 0")
+            if session.packet_length_bytes < 0:
+                raise invalid(
+                    "a negative packet_length_bytes; expected 0 for whole packets, or more"
+                )
             if session.class_of_service:
                 raise unimplemented("class_of_service is not supported; expected 0")
             _check(op, session.session_id in self._sessions, "clone session")
@@ -50,7 +52,9 @@ class Replication:
                 del self._sessions[session.session_id]
                 engine.set_clone_session(session.session_id, None)
             else:
-                engine.set_clone_session(session.session_id, _replicas(session.replicas))
+                engine.set_clone_session(
+                    session.session_id, _replicas(session.replicas), session.packet_length_bytes
+                )
                 self._sessions[session.session_id] = session
         else:
             raise invalid("expected multicast_group_entry or clone_session_entry")

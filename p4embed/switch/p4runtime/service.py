@@ -29,6 +29,7 @@ from p4embed.switch.p4runtime.errors import (
 from p4embed.switch.p4runtime.learner import Learner
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.read import Reader
+from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.stream import (
     Stream,
     Streams,
@@ -76,9 +77,9 @@ class Service(p4r_grpc.P4RuntimeServicer):
     def Write(self, request: p4r.WriteRequest, context: grpc.ServicerContext) -> p4r.WriteResponse:
         """See ``write.py``."""
         try:
-            self._check_primary(request)
+            scope = self._check_primary(request)
             with self._state:
-                Writer(self.pipeline.target).write(request)
+                Writer(self.pipeline.target, scope).write(request)
         except (P4RuntimeError, BatchError) as error:
             abort(context, error)
         except Exception as error:
@@ -118,11 +119,13 @@ class Service(p4r_grpc.P4RuntimeServicer):
         """See ``read.py``."""
         try:
             self._arbiter.check_device(request.device_id)
+            with self._arbitration:
+                scope = self._arbiter.scope(request.role)
             failure: BatchError | None = None
             responses: list[p4r.ReadResponse] = []
             with self._state:
                 try:
-                    for response in Reader(self.pipeline.target).read(request):
+                    for response in Reader(self.pipeline.target, scope).read(request):
                         responses.append(response)  # kept when a later query fails
                 except BatchError as error:
                     failure = error
@@ -140,7 +143,9 @@ class Service(p4r_grpc.P4RuntimeServicer):
     ) -> p4r.SetForwardingPipelineConfigResponse:
         """See ``pipeline.py``."""
         try:
-            self._check_primary(request)
+            scope = self._check_primary(request)
+            if scope is not None and not scope.can_push_pipeline:
+                raise denied(f"role '{request.role}' may not change the pipeline")
             with self._state:
                 self.pipeline.set(request)
         except P4RuntimeError as error:
@@ -172,10 +177,12 @@ class Service(p4r_grpc.P4RuntimeServicer):
 
     def _check_primary(
         self, request: p4r.WriteRequest | p4r.SetForwardingPipelineConfigRequest
-    ) -> None:
+    ) -> Scope | None:
+        """What the primary's role may do."""
         election_id = U128.decode(request.election_id) if request.HasField("election_id") else None
         with self._arbitration:
             self._arbiter.check_primary(request.device_id, request.role, election_id)
+            return self._arbiter.scope(request.role)
 
     # -- stream -------------------------------------------------------------------------------
 
@@ -233,6 +240,8 @@ class Service(p4r_grpc.P4RuntimeServicer):
 
     def _tell(self, notices: list[Notice]) -> None:
         primaries = [s for s in self._arbiter.primaries() if isinstance(s, Stream)]
+        for stream in primaries:
+            stream.scope = self._arbiter.scope_of(stream)
         self.streams.set_primaries(primaries)
         for client, message in notices:
             assert isinstance(client, Stream)

@@ -18,6 +18,7 @@ from finsy.proto import p4r
 from p4embed.switch.engine import IdleEntry
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, number
 from p4embed.switch.p4runtime.pipeline import Pipeline
+from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.target import Target
 
 log = logging.getLogger("p4embed.switch")
@@ -36,6 +37,8 @@ class Stream:
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
+        self.scope: Scope | None = None
+        """What its role may hear while it is primary; ``None``: everything."""
         self._queue: queue.SimpleQueue[
             p4r.StreamMessageResponse | bytes | Idle | P4RuntimeError | None
         ] = queue.SimpleQueue()
@@ -67,6 +70,13 @@ class Stream:
 
         ``lock`` keeps the pipeline from changing while entries are looked up in it.
         """
+        for message in self._all_messages(pipeline, lock):
+            if self.scope is None or self.scope.hears(message):
+                yield message
+
+    def _all_messages(
+        self, pipeline: Pipeline, lock: threading.RLock
+    ) -> Iterator[p4r.StreamMessageResponse]:
         while True:
             item = self._queue.get()
             if item is None:

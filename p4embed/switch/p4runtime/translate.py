@@ -27,6 +27,7 @@ from p4embed.switch.p4runtime.errors import (
 )
 from p4embed.switch.p4runtime.matches import ValueSetTranslator, pack_match, unpack_match
 from p4embed.switch.p4runtime.packets import PacketTranslator
+from p4embed.switch.p4runtime.translation import in_own_widths
 from p4embed.switch.program import Implementation, Profile, Program, Table
 
 MatchType = p4i.MatchField
@@ -230,6 +231,7 @@ class Translator:
 
     def __init__(self, p4info: p4i.P4Info, program: Program) -> None:
         self.program = program
+        p4info = in_own_widths(p4info, program)
         self.tables: dict[int, TableTranslator] = {}
         self.by_index: dict[int, TableTranslator] = {}
         infos = {action.preamble.id: action for action in p4info.actions}

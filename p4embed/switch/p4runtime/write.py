@@ -25,6 +25,7 @@ from p4embed.switch.p4runtime.errors import (
     invalid,
     unimplemented,
 )
+from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.undo import inverse
 
@@ -37,8 +38,10 @@ _OPS = {Type.INSERT: Op.INSERT, Type.MODIFY: Op.MODIFY, Type.DELETE: Op.DELETE}
 class Writer:
     """Carries out one Write. ``write`` raises ``BatchError`` if any update failed."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, scope: Scope | None = None) -> None:
+        """``scope``: what the controller's role may write; ``None``: everything."""
         self._target = target
+        self._scope = scope
         self._outcomes: list[P4RuntimeError | None] = []
         self._entries = EntryWriter(target, self._outcomes)
 
@@ -115,6 +118,8 @@ class Writer:
             raise invalid(f"update type {update.type}; expected INSERT, MODIFY or DELETE")
         entity = update.entity
         kind = entity.WhichOneof("entity")
+        if self._scope is not None:
+            self._scope.check_write(entity)
         if kind == "table_entry":
             self._entries.write(position, op, entity.table_entry)
             return

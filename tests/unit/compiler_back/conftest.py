@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from p4embed.compiler import emit_json
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.driver import Compiled, compile_checked
+from p4embed.compiler.emit import document as emit_json
 from p4embed.compiler.frontend import load_source
-from p4embed.compiler.preprocess import PreprocessorOptions
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions
 
 TEMPLATE = """#include <core.p4>
 #include <v1model.p4>

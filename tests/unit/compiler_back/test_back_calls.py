@@ -63,6 +63,23 @@ def test_two_instances_have_tables_of_their_own(build: Callable[..., Any]) -> No
         assert f"h.a = (h.a + 8w{constant})" in body.partition("\ntable")[0]
 
 
+def test_instance_handed_down_keeps_its_path(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="""
+            control Any_();
+            control Leaf() { counter(4, CounterType.packets) c; apply { c.count(0); } }
+            control Inner()(Any_ leaf) { apply { leaf.apply(); } }
+            control Outer()(Any_ inner) { apply { inner.apply(); } }
+        """,
+        locals="Leaf() leaf; Inner(leaf) inner; Outer(inner) outer;",
+        ingress="outer.apply();",
+    )
+    (counter,) = result.json["counter_arrays"]
+    assert counter["name"] == "I.leaf.c"
+    (count,) = (p for a in result.json["actions"] for p in a["primitives"] if p["op"] == "count")
+    assert count["parameters"][0] == {"type": "counter_array", "value": "I.leaf.c"}
+
+
 def test_function_result(build: Callable[..., Any]) -> None:
     result = build(
         declarations="""

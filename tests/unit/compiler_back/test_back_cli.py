@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from p4embed.compiler import cli
+from p4embed.compiler.driver import PASSES
 
 
 @pytest.fixture
@@ -50,10 +51,62 @@ def test_preprocess_only(source: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "parser" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["elaborate", "indices", "legalise", "flatten"])
-def test_dump(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("preprocess", "hdr . h . a = 1 ;"),
+        ("parse", "target: Member member='a'"),
+        ("check", "value: IntLiteral value=1 : int -> bit<8> = 1"),
+        ("elaborate", "h.a = 8w1"),
+        ("indices", "h.a = 8w1"),
+        ("legalise", "h.a = 8w1"),
+        ("flatten", "assign(h.a, 8w1)"),
+    ],
+)
+def test_dump(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, shown: str
+) -> None:
+    assert name in PASSES
     assert cli.main(["--dump", name, "-o", str(tmp_path), str(source)]) == 0
-    assert "h.a" in capsys.readouterr().out
+    assert shown in capsys.readouterr().out
+
+
+def test_dump_of_a_pass_before_the_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program_text: Callable[..., str]
+) -> None:
+    path = tmp_path / "bad.p4"
+    path.write_text(program_text(ingress="hdr.h.a = true;"))
+    assert cli.main(["--dump", "parse", "-o", str(tmp_path), str(path)]) == cli.EXIT_ERRORS
+    said = capsys.readouterr()
+    assert "BoolLiteral" in said.out
+    assert "expected bit<8>" in said.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--p4v", "16", "-g", "-c", "-v"],
+        ["--parser-inline-opt", "--nocpp"],
+        ["--Wwarn", "--Wdisable=unused", "--maxErrorCount", "3"],
+        ["-DUNUSED=1", "-UUNUSED", "-I."],
+    ],
+)
+def test_options_of_p4c_that_change_nothing(
+    source: Path, tmp_path: Path, options: list[str]
+) -> None:
+    for arguments in ([], options):
+        assert cli.main([*arguments, "-o", str(tmp_path / str(len(arguments))), str(source)]) == 0
+    plain, given = (tmp_path / str(n) / "small.json" for n in (0, len(options)))
+    assert plain.read_text() == given.read_text()
+
+
+def test_error_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program_text: Callable[..., str]
+) -> None:
+    path = tmp_path / "bad.p4"
+    path.write_text(program_text(ingress="a = 1; b = 1; c = 1; d = 1;"))
+    assert cli.main(["--maxErrorCount", "2", str(path)]) == cli.EXIT_ERRORS
+    assert capsys.readouterr().err.count("is not declared") == 2
 
 
 @pytest.mark.parametrize(
@@ -67,6 +120,12 @@ def test_dump(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], 
         (
             ["--p4runtime-files", "a.xml", "SOURCE"],
             "the form of 'a.xml' is unknown; suffixes are .txtpb, .txt, .json, .bin",
+        ),
+        (["--p4v", "14", "SOURCE"], "language '14' is not supported; it is p4-16"),
+        (["--maxErrorCount", "0", "SOURCE"], "'--maxErrorCount 0': the number is at least 1"),
+        (
+            ["--ndebug", "SOURCE"],
+            "option '--ndebug' is not supported; 'assert' and 'assume' are always compiled",
         ),
         (["--frobnicate", "SOURCE"], "unrecognized arguments: --frobnicate"),
         (["--dump", "nothing", "SOURCE"], "argument --dump: invalid choice"),

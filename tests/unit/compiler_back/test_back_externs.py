@@ -42,6 +42,20 @@ def field(*names: str) -> dict[str, Any]:
                 {"type": "parameters_vector", "value": [field("h", "a")]},
             ],
         ),
+        (
+            'log_msg("{} of {}!", {hdr.h, meta.x});',
+            "log_msg",
+            [
+                {"type": "string", "value": "(a:{},b:{},c:{},s:{},n:{}) of {}!"},
+                {
+                    "type": "parameters_vector",
+                    "value": [
+                        *(field("h", name) for name in "abcsn"),
+                        field("scalars", "userMetadata.x"),
+                    ],
+                },
+            ],
+        ),
     ],
 )
 def test_function(
@@ -92,20 +106,50 @@ def test_result_into_bits_of_a_field(build: Callable[..., Any]) -> None:
     assert store["parameters"][0] == field("h", "a")
 
 
+def test_log_message_spells_out_headers_and_structs(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<8> a; bit<8> b; } struct in_t { bit<8> q; bool z; }",
+        locals="in_t i;",
+        ingress='i = { hdr.h.a, true }; log_msg("{} then {} {}", { hdr.h, i, meta.x });',
+    )
+    log = primitives(result)[-1]
+    text, values = log["parameters"]
+    assert text["value"] == "(a:{},b:{}) then (q:{},z:{}) {}"
+    assert len(values["value"]) == 5
+
+
+def test_counter_handed_down_two_controls(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="""
+            control Counting(in bit<32> i);
+            control leaf(in bit<32> i)(counter c) { apply { c.count(i); } }
+            control middle(in bit<32> i)(Counting inner) { apply { inner.apply(i); } }
+        """,
+        locals="counter(16, CounterType.packets) mine; leaf(mine) l; middle(l) m;",
+        ingress="m.apply(3);",
+    )
+    (counter,) = result.json["counter_arrays"]
+    (count,) = primitives(result)
+    assert counter["name"] == "I.mine"
+    assert count["parameters"][0] == {"type": "counter_array", "value": "I.mine"}
+
+
 def test_hash(build: Callable[..., Any]) -> None:
     result = build(
         ingress="""
-            hash(meta.y, HashAlgorithm.crc16, 16w0, { hdr.h.a, 8w3, hdr.h.b + 1 }, 16w100);
+            hash(meta.y, HashAlgorithm.crc16, 16w0, { hdr.h.a, 8w3, meta.x }, 16w100);
         """
     )
+    # The field of a header is saved: BMv2 would leave it out of the sum of an invalid one.
     saved, hashed = primitives(result)
     (calculation,) = result.json["calculations"]
     assert calculation["algo"] == "crc16"
     assert calculation["input"] == [
-        field("h", "a"),
-        {"type": "hexstr", "value": "0x03", "bitwidth": 8},
         saved["parameters"][0],
+        {"type": "hexstr", "value": "0x03", "bitwidth": 8},
+        field("scalars", "userMetadata.x"),
     ]
+    assert saved["parameters"][1] == field("h", "a")
     assert hashed["op"] == "modify_field_with_hash_based_offset"
     assert hashed["parameters"][2] == {"type": "calculation", "value": calculation["name"]}
 
@@ -141,6 +185,21 @@ def test_clone_keeps_marked_metadata(build: Callable[..., Any]) -> None:
     both = ["userMetadata.x", "userMetadata.y"]
     assert asked == [both, [], ["userMetadata.y"], ["userMetadata.y"]]
     assert 0 not in lists, "0 means that nothing is asked for"
+
+
+def test_field_lists_can_be_named(build: Callable[..., Any]) -> None:
+    result = build(
+        types="const bit<8> ONE = 1; enum bit<8> Lists { TWO = 2 } header h_t { bit<8> a; }",
+        headers="h_t h;",
+        metadata="@field_list(ONE) bit<8> x; @field_list(Lists.TWO, ONE + 2) bit<16> y;",
+        ingress="clone_preserving_field_list(CloneType.I2E, 5, ONE);",
+        egress="""
+            clone_preserving_field_list(CloneType.E2E, 5, Lists.TWO);
+            recirculate_preserving_field_list(3);
+        """,
+    )
+    lists = [[e["value"][1] for e in f["elements"]] for f in result.json["field_lists"]]
+    assert lists == [["userMetadata.x"], ["userMetadata.y"], ["userMetadata.y"]]
 
 
 def test_checksums(build: Callable[..., Any]) -> None:

@@ -7,8 +7,9 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p4embed.compiler import fold, ir
-from p4embed.compiler.legalise import expression
+from p4embed.compiler import ir
+from p4embed.compiler.ir import fold
+from p4embed.compiler.lower.legalise import expression
 
 FIELDS = {
     "a": ir.Bits(8),

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, text_format
 
-from p4embed.compiler import p4info_files, p4info_ids
-from p4embed.compiler.p4info_ids import Symbols, WrongId, field_ids, one_at_a_time
+from p4embed.compiler.p4info import files as p4info_files
+from p4embed.compiler.p4info import ids as p4info_ids
+from p4embed.compiler.p4info.ids import Symbols, WrongId, field_ids, one_at_a_time
 
 
 @pytest.mark.parametrize(
@@ -268,6 +269,24 @@ def test_annotations_keep_their_tokens(build: Callable[..., Any]) -> None:
     assert pairs.kv_pair_list.kv_pairs[0].value.int64_value == 3
 
 
+def test_structured_annotations_hold_expressions(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="const bit<8> WIDTH = 8; const bit<8> TWICE = 2 * WIDTH;",
+        locals="""
+            @computed[1 == 2, TWICE, "a" ++ "b"] @pairs[width = TWICE + 1]
+            table t { actions = { NoAction; } default_action = NoAction; }
+        """,
+        ingress="t.apply();",
+    )
+    (table,) = result.p4info().tables
+    listed, pairs = table.preamble.structured_annotations
+    first, second, third = listed.expression_list.expressions
+    assert first.WhichOneof("value") == "bool_value"
+    assert not first.bool_value
+    assert (second.int64_value, third.string_value) == (16, "ab")
+    assert pairs.kv_pair_list.kv_pairs[0].value.int64_value == 17
+
+
 def test_package(compile_text: Callable[[str], Any], program_text: Callable[..., str]) -> None:
     text = program_text().replace(
         "V1Switch(", '@pkginfo(name="npu", version="1.2") @brief("A test.") V1Switch('
@@ -276,6 +295,17 @@ def test_package(compile_text: Callable[[str], Any], program_text: Callable[...,
     assert (package.name, package.version, package.arch) == ("npu", "1.2", "v1model")
     assert package.doc.brief == "A test."
     assert not package.annotations
+
+
+def test_package_of_names_that_are_no_macros(
+    compile_text: Callable[[str], Any], program_text: Callable[..., str]
+) -> None:
+    text = program_text().replace("V1Switch(", "@pkginfo(version=VERSION) V1Switch(")
+    compiled = compile_text(text)
+    assert compiled.compiled is not None
+    compiled.compiled.p4info(compiled.diagnostics)
+    (message,) = compiled.messages
+    assert message.endswith("@pkginfo wants strings and integers, not version = VERSION")
 
 
 def test_key_that_is_computed_needs_a_name(refuse: Callable[..., list[str]]) -> None:

@@ -96,14 +96,49 @@ def test_lookahead(build: Callable[..., Any]) -> None:
         """
     )
     start = states(result)["start"]
-    first, second, third = start["parser_ops"]
+    first, second, third, *_, whole = start["parser_ops"]
     assert first["parameters"][1] == {"type": "lookahead", "value": [0, 16]}
     assert second["parameters"][1] == {"type": "lookahead", "value": [0, 8]}
     assert third["parameters"][1]["type"] == "expression"
-    assert start["transition_key"] == [{"type": "lookahead", "value": [4, 4]}]
-    ops = [op["op"] for op in states(result)["more"]["parser_ops"]]
-    assert ops.count("set") >= 5
-    assert ops[-1] == "advance"
+    assert whole["parameters"][1]["type"] == "expression"
+    assert start["transition_key"] == [whole["parameters"][0]]
+    more = states(result)["more"]["parser_ops"]
+    ahead = [p["value"] for op in more for p in op["parameters"] if p.get("type") == "lookahead"]
+    assert ahead == [[0, 48]], "BMv2 compares the width with what is left, not the offset"
+    assert more[-1]["op"] == "advance"
+
+
+def test_extraction_beyond_the_stack_ends_the_parser(build: Callable[..., Any]) -> None:
+    result = build(
+        headers="h_t h; h_t g; h_t[2] s;",
+        parser="""
+            state start { packet.extract(hdr.h); transition more; }
+            state more {
+                packet.extract(hdr.s[hdr.h.a]);
+                transition select(hdr.h.b) { 0: accept; default: more; }
+            }
+        """,
+    )
+    number = dict(result.json["errors"])["StackOutOfBounds"]
+    verified = [
+        op["parameters"][1]["value"]
+        for state in states(result).values()
+        for op in state["parser_ops"]
+        if op["op"] == "verify"
+    ]
+    assert [int(v, 16) for v in verified] == [number]
+
+
+def test_varbits_can_be_compared(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<8> a; varbit<64> rest; }",
+        parser="state start { transition accept; }",
+        ingress="if (hdr.h.rest == hdr.g.rest) { hdr.h.a = 1; }",
+    )
+    (conditional,) = result.json["pipelines"][0]["conditionals"]
+    sides = conditional["expression"]["value"]
+    assert sides["op"] == "=="
+    assert sides["left"] == {"type": "field", "value": ["h", "rest"]}
 
 
 def test_stack(build: Callable[..., Any]) -> None:

@@ -46,13 +46,46 @@ REFUSALS: list[tuple[str, dict[str, str], str]] = [
         "only calls of 'emit' are supported on target bmv2 in the deparser",
     ),
     (
-        "comparing varbits",
+        "log message that lacks a value",
+        {"ingress": '^^log_msg("{} and {}", { hdr.h.a });'},
+        "the text has 2 '{}' for 1 values",
+    ),
+    (
+        "first of several entries without priority",
         {
-            "types": "header h_t { bit<8> a; bit<8> b; bit<16> c; varbit<8> v; }",
-            "parser": "state start { transition accept; }",
-            "ingress": "if (^^hdr.h.v == hdr.g.v) { hdr.h.a = 1; }",
+            "locals": """table t {
+                key = { hdr.h.a : ternary; }
+                actions = { NoAction; }
+                entries = { ^^1 : NoAction(); priority = 10 : 2 : NoAction(); }
+            }""",
+            "ingress": "t.apply();",
         },
-        "comparing varbits is not supported on target bmv2",
+        "the first entry must have a priority, since a later one has",
+    ),
+    (
+        "priority below 1",
+        {
+            "locals": """table ^^t {
+                key = { hdr.h.a : ternary; }
+                actions = { NoAction; }
+                priority_delta = 10;
+                entries = { priority = 10 : 1 : NoAction(); 2 : NoAction(); }
+            }""",
+            "ingress": "t.apply();",
+        },
+        "an entry of table 't' gets priority 0; priorities are 1 to 2147483647",
+    ),
+    (
+        "priority of exact entries",
+        {
+            "locals": """table ^^t {
+                key = { hdr.h.a : exact; }
+                actions = { NoAction; }
+                entries = { priority = 10 : 1 : NoAction(); }
+            }""",
+            "ingress": "t.apply();",
+        },
+        "entries of a table with keys of kind exact and lpm only have no priority",
     ),
     (
         "header of odd width",

@@ -12,8 +12,8 @@ from p4embed.compiler import ast
 from p4embed.compiler.checked import CheckedProgram
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.frontend import load_source
-from p4embed.compiler.parser import parse
-from p4embed.compiler.preprocess import PreprocessorOptions, preprocess_source
+from p4embed.compiler.syntax.parser import parse
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions, preprocess_source
 
 _SKIPPED = {"span", "name_span", "member_span", "match_kind_span", "state_span", "target_span"}
 

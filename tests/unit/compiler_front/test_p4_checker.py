@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from p4embed.compiler import ast
+from p4embed.compiler.check.evaluate import constant
 from p4embed.compiler.checked import (
     CallKind,
     CheckedProgram,
@@ -18,7 +19,6 @@ from p4embed.compiler.checked import (
     StructValue,
     TupleValue,
 )
-from p4embed.compiler.evaluate import constant
 from p4embed.compiler.types import BOOL, INT, BitType, TupleType
 
 Check = Callable[[str], CheckedProgram]
@@ -534,6 +534,34 @@ def test_package_type_arguments(checked: Check) -> None:
             ["1: this label stands twice in the 'switch'"],
         ),
         ("error { A } error { A }", ["1: error 'A' is declared twice"]),
+        ("struct S { @field_list(N) bit<8> f; }", ["1: name 'N' is not declared"]),
+        (
+            "struct S { @field_list(true) bit<8> f; }",
+            ["1: @field_list wants numbers known at compile time, not bool"],
+        ),
+        ("control c(in error e) { apply { } }", ["1: no error is declared yet"]),
+        ("error { A } control c(in error e) { apply { } }", []),
+        (
+            "struct S<T> { T f; }\ntypedef S<bit<8>> A;\ntypedef S<A> B;",
+            ["3: 'S' cannot be a type argument of itself"],
+        ),
+        (
+            "extern E<T> { E(); }\nE<E<bit<8>>>() e;",
+            ["2: 'E' cannot be a type argument of itself"],
+        ),
+        (
+            "extern E { E(); }\nE() e = {\nvoid f() { }\n};",
+            ["2: extern E has no abstract methods to implement"],
+        ),
+        (
+            "header H {\nvarbit<8> a;\nvarbit<8> b;\n}",
+            ["3: header 'H' has several varbit fields, which no extraction could tell apart"],
+        ),
+        (
+            "control c() { action a() { }\ntable t {\nactions = { a; }\nentries = { _ : a; }\n}"
+            " apply { t.apply(); } }",
+            ["2: table 't' has entries, but no key"],
+        ),
         (
             '#include <core.p4>\nconst bool b = static_assert(1 == 2, "no");',
             ["2: static_assert failed: no"],

@@ -43,6 +43,29 @@ const int<16> a = 8w1;
                   ^~~
 note: width and sign change one after the other: (int<16>)(bit<16>) ...""",
     ),
+    "structured annotation of a list": (
+        "@a[1, {2, 3}] const bit<8> x = 1;\n",
+        """\
+test.p4:1:7: error: a structured annotation holds integers, strings and bools known at \
+compile time, not tuple<int, int>
+@a[1, {2, 3}] const bit<8> x = 1;
+      ^~~~~~""",
+    ),
+    "division at run time": (
+        "control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }\n",
+        """\
+test.p4:1:52: error: operator '%' needs numbers known at compile time
+control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }
+                                                   ^~~~~
+note: at run time a value can be divided by a constant power of two""",
+    ),
+    "for without a type": (
+        "control c(inout bit<8> a) { apply { for (a in 1 .. 3) { } } }\n",
+        """\
+test.p4:1:42: error: a type stands before the variable of 'for ... in'
+control c(inout bit<8> a) { apply { for (a in 1 .. 3) { } } }
+                                         ^""",
+    ),
     "declared twice": (
         "struct s { }\nheader s { }\n",
         """\

@@ -353,7 +353,6 @@ def test_table(parsed: Show) -> None:
             "IntLiteral(8))), Range(IntLiteral(1), IntLiteral(5)), "
             "Assignment(=, PathExpression(x), PathExpression(i)))",
         ),
-        ("for (h in hs) { }", "ForIn(PathExpression(h), PathExpression(hs), Block)"),
     ],
 )
 def test_statements(text: str, expected: str, parsed_statements: ShowAll) -> None:

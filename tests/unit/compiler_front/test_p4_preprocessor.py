@@ -8,8 +8,8 @@ import pytest
 
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.frontend import load
-from p4embed.compiler.lexer import END, parse_int, parse_string
-from p4embed.compiler.preprocess import (
+from p4embed.compiler.syntax.lexer import END, parse_int, parse_string
+from p4embed.compiler.syntax.preprocess import (
     PreprocessorOptions,
     preprocess,
     preprocess_source,
@@ -38,6 +38,7 @@ def run(text: str, **options: tuple[str, ...]) -> tuple[str, str]:
         ("#define V(f, ...) f(__VA_ARGS__)\nV(g, 1, 2) V(h)", "g ( 1 , 2 ) h ( )"),
         ("#define A B\n#define B A\nA B", "A B"),
         ("#define LONG a \\\n  b\nLONG", "a b"),
+        ("#define LO\\\nNG_\\\n2 a\nLONG_2", "a"),
         ("#define N 1\n#undef N\nN", "N"),
         ("#if 0\n'unlexable \"\n#else\nx\n#endif", "x"),
         ("#ifdef A\nx\n#elif defined(B) || 1\ny\n#else\nz\n#endif", "y"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from p4embed.compiler.diagnostics import Diagnostics, SourceFile
 from p4embed.compiler.frontend import load_source
-from p4embed.compiler.preprocess import PreprocessorOptions
+from p4embed.compiler.syntax.preprocess import PreprocessorOptions
 
 SEED = """\
 #include <core.p4>

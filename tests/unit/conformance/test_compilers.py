@@ -26,6 +26,8 @@ dir/a.p4:7:3: error: expected ';', found '}'
     ^
 dir/a.p4:2:1: note: opened here
 a.p4:9:1: warning: unused
+error {
+^~~~~
 error: no 'main'
 """
 

@@ -37,12 +37,15 @@ def test_application_names_its_gateway() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("set security alg h323 disable", "'h323' is known to Junos but not implemented"),
+        ("set security alg mgcp disable", "'mgcp' is known to Junos but not implemented"),
         ("set security alg sunrpc disable", "'sunrpc' is known to Junos but not implemented"),
         ("set security alg ftp ftps-extension", "'ftps-extension' is known to Junos"),
         ("set security alg ftp enable", "expected one of: disable"),
         ("set security alg frp disable", "ftp"),
-        ("set applications application x application-protocol h323", "'h323' is known to Junos"),
+        (
+            "set applications application x application-protocol ms-rpc",
+            "'ms-rpc' is known to Junos",
+        ),
         (
             "set applications application x protocol udp\n"
             "set applications application x application-protocol ftp",

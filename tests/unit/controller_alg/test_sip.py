@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from controller_machines.world import NAT_OUT, Host, World, configuration, policy
-from scapy.layers.inet import UDP
+from scapy.layers.inet import IP, UDP
 from scapy.packet import Packet
 
 from controller.config.applications import PREDEFINED
@@ -209,3 +209,21 @@ def test_names_within_longer_ones_are_not_touched() -> None:
     assert b"Via: SIP/2.0/UDP 10.0.2.1;" in heard
     assert b"Call-ID: 110.0.1.2@10.0.1.23\r\n" in heard
     assert b"X-Note: 10.0.1.2.3 10.0.2.1\r\n" in heard
+
+
+def test_message_that_grows_beyond_the_mtu_leaves_in_fragments() -> None:
+    world = World(calls(NAT_OUT), nat_ports=range(30_001, 30_020))
+    text = message(
+        "OPTIONS sip:10.0.2.2 SIP/2.0",
+        "Via: SIP/2.0/UDP 10.0.1.2;branch=z",
+        "X-Padding: ",
+    )
+    text = text.replace(b"X-Padding: ", b"X-Padding: " + b"x" * (1472 - len(text)))
+    world.send(world.a, datagram(world.a, world.b.ip, 5060, 5060, text))
+    world.sim.run()
+    first, second = (packet[IP] for packet in world.b.received[-2:])
+    assert (first.frag, first.flags, second.flags) == (0, "MF", 0)
+    whole = bytes(first.payload)[: first.len - 20] + bytes(second.payload)[: second.len - 20]
+    assert second.frag * 8 == first.len - 20
+    assert first.id == second.id != 0
+    assert whole[8:] == text.replace(b"10.0.1.2;", b"10.0.2.1:30001;")

@@ -191,7 +191,7 @@ def test_table_full() -> None:
     [
         (b"\0" * 60, Punt.MISS, Drop.ETHERTYPE),
         (b"", Punt.MISS, Drop.TRUNCATED),
-        (b"", Punt.FRAGMENT, Drop.FRAGMENT_UNSUPPORTED),
+        (b"", Punt.FRAGMENT, Drop.TRUNCATED),
     ],
 )
 def test_what_cannot_be_a_first_packet(frame: bytes, punt: Punt, reason: Drop) -> None:

@@ -11,7 +11,6 @@ from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
     IPv6,
     IPv6ExtHdrFragment,
-    IPv6ExtHdrHopByHop,
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet as Scapy
@@ -184,7 +183,8 @@ def ether(packet: Scapy) -> bytes:
         (ether(IPv6() / UDP())[:50], Drop.TRUNCATED),
         (ether(IPv6(version=4) / UDP()), Drop.IP_VERSION),
         (ether(IPv6(plen=100) / UDP()), Drop.IP_TOTAL_LENGTH),
-        (ether(IPv6() / IPv6ExtHdrHopByHop() / UDP()), Drop.IPV6_EXTENSION),
+        (ether(IPv6(nh=0, plen=4) / bytes(4)), Drop.TRUNCATED),
+        (ether(IPv6(nh=0, plen=8) / bytes([17, 3]) / bytes(6)), Drop.TRUNCATED),
     ],
 )
 def test_what_is_malformed_has_its_reason(frame: bytes, reason: Drop) -> None:

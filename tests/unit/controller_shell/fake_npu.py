@@ -12,6 +12,8 @@ from finsy.proto import p4i, p4r, p4r_grpc, rpc_code, rpc_status
 from controller.npu.contract import (
     ACTIONS,
     COUNTERS,
+    KINDS,
+    METERS,
     PACKET_IN,
     PACKET_OUT,
     SESSION_TABLES,
@@ -19,7 +21,7 @@ from controller.npu.contract import (
     TABLES,
 )
 
-Key = tuple[int, tuple[tuple[int, bytes], ...]]
+Key = tuple[tuple[int, int], tuple[tuple[int, bytes], ...]]
 
 
 def p4info() -> p4i.P4Info:
@@ -35,8 +37,9 @@ def p4info() -> p4i.P4Info:
         table = info.tables.add(size=1024)
         table.preamble.id, table.preamble.alias = 0x02000000 + number, name
         for id_, (field, width) in enumerate(fields.items(), start=1):
+            kind = KINDS.get(name, {}).get(field, "exact").upper()
             table.match_fields.add(
-                id=id_, name=field, bitwidth=width, match_type=p4i.MatchField.EXACT
+                id=id_, name=field, bitwidth=width, match_type=p4i.MatchField.MatchType.Value(kind)
             )
         for action_name in TABLE_ACTIONS[name]:
             table.action_refs.add(id=ids[action_name])
@@ -47,6 +50,9 @@ def p4info() -> p4i.P4Info:
     for number, name in enumerate(COUNTERS, start=1):
         cells = info.counters.add(size=256)
         cells.preamble.id, cells.preamble.alias = 0x12000000 + number, name
+    for number, name in enumerate(METERS, start=1):
+        meter = info.meters.add(size=256)
+        meter.preamble.id, meter.preamble.alias = 0x14000000 + number, name
     for number, (name, fields) in enumerate(
         {"packet_in": PACKET_IN, "packet_out": PACKET_OUT}.items(), start=1
     ):
@@ -60,7 +66,9 @@ def p4info() -> p4i.P4Info:
 
 def entry_key(entry: p4r.TableEntry) -> Key:
     """What identifies an entry."""
-    return entry.table_id, tuple((field.field_id, field.exact.value) for field in entry.match)
+    return (entry.table_id, entry.priority), tuple(
+        (field.field_id, field.SerializeToString(deterministic=True)) for field in entry.match
+    )
 
 
 class FakeNpu(p4r_grpc.P4RuntimeServicer):
@@ -68,6 +76,9 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
 
     def __init__(self) -> None:
         self.entries: dict[Key, p4r.TableEntry] = {}
+        self.meters: dict[tuple[int, int], p4r.MeterConfig] = {}
+        self.clone_sessions: dict[int, list[int]] = {}
+        """Ports by session."""
         self.counters: dict[tuple[int, int], tuple[int, int]] = {}
         self.packets_out: asyncio.Queue[p4r.PacketOut] = asyncio.Queue()
         self.config = p4r.ForwardingPipelineConfig()
@@ -161,7 +172,17 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
         return p4r.WriteResponse()
 
     def _apply(self, update: p4r.Update) -> int:
-        if update.entity.WhichOneof("entity") == "counter_entry":
+        kind = update.entity.WhichOneof("entity")
+        if kind == "meter_entry":
+            meter = update.entity.meter_entry
+            self.meters[meter.meter_id, meter.index.index] = meter.config
+            return rpc_code.OK
+        if kind == "packet_replication_engine_entry":
+            session = update.entity.packet_replication_engine_entry.clone_session_entry
+            ports = [replica.egress_port for replica in session.replicas]
+            self.clone_sessions[session.session_id] = ports
+            return rpc_code.OK
+        if kind == "counter_entry":
             cell = update.entity.counter_entry
             data = cell.data
             self.counters[cell.counter_id, cell.index.index] = (data.packet_count, data.byte_count)
@@ -169,6 +190,11 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
         entry = update.entity.table_entry
         key = entry_key(entry)
         exists = key in self.entries
+        if entry.is_default_action:
+            if update.type != p4r.Update.MODIFY:
+                return rpc_code.INVALID_ARGUMENT
+            self.entries[key] = entry
+            return rpc_code.OK
         if update.type == p4r.Update.INSERT and exists:
             return rpc_code.ALREADY_EXISTS
         if update.type != p4r.Update.INSERT and not exists:
@@ -186,6 +212,13 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
         for entity in request.entities:
             if entity.WhichOneof("entity") == "counter_entry":
                 cell = entity.counter_entry
+                if not cell.HasField("index"):
+                    for (counter, index), (packets, size) in self.counters.items():
+                        if counter == cell.counter_id:
+                            found = answer.entities.add().counter_entry
+                            found.counter_id, found.index.index = counter, index
+                            found.data.packet_count, found.data.byte_count = packets, size
+                    continue
                 packets, size = self.counters.get((cell.counter_id, cell.index.index), (0, 0))
                 found = answer.entities.add().counter_entry
                 found.CopyFrom(cell)

@@ -8,12 +8,16 @@ from pathlib import Path as FilePath
 import pytest
 from finsy.proto import p4r, rpc_code
 
+from controller.config.build import parse
+from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
 from controller.messages import (
     CP,
+    HOST,
     NEIGHBORS,
     Actor,
     InstallWing,
+    Mark,
     Outbound,
     PacketIn,
     ReadWing,
@@ -27,12 +31,15 @@ from controller.messages import (
 )
 from controller.npu.client import Count, Npu
 from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
-from controller.npu.entries import interface_entries
+from controller.npu.contract import SESSION_TABLES
 from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
+from controller.npu.program import entries
+from controller.npu.tables import table_entry
 from controller.reasons import Drop, Punt, Send
 from controller_shell.fake_npu import FakeNpu, entry_key, p4info
-from controller_shell.sample import CHASSIS, CONFIGURATION
+from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
 
+REQUIRED_TABLES = ("ingress_interface", "egress_interface", *SESSION_TABLES)
 PIPELINE = resolve(p4info(), b"{}")
 SPU1 = Actor(Role.SPU, 1)
 SESSION = 10_000_007
@@ -78,7 +85,7 @@ def with_npu(test: Callable[[Bench], Awaitable[None]]) -> None:
         await fake.start()
         bench = Bench(fake)
         try:
-            await bench.npu.start(CONFIGURATION)
+            await bench.npu.start(CONFIGURATION, CHASSIS)
             await test(bench)
         finally:
             await bench.npu.close()
@@ -99,14 +106,25 @@ def values(entry: p4r.TableEntry) -> dict[str, int]:
     raise AssertionError(entry)
 
 
+def static_entries(npu: int, epoch: int = 1) -> list[p4r.TableEntry]:
+    """What the configuration puts into an NPU's tables."""
+    return [table_entry(PIPELINE, e) for e in entries(CONFIGURATION, CHASSIS, npu, epoch)]
+
+
+def interface_entries(npu: int) -> list[p4r.TableEntry]:
+    """Those of the interface tables."""
+    tables = [PIPELINE.tables[f"{side}_interface"].id for side in ("ingress", "egress")]
+    return [entry for entry in static_entries(npu) if entry.table_id in tables]
+
+
 def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
-    one = list(interface_entries(CONFIGURATION, 1, PIPELINE))
+    one = interface_entries(1)
     assert len(one) == 4
-    ingress, egress = interface_entries(CONFIGURATION, 2, PIPELINE)
-    assert values(ingress) == {
-        "token": 2, "zone": 2, "mac": 0x020000020001, "screens": 0b1011, "alarm_only": 0,
-    }  # fmt: skip
-    assert values(egress) == {"zone": 2, "screens": 0b1011, "alarm_only": 0}
+    egress, ingress = interface_entries(2)
+    common = {"zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 0, "features": 0}
+    own = {"token": 2, "mac": 0x020000020001, "vr": 0, "epoch": 1}
+    assert values(ingress) == common | own
+    assert values(egress) == common
     vlan = next(e for e in one if e.match[0].exact.value == b"\2")
     assert vlan.match[1].exact.value == b"\x0a"
 
@@ -119,7 +137,7 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
         (entry,) = bench.session_entries()
         assert entry.idle_timeout_ns == 30_000_000_000
         assert entry.metadata == b"record"
-        assert values(entry) == {"session_id": SESSION, "wing": 0, "spu": 1}
+        assert values(entry) == {"session_id": SESSION, "wing": 0, "spu": 1, "epoch": 1}
         # Canonical byte strings: 0.0.113.9 loses its leading zeros.
         assert entry.match[1].exact.value == bytes([113, 9])
 
@@ -143,7 +161,7 @@ def test_express_wing_leaves_by_the_fabric_or_by_an_own_port() -> None:
         await bench.next()
         (entry,) = bench.session_entries()
         assert values(entry) == {
-            "session_id": SESSION, "wing": 0, "spu": 1,
+            "session_id": SESSION, "wing": 0, "spu": 1, "epoch": 1,
             "src_addr": 0xCB007101, "dst_addr": 0x7109, "src_port": 20000, "dst_port": 80,
             "src_mac": 0x020000020001, "dst_mac": 0x00AABBCCDDEE, "vlan": 0,
             "port": 200, "remote_port": 1,
@@ -227,24 +245,35 @@ def test_idle_notice_names_the_session_of_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "receiver"),
+    ("reason", "spu", "receiver"),
     [
-        (Punt.MISS, CP),
-        (Punt.FRAGMENT, CP),
-        (Punt.ICMP_ERROR, CP),
-        (Punt.SESSION, Actor(Role.SPU, 3)),
-        (Punt.TCP_CONTROL, Actor(Role.SPU, 3)),
-        (Punt.ARP, NEIGHBORS),
-        (Punt.ND, NEIGHBORS),
+        (Punt.MISS, 0, CP),
+        (Punt.SYN_PROXY, 0, CP),
+        (Punt.FRAGMENT, 0, CP),
+        (Punt.ICMP_ERROR, 0, CP),
+        (Punt.FILTER_REJECT, 0, HOST),
+        (Punt.MISS, 3, Actor(Role.SPU, 3)),
+        (Punt.FRAGMENT, 3, Actor(Role.SPU, 3)),
+        (Punt.ICMP_ERROR, 3, Actor(Role.SPU, 3)),
+        (Punt.SESSION, 3, Actor(Role.SPU, 3)),
+        (Punt.TCP_CONTROL, 3, Actor(Role.SPU, 3)),
+        (Punt.TTL_EXPIRED, 3, Actor(Role.SPU, 3)),
+        (Punt.STALE, 3, Actor(Role.SPU, 3)),
+        (Punt.ARP, 0, NEIGHBORS),
+        (Punt.ND, 0, NEIGHBORS),
     ],
 )
-def test_a_punted_packet_goes_where_its_reason_says(reason: Punt, receiver: Actor) -> None:
+def test_a_punted_packet_goes_where_its_reason_says(
+    reason: Punt, spu: int, receiver: Actor
+) -> None:
     async def test(bench: Bench) -> None:
         bench.fake.punt(
-            b"frame", reason=reason, ingress_port=300, token=2, session_id=SESSION, wing=1, spu=3
-        )
+            b"frame", reason=reason, ingress_port=300, token=2, session_id=SESSION, wing=1,
+            spu=spu, trace=1, forwarding_class=5, loss_priority=2,
+        )  # fmt: skip
         packet = PacketIn(
-            Port(1, 300), reason, 2, SESSION, Direction.REVERSE, 3, b"frame", at=42
+            Port(1, 300), reason, 2, SESSION, Direction.REVERSE, spu, b"frame", 42,
+            Mark(True, 5, 2),
         )  # fmt: skip
         assert await bench.next() == Outbound(receiver, packet)
 
@@ -253,11 +282,12 @@ def test_a_punted_packet_goes_where_its_reason_says(reason: Punt, receiver: Acto
 
 def test_a_frame_is_sent_with_header_and_padding() -> None:
     async def test(bench: Bench) -> None:
-        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame"))
+        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame", Mark(True, 5, 2)))
         packet = await asyncio.wait_for(bench.fake.packets_out.get(), 5)
         assert packet.payload == b"frame"
         header = {m.metadata_id: m.value for m in packet.metadata}
-        assert header == {1: b"\0", 2: b"\1", 3: b"\7"}
+        # Padding, then send, trace, forwarding class, loss priority and port.
+        assert header == {1: b"\0", 2: b"\1", 3: b"\1", 4: b"\5", 5: b"\2", 6: b"\7"}
 
     with_npu(test)
 
@@ -280,10 +310,10 @@ def test_a_controller_that_comes_again_finds_the_program_and_empties_the_tables(
         await bench.npu.close()
         again = Bench(bench.fake)
         bench.fake.config.p4_device_config = b"kept"
-        await again.npu.start(CONFIGURATION)
+        await again.npu.start(CONFIGURATION, CHASSIS)
         assert bench.fake.config.p4_device_config == b"kept"
-        expected = {entry_key(e) for e in interface_entries(CONFIGURATION, 1, PIPELINE)}
-        assert set(bench.fake.entries) == expected
+        expected = {entry_key(e): e for e in static_entries(1, epoch=2)}
+        assert bench.fake.entries == expected
         await again.npu.close()
 
     with_npu(test)
@@ -310,7 +340,7 @@ def test_another_primary_is_not_pushed_aside() -> None:
         await fake.start()
         bench = Bench(fake)
         with pytest.raises(NpuError, match="has another primary controller"):
-            await bench.npu.start(CONFIGURATION)
+            await bench.npu.start(CONFIGURATION, CHASSIS)
         await bench.npu.close()
         await fake.stop()
 
@@ -343,7 +373,7 @@ def test_packets_beyond_the_queue_are_dropped_and_counted() -> None:
 
 def test_a_program_that_is_no_npu_is_refused_with_all_it_lacks() -> None:
     info = p4info()
-    del info.counters[0]
+    next(c for c in info.counters if c.preamble.alias == "drops").preamble.alias = "falls"
     next(t for t in info.tables if t.preamble.alias == "session_v6").match_fields[0].bitwidth = 32
     with pytest.raises(PipelineError) as caught:
         resolve(info)
@@ -359,3 +389,32 @@ def test_a_missing_program_file_is_named(tmp_path: FilePath) -> None:
 def test_equal_programs_have_equal_cookies() -> None:
     other: Pipeline = resolve(p4info(), b"{ }")
     assert resolve(p4info(), b"{}").cookie == PIPELINE.cookie != other.cookie
+
+
+def test_a_smaller_program_serves_what_does_not_need_more() -> None:
+    """Tables, meters and fields that a program may lack are missed only by what needs them."""
+    info = p4info()
+    kept = [t for t in info.tables if t.preamble.alias in REQUIRED_TABLES]
+    del info.tables[:], info.meters[:]
+    info.tables.extend(kept)
+    action = next(a for a in info.actions if a.preamble.alias == "set_ingress_interface")
+    fewer = [p for p in action.params if p.name not in ("vr", "epoch", "features")]
+    del action.params[:]
+    action.params.extend(fewer)
+    small = resolve(info, b"{}")
+
+    async def start(configuration: Configuration) -> None:
+        fake = FakeNpu()
+        await fake.start()
+        npu = Npu(replace(CHASSIS.npus[2], address=fake.address), small, lambda _: None)
+        try:
+            await npu.start(configuration, CHASSIS)
+            assert len(fake.entries) == 2
+        finally:
+            await npu.close()
+            await fake.stop()
+
+    asyncio.run(start(CONFIGURATION))
+    spoofing = parse(SET_LINES + "set security screen ids-option edge ip spoofing\n")
+    with pytest.raises(NpuError, match="program without it: ip spoofing needs the table reverse"):
+        asyncio.run(start(spoofing))

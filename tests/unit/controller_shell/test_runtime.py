@@ -223,9 +223,9 @@ def test_a_denied_packet_goes_nowhere_and_is_counted(tmp_path: Path) -> None:
 
 def test_screen_statistics_add_up_all_npus_and_can_be_cleared(tmp_path: Path) -> None:
     async def test(lab: Lab) -> None:
-        # Zone untrust is 2: its land counter is cell 2 * 32 + 0.
-        lab.fakes[1].counters[PIPELINE.counters["egress_screen_hits"], 64] = (2, 0)
-        lab.fakes[2].counters[PIPELINE.counters["screen_hits"], 64] = (3, 0)
+        # Zone untrust is 2: its land counter is cell 2 * 64 + 0.
+        lab.fakes[1].counters[PIPELINE.counters["egress_screen_hits"], 128] = (2, 0)
+        lab.fakes[2].counters[PIPELINE.counters["screen_hits"], 128] = (3, 0)
         shown = await lab.ask("show security screen statistics zone untrust")
         assert f"  {'TCP land attack':<43}5" in shown.splitlines()
         assert await lab.ask("clear security screen statistics") == "IDS statistics cleared\n"

@@ -22,6 +22,7 @@ STANDARD = p.HeaderType(
             ("ingress_global_timestamp", 48),
             ("mcast_grp", 16),
             ("egress_rid", 16),
+            ("priority", 3),
         )
     ),
 )
@@ -108,7 +109,7 @@ def program(
             deq_timedelta=None,
             deq_qdepth=None,
             qid=None,
-            priority=None,
+            priority=standard("priority"),
         ),
     )
 

@@ -130,3 +130,22 @@ def test_a_wrong_file_changes_nothing(tmp_path: Path) -> None:
         assert lab.runtime.configuration is old
 
     with_lab(tmp_path, test)
+
+
+def test_routes_are_listed_by_table(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        text = await lab.ask("show route table inet.0")
+        assert text.splitlines()[0].startswith("inet.0: ")
+        assert (
+            "0.0.0.0/0          *[Static/5]\n                    >  to 203.0.113.254 via " in text
+        )
+        assert "10.1.1.0/24        *[Direct/0]\n                    >  via ge-1/0/0.0" in text
+        assert "10.1.1.1/32        *[Local/0]\n" in text
+        assert "inet6.0" not in text
+        six = await lab.ask("show route table inet6.0 destination 2001:db8:1::7")
+        assert six.count("*[") == 1
+        assert "Direct/0" in six
+        unknown = await lab.ask("show route table blue.inet.0")
+        assert unknown == "no table 'blue.inet.0'; tables are: inet.0, inet6.0"
+
+    with_lab(tmp_path, test)

@@ -26,6 +26,7 @@ from controller.config.schema import (
 )
 from controller.flow import Path
 from controller.reasons import Close, Drop
+from controller.spu import reconfigure
 
 OUT = policy("out", 1, "dmz", "untrust")
 EXPRESS = replace(OUT, services_offload=True)
@@ -88,6 +89,17 @@ def test_an_inserted_policy_only_counts_when_the_rematch_is_extensive() -> None:
         world = established(OUT)
         world.sim.reconfigure(running(stop, OUT, rematch=rematch))
         assert still_passes(world) == stays
+
+
+def test_many_sessions_are_looked_at_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconfigure, "SLICE", 2)
+    world = World(running(OUT))
+    for sport in range(2000, 2005):
+        world.pass_(world.c, udp(world.c, world.b, sport=sport), world.b)
+    world.sim.reconfigure(running())
+    world.sim.run(SECOND)
+    assert len(world.sim.closed) == 5
+    world.assert_empty()
 
 
 def test_a_flow_that_is_being_set_up_is_decided_on_anew() -> None:

@@ -99,6 +99,18 @@ def test_a_traceroute_finds_us_on_the_first_path_and_in_a_session() -> None:
     assert told(world, six)[ICMPv6TimeExceeded].code == 0
 
 
+def test_a_traceroute_finds_us_on_express_path() -> None:
+    world = World()
+    world.pass_(world.c, udp(world.c, world.b), world.b)
+    probe = udp(world.c, world.b)
+    probe[IP].ttl = 1
+    world.send(world.c, probe)
+    world.sim.run()
+    error = world.c.received[-1]
+    assert (error[IP].src, error[ICMP].type) == ("10.0.3.1", 11)
+    assert world.reasons() == [Drop.TTL_EXPIRED]
+
+
 def test_no_route_and_no_neighbour_are_unreachable() -> None:
     world = World(configuration(routes=()))
     error = told(world, udp(world.a, "192.0.2.1"))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.config.schema import Application, Configuration, Policy, Zone
+from controller.spu import shadow
 from controller.spu.policy import PolicyTable
 from controller.spu.shadow import shadowed
 from policies.test_ruleset import ZONES, flows, policies
@@ -69,3 +70,22 @@ def test_what_is_named_is_never_hit(rules: list[Policy], probes: list) -> None: 
     for flow in probes:
         for zones in (("trust", "untrust"), ("untrust", "trust"), ("trust", "trust")):
             assert table.search(*zones, flow).index not in silent
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies)
+def test_no_earlier_policy_is_overlooked(rules: list[Policy]) -> None:
+    """The search for candidates against comparing each policy with all before it."""
+    config = configuration(*rules)
+    slowly: list[tuple[int, list[int]]] = []
+    lists: dict[tuple[str, str], list[shadow._Rule]] = {}
+    for number, rule in enumerate(config.policies):
+        before = lists.setdefault((rule.from_zone, rule.to_zone), [])
+        mine = shadow._Rule(rule, number)
+        by = mine.taken_by(before)
+        if by:
+            slowly.append((rule.index, [other.index for other in by]))
+        else:
+            before.append(mine)
+    quickly = [(p.index, [other.index for other in by]) for p, by in shadowed(config)]
+    assert sorted(quickly) == sorted(slowly)

@@ -5,7 +5,17 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
-from controller_machines.world import DMZ, TRUST, UNTRUST, World, configuration, policy, udp
+from controller_machines.world import (
+    DMZ,
+    TRUST,
+    UNTRUST,
+    World,
+    answer,
+    configuration,
+    policy,
+    tcp,
+    udp,
+)
 
 from controller.config.build import parse
 from controller.config.problems import ConfigurationError
@@ -220,3 +230,32 @@ def test_what_is_wrong_is_named(lines: str, text: str) -> None:
 def test_overlap_is_an_error_within_a_virtual_router_only() -> None:
     with pytest.raises(ConfigurationError, match="overlaps"):
         parse(LINES.replace("set routing-instances blue interface ge-1/0/1.0\n", ""))
+
+
+def test_an_answer_from_another_zone_is_named() -> None:
+    world = World(configuration(policies=(policy("all", 1, "trust", "untrust"),)))
+    there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
+    (view,) = world.sim.spus[1].sessions()
+    # Host c forwards for host b, but it is in the zone dmz.
+    world.send(world.c, answer(there))
+    world.sim.run()
+    (dropped,) = world.sim.dropped
+    assert dropped.reason is Drop.ASYMMETRIC_ROUTE
+    assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
+    world.pass_(world.b, answer(there), world.a)
+
+
+def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
+    second = replace(DMZ, zone="untrust", token=UNTRUST.token)
+    config = configuration(
+        interfaces={i.name: i for i in (TRUST, second, UNTRUST)},
+        policies=(policy("all", 1, "trust", "untrust"),),
+    )
+    world = World(config)
+    there = world.pass_(world.a, udp(world.a, world.b), world.b)
+    # On another NPU than its wing: the central point knows whose it is.
+    before = len(world.a.received)
+    world.send(world.c, answer(there))
+    world.sim.run()
+    assert len(world.a.received) == before + 1
+    assert world.reasons() == []

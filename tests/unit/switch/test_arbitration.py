@@ -128,13 +128,6 @@ def test_a_live_stream_keeps_device_and_role(update: p4r.MasterArbitrationUpdate
     assert caught.value.code is Code.FAILED_PRECONDITION
 
 
-def test_role_configurations_are_refused() -> None:
-    update = message(1, role="x")
-    update.role.config.SetInParent()
-    with pytest.raises(P4RuntimeError, match=r"role\.config is not supported"):
-        Arbiter(1).update("a", update)
-
-
 def test_streams_are_limited() -> None:
     room = Room()
     for i in range(MAX_CLIENTS):

@@ -43,6 +43,7 @@ def test_defaults() -> None:
     assert settings == Settings(
         ports={}, device_id=0, program=Path("program.json"), executor="native",
         address="0.0.0.0:9559", tls=None, cpu_port=None, drop_port=511, pcap_directory=None,
+        files_wait_s=None,
         log_console=False, log_file=None, log_level="info", trace=False, ignored=(),
     )  # fmt: skip
 
@@ -85,7 +86,8 @@ def test_tls_options() -> None:
         ("--no-p4 -i 5@a -- --cpu-port 5", "--cpu-port 5 is also an interface's port"),
         ("--no-p4 -- --cpu-port 0", "--cpu-port 0: expected 1..65535 (v1model: 1..511)"),
         ("--no-p4 -- --cpu-port 511", "--cpu-port and --drop-port are both 511"),
-        ("--no-p4 --trace", "--trace needs --executor reference"),
+        ("--no-p4 --trace --executor native", "--trace needs --executor reference"),
+        ("--no-p4 --use-files -1", "--use-files -1: expected 0 or more seconds"),
         ("--no-p4 --priority", "unrecognized arguments: --priority"),
         ("--no-p4 -- --priority-queues 8", "unrecognized arguments: --priority-queues 8"),
         ("--no-p4 -- --grpc-server-ssl",

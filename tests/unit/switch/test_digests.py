@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from finsy.proto import p4d, p4r
+from finsy.proto import p4d, p4i, p4r, p4t
 
 from p4embed.switch.engine import Digested, Op
+from p4embed.switch.p4runtime.data import DigestTranslator
 from p4embed.switch.p4runtime.digests import Digests
-from p4embed.switch.p4runtime.errors import P4RuntimeError
+from p4embed.switch.p4runtime.errors import MismatchError, P4RuntimeError
 from p4embed.switch.p4runtime.translate import Translator
+from p4embed.switch.program import Field
 from p4embed.switch.reference import ReferenceEngine
 
 from .client import DELETE, INSERT, MODIFY, Client, Code, batch_errors
@@ -182,3 +185,48 @@ def test_what_is_refused(client: Client) -> None:
     unknown = p4r.DigestEntry(digest_id=1)
     errors = batch_errors(client.write, (INSERT, negative), (INSERT, unknown))
     assert [code for code, _ in errors] == [3, 5]
+
+
+def translator(fields: list[Field], edit: Callable[[p4i.Digest, p4t.P4TypeInfo], None]) -> Any:
+    info, types = p4i.Digest(), p4t.P4TypeInfo()
+    info.preamble.id, info.preamble.name = DIGEST_ID, "d"
+    edit(info, types)
+    return DigestTranslator(info, types, fields)
+
+
+def test_digests_of_every_supported_type() -> None:
+    def describe(info: p4i.Digest, types: p4t.P4TypeInfo) -> None:
+        inner = types.structs["inner"].members
+        inner.add(name="flag").type_spec.bool.SetInParent()
+        inner.add(name="code").type_spec.serializable_enum.name = "e"
+        types.new_types["port_t"].original_type.bitstring.bit.bitwidth = 9
+        members = info.type_spec.tuple.members
+        members.add().struct.name = "inner"
+        members.add().new_type.name = "port_t"
+        members.add().bitstring.int.bitwidth = 12
+
+    fields = [Field("flag", 1), Field("code", 8), Field("port", 9), Field("n", 12, signed=True)]
+    made = translator(fields, describe).unpack(bytes.fromhex("01 2a 0105 0ffe"))
+    inner, port, n = made.tuple.members
+    assert inner.struct.members[0].bool is True
+    assert inner.struct.members[1].enum_value == b"\x2a"
+    assert (port.bitstring, n.bitstring) == (b"\x01\x05", b"\xfe")
+
+
+@pytest.mark.parametrize("kind", ["header", "stack", "missing", "translated", "count"])
+def test_digests_that_cannot_be(kind: str) -> None:
+    def describe(info: p4i.Digest, types: p4t.P4TypeInfo) -> None:
+        if kind == "header":
+            info.type_spec.header.name = "h"
+        elif kind == "missing":
+            info.type_spec.struct.name = "s"
+        elif kind == "translated":
+            info.type_spec.new_type.name = "t"
+            types.new_types["t"].translated_type.sdn_string.SetInParent()
+        elif kind == "count":
+            info.type_spec.tuple.SetInParent()
+        else:
+            info.type_spec.header_stack.SetInParent()
+
+    with pytest.raises(MismatchError, match="d"):
+        translator([Field("f", 8)], describe)

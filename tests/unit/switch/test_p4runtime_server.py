@@ -375,15 +375,19 @@ def test_replication_entries(client: Client) -> None:
     assert code == Code.NOT_FOUND.value[0]
     session = p4r.PacketReplicationEngineEntry()
     session.clone_session_entry.session_id = 3
-    backup, cut, served = (p4r.PacketReplicationEngineEntry() for _ in range(3))
-    for refused in (backup, cut, served):
+    backup, negative, served = (p4r.PacketReplicationEngineEntry() for _ in range(3))
+    for refused in (backup, negative, served):
         refused.CopyFrom(session)
     replica = backup.clone_session_entry.replicas.add(egress_port=1)
     replica.backup_replicas.add(port=b"\x02")
-    cut.clone_session_entry.packet_length_bytes = 64
+    negative.clone_session_entry.packet_length_bytes = -1
     served.clone_session_entry.class_of_service = 1
-    errors = batch_errors(client.write, (INSERT, backup), (INSERT, cut), (INSERT, served))
-    assert [code for code, _ in errors] == [Code.UNIMPLEMENTED.value[0]] * 3
+    errors = batch_errors(client.write, (INSERT, backup), (INSERT, negative), (INSERT, served))
+    refused_code, invalid_code = Code.UNIMPLEMENTED.value[0], Code.INVALID_ARGUMENT.value[0]
+    assert [code for code, _ in errors] == [refused_code, invalid_code, refused_code]
+    session.clone_session_entry.packet_length_bytes = 64
+    client.write((INSERT, session))
+    assert client.read(session) == [session]
 
 
 def test_reads_report_every_query(client: Client) -> None:

@@ -165,6 +165,10 @@ def test_a_dropped_packet_can_be_cloned() -> None:
     engine = switch(clone("ingress"), drop())
     engine.set_clone_session(5, [Replica(9, 0), Replica(8, 1)])
     assert engine.process(1, FRAME, 0) == [Sent(9, FRAME), Sent(8, FRAME)]
+    engine.set_clone_session(5, [Replica(9, 0)], cut=3)
+    assert engine.process(1, FRAME, 0) == [Sent(9, FRAME[:3])]
+    engine.set_clone_session(5, None)
+    assert engine.process(1, FRAME, 0) == []
 
 
 def test_an_egress_clone_is_the_packet_as_egress_left_it() -> None:

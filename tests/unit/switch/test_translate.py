@@ -239,3 +239,42 @@ def test_p4info_must_fit_the_program() -> None:
     assert mismatch(ternary) == "table 't': match types differ from the program's"
     assert mismatch(widen) == "action 'set_port': parameters differ from the program's"
     assert mismatch(forget) == f"table 't': no action has id {SET_PORT_ID + 99}"
+
+
+def translated(info: p4i.P4Info, kind: str) -> None:
+    """Give the key's first field and the action's parameter a translated type."""
+    new_type = info.type_info.new_types["port_t"]
+    new_type.translated_type.uri = ""
+    if kind == "string":
+        new_type.translated_type.sdn_string.SetInParent()
+    else:
+        new_type.translated_type.sdn_bitwidth = 32
+    for field in (info.tables[0].match_fields[0], info.actions[0].params[0]):
+        field.type_name.name = "port_t"
+        field.bitwidth = 0 if kind == "string" else 32
+
+
+def test_translated_numbers_are_the_data_planes_own() -> None:
+    program = load(one_table([("exact", "h", "kind")]))
+    info = p4info(program)
+    translated(info, "number")
+    table = Translator(info, program).table(TABLE_ID)
+    written = entry(0, port=5)
+    written.match[0].exact.value = b"\0\0\0\x07"
+    made = table.entry(written)
+    assert (made.key.value[:1], made.params) == (b"\x07", b"\0\x05")
+    written.match[0].exact.value = b"\x01\0\0"
+    with pytest.raises(P4RuntimeError, match="does not fit 8 bits"):
+        table.entry(written)
+
+
+def test_translated_strings_are_refused() -> None:
+    def strings(info: p4i.P4Info) -> None:
+        translated(info, "string")
+
+    def header(info: p4i.P4Info) -> None:
+        translated(info, "number")
+        info.controller_packet_metadata[0].metadata[0].type_name.name = "port_t"
+
+    assert mismatch(strings).startswith("table 't' 'h.kind': translation from strings is not")
+    assert mismatch(header).startswith("packet_in metadata 'reason': translated types are not")

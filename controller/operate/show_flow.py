@@ -1,0 +1,162 @@
+"""``show security flow statistics`` and ``status``: what arrived and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.config.stateless import Distribution
+from controller.messages import Role
+from controller.operate.commands import Options
+from controller.operate.operator import Operator
+from controller.reasons import Drop, Punt
+
+FIRST_FABRIC_PORT = 200
+CONTROLLER_PORT = 255
+"""As in ``p4src/ids.p4``."""
+
+_ARRAYS = ("arrived", "forwarded", "punts", "punts_refused", "drops", "egress_drops", "copies",
+           "egress_copies")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one NPU counted, by cell."""
+
+    arrived: Counter[int]
+    forwarded: Counter[int]
+    punts: Counter[int]
+    punts_refused: Counter[int]
+    drops: Counter[int]
+    egress_drops: Counter[int]
+    copies: Counter[int]
+    egress_copies: Counter[int]
+
+    def minus(self, earlier: Account) -> Account:
+        """What came since."""
+        return Account(
+            *(
+                Counter({cell: n - old[cell] for cell, n in now.items()})
+                for now, old in ((getattr(self, name), getattr(earlier, name)) for name in _ARRAYS)
+            )
+        )
+
+    def by_interfaces(self, counter: Mapping[int, int]) -> int:
+        """Of a counter by port, what concerns interfaces."""
+        return sum(n for port, n in counter.items() if port < FIRST_FABRIC_PORT)
+
+    @property
+    def dropped(self) -> int:
+        """On either side."""
+        return self.drops.total() + self.egress_drops.total()
+
+    @property
+    def express(self) -> int:
+        """Packets that interfaces took in and that left without the controller."""
+        from_within = self.drops[Drop.NO_EGRESS] + self.drops[Drop.BAD_FABRIC]
+        fallen = self.drops.total() - from_within
+        return max(0, self.by_interfaces(self.arrived) - self.punts.total() - fallen)
+
+    @property
+    def under_way(self) -> int:
+        """What arrived and is not accounted for yet; 0 in a quiet moment."""
+        gone = self.forwarded.total() + self.punts.total() + self.dropped
+        return self.arrived.total() - gone
+
+
+async def read(operator: Operator) -> dict[int, Account]:
+    """The accounts of all NPUs, from the very beginning. Raises ``NpuError``."""
+
+    async def one(number: int) -> Account:
+        npu = operator.runtime.npus[number]
+        arrays = [await npu.read_array(alias) for alias in _ARRAYS]
+        return Account(*(Counter({i: c.packets for i, c in cells.items()}) for cells in arrays))
+
+    numbers = list(operator.runtime.npus)
+    accounts = await asyncio.gather(*(one(number) for number in numbers))
+    return dict(zip(numbers, accounts, strict=True))
+
+
+async def statistics(operator: Operator, _: Options) -> str:
+    """``show security flow statistics``: the sums of Junos, then each NPU's account."""
+    accounts = await read(operator)
+    for number, earlier in operator.account_baseline.items():
+        accounts[number] = accounts[number].minus(earlier)
+    every = accounts.values()
+    runtime = operator.runtime
+    machines = sum(n for (who, _), n in runtime.observer.drops.items() if who.role is not Role.HOST)
+    copied = sum(a.copies.total() + a.egress_copies.total() for a in every)
+    lines = [
+        f"    Current sessions: {sum(len(spu.sessions()) for spu in runtime.spus.values())}",
+        f"    Packets received: {sum(a.by_interfaces(a.arrived) for a in every)}",
+        f"    Packets transmitted: {sum(a.by_interfaces(a.forwarded) for a in every)}",
+        f"    Packets forwarded/queued: {sum(a.punts.total() for a in every)}",
+        f"    Packets copied: {copied}",
+        f"    Packets dropped: {sum(a.dropped for a in every)}",
+        f"    Packets dropped by CP and SPUs: {machines - operator.drop_baseline}",
+        f"    Services-offload packets processed: {sum(a.express for a in every)}",
+        f"    Fragment packets: {sum(a.punts[Punt.FRAGMENT] for a in every)}",
+        "    Pre fragments generated: 0",
+        "    Post fragments generated: 0",
+    ]
+    for number, account in accounts.items():
+        lines += ["", f"NPU {number}:", *_account(account)]
+    return "\n".join(lines) + "\n"
+
+
+def _account(account: Account) -> list[str]:
+    arrived, forwarded = account.arrived, account.forwarded
+    interfaces, out = account.by_interfaces(arrived), account.by_interfaces(forwarded)
+    controller = arrived[CONTROLLER_PORT]
+    fabric = arrived.total() - interfaces - controller
+    rows = [
+        ("Arrived by interfaces", interfaces),
+        ("Arrived by the fabric", fabric),
+        ("Arrived from the controller", controller),
+        ("Arrived, sum", arrived.total()),
+        ("Forwarded by interfaces", out),
+        ("Forwarded by the fabric", forwarded.total() - out),
+        ("Punted", account.punts.total()),
+        ("Dropped on the way in", account.drops.total()),
+        ("Dropped on the way out", account.egress_drops.total()),
+        ("Forwarded, punted and dropped, sum", arrived.total() - account.under_way),
+        ("Under way", account.under_way),
+    ]
+    lines = [f"    {name:<36}{value:>12}" for name, value in rows]
+    reasons = [r for r in Punt if account.punts[r] or account.punts_refused[r]]
+    if reasons:
+        lines.append(f"    {'Reason':<24}{'Punted':>12}{'Refused':>12}")
+        lines += [
+            f"    {reason.name:<24}{account.punts[reason]:>12}{account.punts_refused[reason]:>12}"
+            for reason in reasons
+        ]
+    return lines
+
+
+async def clear(operator: Operator, _: Options) -> str:
+    """``clear security flow statistics``: count from here. The NPUs' own counters go on, so that
+    nothing that is under way right now is lost from the sums. Raises ``NpuError``."""
+    operator.account_baseline = await read(operator)
+    drops = operator.runtime.observer.drops
+    operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role is not Role.HOST)
+    return ""
+
+
+async def status(operator: Operator, _: Options) -> str:
+    """``show security flow status``."""
+    stateless = operator.runtime.configuration.stateless
+    mode = stateless.distribution
+    how = "Hash-based" if mode is Distribution.HASH_BASED else "Normal"
+    tracing = stateless.tracing
+    lines = [
+        "  Flow forwarding mode:",
+        "    Inet forwarding mode: flow based",
+        "    Inet6 forwarding mode: flow based",
+        "  Flow trace status",
+        f"    Flow tracing status: {'on' if tracing.filters else 'off'}",
+    ]
+    lines += [f"    Packet filter: {each.name}" for each in tracing.filters]
+    lines += ["  Flow session distribution", f"    Distribution mode: {how}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,170 @@
+"""The program between the passes of the back end: what they take and give.
+
+`tree` is the program as `elaborate` makes it and `lower` works on: structured statements
+on resolved storage. The other modules are the lowered program, flat, typed, and close to
+what BMv2 can do: header instances, parser states, actions of primitives, tables and
+conditions, each by its name. Both layers share the expressions.
+
+expressions scalar types, values and places
+headers     header types, instances, stacks, unions
+primitives  steps of actions
+parser      states, operations, transitions, value sets
+pipeline    actions, tables, conditions, action profiles
+program     calculations, extern objects, field lists, and `Program`
+tree        structured statements; `Program` of the passes before `lower.flatten`
+fold        builds expressions, and computes what is constant in them
+
+All names but those of `tree` and `fold` are handed on here.
+"""
+
+from p4embed.compiler.ir.expressions import (
+    BIT1,
+    BIT32,
+    BMV2_OPERATORS,
+    BOOL,
+    COMPARISONS,
+    Binary,
+    Bits,
+    Bool,
+    BoolConst,
+    Cast,
+    Choice,
+    Const,
+    ElementField,
+    ElementValid,
+    Expr,
+    FieldRef,
+    LastField,
+    LastIndex,
+    Lookahead,
+    LValue,
+    ParamRef,
+    Scalar,
+    Slice,
+    StackElement,
+    Unary,
+    Valid,
+    VarBits,
+)
+from p4embed.compiler.ir.headers import (
+    HeaderField,
+    HeaderInstance,
+    HeaderStack,
+    HeaderType,
+    HeaderUnion,
+    UnionStack,
+    UnionType,
+)
+from p4embed.compiler.ir.parser import (
+    Advance,
+    Case,
+    Default,
+    Extract,
+    Parser,
+    ParserOp,
+    ParserState,
+    Set,
+    Transition,
+    ValueSet,
+    ValueSetCase,
+    Verify,
+)
+from p4embed.compiler.ir.pipeline import (
+    Action,
+    ActionCall,
+    ActionProfile,
+    Conditional,
+    Entry,
+    Key,
+    Match,
+    Node,
+    Param,
+    Pipeline,
+    Table,
+)
+from p4embed.compiler.ir.primitives import Arg, Number, Primitive, Ref, Vector
+from p4embed.compiler.ir.program import (
+    Calculation,
+    CalculationInput,
+    Checksum,
+    Counter,
+    FieldList,
+    Meter,
+    Payload,
+    Program,
+    Register,
+)
+
+__all__ = [
+    "BIT1",
+    "BIT32",
+    "BMV2_OPERATORS",
+    "BOOL",
+    "COMPARISONS",
+    "Action",
+    "ActionCall",
+    "ActionProfile",
+    "Advance",
+    "Arg",
+    "Binary",
+    "Bits",
+    "Bool",
+    "BoolConst",
+    "Calculation",
+    "CalculationInput",
+    "Case",
+    "Cast",
+    "Checksum",
+    "Choice",
+    "Conditional",
+    "Const",
+    "Counter",
+    "Default",
+    "ElementField",
+    "ElementValid",
+    "Entry",
+    "Expr",
+    "Extract",
+    "FieldList",
+    "FieldRef",
+    "HeaderField",
+    "HeaderInstance",
+    "HeaderStack",
+    "HeaderType",
+    "HeaderUnion",
+    "Key",
+    "LValue",
+    "LastField",
+    "LastIndex",
+    "Lookahead",
+    "Match",
+    "Meter",
+    "Node",
+    "Number",
+    "Param",
+    "ParamRef",
+    "Parser",
+    "ParserOp",
+    "ParserState",
+    "Payload",
+    "Pipeline",
+    "Primitive",
+    "Program",
+    "Ref",
+    "Register",
+    "Scalar",
+    "Set",
+    "Slice",
+    "StackElement",
+    "Table",
+    "Transition",
+    "Unary",
+    "UnionStack",
+    "UnionType",
+    "Valid",
+    "ValueSet",
+    "ValueSetCase",
+    "VarBits",
+    "Vector",
+    "Verify",
+]

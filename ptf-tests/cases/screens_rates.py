@@ -1,0 +1,470 @@
+"""Screens that count packets: floods, sweeps and scans, limits of sessions."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+
+from controller.reasons import FIRST_SCREEN, Drop, Punt
+from support import base
+from support.base import DMZ, TRUST, UNTRUST, Interface, Session, out_of, to, wing
+from support.names import Value
+from support.packets import (
+    CLIENT,
+    CLIENT6,
+    CLIENT_PORT,
+    SERVER,
+    SERVER_PORT,
+    address,
+    echo6,
+    icmp4,
+    tcp4,
+    tcp6,
+    udp4,
+    udp6,
+)
+
+THRESHOLDS = (
+    "icmp_flood",
+    "udp_flood",
+    "syn_flood_attack",
+    "syn_flood_source",
+    "syn_flood_destination",
+    "ip_sweep",
+    "tcp_sweep",
+    "udp_sweep",
+    "port_scan",
+    "udp_port_scan",
+)
+WINDOW = 1_000_000
+"""Microseconds; the longest that can be configured, so that slow machines stay within it."""
+TARGETS = 10
+
+hosts = count(1)
+
+
+def fresh() -> str:
+    """An address that no case has used: counters outlive a case."""
+    number = next(hosts)
+    return f"198.18.{number >> 8}.{number & 255}"
+
+
+def fresh6() -> str:
+    """The same of IPv6."""
+    return f"2001:db8:77::{next(hosts):x}"
+
+
+class _Rates(base.NpuTest):
+    def thresholds(self, interface: Interface = TRUST, **values: int) -> None:
+        """Thresholds of an interface's zone; those not given are off."""
+        params: dict[str, Value] = dict.fromkeys(THRESHOLDS, 0)
+        params.update(values)
+        self.client.insert("screen_thresholds", {"zone": interface.zone}, "set_thresholds", params)
+
+    def burst(self, frames: list[bytes], passing: int, screen: Drop) -> None:
+        """Of these frames so many pass, first ones first, and a screen stops the rest."""
+        for frame in frames:
+            self.send(TRUST.port, frame)
+        for frame in frames[:passing]:
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        stopped = len(frames) - passing
+        self.conclude(
+            drops={screen: stopped} if stopped else {},
+            punts={Punt.MISS: passing},
+            screen_hits={(TRUST, screen): stopped} if stopped else {},
+        )
+
+
+class IcmpFlood(_Rates):
+    """Echo requests to one address."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_ICMP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(icmp_flood=4)
+        self.burst([icmp4(to(TRUST), dst=target) for _ in range(7)], 4, screen)
+
+
+class IcmpFloodIpv6(_Rates):
+    """ICMPv6 echo requests."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_ICMP_FLOOD, fresh6()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(icmp_flood=4)
+        self.burst([echo6(to(TRUST), dst=target) for _ in range(7)], 4, screen)
+
+
+class IcmpFloodIsOfRequests(_Rates):
+    """Replies and other messages do not count."""
+
+    def runTest(self) -> None:
+        target = fresh()
+        self.ingress_screens(TRUST, Drop.SCREEN_ICMP_FLOOD)
+        self.thresholds(icmp_flood=2)
+        frames = [icmp4(to(TRUST), dst=target, type=0) for _ in range(5)]
+        self.burst(frames, 5, Drop.SCREEN_ICMP_FLOOD)
+
+
+class UdpFlood(_Rates):
+    """Datagrams to one address, whoever sends them and to which port."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=3)
+        frames = [
+            udp4(to(TRUST), src=fresh(), dst=target, dport=1000 + number) for number in range(6)
+        ]
+        self.burst(frames, 3, screen)
+
+
+class UdpFloodIpv6(_Rates):
+    """The same over IPv6."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh6()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=3)
+        self.burst([udp6(to(TRUST), dst=target) for _ in range(5)], 3, screen)
+
+
+class UdpFloodIsPerDestination(_Rates):
+    """As many again to another address."""
+
+    def runTest(self) -> None:
+        self.ingress_screens(TRUST, Drop.SCREEN_UDP_FLOOD)
+        self.thresholds(udp_flood=3)
+        frames = [udp4(to(TRUST), dst=target) for target in (fresh(), fresh()) for _ in range(3)]
+        self.burst(frames, 6, Drop.SCREEN_UDP_FLOOD)
+
+
+class UdpFloodCountsSessions(_Rates):
+    """Packets of a session count, and fall, like any other."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=2)
+        key = wing(CLIENT, target, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
+        self.express_v4(key, Session(id=9, wing=0, spu=1), key, UNTRUST)
+        for _ in range(3):
+            self.send(TRUST.port, udp4(to(TRUST), dst=target))
+        for _ in range(2):
+            self.expect_frame(UNTRUST.port, udp4(out_of(UNTRUST), dst=target, ttl=63))
+        self.conclude(drops={screen: 1}, screen_hits={(TRUST, screen): 1})
+
+
+class FloodIsOver(_Rates):
+    """After the rest of its second and the next one, packets pass again."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=1)
+        frame = udp4(to(TRUST), dst=target)
+        for _ in range(2):
+            self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.MISS, TRUST)
+        time.sleep(1.1)
+        self.send(TRUST.port, frame)  # the next second is refused too
+        time.sleep(1.1)
+        self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(drops={screen: 2}, punts={Punt.MISS: 2}, screen_hits={(TRUST, screen): 2})
+
+
+class FloodWithoutThreshold(_Rates):
+    """A screen without a threshold in its zone is off; that of another zone is not its."""
+
+    def runTest(self) -> None:
+        self.ingress_screens(TRUST, Drop.SCREEN_UDP_FLOOD)
+        self.thresholds(DMZ, udp_flood=1)
+        target = fresh()
+        self.burst([udp4(to(TRUST), dst=target)] * 3, 3, Drop.SCREEN_UDP_FLOOD)
+
+
+class FloodAlarm(_Rates):
+    """An alarm counts and lets pass."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen, alarm_only=(screen,))
+        self.thresholds(udp_flood=1)
+        frame = udp4(to(TRUST), dst=target)
+        for _ in range(3):
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(punts={Punt.MISS: 3}, screen_hits={(TRUST, screen): 2})
+
+
+class SynFloodSource(_Rates):
+    """SYN from one address, to whomever; segments with ACK are none."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_SYN_FLOOD_SOURCE, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_source=3)
+        acks = [tcp4(to(TRUST), src=source, flags="SA"), tcp4(to(TRUST), src=source, flags="A")]
+        syns = [tcp4(to(TRUST), src=source, dst=fresh(), flags="S") for _ in range(5)]
+        self.burst(acks + syns, 5, screen)
+
+
+class SynFloodDestination(_Rates):
+    """SYN to one address, from whomever."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_SYN_FLOOD_DESTINATION, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_destination=3)
+        frames = [tcp4(to(TRUST), src=fresh(), dst=target, flags="S") for _ in range(5)]
+        self.burst(frames, 3, screen)
+
+
+class SynFloodDestinationIpv6(_Rates):
+    """The same over IPv6."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_SYN_FLOOD_DESTINATION, fresh6()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_destination=3)
+        self.burst([tcp6(to(TRUST), dst=target, flags="S") for _ in range(5)], 3, screen)
+
+
+class SynFloodAttack(_Rates):
+    """Above the attack threshold SYN are for the proxy; none is dropped."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_SYN_FLOOD_ATTACK, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_attack=2)
+        for number in range(4):
+            frame = tcp4(to(TRUST), src=fresh(), dst=target, flags="S")
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.MISS if number < 2 else Punt.SYN_PROXY, TRUST)
+        other_port = tcp4(to(TRUST), dst=target, dport=81, flags="S")
+        self.send(TRUST.port, other_port)
+        self.expect_punt(other_port, Punt.MISS, TRUST)
+        self.conclude(punts={Punt.MISS: 3, Punt.SYN_PROXY: 2}, screen_hits={(TRUST, screen): 2})
+
+
+class SynFloodAttackAlarm(_Rates):
+    """With alarm-without-drop they stay first packets like others."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_SYN_FLOOD_ATTACK, fresh()
+        self.ingress_screens(TRUST, screen, alarm_only=(screen,))
+        self.thresholds(syn_flood_attack=1)
+        frame = tcp4(to(TRUST), dst=target, flags="S")
+        for _ in range(2):
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(punts={Punt.MISS: 2}, screen_hits={(TRUST, screen): 1})
+
+
+class IpSweep(_Rates):
+    """ICMP from one source to eleven addresses; the same address again is none more."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_IP_SWEEP, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(ip_sweep=WINDOW)
+        targets = [fresh() for _ in range(TARGETS)]
+        passing = [icmp4(to(TRUST), src=source, dst=target) for target in targets + targets[:3]]
+        # Now anything new from this source falls, and what is old too.
+        falling = [icmp4(to(TRUST), src=source, dst=target) for target in (fresh(), targets[0])]
+        self.burst(passing + falling, len(passing), screen)
+
+
+class TcpSweep(_Rates):
+    """SYN of one source to eleven addresses; other sources are free."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_TCP_SWEEP, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(tcp_sweep=WINDOW)
+        frames = [tcp4(to(TRUST), src=source, dst=fresh(), flags="S") for _ in range(TARGETS + 2)]
+        other = tcp4(to(TRUST), src=fresh(), flags="S")
+        self.send(TRUST.port, other)
+        self.expect_punt(other, Punt.MISS, TRUST)
+        for frame in frames:
+            self.send(TRUST.port, frame)
+        for frame in frames[:TARGETS]:
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(
+            drops={screen: 2}, punts={Punt.MISS: TARGETS + 1}, screen_hits={(TRUST, screen): 2}
+        )
+
+
+class TcpSweepIsOfConnections(_Rates):
+    """Segments without SYN open nothing."""
+
+    def runTest(self) -> None:
+        source = fresh()
+        self.ingress_screens(TRUST, Drop.SCREEN_TCP_SWEEP)
+        self.thresholds(tcp_sweep=WINDOW)
+        frames = [tcp4(to(TRUST), src=source, dst=fresh(), flags="A") for _ in range(12)]
+        self.burst(frames, 12, Drop.SCREEN_TCP_SWEEP)
+
+
+class UdpSweep(_Rates):
+    """UDP of one source to eleven addresses."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_UDP_SWEEP, fresh6()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_sweep=WINDOW)
+        frames = [udp6(to(TRUST), src=source, dst=fresh6()) for _ in range(TARGETS + 3)]
+        self.burst(frames, TARGETS, screen)
+
+
+class SweepIsOver(_Rates):
+    """In a later window the source begins anew."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_UDP_SWEEP, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_sweep=WINDOW)
+        for _ in range(TARGETS + 1):
+            self.send(TRUST.port, udp4(to(TRUST), src=source, dst=fresh()))
+        for _ in range(TARGETS):
+            self.client.packet_in(base.ARRIVES)
+        time.sleep(1.1 * WINDOW / 1_000_000)
+        frame = udp4(to(TRUST), src=source, dst=fresh())
+        self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(
+            drops={screen: 1}, punts={Punt.MISS: TARGETS + 1}, screen_hits={(TRUST, screen): 1}
+        )
+
+
+class PortScan(_Rates):
+    """SYN of one source to eleven ports of one address; other addresses are free."""
+
+    def runTest(self) -> None:
+        screen, source, target = Drop.SCREEN_PORT_SCAN, fresh(), fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(port_scan=WINDOW)
+        frames = [
+            tcp4(to(TRUST), src=source, dst=target, dport=port, flags="S")
+            for port in range(100, 100 + TARGETS + 2)
+        ]
+        self.burst(frames, TARGETS, screen)
+        other = tcp4(to(TRUST), src=source, dst=fresh(), dport=200, flags="S")
+        self.send(TRUST.port, other)
+        self.expect_punt(other, Punt.MISS, TRUST)
+
+
+class UdpPortScan(_Rates):
+    """UDP of one source to eleven ports of one address."""
+
+    def runTest(self) -> None:
+        screen, source, target = Drop.SCREEN_UDP_PORT_SCAN, fresh(), fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_port_scan=WINDOW)
+        frames = [
+            udp4(to(TRUST), src=source, dst=target, dport=port)
+            for port in range(100, 100 + TARGETS + 2)
+        ]
+        self.burst(frames, TARGETS, screen)
+
+
+class SessionsAreNoScan(_Rates):
+    """Packets that find their session are not looked at, whatever the source does."""
+
+    def runTest(self) -> None:
+        screen, source, target = Drop.SCREEN_UDP_PORT_SCAN, fresh(), fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_port_scan=WINDOW)
+        session = Session(id=5, wing=0, spu=1)
+        self.to_spu(wing(source, target, CLIENT_PORT, 99, 17, TRUST.token), session)
+        for port in range(100, 100 + TARGETS + 1):
+            self.send(TRUST.port, udp4(to(TRUST), src=source, dst=target, dport=port))
+        for _ in range(TARGETS):
+            self.client.packet_in(base.ARRIVES)
+        frame = udp4(to(TRUST), src=source, dst=target, dport=99)
+        self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.SESSION, TRUST, **session.header())
+        self.conclude(
+            drops={screen: 1},
+            punts={Punt.MISS: TARGETS, Punt.SESSION: 1},
+            screen_hits={(TRUST, screen): 1},
+        )
+
+
+class _Limits(_Rates):
+    def at_limit(self, side: str, who: str, interface: Interface = TRUST) -> None:
+        """An address of a zone may have no more sessions."""
+        packed = address(who)
+        if len(packed) == 4:
+            packed = bytes(10) + b"\xff\xff" + packed
+        key: dict[str, Value] = {"zone": interface.zone, "address": packed}
+        self.client.insert(f"session_limit_{side}", key, f"at_{side}_limit", {})
+
+
+class SessionLimitSource(_Limits):
+    """No new session from an address at its limit; its sessions go on, others begin."""
+
+    def runTest(self) -> None:
+        screen = Drop.SCREEN_SESSION_LIMIT_SOURCE
+        self.ingress_screens(TRUST, screen)
+        self.at_limit("source", CLIENT)
+        self.at_limit("source", CLIENT6)
+        session = Session(id=6, wing=0, spu=1)
+        self.to_spu(wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token), session)
+        self.send(TRUST.port, tcp4(to(TRUST), flags="S"))
+        self.send(TRUST.port, tcp6(to(TRUST), flags="S"))
+        old = udp4(to(TRUST))
+        self.send(TRUST.port, old)
+        self.expect_punt(old, Punt.SESSION, TRUST, **session.header())
+        other = tcp4(to(TRUST), src="10.0.1.201", flags="S")
+        self.send(TRUST.port, other)
+        self.expect_punt(other, Punt.MISS, TRUST)
+        self.conclude(
+            drops={screen: 2},
+            punts={Punt.SESSION: 1, Punt.MISS: 1},
+            screen_hits={(TRUST, screen): 2},
+        )
+
+
+class SessionLimitDestination(_Limits):
+    """No new session to an address at its limit, from this zone."""
+
+    def runTest(self) -> None:
+        screen = Drop.SCREEN_SESSION_LIMIT_DESTINATION
+        self.ingress_screens(TRUST, screen)
+        self.ingress_screens(UNTRUST, screen)
+        self.at_limit("destination", SERVER)
+        self.send(TRUST.port, tcp4(to(TRUST), flags="S"))
+        other = tcp4(to(UNTRUST), flags="S")
+        self.send(UNTRUST.port, other)
+        self.expect_punt(other, Punt.MISS, UNTRUST)
+        self.conclude(drops={screen: 1}, punts={Punt.MISS: 1}, screen_hits={(TRUST, screen): 1})
+
+
+class SessionLimitOff(_Limits):
+    """Without the screen the tables are not asked."""
+
+    def runTest(self) -> None:
+        self.at_limit("source", CLIENT)
+        self.at_limit("destination", SERVER)
+        self.misses(TRUST, tcp4(to(TRUST), flags="S"))
+
+
+class ScreensThatSeeOnePacketComeFirst(_Rates):
+    """What they drop is not counted towards a flood."""
+
+    def runTest(self) -> None:
+        flood, winnuke, target = Drop.SCREEN_SYN_FLOOD_SOURCE, Drop.SCREEN_SYN_FIN, fresh()
+        self.ingress_screens(TRUST, flood, winnuke)
+        self.thresholds(syn_flood_source=1)
+        for _ in range(3):
+            self.send(TRUST.port, tcp4(to(TRUST), src=target, flags="SF"))
+        frame = tcp4(to(TRUST), src=target, flags="S")
+        self.send(TRUST.port, frame)
+        self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(drops={winnuke: 3}, punts={Punt.MISS: 1}, screen_hits={(TRUST, winnuke): 3})
+        self.assertGreater(flood - FIRST_SCREEN, winnuke - FIRST_SCREEN)
+
+
+del _Rates, _Limits

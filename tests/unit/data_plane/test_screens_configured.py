@@ -1,0 +1,164 @@
+"""Screens from ``set`` lines to the entries of an NPU."""
+
+import pytest
+
+from controller.config.build import parse
+from controller.config.chassis import parse_chassis
+from controller.config.problems import ConfigurationError
+from controller.config.schema import Configuration
+from controller.config.screens import SCREENS, THRESHOLDS
+from controller.npu.program import entries
+from controller.npu.tables import Entry
+from controller.reasons import FIRST_SCREEN, Drop
+
+CHASSIS = parse_chassis("""
+[[npu]]
+number = 1
+address = "127.0.0.1:9559"
+device_id = 1
+
+[[spu]]
+number = 1
+""")
+
+BASE = """
+set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
+set interfaces ge-1/0/1 unit 0 family inet address 10.2.1.1/24
+set security zones security-zone trust interfaces ge-1/0/0.0
+set security zones security-zone trust screen s
+set security zones security-zone dmz interfaces ge-1/0/1.0
+set routing-options static route 0.0.0.0/0 next-hop 10.2.1.254
+set routing-options static route 10.9.0.0/16 next-hop 10.1.1.254
+"""
+
+
+def configured(*lines: str) -> Configuration:
+    """The base with ids-option lines of the profile of zone trust."""
+    return parse(BASE + "\n".join(f"set security screen ids-option s {line}" for line in lines))
+
+
+def written(configuration: Configuration, table: str) -> list[Entry]:
+    """What an NPU's table gets."""
+    return [e for e in entries(configuration, CHASSIS, 1, 7) if e.table == table]
+
+
+def trust(configuration: Configuration, side: str) -> Entry:
+    """The entry of trust's interface."""
+    return next(e for e in written(configuration, f"{side}_interface") if e.parameters["zone"] == 1)
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda s: s.drop.name)
+def test_every_screen_has_words_that_switch_its_bit_on(screen: object) -> None:
+    spec = next(s for s in SCREENS if s is screen)
+    words = " ".join(spec.words)
+    limit = spec.threshold
+    if limit is not None:
+        value = limit.low + 1
+        words += f" {limit.word} {value}" if limit.word else f" {value}"
+    configuration = configured(words)
+    profile = configuration.screens["s"]
+    assert spec.drop in profile.screens
+    bit = 1 << (spec.drop - FIRST_SCREEN)
+    assert trust(configuration, "ingress").parameters["screens"] & bit
+    outward = spec.drop < FIRST_SCREEN + 32
+    assert bool(trust(configuration, "egress").parameters["screens"] & bit) is outward
+    if limit is not None:
+        assert profile.thresholds[spec.drop] == value
+
+
+def test_all_screens_of_the_data_plane_but_session_limits_are_configurable() -> None:
+    every = {drop for drop in Drop if drop.name.startswith("SCREEN_")}
+    limits = {Drop.SCREEN_SESSION_LIMIT_SOURCE, Drop.SCREEN_SESSION_LIMIT_DESTINATION}
+    assert {screen.drop for screen in SCREENS} == every - limits
+
+
+def test_thresholds_without_a_number_are_the_defaults() -> None:
+    profile = configured("icmp flood", "tcp syn-flood", "tcp port-scan").screens["s"]
+    assert profile.thresholds == {
+        Drop.SCREEN_ICMP_FLOOD: 1000,
+        Drop.SCREEN_SYN_FLOOD_ATTACK: 200,
+        Drop.SCREEN_SYN_FLOOD_SOURCE: 4000,
+        Drop.SCREEN_SYN_FLOOD_DESTINATION: 4000,
+        Drop.SCREEN_PORT_SCAN: 5000,
+    }
+
+
+def test_thresholds_go_to_the_zone() -> None:
+    configuration = configured("udp flood threshold 50", "tcp syn-flood source-threshold 9")
+    (entry,) = written(configuration, "screen_thresholds")
+    assert entry.match == {"zone": 1}
+    assert entry.parameters["udp_flood"] == 50
+    assert entry.parameters["syn_flood_source"] == 9
+    assert entry.parameters["icmp_flood"] == 0
+    assert set(entry.parameters) == {drop.name[7:].lower() for drop in THRESHOLDS} - {
+        "ipv6_extension_limit"
+    }
+
+
+def test_without_rate_screens_there_are_no_thresholds() -> None:
+    assert written(configured("tcp land"), "screen_thresholds") == []
+
+
+def test_alarm_without_drop_and_the_limit_of_extension_headers() -> None:
+    configuration = configured("tcp land", "ip ipv6-extension-header-limit 3", "alarm-without-drop")
+    entry = trust(configuration, "ingress")
+    assert entry.parameters["screens"] == entry.parameters["alarm_only"] == 1 | 1 << 30
+    assert entry.parameters["extension_limit"] == 3
+    assert trust(configured("tcp land"), "ingress").parameters["alarm_only"] == 0
+
+
+def test_spoofing_writes_the_zone_that_each_prefix_is_reached_by() -> None:
+    found = {
+        e.match["src_addr"]: e.parameters["zone"]
+        for table in ("reverse_path_v4", "reverse_path_v6")
+        for e in written(configured("ip spoofing"), table)
+    }
+    assert found == {
+        (0x0A010100, 24): 1,
+        (0x0A020100, 24): 2,
+        (0x0A090000, 16): 1,
+        (0, 0): 2,
+        (0x20010DB8000100000000000000000000, 64): 1,
+    }
+    assert written(configured("tcp land"), "reverse_path_v4") == []
+
+
+def test_routes_of_another_table_are_spelled_out_for_spoofing() -> None:
+    more = """
+set routing-instances r instance-type virtual-router
+set routing-instances r interface ge-1/0/1.0
+set routing-instances r routing-options static route 0.0.0.0/0 next-table inet.0
+set security screen ids-option s ip spoofing
+set interfaces ge-1/0/0 unit 0 family inet address 172.16.0.1/16
+"""
+    base = BASE.replace(
+        "set routing-options static route 0.0.0.0/0 next-hop 10.2.1.254",
+        "set routing-options static route 0.0.0.0/0 next-hop 10.1.1.253",
+    )
+    configuration = parse(base + more)
+    entries_of = {
+        (e.match["vr"], e.match["src_addr"]): e.parameters["zone"]
+        for e in written(configuration, "reverse_path_v4")
+    }
+    number = configuration.routing_instances["r"]
+    assert entries_of[number, (0x0A020100, 24)] == 2
+    assert entries_of[number, (0xAC100000, 16)] == 1
+    assert entries_of[number, (0, 0)] == 1
+    assert entries_of[0, (0, 0)] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("tcp port-scan threshold 999", "'999' is no number from 1000 to 1000000"),
+        ("limit-session source-ip-based 10", "'limit-session' is known to Junos but not"),
+        ("tcp syn-flood queue-size 300", "'queue-size' is known to Junos but not"),
+        ("ip ipv6-extension-header-limit 33", "from 0 to 32"),
+        ("tcp lnad", "unknown word 'lnad'"),
+    ],
+)
+def test_what_is_wrong_is_named(line: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        configured(line, "tcp land")
+    assert complaint in str(caught.value)
