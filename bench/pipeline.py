@@ -61,14 +61,14 @@ class Npu:
         updates = []
         for port in (1, 2):
             key = struct.pack("!HH", port, 0)
+            common = {"zone": port, "extension_limit": 8}
             mac = int.from_bytes(GATEWAY_MAC, "big")
             updates += [
                 self.insert(
-                    "ingress_interface", key, "set_ingress_interface",
-                    token=port, zone=port, mac=mac, extension_limit=8,
+                    "ingress_interface", key, "set_ingress_interface", **common, token=port, mac=mac
                 ),
-                self.insert("egress_interface", key, "set_egress_interface", zone=port, extension_limit=8),
-            ]  # fmt: skip
+                self.insert("egress_interface", key, "set_egress_interface", **common),
+            ]
         return updates
 
     def wings(self, flow: int) -> list[Update]:

@@ -74,8 +74,10 @@ def plan(program: p.Program) -> Ahead:
         second = _reach(program, stops, set()) | egress
         if again:
             second |= first
-        late = {state for node in second for state in touched.of(node)[0]}
-        written = {state for node in second for state in touched.of(node)[1]}
+        late, written = map(set, touched.by(program.deparser))
+        for node in second:
+            late |= touched.of(node)[0]
+            written |= touched.of(node)[1]
         more = {
             node for node in first if touched.of(node)[0] & written or touched.of(node)[1] & late
         }

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
-<<<<<<< HEAD
 from p4embed.switch.codegen.context import Context
-=======
-from p4embed.switch.codegen.context import Context, walk
 from p4embed.switch.codegen.names import all_actions
->>>>>>> main
 from p4embed.switch.codegen.packet_struct import packet_struct
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for

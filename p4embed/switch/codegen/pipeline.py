@@ -12,14 +12,10 @@ from dataclasses import dataclass
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import digests
-<<<<<<< HEAD
 from p4embed.switch.codegen.ahead import PACKETS
 from p4embed.switch.codegen.context import Context
-from p4embed.switch.codegen.walk import walk
-=======
-from p4embed.switch.codegen.context import Context, walk
 from p4embed.switch.codegen.names import all_actions
->>>>>>> main
+from p4embed.switch.codegen.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
