@@ -35,9 +35,11 @@ def function(
     for node in order:
         lines.append(f"{_label(context, node)}:;")
         if ahead is not None and node in stops:
+            lines.append("    if (!from) {")
             if isinstance(node, p.TableNode) and node.table in ahead.tables:
-                lines.append(f"    fetch_{context.names.tables[node.table]}(p);")
-            lines += [f"    return {ahead.stop(node)};", f"from_{_label(context, node)}:;"]
+                lines.append(f"        fetch_{context.names.tables[node.table]}(p);")
+            lines += [f"        return {ahead.stop(node)};", "    }"]
+            lines.append(f"from_{_label(context, node)}:;")
         lines += _node(context, node)
     return [*lines, "done:", "    p->exited = 0;", *(["    return 0;"] if stops else []), "}", ""]
 

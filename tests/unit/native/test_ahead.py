@@ -84,6 +84,23 @@ def test_a_burst_is_as_if_one_came_after_the_other() -> None:
     engine.close()
 
 
+def test_a_stop_behind_another_is_passed() -> None:
+    # Half of the packets get to the register by way of the table, half without.
+    small = p.Compare(p.Comparison.LT, p.FieldRef(1, 0), p.Const(20))
+    built = replace(
+        counting((), (*adds(0), *shows(0))),
+        branches=(p.Branch("small", small, TABLE, AFTER),),
+        ingress=p.Pipeline("ingress", p.BranchNode(0)),
+    )
+    assert set(plan(built).stops) == {TABLE, AFTER}
+    engine = NativeEngine(built)
+    for burst in range(3):
+        sent = engine.process_burst(1, [bytes([7 * n % 40]) for n in range(40)], 0)
+        counted = [int.from_bytes(s.frame[:2], "big") for s in sent]
+        assert counted == list(range(40 * burst + 1, 40 * burst + 41))
+    engine.close()
+
+
 def test_packets_of_a_burst_find_their_entries() -> None:
     engine = NativeEngine(table_program(MatchKind.EXACT, [16]))
     keys = [n.to_bytes(2, "big") for n in range(0, 20000, 7)]
