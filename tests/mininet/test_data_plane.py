@@ -83,15 +83,15 @@ def test_a_policer_holds_the_rate(topology: Topology) -> None:
     before = counter(topology, "bulk")
     there = topology.start("untrust1", *SPRAY, "count", "7000", "1", until="counting")
     said = topology.run("trust1", *SPRAY, "send", UNTRUST, "7000", "1000", "2000", "3")
-    sent, seconds = map(float, said.split()[:2])
+    sent = int(said.split()[0])
     assert there.stdout is not None
-    datagrams, _ = map(int, there.stdout.readline().split())
-    # A frame is 42 bytes longer than its datagram's content.
-    allowed = 1_000_000 * seconds / 1042
-    # A busy target may lose some before the program sees them.
+    datagrams, _, seconds = map(float, there.stdout.readline().split())
+    # A frame is 42 bytes longer than its datagram's content; 50 kB may come at once.
+    allowed = (1_000_000 * seconds + 50_000) / 1042
+    # A busy target may lose some before the program sees them, and takes its time for the rest.
     offered = counter(topology, "bulk") - before
-    assert 1.2 * allowed < offered <= sent
-    assert 0.7 * allowed < datagrams < 1.3 * allowed
+    assert 1.2 * datagrams < offered <= sent
+    assert 0.7 * allowed < datagrams < 1.1 * allowed
     assert "POLICER" in topology.cli("show security flow drops")
 
 
@@ -128,7 +128,7 @@ def test_a_large_ping_falls_and_fragments_pass(topology: Topology) -> None:
     there = topology.start("untrust1", *SPRAY, "count", "7100", "1", until="counting")
     topology.run("trust1", *SPRAY, "send", UNTRUST, "7100", "4000", "20", "1")
     assert there.stdout is not None
-    datagrams, size = map(int, there.stdout.readline().split())
+    datagrams, size = map(int, there.stdout.readline().split()[:2])
     assert datagrams >= 15
     assert size == 4000 * datagrams
     assert re.search(r"FRAGMENT +\d+ +0$", topology.cli("show security flow statistics"), re.M)

@@ -2,7 +2,7 @@
 
 ``spray send ADDRESS PORT SIZE PACKETS_A_SECOND SECONDS`` prints how many were sent in how many
 seconds; ``spray count PORT SECONDS`` how many datagrams and bytes came, up to some seconds of
-silence.
+silence, and how long that took.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def send(address: str, port: int, size: int, rate: int, seconds: float) -> tuple
     return count, now
 
 
-def count(port: int, seconds: float) -> tuple[int, int]:
-    """Datagrams and bytes that come until nothing does for some time."""
+def count(port: int, seconds: float) -> tuple[int, int, float]:
+    """Datagrams and bytes that come until nothing does for some time, and in what time."""
     datagrams = size = 0
+    first = last = 0.0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
         here.bind(("", port))
         print("counting", flush=True)
@@ -39,9 +40,11 @@ def count(port: int, seconds: float) -> tuple[int, int]:
         with contextlib.suppress(TimeoutError):
             while True:
                 size += len(here.recv(65535))
+                last = time.monotonic()
+                first = first or last
                 datagrams += 1
                 here.settimeout(seconds)
-    return datagrams, size
+    return datagrams, size, last - first
 
 
 def main() -> None:

@@ -276,9 +276,7 @@ def test_what_an_npu_refuses_is_named_and_written_when_there_is_room(tmp_path: P
         mode = "set security forwarding-process application-services session-distribution-mode "
         hashed = parse(SET_LINES + FEATURES + mode + "hash-based", "fw1.set", CHASSIS)
         lab.fakes[1].capacity = len(before) + 100
-        with pytest.raises(
-            NpuError, match=r"NPU 1 .* refuses session-distribution-mode hash-based"
-        ):
+        with pytest.raises(NpuError, match=r"NPU 1 .* refuses session-distribution-mode"):
             await lab.runtime.load(hashed)
         await lab.runtime.load(CONFIGURATION)
         assert lab.fakes[1].entries == before
