@@ -30,7 +30,7 @@ from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
 from p4embed.switch.load import load_file
 from p4embed.switch.native import NativeEngine
 from p4embed.switch.native.build import RUNTIME, runtime_library
-from p4embed.switch.program import Program
+from p4embed.switch.program import Program, byte_width
 
 ROUNDS = 5
 PACKETS = 200_000
@@ -38,27 +38,37 @@ METADATA = bytes(40)
 
 
 class Npu:
-    """npu.p4 with what is needed of it by name."""
+    """npu.p4 with what is needed of it by name; parameters that are not named are 0."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.actions = {a.name.split(".")[-1]: a.id for a in program.actions}
+        self.actions = {a.name.split(".")[-1]: a for a in program.actions}
         self.tables = {t.name.split(".")[-1]: i for i, t in enumerate(program.tables)}
 
-    def insert(self, table: str, key: bytes, action: str, params: bytes) -> Update:
+    def insert(self, table: str, key: bytes, action: str, **params: int) -> Update:
         """An update that inserts an entry."""
-        entry = Entry(EntryKey(key), self.actions[action], params)
-        return Update(Op.INSERT, self.tables[table], entry)
+        called = self.actions[action]
+        packed = b"".join(
+            params.pop(param.name, 0).to_bytes(byte_width(param.width), "big")
+            for param in called.params
+        )
+        if params:
+            raise ValueError(f"action {action} has no parameters {sorted(params)}")
+        return Update(Op.INSERT, self.tables[table], Entry(EntryKey(key), called.id, packed))
 
     def interfaces(self) -> list[Update]:
         """Ports 1 and 2, both directions, no screens."""
         updates = []
         for port in (1, 2):
             key = struct.pack("!HH", port, 0)
-            arrive = struct.pack("!HB6sQQ4B", port, port, GATEWAY_MAC, 0, 0, 8, 0, 0, 0)
-            leave = struct.pack("!BQQBB", port, 0, 0, 8, 0)
-            updates.append(self.insert("ingress_interface", key, "set_ingress_interface", arrive))
-            updates.append(self.insert("egress_interface", key, "set_egress_interface", leave))
+            common = {"zone": port, "extension_limit": 8}
+            mac = int.from_bytes(GATEWAY_MAC, "big")
+            updates += [
+                self.insert(
+                    "ingress_interface", key, "set_ingress_interface", **common, token=port, mac=mac
+                ),
+                self.insert("egress_interface", key, "set_egress_interface", **common),
+            ]
         return updates
 
     def wings(self, flow: int) -> list[Update]:
@@ -70,11 +80,19 @@ class Npu:
         translated = (nat, destination, nat_port, destination_port)
         restored = (destination, source, destination_port, source_port)
         updates = []
-        for wing, (key, params) in enumerate(((forward, translated), (answer, restored))):
-            packed = struct.pack("!IBBBIIHH", flow + 1, wing, 1, 0, *params)
-            packed += GATEWAY_MAC + HOST_MAC + struct.pack("!HHH", 0, 2 - wing, 0)
-            match = struct.pack("!IIHHBH", *key, 17, 1 + wing)
-            update = self.insert("session_v4", match, "express_v4", packed)
+        for wing, (key, to) in enumerate(((forward, translated), (answer, restored))):
+            update = self.insert(
+                "session_v4",
+                struct.pack("!IIHHBH", *key, 17, 1 + wing),
+                "express_v4",
+                **dict(zip(("src_addr", "dst_addr", "src_port", "dst_port"), to, strict=True)),
+                session_id=flow + 1,
+                wing=wing,
+                spu=1,
+                src_mac=int.from_bytes(GATEWAY_MAC, "big"),
+                dst_mac=int.from_bytes(HOST_MAC, "big"),
+                port=2 - wing,
+            )
             entry = update.entry._replace(idle_timeout_ns=60 * 10**9, metadata=METADATA)
             updates.append(update._replace(entry=entry))
         return updates

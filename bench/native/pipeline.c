@@ -18,14 +18,17 @@ uint64_t bench_pipeline(struct wp_run *run, uint32_t port, const uint8_t *frames
                         uint32_t count, uint64_t *left)
 {
     static uint8_t room[64][2048];
+    struct wp_frame burst[64];
     uint64_t start = cpu_ns();
     *left = 0;
     for (uint32_t i = 0; i < count; i += 64) {
-        for (uint32_t k = 0; k < 64 && i + k < count; k++)
-            memcpy(room[k] + 1024, frames + (size_t)(i + k) * length, length);
+        uint32_t n = 0;
+        for (; n < 64 && i + n < count; n++) {
+            burst[n] = (struct wp_frame){room[n] + 1024, length};
+            memcpy(burst[n].data, frames + (size_t)(i + n) * length, length);
+        }
         wp_lock(run->engine);
-        for (uint32_t k = 0; k < 64 && i + k < count; k++)
-            run->engine->program->process(run, port, room[k] + 1024, length);
+        run->engine->program->process(run, port, burst, n);
         wp_unlock(run->engine);
         *left += run->output_count;
         wp_run_reset(run);

@@ -23,7 +23,8 @@ class Row:
     entry: Entry
     params: tuple[int, ...]
     last_hit_ns: int
-    notified_ns: int
+    notices: int = 0
+    """Time-outs since its last hit that were reported."""
     hits: int = 0
     hit_bytes: int = 0
     meter: Meter | None = None

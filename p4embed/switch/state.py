@@ -88,7 +88,7 @@ class TableState:
         self.default = Default(action, params, unpack_params(self._actions[action], params))
 
     def _insert(self, entry: Entry, now_ns: int) -> None:
-        row = Row(entry, self._params(entry), last_hit_ns=now_ns, notified_ns=now_ns)
+        row = Row(entry, self._params(entry), last_hit_ns=now_ns)
         self.rows[entry.key] = row
         self.matcher.insert(row)
 
@@ -114,7 +114,7 @@ class TableState:
         if op is Op.MODIFY:
             row.entry = entry
             row.params = self._params(entry)
-            row.last_hit_ns = row.notified_ns = now_ns
+            row.last_hit_ns, row.notices = now_ns, 0
             row.meter = None
         else:
             del self.rows[entry.key]
@@ -122,11 +122,12 @@ class TableState:
         return Status.OK
 
     def idle(self, now_ns: int) -> Iterator[EntryKey]:
-        """Entries whose time-out has passed since their last hit, and since their last notice."""
+        """Entries that were not hit for a time-out; again for each further one that passes."""
         for key, row in self.rows.items():
             timeout = row.entry.idle_timeout_ns
-            if timeout and now_ns - max(row.last_hit_ns, row.notified_ns) >= timeout:
-                row.notified_ns = now_ns
+            passed = (now_ns - row.last_hit_ns) // timeout if timeout else 0
+            if passed > row.notices:
+                row.notices = passed
                 yield key
 
 

@@ -258,7 +258,7 @@ class PacketRun:
         if row is not None:
             row.hits += 1
             row.hit_bytes += packet.ingress_length
-            row.last_hit_ns = self.now_ns
+            row.last_hit_ns, row.notices = self.now_ns, 0
             action, params = self.choice(table, row, packet)
         elif state.default is not None:
             action, params = state.default.action, state.default.values

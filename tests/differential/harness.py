@@ -7,7 +7,7 @@ from what packets looked up, so they are hit. All from a seed.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from p4embed.switch import program as p
@@ -204,16 +204,19 @@ class Pair:
 
     def send(self, port: int, frame: bytes) -> int:
         """Run a frame through both; the number of packets that left."""
+        return self.send_burst(port, [frame])
+
+    def send_burst(self, port: int, frames: Sequence[bytes]) -> int:
+        """Run frames through both: one after the other, and together. How many packets left."""
         self.now_ns += self.rng.randint(0, CLOCK_NS // 8)
-        one = self.reference.process(port, frame, self.now_ns)
-        other = self.native.process(port, frame, self.now_ns)
+        one = [
+            sent for frame in frames for sent in self.reference.process(port, frame, self.now_ns)
+        ]
+        other = self.native.process_burst(port, frames, self.now_ns)
         told, also = self.reference.take_digests(), self.native.take_digests()
-        assert told == also, (
-            f"port {port}, frame {frame.hex()}:\nreference {told}\nnative    {also}"
-        )
-        assert one == other, (
-            f"port {port}, frame {frame.hex()}:\nreference {one}\nnative    {other}"
-        )
+        sent = f"port {port}, frames {' '.join(frame.hex() for frame in frames)}"
+        assert told == also, f"{sent}:\nreference {told}\nnative    {also}"
+        assert one == other, f"{sent}:\nreference {one}\nnative    {other}"
         return len(one)
 
     def write(self, count: int) -> None:
@@ -383,6 +386,10 @@ def hold_against_each_other(program: p.Program, seed: int, rounds: int, frames: 
                         frame = rng.randbytes(rng.randint(0, 120))
                     corpus.append((port, frame))
                 left += pair.send(port, frame)
+            for _ in range(2):
+                port = rng.choice(corpus)[0]
+                burst = [rng.choice(corpus)[1] for _ in range(rng.randint(2, 30))]
+                left += pair.send_burst(port, burst)
             pair.write(4 * frames)
             pair.set_meters()
             pair.set_value_sets()

@@ -157,6 +157,9 @@ def test_packets_of_sessions(npu: Program) -> None:
     left = 0
     for port, frame in frames + [(rng.choice((1, 2)), random_ip(rng)) for _ in range(300)]:
         left += pair.send(port, frame)
+    for port in (1, 2) * 5:
+        burst = [frame for arrived, frame in rng.sample(frames, 60) if arrived == port]
+        left += pair.send_burst(port, burst)
     assert left > 100
     hits = sum(
         count.packets

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
-
+from p4embed.switch.codegen.ahead import plan
 from p4embed.switch.codegen.names import Names
 from p4embed.switch.codegen.values import MOST_BITS, Unsupported
 from p4embed.switch.program import FieldRef, Program
@@ -18,6 +16,7 @@ class Context:
         self.names = Names(program)
         self.wide_bits = 0
         """Bits that a ``wide`` must hold."""
+        self.ahead = plan(program)
 
     def need_wide(self, bits: int) -> None:
         """A ``wide`` must hold so many bits."""
@@ -47,14 +46,3 @@ class Context:
         mask = "" if width in (8, 16, 32, 64) else f" & 0x{(1 << width) - 1:x}"
         value = f"({text}){mask}" if mask else text
         return [f"{self.lvalue(ref)} = {value};"]
-
-
-def walk(item: object) -> Iterator[object]:
-    """All dataclass instances within tuples and dataclasses, outermost first."""
-    if isinstance(item, tuple):
-        for part in item:
-            yield from walk(part)
-    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
-        yield item
-        for field in dataclasses.fields(item):
-            yield from walk(getattr(item, field.name))

@@ -5,36 +5,43 @@ from __future__ import annotations
 from typing import assert_never
 
 from p4embed.switch import program as p
+from p4embed.switch.codegen.ahead import Ahead, successors
 from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.expressions import Expressions
 from p4embed.switch.codegen.values import Unsupported
 
 
-def function(context: Context, pipeline: p.Pipeline, name: str) -> list[str]:
-    """``control_<name>(p)``."""
+def function(
+    context: Context, pipeline: p.Pipeline, name: str, ahead: Ahead | None = None
+) -> list[str]:
+    """``control_<name>(p)``; with places to stop at, ``control_<name>(p, from)``.
+
+    From 0 it runs from its start up to a stop, whose number it returns; 0 at its end. From a stop
+    it runs to its end.
+    """
     order = _order(context.program, pipeline)
-    lines = [f"/* control {pipeline.name} */", f"static void control_{name}(struct packet *p)", "{"]
+    stops = [] if ahead is None else [node for node in order if ahead.stop(node)]
+    if ahead is None or not stops:
+        head = [f"static void control_{name}(struct packet *p)", "{"]
+    else:
+        head = [
+            f"static uint32_t control_{name}(struct packet *p, uint32_t from)",
+            "{",
+            "    switch (from) {",
+            *(f"    case {ahead.stop(node)}: goto from_{_label(context, node)};" for node in stops),
+            "    }",
+        ]
+    lines = [f"/* control {pipeline.name} */", *head]
     for node in order:
-        lines += [f"{_label(context, node)}:;", *_node(context, node)]
-    return [*lines, "done:", "    p->exited = 0;", "}", ""]
-
-
-def _successors(program: p.Program, node: p.Node) -> list[p.Node | None]:
-    match node:
-        case p.TableNode(index):
-            table = program.tables[index]
-            match table.next:
-                case p.ByHit(hit, miss):
-                    return [hit, miss]
-                case p.ByAction(nodes):
-                    return [*nodes, table.next_without_action]
-            assert_never(table.next)
-        case p.BranchNode(index):
-            branch = program.branches[index]
-            return [branch.if_true, branch.if_false]
-        case p.CallNode(index):
-            return [program.calls[index].next]
-    assert_never(node)
+        lines.append(f"{_label(context, node)}:;")
+        if ahead is not None and node in stops:
+            lines.append("    if (!from) {")
+            if isinstance(node, p.TableNode) and node.table in ahead.tables:
+                lines.append(f"        fetch_{context.names.tables[node.table]}(p);")
+            lines += [f"        return {ahead.stop(node)};", "    }"]
+            lines.append(f"from_{_label(context, node)}:;")
+        lines += _node(context, node)
+    return [*lines, "done:", "    p->exited = 0;", *(["    return 0;"] if stops else []), "}", ""]
 
 
 def _order(program: p.Program, pipeline: p.Pipeline) -> list[p.Node]:
@@ -47,7 +54,7 @@ def _order(program: p.Program, pipeline: p.Pipeline) -> list[p.Node]:
 
     def enter(node: p.Node) -> None:
         finished[node] = False
-        stack.append((node, list(_successors(program, node))))
+        stack.append((node, list(successors(program, node))))
 
     enter(pipeline.start)
     while stack:

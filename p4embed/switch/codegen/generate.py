@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import calculations, controls, headers, parser, pipeline, tables
-from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.names import all_actions
 from p4embed.switch.codegen.packet_struct import packet_struct
 from p4embed.switch.codegen.primitives import action_function
 from p4embed.switch.codegen.values import container_for
+from p4embed.switch.codegen.walk import walk
 
 
 def generate(program: p.Program) -> str:
@@ -35,7 +36,7 @@ def generate(program: p.Program) -> str:
     bodies += calculations.checksum_functions(context)
     for index in range(len(program.tables)):
         bodies += tables.function(context, index)
-    bodies += controls.function(context, program.ingress, "ingress")
+    bodies += controls.function(context, program.ingress, "ingress", context.ahead)
     bodies += controls.function(context, program.egress, "egress")
     bodies += parser.deparser(context)
     bodies += pipeline.functions(context)

@@ -30,6 +30,14 @@ def packet_struct(context: Context) -> list[str]:
         "    uint64_t clone_session;",
         "    uint64_t truncate;",
         "    uint32_t digest; /* 0, or its index + 1 */",
+        *(
+            [
+                "    uint32_t stop; /* where its ingress waits; 0: at its end */",
+                "    struct wp_ahead ahead;",
+            ]
+            if context.ahead.stops
+            else []
+        ),
         "    struct headers h;",
     ]
     for stack, name in zip(program.stacks, names.stacks, strict=True):

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen import digests
-from p4embed.switch.codegen.context import Context, walk
+from p4embed.switch.codegen.ahead import PACKETS
+from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.names import all_actions
+from p4embed.switch.codegen.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ def functions(context: Context) -> list[str]:
     if wanted.queues:
         lines += [*_QUEUES, *_keep_fields(context)]
     lines += _after_egress(context, wanted)
-    lines += _after_ingress(context, wanted)
-    return [*lines, *(_PROCESS_QUEUES if wanted.queues else _PROCESS)]
+    lines += _ingress(context, wanted)
+    lines += _FINISH_QUEUES if wanted.queues else _FINISH
+    return [*lines, *(_PROCESS_AHEAD if context.ahead.stops else _PROCESS)]
 
 
 def _indent(lines: list[str]) -> list[str]:
@@ -211,17 +214,23 @@ def _clone(context: Context, kind: int, begin: list[str]) -> list[str]:
     ]
 
 
-def _after_ingress(context: Context, wanted: Features) -> list[str]:
+def _ingress(context: Context, wanted: Features) -> list[str]:
     intrinsics = context.program.intrinsics
     spec = context.lvalue(intrinsics.egress_spec)
+    ahead = bool(context.ahead.stops)
     lines = [
-        "static void ingress_pass(struct packet *p)",
+        "static void begin_ingress(struct packet *p)",
         "{",
         "    parse(p);",
         "    verify_checksums(p);",
         *_indent(context.intrinsic(intrinsics.parser_error, "p->error")),
         *_indent(context.intrinsic(intrinsics.checksum_error, "p->checksum_error")),
-        "    control_ingress(p);",
+        "    p->stop = control_ingress(p, 0);" if ahead else "    control_ingress(p);",
+        "}",
+        "",
+        "static void end_ingress(struct packet *p)",
+        "{",
+        *(["    if (p->stop)", "        control_ingress(p, p->stop);"] if ahead else []),
     ]
     if wanted.clone_ingress:
         port = [
@@ -339,22 +348,17 @@ def _after_egress(context: Context, wanted: Features) -> list[str]:
     return [*lines, "    wp_send(p->run, port, p->frame, p->frame_length);", "}", ""]
 
 
-_PROCESS = """\
-static void process(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length)
-{
-    struct packet packet;
-    arrive(&packet, run, port, frame, length);
-    ingress_pass(&packet);
-}
+_FINISH = """\
+static void finish(struct packet *p) { end_ingress(p); }
 """.splitlines()
 
-_PROCESS_QUEUES = """\
-static void process(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length)
+_FINISH_QUEUES = """\
+/* The rest of a packet, and all its copies. */
+static void finish(struct packet *p)
 {
-    struct packet packet;
-    arrive(&packet, run, port, frame, length);
+    struct wp_run *run = p->run;
     run->passes = 1;
-    ingress_pass(&packet);
+    end_ingress(p);
     struct queues *queues = run->queues;
     if (!queues)
         return;
@@ -363,7 +367,9 @@ static void process(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t 
             uint32_t i = queues->egress.first++;
             egress_pass(&queues->egress.packets[i], queues->egress.ports[i]);
         } else if (queues->ingress.first < queues->ingress.last) {
-            ingress_pass(&queues->ingress.packets[queues->ingress.first++]);
+            struct packet *again = &queues->ingress.packets[queues->ingress.first++];
+            begin_ingress(again);
+            end_ingress(again);
         } else {
             break;
         }
@@ -371,4 +377,40 @@ static void process(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t 
     queues->ingress.first = queues->ingress.last = 0;
     queues->egress.first = queues->egress.last = 0;
 }
+""".splitlines()
+
+_PROCESS = """\
+static void process(struct wp_run *run, uint32_t port, const struct wp_frame *frames,
+                    uint32_t count)
+{
+    struct packet packet;
+    for (uint32_t i = 0; i < count; i++) {
+        arrive(&packet, run, port, frames[i].data, frames[i].length);
+        begin_ingress(&packet);
+        finish(&packet);
+    }
+}
+""".splitlines()
+
+_PROCESS_AHEAD = f"""\
+/* A few packets at a time run ahead, each up to a large table; when the first of them looks into
+ * it, what it will find there is already on its way from memory. */
+static void process(struct wp_run *run, uint32_t port, const struct wp_frame *frames,
+                    uint32_t count)
+{{
+    struct packet packets[{PACKETS}];
+    while (count) {{
+        uint32_t n = count < {PACKETS} ? count : {PACKETS};
+        for (uint32_t i = 0; i < n; i++) {{
+            arrive(&packets[i], run, port, frames[i].data, frames[i].length);
+            begin_ingress(&packets[i]);
+        }}
+        for (uint32_t i = 0; i < n; i++)
+            wp_fetch_entry(&packets[i].ahead);
+        for (uint32_t i = 0; i < n; i++)
+            finish(&packets[i]);
+        frames += n;
+        count -= n;
+    }}
+}}
 """.splitlines()

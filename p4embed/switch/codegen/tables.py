@@ -18,17 +18,22 @@ def match_name(table: p.Table) -> str:
 def function(context: Context, index: int) -> list[str]:
     """``apply_<name>(p)``: looks up, runs the action.
 
-    Returns what the control goes on by: whether it hit, or the action's id (-1: none).
+    Returns what the control goes on by: whether it hit, or the action's id (-1: none). A table
+    that packets of a burst prepare for has ``fetch_<name>(p)``, too.
     """
     program, names = context.program, context.names
-    table = program.tables[index]
+    table, name = program.tables[index], names.tables[index]
+    if table.fixed:
+        return _fixed(context, table, name)
+    fetched = index in context.ahead.tables
     lines = [
         f"/* table {table.name} */",
-        f"static int apply_{names.tables[index]}(struct packet *p)",
+        *(_fetch(context, table, name, index) if fetched else ()),
+        f"static int apply_{name}(struct packet *p)",
         "{",
         f"    const struct wp_table *table = &p->run->engine->tables[{index}];",
         "    struct wp_entry *entry = NULL;",
-        *_lookup(context, table),
+        *_lookup(context, table, fetched),
         "    int action = table->default_action;",
         "    const uint8_t *params = table->default_params;",
         "    if (entry) {",
@@ -43,9 +48,39 @@ def function(context: Context, index: int) -> list[str]:
     ]
     for action_id in _actions(table):
         action = program.actions_by_id[action_id]
-        lines.append(f"    case {action_id}: {_call(context, action)}")
+        lines.append(f"    case {action_id}: {_call(context, action)} break;")
     result = "entry != NULL" if isinstance(table.next, p.ByHit) else "action"
     return [*lines, "    }", f"    return {result};", "}", ""]
+
+
+def _fixed(context: Context, table: p.Table, name: str) -> list[str]:
+    assert table.default is not None
+    params = []
+    if table.default.params:
+        literal = ", ".join(str(byte) for byte in table.default.params)
+        params = [f"    static const uint8_t params[] = {{{literal}}};"]
+    result = 0 if isinstance(table.next, p.ByHit) else table.default.action
+    return [
+        f"/* table {table.name} */",
+        f"static inline int apply_{name}(struct packet *p)",
+        "{",
+        *params,
+        f"    {_call(context, context.program.actions_by_id[table.default.action])}",
+        f"    return {result};",
+        "}",
+        "",
+    ]
+
+
+def _fetch(context: Context, table: p.Table, name: str, index: int) -> list[str]:
+    return [
+        f"static void fetch_{name}(struct packet *p)",
+        "{",
+        *_key(context, table),
+        f"    wp_fetch_bucket(&p->ahead, &p->run->engine->tables[{index}], key, {table.key_size});",
+        "}",
+        "",
+    ]
 
 
 def _actions(table: p.Table) -> tuple[int, ...]:
@@ -56,9 +91,7 @@ def _actions(table: p.Table) -> tuple[int, ...]:
     return (*table.actions, default.action)
 
 
-def _lookup(context: Context, table: p.Table) -> list[str]:
-    if not table.key:
-        return []
+def _key(context: Context, table: p.Table) -> list[str]:
     lines = [f"    uint8_t key[{table.key_size}];"]
     at = 0
     for part in table.key:
@@ -68,11 +101,18 @@ def _lookup(context: Context, table: p.Table) -> list[str]:
             f" /* {part.name} */"
         )
         at += part.size
+    return lines
+
+
+def _lookup(context: Context, table: p.Table, fetched: bool) -> list[str]:
+    if not table.key:
+        return []
+    ahead = "&p->ahead" if fetched else "NULL"
     call = {
-        "WP_EXACT": f"wp_lookup_exact(table, key, {table.key_size})",
+        "WP_EXACT": f"wp_lookup_exact(table, key, {table.key_size}, {ahead})",
         "WP_LPM": "wp_lookup_lpm(table, key)",
     }.get(match_name(table), "wp_lookup_ordered(table, key)")
-    return [*lines, f"    entry = {call};"]
+    return [*_key(context, table), f"    entry = {call};"]
 
 
 def _store(place: str, size: int, text: str, width: int) -> str:
@@ -105,7 +145,7 @@ def _direct_meter(context: Context, table: p.Table) -> list[str]:
         return []
     meter = context.program.meters[table.meter]
     tokens = "p->ingress_length" if meter.bytes else "1"
-    color = f"wp_meter_color(*wp_entry_meter(table, entry), {tokens}, p->run->now_ns)"
+    color = f"wp_meter_color(wp_entry_meter(table, entry), {tokens}, p->run->now_ns)"
     if meter.target is None:
         return [f"        (void){color};"]
     return [f"        {line}" for line in context.intrinsic(meter.target, color)]
@@ -148,7 +188,7 @@ def _call(context: Context, action: p.Action) -> str:
         else:
             arguments.append(f", ({c_type(param.width)})wp_load({place}, {size})")
         at += size
-    return f"action_{context.names.actions[action.id]}(p{''.join(arguments)}); break;"
+    return f"action_{context.names.actions[action.id]}(p{''.join(arguments)});"
 
 
 def definitions(context: Context) -> list[str]:

@@ -27,6 +27,8 @@ NO_MEMORY = 255
 END = 2**32 - 1
 """A cursor after the last entry."""
 NO_CPU_PORT = 2**32 - 1
+BURST = 64
+"""``WP_BURST``: frames that are processed together."""
 MULTICAST, CLONE = 0, 1
 
 _Bytes = c.c_char_p

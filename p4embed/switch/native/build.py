@@ -2,11 +2,13 @@
 
 Shared objects are cached under ``$XDG_CACHE_HOME/wingpath`` (default ``~/.cache/wingpath``) by a
 hash of everything that goes in: sources, headers, compiler version and flags. ``WINGPATH_CFLAGS``
-adds flags, as in ``-fsanitize=address,undefined -g``.
+adds flags, as in ``-fsanitize=address,undefined -g``. Whoever needs what another process is
+compiling waits for it. Beyond ``CACHE_BYTES``, what was not used for longest is removed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -14,11 +16,18 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 RUNTIME = Path(__file__).parent
 """Where the runtime's C sources lie."""
+
+CACHE_BYTES = 256 << 20
+"""The cache is cut back to so much whenever something is added."""
+_LOCK, _LOCKS = ".lock-", 16
+"""Files to lock: programs that share one are not compiled at the same time."""
 
 _FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=default", "-pthread")
 
@@ -56,14 +65,9 @@ def runtime_library() -> Path:
 def program_library(source: str) -> Path:
     """A generated program as a shared object, linked against the runtime."""
     runtime = runtime_library()
-    inputs = [*_headers(), runtime]
-    digest = _digest(source.encode(), inputs, ())
-    target = cache_directory() / f"program-{digest}.so"
-    if target.exists():
-        return target
-    path = target.with_suffix(".c")
-    _write(path, source.encode())
-    return _compile(target, [path, runtime], (f"-I{RUNTIME}",))
+    digest = _digest(source.encode(), [*_headers(), runtime], ())
+    path = cache_directory() / f"program-{digest}.c"
+    return _cached(path.with_suffix(".so"), [path, runtime], (f"-I{RUNTIME}",), source)
 
 
 def _headers() -> list[Path]:
@@ -72,7 +76,64 @@ def _headers() -> list[Path]:
 
 def _build(name: str, sources: list[Path], inputs: list[Path], flags: tuple[str, ...]) -> Path:
     target = cache_directory() / f"{name}-{_digest(b'', inputs, flags)}.so"
-    return target if target.exists() else _compile(target, sources, flags)
+    return _cached(target, sources, flags)
+
+
+def _cached(
+    target: Path, sources: list[Path], flags: tuple[str, ...], text: str | None = None
+) -> Path:
+    """``target``, compiled unless it is there; ``text`` is what the first source is to contain."""
+    if not _used(target):
+        with _locked(target):
+            if not _used(target):  # by now
+                if text is not None:
+                    _write(sources[0], text.encode())
+                _compile(target, sources, flags)
+                _trim(target.parent)
+    return target
+
+
+def _used(target: Path) -> bool:
+    """Whether it is there; if so, it is the last that would be removed."""
+    try:
+        os.utime(target)
+    except FileNotFoundError:
+        return False
+    except OSError:  # of another user: theirs to keep
+        return target.exists()
+    with suppress(OSError):
+        os.utime(target.with_suffix(".c"))
+    return True
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Alone with a target among all processes; ends with the process, however that ends."""
+    number = int(hashlib.sha256(target.name.encode()).hexdigest(), 16) % _LOCKS
+    lock = target.parent / f"{_LOCK}{number}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    except OSError as error:
+        raise _unwritable(target.parent, error) from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _trim(directory: Path) -> None:
+    """Remove what was not used for longest."""
+    files = []
+    for path in directory.iterdir():
+        if path.name.startswith(_LOCK):
+            continue
+        with suppress(OSError):  # gone meanwhile
+            files.append((path.stat().st_mtime, path.stat().st_size, path))
+    left = CACHE_BYTES
+    for _, size, path in sorted(files, reverse=True):
+        left -= size
+        if left < 0:
+            path.unlink(missing_ok=True)
 
 
 def _digest(text: bytes, inputs: list[Path], flags: tuple[str, ...]) -> str:
@@ -108,21 +169,23 @@ def _compiler() -> tuple[str, str]:
 def _write(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(temporary, path)
     except OSError as error:
-        raise NativeError(
-            f"cannot write to the cache {path.parent}: {error.strerror};"
-            " set XDG_CACHE_HOME to a directory that can be written"
-        ) from None
+        raise _unwritable(path.parent, error) from None
 
 
-def _compile(target: Path, sources: list[Path], flags: tuple[str, ...]) -> Path:
+def _unwritable(directory: Path, error: OSError) -> NativeError:
+    return NativeError(
+        f"cannot write to the cache {directory}: {error.strerror};"
+        " set XDG_CACHE_HOME to a directory that can be written"
+    )
+
+
+def _compile(target: Path, sources: list[Path], flags: tuple[str, ...]) -> None:
     compiler, _ = _compiler()
-    _write(target.parent / ".keep", b"")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
     command = [compiler, *_flags(), *flags, *extra_flags(), *map(str, sources), "-o", temporary]
@@ -135,4 +198,3 @@ def _compile(target: Path, sources: list[Path], flags: tuple[str, ...]) -> Path:
         os.replace(temporary, target)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return target

@@ -9,7 +9,11 @@
 typedef unsigned __int128 u128;
 typedef __int128 i128;
 
-static inline uint64_t wp_load(const uint8_t *p, uint32_t n)
+/* For what is only fast once its constants are known: compilers tire of inlining in large
+ * programs. */
+#define WP_INLINE static inline __attribute__((always_inline))
+
+WP_INLINE uint64_t wp_load(const uint8_t *p, uint32_t n)
 {
     uint16_t half;
     uint32_t word;
@@ -21,13 +25,15 @@ static inline uint64_t wp_load(const uint8_t *p, uint32_t n)
     case 3: memcpy(&half, p, 2); return (uint64_t)__builtin_bswap16(half) << 8 | p[2];
     case 4: memcpy(&word, p, 4); return __builtin_bswap32(word);
     case 8: memcpy(&all, p, 8); return __builtin_bswap64(all);
-    default:
+    default: /* two words that overlap */
         memcpy(&word, p, 4);
-        return (uint64_t)__builtin_bswap32(word) << 8 * (n - 4) | wp_load(p + 4, n - 4);
+        all = (uint64_t)__builtin_bswap32(word) << 8 * (n - 4);
+        memcpy(&word, p + n - 4, 4);
+        return all | __builtin_bswap32(word);
     }
 }
 
-static inline void wp_store(uint8_t *p, uint32_t n, uint64_t value)
+WP_INLINE void wp_store(uint8_t *p, uint32_t n, uint64_t value)
 {
     uint16_t half;
     uint32_t word;
@@ -39,22 +45,23 @@ static inline void wp_store(uint8_t *p, uint32_t n, uint64_t value)
             p[2] = (uint8_t)value; return;
     case 4: word = __builtin_bswap32((uint32_t)value); memcpy(p, &word, 4); return;
     case 8: value = __builtin_bswap64(value); memcpy(p, &value, 8); return;
-    default:
+    default: /* two words that overlap */
         word = __builtin_bswap32((uint32_t)(value >> 8 * (n - 4)));
         memcpy(p, &word, 4);
-        wp_store(p + 4, n - 4, value);
+        word = __builtin_bswap32((uint32_t)value);
+        memcpy(p + n - 4, &word, 4);
     }
 }
 
 /* n <= 16 */
-static inline u128 wp_load128(const uint8_t *p, uint32_t n)
+WP_INLINE u128 wp_load128(const uint8_t *p, uint32_t n)
 {
     if (n <= 8)
         return wp_load(p, n);
     return (u128)wp_load(p, n - 8) << 64 | wp_load(p + n - 8, 8);
 }
 
-static inline void wp_store128(uint8_t *p, uint32_t n, u128 value)
+WP_INLINE void wp_store128(uint8_t *p, uint32_t n, u128 value)
 {
     if (n <= 8) {
         wp_store(p, n, (uint64_t)value);

@@ -52,7 +52,7 @@ int wp_direct_meter(struct wp_engine *e, uint32_t table, const uint8_t *value,
     wp_lock(e);
     const struct wp_table *t = &e->tables[table];
     struct wp_entry *entry = wp_table_get(t, value, mask, priority);
-    int configured = entry && t->def->has_meter && meter_config(*wp_entry_meter(t, entry), config);
+    int configured = entry && t->def->has_meter && meter_config(wp_entry_meter(t, entry), config);
     wp_unlock(e);
     return configured;
 }
@@ -69,8 +69,8 @@ int wp_set_direct_meter(struct wp_engine *e, uint32_t table, const uint8_t *valu
     struct wp_entry *entry = t->def->has_meter ? wp_table_get(t, value, mask, priority) : NULL;
     *found = entry != NULL;
     if (entry) {
-        free(*wp_entry_meter(t, entry));
-        *wp_entry_meter(t, entry) = fresh;
+        free(wp_entry_meter(t, entry));
+        wp_set_entry_meter(t, entry, fresh);
     }
     wp_unlock(e);
     if (!entry)

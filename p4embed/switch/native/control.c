@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "entries.h"
+
 #define UPDATES_A_TURN 64 /* before waiting packets get their turn */
 #define ENTRIES_A_TURN 4096
 
@@ -62,7 +64,7 @@ static void write_record(const struct wp_table *t, const struct wp_entry *e, uin
                                 .packets = e->packets,
                                 .packet_bytes = e->bytes,
                                 .last_hit_ns = e->last_hit_ns,
-                                .is_const = e->flags & WP_ENTRY_CONST ? 1 : 0};
+                                .is_const = (uint8_t)t->is_const};
     uint32_t keys = t->def->key_bytes * (t->def->match == WP_EXACT ? 1 : 2);
     memcpy(to, &r, sizeof r);
     to += sizeof r;
@@ -70,7 +72,7 @@ static void write_record(const struct wp_table *t, const struct wp_entry *e, uin
     to += keys;
     memcpy(to, wp_entry_params(t, e), t->def->params_bytes);
     if (e->metadata_bytes)
-        memcpy(to + t->def->params_bytes, e->metadata, e->metadata_bytes);
+        memcpy(to + t->def->params_bytes, wp_entry_metadata(t, e), e->metadata_bytes);
 }
 
 uint32_t wp_get(struct wp_engine *e, uint32_t table, const uint8_t *value, const uint8_t *mask,
@@ -94,7 +96,7 @@ uint32_t wp_entries(struct wp_engine *e, uint32_t table, uint32_t *cursor, uint8
     const struct wp_table *t = &e->tables[table];
     for (; *cursor < t->top && looked < ENTRIES_A_TURN; ++*cursor, looked++) {
         const struct wp_entry *entry = wp_entry_at(t, *cursor);
-        if (!(entry->flags & WP_ENTRY_LIVE))
+        if (entry->action == WP_FREE)
             continue;
         uint32_t bytes = record_bytes(t, entry);
         if (bytes > room - used)
@@ -188,14 +190,18 @@ uint32_t wp_register_limbs(struct wp_engine *e, uint32_t reg)
     return e->program->registers[reg].limbs;
 }
 
-/* Whether an entry's time-out has passed since its last hit, and since it was last reported. */
+#define NOTICES_MOST 0x7fff
+
+/* Whether a time-out has passed since the last hit that was not reported yet. */
 static int idle_due(struct wp_entry *e, uint64_t now_ns)
 {
-    uint64_t since = e->last_hit_ns > e->notified_ns ? e->last_hit_ns : e->notified_ns;
-    if (!(e->flags & WP_ENTRY_LIVE) || !e->idle_timeout_ns || now_ns < since ||
-        now_ns - since < e->idle_timeout_ns)
+    if (e->action == WP_FREE || !e->idle_timeout_ns || now_ns < e->last_hit_ns ||
+        now_ns - e->last_hit_ns < e->idle_timeout_ns)
         return 0;
-    e->notified_ns = now_ns;
+    uint64_t passed = (now_ns - e->last_hit_ns) / e->idle_timeout_ns;
+    if (passed <= e->notices && e->notices < NOTICES_MOST)
+        return 0;
+    e->notices = passed < NOTICES_MOST ? (uint16_t)passed & NOTICES_MOST : NOTICES_MOST;
     return 1;
 }
 
@@ -238,21 +244,27 @@ void wp_run_delete(struct wp_run *run)
     free(run);
 }
 
-uint32_t wp_process(struct wp_run *run, uint32_t port, const uint8_t *frame, uint32_t length,
+uint32_t wp_process(struct wp_run *run, uint32_t port, const uint8_t *frames, uint32_t count,
                     uint64_t now_ns)
 {
+    struct wp_frame burst[WP_BURST];
+    uint32_t n = 0, bytes = 0;
     wp_run_reset(run);
     run->now_ns = now_ns;
-    uint8_t *copy = wp_spare(run, length);
-    if (!copy) {
-        run->lost++;
-        return 0;
+    for (uint32_t i = 0; i < count && n < WP_BURST; i++) {
+        uint32_t length;
+        memcpy(&length, frames, sizeof length);
+        frames += sizeof length;
+        burst[n] = (struct wp_frame){wp_spare(run, length), length};
+        if (burst[n].data)
+            memcpy(burst[n++].data, frames, length);
+        else
+            run->lost++;
+        frames += length;
     }
-    memcpy(copy, frame, length);
     wp_lock(run->engine);
-    run->engine->program->process(run, port, copy, length);
+    run->engine->program->process(run, port, burst, n);
     wp_unlock(run->engine);
-    uint32_t bytes = 0;
     for (uint32_t i = 0; i < run->output_count; i++)
         bytes += (uint32_t)sizeof(struct wp_packet_record) + run->outputs[i].length;
     return bytes;
@@ -273,15 +285,9 @@ uint64_t wp_table_memory(struct wp_engine *e, uint32_t table)
 {
     wp_lock(e);
     const struct wp_table *t = &e->tables[table];
-    /* Of the last chunk only what was touched. */
-    uint64_t bytes = (uint64_t)t->top * t->entry_bytes;
-    bytes += (((uint64_t)1 << t->level) + t->split + t->overflow_room) * sizeof(struct wp_bucket);
-    bytes += (uint64_t)t->order_room * sizeof *t->order;
-    for (uint32_t i = 0; i < t->top; i++) {
-        const struct wp_entry *entry = wp_entry_at(t, i);
-        if (entry->flags & WP_ENTRY_LIVE && entry->metadata_bytes)
-            bytes += (uint64_t)(entry->metadata_bytes + 8 + 15) / 16 * 16;
-    }
+    uint64_t buckets = t->count ? ((uint64_t)1 << t->level) + t->split + t->overflow_room : 0;
+    uint64_t bytes = wp_entries_memory(t) + buckets * sizeof(struct wp_bucket) +
+                     (uint64_t)t->order_room * sizeof *t->order;
     wp_unlock(e);
     return bytes;
 }

@@ -85,8 +85,9 @@ uint32_t wp_idle(struct wp_engine *e, uint32_t table, uint64_t now_ns, uint32_t 
  * Clones have at most `cut` bytes; 0: all. Returns -1 without memory. */
 int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pairs,
                  uint32_t count, uint32_t cut);
-/* Run one packet on `run`; what leaves stays there for wp_outputs. Returns bytes of all records. */
-uint32_t wp_process(struct wp_run *run, uint32_t port, const uint8_t *frame, uint32_t length,
+/* Run up to WP_BURST frames, each a uint32_t length and its bytes, on `run`; what leaves stays
+ * there for wp_outputs. Returns bytes of all records. */
+uint32_t wp_process(struct wp_run *run, uint32_t port, const uint8_t *frames, uint32_t count,
                     uint64_t now_ns);
 void wp_outputs(struct wp_run *run, uint8_t *to);
 struct wp_run *wp_run_new(struct wp_engine *e);

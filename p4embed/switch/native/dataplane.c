@@ -59,13 +59,12 @@ static uint32_t burst(struct wp_dataplane *d, uint32_t number)
     if (!n)
         return 0;
     run->now_ns = now_ns();
+    struct wp_frame frames[WP_BURST];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        count += wp_inbox_frame(port, &d->inbox, i, &frames[count]);
     wp_lock(d->engine);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t length;
-        uint8_t *frame = wp_inbox_frame(port, &d->inbox, i, &length);
-        if (frame)
-            d->engine->program->process(run, number, frame, length);
-    }
+    d->engine->program->process(run, number, frames, count);
     wp_unlock(d->engine);
     flush(d);
     return n;
@@ -254,7 +253,7 @@ void wp_dataplane_inject(struct wp_dataplane *d, const uint8_t *frames, uint32_t
         if (copy) {
             memcpy(copy, frames + sizeof length, length);
             wp_lock(d->engine);
-            d->engine->program->process(run, d->cpu_port, copy, length);
+            d->engine->program->process(run, d->cpu_port, &(struct wp_frame){copy, length}, 1);
             wp_unlock(d->engine);
         }
         frames += sizeof length + length;

@@ -19,6 +19,10 @@ struct wp_counter_def { const char *name; uint32_t size; };
 struct wp_register_def { const char *name; uint32_t size, limbs; };
 struct wp_meter_def { const char *name; uint32_t size; int bytes; };
 
+#define WP_BURST 64 /* frames that are received, processed, and sent together */
+
+struct wp_frame { uint8_t *data; uint32_t length; };
+
 /* What generated code exports, as `wp_program`. */
 struct wp_program {
     const char *name;
@@ -29,9 +33,10 @@ struct wp_program {
     const struct wp_counter_def *counters;
     const struct wp_register_def *registers;
     const struct wp_meter_def *meters;
-    /* Run one packet to the end. The frame may be overwritten, and may grow downwards by
-     * `headroom` bytes; what leaves is given to wp_send and may lie within it. */
-    void (*process)(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length);
+    /* Run packets from one port to the end, in their order. Frames may be overwritten, and may
+     * grow downwards by `headroom` bytes; what leaves is given to wp_send and may lie there. */
+    void (*process)(struct wp_run *run, uint32_t port, const struct wp_frame *frames,
+                    uint32_t count);
 };
 
 struct wp_count { uint64_t packets, bytes; };

@@ -22,8 +22,10 @@ from p4embed.switch.engine import (
     Update,
 )
 from p4embed.switch.native.binding import (
+    BURST,
     END,
     ENTRY,
+    LENGTH,
     NO_MEMORY,
     PACKET,
     PRIORITY,
@@ -210,6 +212,8 @@ class NativeEngine(Offers):
 
     def set_default(self, table: int, action: int | None, params: bytes) -> None:
         """Set or restore the default action."""
+        if self.program.tables[table].fixed:
+            raise ValueError(f"the default action of '{self._shapes[table].name}' is constant")
         if action is None:
             default = self.program.tables[table].default
             action, params = (-1, b"") if default is None else (default.action, default.params)
@@ -276,10 +280,17 @@ class NativeEngine(Offers):
 
     def process(self, port: int, frame: bytes, now_ns: int) -> list[Sent]:
         """Run one packet to the end."""
+        return self.process_burst(port, [frame], now_ns)
+
+    def process_burst(self, port: int, frames: Sequence[bytes], now_ns: int) -> list[Sent]:
+        """Run packets of one port to the end, as the data plane does: up to ``BURST`` together."""
+        if len(frames) > BURST:
+            raise ValueError(f"a burst has at most {BURST} frames, not {len(frames)}")
+        batch = b"".join(part for f in frames for part in (LENGTH.pack(len(f)), f))
         with self._process_lock:
             if self._closed:
                 raise RuntimeError("the engine is closed")
-            size = self._c.wp_process(self._run, port, frame, len(frame), now_ns)
+            size = self._c.wp_process(self._run, port, batch, len(frames), now_ns)
             buffer = c.create_string_buffer(size)
             self._c.wp_outputs(self._run, buffer)
         raw, at, sent = buffer.raw, 0, []

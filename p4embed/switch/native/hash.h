@@ -21,14 +21,14 @@ static inline uint64_t wp_word(const uint8_t *p)
 }
 
 /* The last 0 to 8 bytes, zero-extended; the length enters the hash elsewhere. */
-static inline uint64_t wp_tail(const uint8_t *p, uint32_t n)
+WP_INLINE uint64_t wp_tail(const uint8_t *p, uint32_t n)
 {
     uint64_t v = 0;
     memcpy(&v, p, n);
     return v;
 }
 
-static inline uint64_t wp_hash(const uint8_t *p, uint32_t n, const struct wp_secret *s)
+WP_INLINE uint64_t wp_hash(const uint8_t *p, uint32_t n, const struct wp_secret *s)
 {
     uint64_t h = s->word[0] ^ n;
     uint32_t left = n;

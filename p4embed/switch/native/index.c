@@ -2,28 +2,10 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "entries.h"
 
 #define ENTRIES_PER_BUCKET 4 /* on average, before the next bucket is split */
-
-/* ---- memory ------------------------------------------------------------------------------- */
-
-#define HUGE_PAGE (2u << 20)
-
-/* Room that is not touched before it is used. A large piece is made of huge pages where the kernel
- * has them: with a million entries a lookup otherwise waits for the page tables, too. */
-void *wp_room(size_t bytes, int huge)
-{
-    void *room = NULL;
-    huge = huge && bytes >= HUGE_PAGE / 2;
-    if (posix_memalign(&room, huge ? HUGE_PAGE : 64, bytes))
-        return NULL;
-    if (huge)
-        (void)madvise(room, bytes, MADV_HUGEPAGE);
-    return room;
-}
-
-/* ---- the index ---------------------------------------------------------------------------- */
 
 static uint32_t bucket_count(const struct wp_table *t) { return (1u << t->level) + t->split; }
 
@@ -74,20 +56,20 @@ static void free_overflow(struct wp_table *t, uint32_t number)
     }
 }
 
+static struct wp_bucket *segment_new(uint32_t segment)
+{
+    return wp_room(sizeof(struct wp_bucket) << (WP_FIRST_BITS + segment));
+}
+
 /* Split the next bucket: what hashes to its new half moves there. */
 static int split(struct wp_table *t)
 {
     uint32_t from = t->split, to = bucket_count(t);
-    if (to >= 1u << WP_FIRST_SEGMENT_BITS && (to & (to - 1)) == 0) {
-        uint32_t segment = (uint32_t)__builtin_ctz(to) - WP_FIRST_SEGMENT_BITS + 1;
-        if (segment >= WP_SEGMENTS)
-            return 0;
-        if (!t->segments[segment]) {
-            t->segments[segment] = wp_room((size_t)to * sizeof(struct wp_bucket), 1);
-            if (!t->segments[segment])
-                return -1;
-        }
-    }
+    struct wp_place place = wp_place(to);
+    if (place.segment >= WP_SEGMENTS)
+        return 0;
+    if (!t->buckets[place.segment] && !(t->buckets[place.segment] = segment_new(place.segment)))
+        return -1;
     struct wp_bucket *lower = wp_bucket_at(t, from), *upper = wp_bucket_at(t, to);
     struct wp_bucket old = *lower;
     /* The old chain stays allocated until all of it has been handed out. */
@@ -113,13 +95,13 @@ static int split(struct wp_table *t)
     return 0;
 }
 
-uint32_t wp_index_remove(struct wp_table *t, const struct wp_entry *e)
+uint32_t wp_index_remove(struct wp_table *t, uint32_t hash, const struct wp_entry *e)
 {
-    struct wp_bucket *b = wp_bucket_at(t, wp_bucket_of(t, e->hash)), *at = NULL, *before = NULL;
+    struct wp_bucket *b = wp_bucket_at(t, wp_bucket_of(t, hash)), *at = NULL, *before = NULL;
     uint32_t slot = 0;
     for (;;) {
         for (uint32_t i = 0; i < b->used; i++)
-            if (b->hash[i] == e->hash && wp_entry_at(t, b->entry[i]) == e) {
+            if (b->hash[i] == hash && wp_entry_at(t, b->entry[i]) == e) {
                 at = b;
                 slot = i;
             }
@@ -147,22 +129,18 @@ int wp_index_add(struct wp_table *t, uint32_t hash, uint32_t entry)
 
 int wp_index_grow(struct wp_table *t)
 {
-    return t->count > (uint64_t)ENTRIES_PER_BUCKET * bucket_count(t) ? split(t) : 0;
-}
-
-int wp_index_init(struct wp_table *t)
-{
-    size_t bytes = sizeof(struct wp_bucket) << WP_FIRST_SEGMENT_BITS;
-    t->level = WP_FIRST_SEGMENT_BITS;
-    if (!(t->segments[0] = wp_room(bytes, 0)))
-        return -1;
-    memset(t->segments[0], 0, bytes);
-    return 0;
+    if (!t->buckets[0]) {
+        if (!(t->buckets[0] = segment_new(0)))
+            return -1;
+        memset(t->buckets[0], 0, sizeof(struct wp_bucket) << WP_FIRST_BITS);
+        t->level = WP_FIRST_BITS;
+    }
+    return t->count >= (uint64_t)ENTRIES_PER_BUCKET * bucket_count(t) ? split(t) : 0;
 }
 
 void wp_index_free(struct wp_table *t)
 {
     for (uint32_t i = 0; i < WP_SEGMENTS; i++)
-        free(t->segments[i]);
+        free(t->buckets[i]);
     free(t->overflow);
 }

@@ -4,16 +4,12 @@
 
 #include "table.h"
 
-/* Room that is not touched before it is used, of huge pages if `huge` and large; NULL: none. */
-void *wp_room(size_t bytes, int huge);
-
+/* An entry is about to be added: split a bucket if it is time. -1 without memory. */
+int wp_index_grow(struct wp_table *t);
 /* -1 without memory. */
-int wp_index_init(struct wp_table *t);
-void wp_index_free(struct wp_table *t);
 int wp_index_add(struct wp_table *t, uint32_t hash, uint32_t entry);
 /* Take an entry out; returns its number. */
-uint32_t wp_index_remove(struct wp_table *t, const struct wp_entry *e);
-/* After an entry was counted: split a bucket if it is time. */
-int wp_index_grow(struct wp_table *t);
+uint32_t wp_index_remove(struct wp_table *t, uint32_t hash, const struct wp_entry *e);
+void wp_index_free(struct wp_table *t);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "bytes.h"
 #include "checksum.h"
-#include "engine.h"
 
 #define RECEIVE_BUFFER (32 << 20)
 #define SEND_BUFFER (16 << 20)
@@ -196,15 +195,14 @@ static void finish_checksum(uint8_t *frame, uint32_t length)
     wp_store(frame + place, 2, sum == 0 && protocol == 17 ? 0xffff : sum);
 }
 
-uint8_t *wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
-                        uint32_t *length)
+int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
+                   struct wp_frame *frame)
 {
     struct msghdr *m = &inbox->messages[i].msg_hdr;
-    uint8_t *frame = inbox->vectors[i].iov_base;
-    *length = inbox->messages[i].msg_len;
+    *frame = (struct wp_frame){inbox->vectors[i].iov_base, inbox->messages[i].msg_len};
     if (m->msg_flags & MSG_TRUNC) {
         port->rx_lost++;
-        return NULL;
+        return 0;
     }
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
@@ -212,21 +210,21 @@ uint8_t *wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i
         struct tpacket_auxdata aux;
         memcpy(&aux, CMSG_DATA(c), sizeof aux);
         if (aux.tp_status & TP_STATUS_CSUMNOTREADY)
-            finish_checksum(frame, *length);
-        if (aux.tp_status & TP_STATUS_VLAN_VALID && *length >= 12) {
+            finish_checksum(frame->data, frame->length);
+        if (aux.tp_status & TP_STATUS_VLAN_VALID && frame->length >= 12) {
             /* The kernel took the tag out of the frame: put it back. */
             uint64_t tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
                                                                       : ETH_P_8021Q;
-            memmove(frame - VLAN_TAG, frame, 12);
-            frame -= VLAN_TAG;
-            wp_store(frame + 12, 4, tpid << 16 | aux.tp_vlan_tci);
-            *length += VLAN_TAG;
+            memmove(frame->data - VLAN_TAG, frame->data, 12);
+            frame->data -= VLAN_TAG;
+            wp_store(frame->data + 12, 4, tpid << 16 | aux.tp_vlan_tci);
+            frame->length += VLAN_TAG;
         }
     }
-    wp_pcap_write(port->pcap_in, frame, *length);
+    wp_pcap_write(port->pcap_in, frame->data, frame->length);
     port->rx_packets++;
-    port->rx_bytes += *length;
-    return frame;
+    port->rx_bytes += frame->length;
+    return 1;
 }
 
 /* ---- sending ------------------------------------------------------------------------------ */

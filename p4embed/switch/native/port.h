@@ -6,9 +6,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "engine.h"
 #include "pcap.h"
-
-#define WP_BURST 64
 
 struct wp_port {
     int fd; /* -1: not attached */
@@ -39,10 +38,10 @@ void wp_port_drain(struct wp_port *port);
 
 int wp_inbox_open(struct wp_inbox *inbox, uint32_t headroom);
 void wp_inbox_close(struct wp_inbox *inbox);
-/* Frames that came in; 0 when none waits. wp_inbox_frame gives each, NULL for one to skip. */
+/* How many frames came in; 0 when none waits. wp_inbox_frame gives each; 0: one to skip. */
 uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox);
-uint8_t *wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
-                        uint32_t *length);
+int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
+                   struct wp_frame *frame);
 
 /* Queue a frame, which must stay until the queue is flushed. */
 void wp_port_queue(struct wp_port *port, uint8_t *frame, uint32_t length);

@@ -1,8 +1,8 @@
 #include "table.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
+#include "entries.h"
 #include "index.h"
 
 #define MOST_IDENTITY 4096
@@ -34,7 +34,7 @@ struct wp_entry *wp_table_get(const struct wp_table *t, const uint8_t *value,
 {
     uint8_t identity[MOST_IDENTITY];
     make_identity(t, identity, value, mask, priority);
-    return wp_find(t, identity, t->identity_bytes);
+    return wp_find(t, identity, t->identity_bytes, wp_hash_of(t, identity, t->identity_bytes));
 }
 
 /* ---- lpm ---------------------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ struct wp_entry *wp_lookup_lpm(const struct wp_table *t, const uint8_t *key)
         for (uint32_t i = 0; i < n; i++)
             identity[i] = key[i] & mask[i];
         memcpy(identity + n, mask, n);
-        struct wp_entry *e = wp_find(t, identity, 2 * n);
+        struct wp_entry *e = wp_find(t, identity, 2 * n, wp_hash_of(t, identity, 2 * n));
         if (e)
             return e;
     }
@@ -162,101 +162,40 @@ struct wp_entry *wp_lookup_ordered(const struct wp_table *t, const uint8_t *key)
     return NULL;
 }
 
-/* ---- entries ------------------------------------------------------------------------------ */
-
-static int entry_new(struct wp_table *t, uint32_t *number)
-{
-    if (t->free_head) {
-        *number = t->free_head - 1;
-        t->free_head = wp_entry_at(t, *number)->hash;
-        return 0;
-    }
-    if (t->top >> WP_CHUNK_BITS == t->chunk_count) {
-        uint8_t **more = realloc(t->chunks, (t->chunk_count + 1) * sizeof *more);
-        if (!more)
-            return -1;
-        t->chunks = more;
-        /* A table that never fills its first chunk takes no more pages than it needs. */
-        size_t bytes = (size_t)t->entry_bytes << WP_CHUNK_BITS;
-        if (!(more[t->chunk_count] = wp_room(bytes, t->chunk_count > 0)))
-            return -1;
-        t->chunk_count++;
-    }
-    *number = t->top++;
-    return 0;
-}
-
-/* The metadata, or NULL with *failed set. */
-static uint8_t *copy_blob(const uint8_t *from, uint32_t bytes, int *failed)
-{
-    if (!bytes)
-        return NULL;
-    uint8_t *to = malloc(bytes);
-    if (to)
-        memcpy(to, from, bytes);
-    else
-        *failed = 1;
-    return to;
-}
-
-static int entry_fill(struct wp_table *t, struct wp_entry *e, const struct wp_update *u,
-                      uint64_t now_ns)
-{
-    int failed = 0;
-    uint8_t *blob = copy_blob(u->metadata, u->metadata_bytes, &failed);
-    if (failed)
-        return -1;
-    free(e->metadata);
-    e->metadata = blob;
-    e->metadata_bytes = (uint16_t)u->metadata_bytes;
-    e->action = (uint16_t)u->action;
-    e->idle_timeout_ns = u->idle_timeout_ns;
-    e->last_hit_ns = now_ns;
-    e->notified_ns = now_ns;
-    if (t->def->has_meter) {
-        free(*wp_entry_meter(t, e));
-        *wp_entry_meter(t, e) = NULL;
-    }
-    memcpy(e->data + t->identity_bytes, u->params, u->params_bytes);
-    return 0;
-}
+/* ---- updates ------------------------------------------------------------------------------ */
 
 static int insert(struct wp_table *t, const struct wp_update *u, const uint8_t *identity,
-                  uint64_t now_ns)
+                  uint32_t hash, uint64_t now_ns)
 {
     if (t->count >= t->def->size && !u->is_const)
         return WP_FULL;
     uint32_t number;
-    if (entry_new(t, &number))
+    if (wp_index_grow(t) || wp_entry_new(t, u, &number))
         return -1;
     struct wp_entry *e = wp_entry_at(t, number);
-    memset(e, 0, t->entry_bytes);
     memcpy(e->data, identity, t->identity_bytes);
-    e->hash = (uint32_t)(wp_hash(identity, t->identity_bytes, t->secret) >> 32);
-    e->flags = WP_ENTRY_LIVE | (u->is_const ? WP_ENTRY_CONST : 0);
-    if (entry_fill(t, e, u, now_ns) || (t->def->match == WP_LPM && prefix_add(t, u->mask)) ||
-        (t->def->match >= WP_TERNARY && order_add(t, number)) ||
-        wp_index_add(t, e->hash, number))
+    int indexed = wp_index_add(t, hash, number) == 0;
+    if (!indexed || wp_entry_fill(t, e, u, now_ns) ||
+        (t->def->match == WP_LPM && prefix_add(t, u->mask)) ||
+        (t->def->match >= WP_TERNARY && order_add(t, number))) {
+        if (indexed)
+            wp_index_remove(t, hash, e);
+        wp_entry_free(t, e, number);
         return -1;
+    }
     t->count++;
     t->is_const |= u->is_const;
-    return wp_index_grow(t);
+    return WP_OK;
 }
 
-static void delete(struct wp_table *t, struct wp_entry *e)
+static void delete(struct wp_table *t, struct wp_entry *e, uint32_t hash)
 {
-    uint32_t number = wp_index_remove(t, e);
+    uint32_t number = wp_index_remove(t, hash, e);
     if (t->def->match == WP_LPM)
         prefix_remove(t, e->data + t->def->key_bytes);
     if (t->def->match >= WP_TERNARY)
         order_remove(t, number);
-    free(e->metadata);
-    e->metadata = NULL;
-    if (t->def->has_meter)
-        free(*wp_entry_meter(t, e));
-    e->flags = 0;
-    e->hash = t->free_head;
-    t->free_head = number + 1;
+    wp_entry_free(t, e, number);
     t->count--;
 }
 
@@ -266,14 +205,15 @@ int wp_table_update(struct wp_table *t, const struct wp_update *u, uint64_t now_
         return WP_CONST;
     uint8_t identity[MOST_IDENTITY];
     make_identity(t, identity, u->value, u->mask, u->priority);
-    struct wp_entry *e = wp_find(t, identity, t->identity_bytes);
+    uint32_t hash = wp_hash_of(t, identity, t->identity_bytes);
+    struct wp_entry *e = wp_find(t, identity, t->identity_bytes, hash);
     if (u->op == WP_INSERT)
-        return e ? WP_EXISTS : insert(t, u, identity, now_ns);
+        return e ? WP_EXISTS : insert(t, u, identity, hash, now_ns);
     if (!e)
         return WP_MISSING;
     if (u->op == WP_MODIFY)
-        return entry_fill(t, e, u, now_ns);
-    delete(t, e);
+        return wp_entry_fill(t, e, u, now_ns);
+    delete(t, e, hash);
     return WP_OK;
 }
 
@@ -288,12 +228,8 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
                                                : 2 * def->key_bytes + 4;
     if (t->identity_bytes > MOST_IDENTITY)
         return -1;
-    uint32_t bytes = (uint32_t)offsetof(struct wp_entry, data) + t->identity_bytes +
-                     def->params_bytes;
-    t->meter_offset = (bytes + 7) & ~7u;
-    t->entry_bytes = t->meter_offset + (def->has_meter ? (uint32_t)sizeof(struct wp_meter *) : 0);
-    if (wp_index_init(t))
-        return -1;
+    t->meter_offset = t->identity_bytes + def->params_bytes;
+    t->metadata_offset = t->meter_offset + (def->has_meter ? (uint32_t)sizeof(void *) : 0);
     t->default_action = def->default_action;
     t->default_params = calloc(1, def->params_bytes + 1);
     if (!t->default_params)
@@ -304,15 +240,7 @@ int wp_table_init(struct wp_table *t, const struct wp_table_def *def,
 
 void wp_table_free(struct wp_table *t)
 {
-    for (uint32_t i = 0; i < t->top; i++)
-        if (wp_entry_at(t, i)->flags & WP_ENTRY_LIVE) {
-            free(wp_entry_at(t, i)->metadata);
-            if (t->def->has_meter)
-                free(*wp_entry_meter(t, wp_entry_at(t, i)));
-        }
-    for (uint32_t i = 0; i < t->chunk_count; i++)
-        free(t->chunks[i]);
-    free(t->chunks);
+    wp_entries_free(t);
     wp_index_free(t);
     for (uint32_t i = 0; i < t->prefix_count; i++)
         free(t->prefixes[i].mask);

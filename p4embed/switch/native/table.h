@@ -1,11 +1,11 @@
 /* Match-action tables.
  *
- * Entries of a table have one size and live in chunks that never move; a number names an entry.
- * One index finds an entry by its identity: for an exact table the packed key; for an lpm table
- * key and mask; for a ternary or range table key, mask and priority. The index is a linear hash
- * table: it grows by splitting one bucket at a time, so no insert ever waits for a rehash. A
- * bucket is one cache line and carries 32 bits of each entry's hash, so a lookup touches one
- * index line and one entry.
+ * A number names an entry; entries lie in segments that never move. One index finds an entry by
+ * its identity: for an exact table the packed key; for an lpm table key and mask; for a ternary
+ * or range table key, mask and priority. The index is a linear hash table: it grows by splitting
+ * one bucket at a time, so no insert ever waits for a rehash. A bucket is one cache line and
+ * carries 32 bits of each entry's hash, so a lookup touches one line of the index and one entry.
+ * A burst of packets asks for these lines before it needs them: see wp_ahead.
  *
  *   exact          probe the index with the key
  *   lpm            for each prefix length in use, longest first: mask the key and probe
@@ -38,21 +38,21 @@ struct wp_table_def {
     const uint8_t *default_params;
 };
 
-#define WP_ENTRY_LIVE 1
-#define WP_ENTRY_CONST 2
-
-struct wp_entry {
-    uint64_t last_hit_ns;
+/* What a lookup reads and writes stands first; all of it together, lest a million entries take
+ * more memory than they must. Aligned to 4 bytes only, for the same reason. */
+struct __attribute__((packed, aligned(4))) wp_entry {
+    uint64_t last_hit_ns; /* of a free entry: the number of the next free one, plus 1 */
     uint64_t packets, bytes;
     uint64_t idle_timeout_ns;
-    uint64_t notified_ns; /* when it was last reported idle */
-    uint8_t *metadata;
-    uint32_t hash;
-    uint16_t action;
+    uint16_t action; /* WP_FREE: there is no such entry */
     uint16_t metadata_bytes;
-    uint8_t flags;
-    uint8_t data[]; /* identity, then parameters */
+    uint16_t notices : 15; /* time-outs since the last hit that were reported */
+    uint16_t outside : 1;  /* where the metadata would be is a pointer to it */
+    uint8_t data[];   /* identity, parameters, pointer to a direct meter, metadata */
 };
+
+/* An action's number that no action has. */
+#define WP_FREE 0xfffd
 
 #define WP_BUCKET_SLOTS 7
 
@@ -69,25 +69,28 @@ struct wp_prefix {
     uint8_t *mask;
 };
 
-#define WP_CHUNK_BITS 14
+/* Buckets, and entries, lie in segments, each twice as large as the one before: a table grows
+ * without moving anything, and a large one consists of few pieces. */
 #define WP_SEGMENTS 28
-#define WP_FIRST_SEGMENT_BITS 4
+#define WP_FIRST_BITS 4 /* the first segment holds 2^4 */
+
+struct wp_segment { uint8_t *room; uint32_t stride; };
 
 struct wp_table {
     const struct wp_table_def *def;
     const struct wp_secret *secret;
     uint32_t identity_bytes;
-    uint32_t entry_bytes;
-    uint32_t meter_offset; /* of the pointer to an entry's direct meter, if there are any */
+    uint32_t meter_offset;    /* in `data`; of the pointer to a direct meter, if there are any */
+    uint32_t metadata_offset; /* in `data` */
+    uint32_t metadata_most;   /* of all entries so far: the next segment has room for it */
     int is_const; /* its entries are the program's */
 
-    uint8_t **chunks;
-    uint32_t chunk_count;
-    uint32_t free_head; /* entry number plus 1, linked through `hash` */
+    struct wp_segment entries[WP_SEGMENTS];
+    uint32_t free_head; /* entry number plus 1 */
     uint32_t top;       /* entry numbers from here up were never used */
     uint32_t count;
 
-    struct wp_bucket *segments[WP_SEGMENTS];
+    struct wp_bucket *buckets[WP_SEGMENTS];
     uint32_t level; /* 2^level buckets, plus those split already */
     uint32_t split;
     struct wp_bucket *overflow;
@@ -124,16 +127,26 @@ struct wp_update {
 int wp_table_update(struct wp_table *t, const struct wp_update *u, uint64_t now_ns);
 struct wp_entry *wp_table_get(const struct wp_table *t, const uint8_t *value,
                               const uint8_t *mask, int32_t priority);
+const uint8_t *wp_entry_metadata(const struct wp_table *t, const struct wp_entry *e);
 int32_t wp_entry_priority(const struct wp_table *t, const struct wp_entry *e);
 
 struct wp_entry *wp_lookup_lpm(const struct wp_table *t, const uint8_t *key);
 struct wp_entry *wp_lookup_ordered(const struct wp_table *t, const uint8_t *key);
 
+/* Which segment number n is in, and where there. */
+struct wp_place { uint32_t segment, offset; };
+
+static inline struct wp_place wp_place(uint32_t n)
+{
+    uint32_t top = 31 - (uint32_t)__builtin_clz(n + (1u << WP_FIRST_BITS));
+    return (struct wp_place){top - WP_FIRST_BITS, n + (1u << WP_FIRST_BITS) - (1u << top)};
+}
+
 static inline struct wp_entry *wp_entry_at(const struct wp_table *t, uint32_t number)
 {
-    uint8_t *chunk = t->chunks[number >> WP_CHUNK_BITS];
-    return (struct wp_entry *)(chunk + (size_t)(number & ((1u << WP_CHUNK_BITS) - 1)) *
-                                           t->entry_bytes);
+    struct wp_place at = wp_place(number);
+    const struct wp_segment *segment = &t->entries[at.segment];
+    return (struct wp_entry *)(segment->room + (size_t)at.offset * segment->stride);
 }
 
 static inline const uint8_t *wp_entry_params(const struct wp_table *t, const struct wp_entry *e)
@@ -141,19 +154,25 @@ static inline const uint8_t *wp_entry_params(const struct wp_table *t, const str
     return e->data + t->identity_bytes;
 }
 
-/* Where an entry's direct meter is kept. */
-static inline struct wp_meter **wp_entry_meter(const struct wp_table *t, struct wp_entry *e)
+/* An entry's direct meter; NULL: not configured. */
+static inline struct wp_meter *wp_entry_meter(const struct wp_table *t, const struct wp_entry *e)
 {
-    return (struct wp_meter **)((uint8_t *)e + t->meter_offset);
+    struct wp_meter *meter;
+    memcpy(&meter, e->data + t->meter_offset, sizeof meter);
+    return meter;
 }
 
-/* Segment 0 holds the first 2^FIRST buckets, segment s > 0 as many as all before it. */
+static inline void wp_set_entry_meter(const struct wp_table *t, struct wp_entry *e,
+                                      struct wp_meter *meter)
+{
+    if (t->def->has_meter)
+        memcpy(e->data + t->meter_offset, &meter, sizeof meter);
+}
+
 static inline struct wp_bucket *wp_bucket_at(const struct wp_table *t, uint32_t b)
 {
-    if (b < 1u << WP_FIRST_SEGMENT_BITS)
-        return &t->segments[0][b];
-    uint32_t top = 31 - (uint32_t)__builtin_clz(b);
-    return &t->segments[top - WP_FIRST_SEGMENT_BITS + 1][b - (1u << top)];
+    struct wp_place at = wp_place(b);
+    return &t->buckets[at.segment][at.offset];
 }
 
 static inline uint32_t wp_bucket_of(const struct wp_table *t, uint32_t hash)
@@ -162,11 +181,18 @@ static inline uint32_t wp_bucket_of(const struct wp_table *t, uint32_t hash)
     return b < (1u << t->level) + t->split ? b : hash & ((1u << t->level) - 1);
 }
 
-/* `bytes` is t->identity_bytes; generated code passes a constant. */
-static inline struct wp_entry *wp_find(const struct wp_table *t, const uint8_t *identity,
-                                       uint32_t bytes)
+WP_INLINE uint32_t wp_hash_of(const struct wp_table *t, const uint8_t *identity,
+                                  uint32_t bytes)
 {
-    uint32_t hash = (uint32_t)(wp_hash(identity, bytes, t->secret) >> 32);
+    return (uint32_t)(wp_hash(identity, bytes, t->secret) >> 32);
+}
+
+/* `bytes` is t->identity_bytes; generated code passes a constant. */
+WP_INLINE struct wp_entry *wp_find(const struct wp_table *t, const uint8_t *identity,
+                                       uint32_t bytes, uint32_t hash)
+{
+    if (!t->count)
+        return NULL;
     const struct wp_bucket *bucket = wp_bucket_at(t, wp_bucket_of(t, hash));
     for (;;) {
         for (uint32_t i = 0; i < bucket->used; i++) {
@@ -182,10 +208,45 @@ static inline struct wp_entry *wp_find(const struct wp_table *t, const uint8_t *
     }
 }
 
-static inline struct wp_entry *wp_lookup_exact(const struct wp_table *t, const uint8_t *key,
-                                               uint32_t bytes)
+/* The lookup that a packet of a burst will come to. Memory is slow and answers many questions at
+ * once: first all packets ask for their buckets, then all for their entries. */
+struct wp_ahead {
+    const struct wp_table *table; /* NULL: none */
+    const struct wp_bucket *bucket;
+    uint32_t hash;
+};
+
+WP_INLINE void wp_fetch_bucket(struct wp_ahead *ahead, const struct wp_table *t,
+                                   const uint8_t *key, uint32_t bytes)
 {
-    return t->count ? wp_find(t, key, bytes) : NULL;
+    ahead->table = t->count ? t : NULL;
+    ahead->hash = wp_hash_of(t, key, bytes);
+    if (t->count) {
+        ahead->bucket = wp_bucket_at(t, wp_bucket_of(t, ahead->hash));
+        __builtin_prefetch(ahead->bucket);
+    }
+}
+
+static inline void wp_fetch_entry(const struct wp_ahead *ahead)
+{
+    if (!ahead->table)
+        return;
+    for (uint32_t i = 0; i < ahead->bucket->used; i++)
+        if (ahead->bucket->hash[i] == ahead->hash) {
+            const struct wp_entry *e = wp_entry_at(ahead->table, ahead->bucket->entry[i]);
+            const uint8_t *end = e->data + ahead->table->meter_offset - 1;
+            for (const uint8_t *line = (const uint8_t *)e; line < end; line += 64)
+                __builtin_prefetch(line, 1);
+            __builtin_prefetch(end, 1);
+        }
+}
+
+/* `ahead` may be NULL. */
+WP_INLINE struct wp_entry *wp_lookup_exact(const struct wp_table *t, const uint8_t *key,
+                                               uint32_t bytes, const struct wp_ahead *ahead)
+{
+    int known = ahead && ahead->table == t;
+    return wp_find(t, key, bytes, known ? ahead->hash : wp_hash_of(t, key, bytes));
 }
 
 static inline void wp_hit(struct wp_entry *e, uint64_t now_ns, uint32_t length)
@@ -193,6 +254,7 @@ static inline void wp_hit(struct wp_entry *e, uint64_t now_ns, uint32_t length)
     e->packets++;
     e->bytes += length;
     e->last_hit_ns = now_ns;
+    e->notices = 0;
 }
 
 #endif

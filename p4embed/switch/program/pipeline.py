@@ -146,6 +146,18 @@ class Table:
         """Whether its entries need a priority: any field is ternary or range."""
         return any(f.match in (MatchKind.TERNARY, MatchKind.RANGE) for f in self.key)
 
+    @cached_property
+    def fixed(self) -> bool:
+        """Whether it can only ever run its default action: a statement in a table's clothes."""
+        default = self.default
+        return (
+            not self.key
+            and self.profile is None
+            and default is not None
+            and default.action_const
+            and (default.entry_const or not default.params)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +22,56 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "wingpath"
 
 
+def kept(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir() if not path.name.startswith(".")}
+
+
 def test_what_is_compiled_is_kept(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = generate(table_program(MatchKind.EXACT, [8]))
     first = build.program_library(source)
-    written = first.stat().st_mtime_ns
+    same = first.stat().st_ino
     assert build.program_library(source) == first
-    assert first.stat().st_mtime_ns == written
+    assert first.stat().st_ino == same
     assert first.with_suffix(".c").read_text() == source
     assert build.program_library(source + "\n") != first
     monkeypatch.setenv("WINGPATH_CFLAGS", "-DOTHER")
     assert build.program_library(source) != first
-    assert {path.suffix for path in fresh.iterdir() if path.name != ".keep"} == {".c", ".so"}
+    assert {Path(name).suffix for name in kept(fresh)} == {".c", ".so"}
+
+
+def test_who_comes_second_waits(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, compiler = tmp_path / "runs", tmp_path / "compiler"
+    compiler.write_text(f'#!/bin/sh\nfor last; do :; done\necho "$last" >> {runs}\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    source = generate(table_program(MatchKind.EXACT, [8]))
+    with ThreadPoolExecutor(4) as pool:
+        built = set(pool.map(build.program_library, [source] * 4))
+    assert len(built) == 1
+    outputs = [line for line in runs.read_text().splitlines() if line != "--version"]
+    assert len(outputs) == 2, "the runtime and the program, once each"
+    assert len(kept(fresh)) == 3
+
+
+def test_what_was_not_used_for_longest_goes(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = generate(table_program(MatchKind.EXACT, [8]))
+    used, unused = (build.program_library(source + end) for end in ("", "\n"))
+    for age, path in enumerate((used, unused)):
+        for name in (path, path.with_suffix(".c")):
+            os.utime(name, (age, age))
+    (fresh / ".lock-0").touch()
+    os.utime(fresh / ".lock-0", (0, 0))
+    total = sum(path.stat().st_size for path in fresh.iterdir())
+    monkeypatch.setattr(build, "CACHE_BYTES", total + 4096)
+    build.program_library(source)
+    last = build.program_library(source + "\n\n")
+    assert kept(fresh) == {
+        build.runtime_library().name,
+        *(path.with_suffix(end).name for path in (used, last) for end in (".c", ".so")),
+    }
+    assert (fresh / ".lock-0").exists()
 
 
 @pytest.mark.usefixtures("fresh")
