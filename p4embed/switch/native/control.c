@@ -4,7 +4,7 @@
 
 #include "entries.h"
 
-#define UPDATES_A_TURN 64 /* before waiting packets get their turn */
+#define UPDATES_A_TURN 1024 /* before waiting packets get theirs: a Write of so many is seen whole */
 #define ENTRIES_A_TURN 4096
 
 static const uint8_t *read_update(const struct wp_engine *e, const uint8_t *p,
@@ -31,20 +31,36 @@ static const uint8_t *read_update(const struct wp_engine *e, const uint8_t *p,
     return p + r.metadata_bytes;
 }
 
+/* What a turn will need of memory, before packets have to wait for it. */
+static void prepare(struct wp_engine *e, const uint8_t *batch, uint32_t count)
+{
+    struct wp_update u;
+    struct wp_table *table, *last = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        batch = read_update(e, batch, &u, &table);
+        if (table != last)
+            wp_table_reserve(table, &u, count - i);
+        last = table;
+    }
+}
+
 void wp_write(struct wp_engine *e, const uint8_t *batch, uint32_t count, uint64_t now_ns,
               int together, uint8_t *statuses)
 {
     struct wp_update u;
     struct wp_table *table;
+    pthread_mutex_lock(&e->writing);
     for (uint32_t i = 0; i < count;) {
+        uint32_t left = count - i, turn = together || left < UPDATES_A_TURN ? left : UPDATES_A_TURN;
+        prepare(e, batch, turn);
         wp_lock(e);
-        uint32_t end = together ? count : i + UPDATES_A_TURN;
-        for (; i < count && i < end; i++) {
+        for (uint32_t end = i + turn; i < end; i++) {
             batch = read_update(e, batch, &u, &table);
             statuses[i] = (uint8_t)wp_table_update(table, &u, now_ns);
         }
         wp_unlock(e);
     }
+    pthread_mutex_unlock(&e->writing);
 }
 
 static uint32_t record_bytes(const struct wp_table *t, const struct wp_entry *e)

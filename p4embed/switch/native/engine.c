@@ -22,6 +22,7 @@ struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoc
     e->drop_port = drop_port;
     pthread_mutex_init(&e->gate, NULL);
     pthread_mutex_init(&e->state, NULL);
+    pthread_mutex_init(&e->writing, NULL);
     e->random[0] = scramble(&seed);
     e->random[1] = scramble(&seed) | 1;
     if (getrandom(&e->secret, sizeof e->secret, 0) != sizeof e->secret)
@@ -91,6 +92,7 @@ void wp_engine_close(struct wp_engine *e)
     wp_mailbox_free(&e->digests);
     pthread_mutex_destroy(&e->gate);
     pthread_mutex_destroy(&e->state);
+    pthread_mutex_destroy(&e->writing);
     free(e);
 }
 

@@ -69,6 +69,7 @@ struct wp_engine {
     uint64_t epoch_ns; /* time stamps in packets count from here */
     uint32_t drop_port;
     pthread_mutex_t gate, state;
+    pthread_mutex_t writing; /* taken before those, by whoever changes entries */
 };
 
 struct wp_output { uint8_t *frame; uint32_t length, port; };

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
 #define HUGE_PAGE (2u << 20)
 #define METADATA_INSIDE 128 /* longer metadata lies elsewhere */
 
@@ -14,12 +18,21 @@ static uint32_t aligned(uint32_t bytes) { return (bytes + 3) & ~3u; }
 void *wp_room(size_t bytes)
 {
     void *room = NULL;
-    int huge = bytes >= HUGE_PAGE / 2;
-    if (posix_memalign(&room, huge ? HUGE_PAGE : 64, bytes))
+    if (posix_memalign(&room, wp_is_large(bytes) ? HUGE_PAGE : 64, bytes))
         return NULL;
-    if (huge)
+    if (wp_is_large(bytes))
         (void)madvise(room, bytes, MADV_HUGEPAGE);
     return room;
+}
+
+int wp_is_large(size_t bytes) { return bytes >= HUGE_PAGE / 2; }
+
+size_t wp_populate(uint8_t *room, size_t bytes, size_t offset)
+{
+    size_t from = offset & ~(size_t)(HUGE_PAGE - 1);
+    size_t to = from + HUGE_PAGE < bytes ? from + HUGE_PAGE : bytes;
+    (void)madvise(room + from, to - from, MADV_POPULATE_WRITE);
+    return to;
 }
 
 /* ---- metadata -----------------------------------------------------------------------------
@@ -79,10 +92,30 @@ static int segment_new(struct wp_table *t, uint32_t number)
     return s->room ? 0 : -1;
 }
 
+static void see_metadata(struct wp_table *t, uint32_t bytes)
+{
+    if (bytes > t->metadata_most && bytes <= METADATA_INSIDE)
+        t->metadata_most = bytes;
+}
+
+void wp_entries_reserve(struct wp_table *t, uint32_t more, uint32_t metadata_bytes)
+{
+    see_metadata(t, metadata_bytes);
+    while (t->ready < t->top + more) {
+        struct wp_place at = wp_place(t->ready);
+        struct wp_segment *s = &t->entries[at.segment];
+        if (at.segment >= WP_SEGMENTS || (!s->room && segment_new(t, at.segment)))
+            return;
+        size_t bytes = (size_t)s->stride << (WP_FIRST_BITS + at.segment), ready = bytes;
+        if (wp_is_large(bytes))
+            ready = wp_populate(s->room, bytes, (at.offset + (size_t)1) * s->stride - 1);
+        t->ready += (uint32_t)(ready / s->stride) - at.offset;
+    }
+}
+
 int wp_entry_new(struct wp_table *t, const struct wp_update *u, uint32_t *number)
 {
-    if (u->metadata_bytes > t->metadata_most && u->metadata_bytes <= METADATA_INSIDE)
-        t->metadata_most = u->metadata_bytes;
+    see_metadata(t, u->metadata_bytes);
     uint32_t n = t->free_head ? t->free_head - 1 : t->top;
     uint32_t segment = wp_place(n).segment;
     if (segment >= WP_SEGMENTS || (!t->entries[segment].room && segment_new(t, segment)))

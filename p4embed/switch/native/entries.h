@@ -6,6 +6,13 @@
 
 /* Room that is not touched before it is used, of huge pages if it is large; NULL: none. */
 void *wp_room(size_t bytes);
+int wp_is_large(size_t bytes);
+/* Have the kernel find memory for the page at `offset` of a large room; returns the page's end.
+ * That may take milliseconds, which nobody should spend with the engine locked. */
+size_t wp_populate(uint8_t *room, size_t bytes, size_t offset);
+
+/* Make memory ready for `more` entries. Called without the engine's lock, by the only writer. */
+void wp_entries_reserve(struct wp_table *t, uint32_t more, uint32_t metadata_bytes);
 
 /* A number for an entry, whose memory is then all 0; -1 without memory. */
 int wp_entry_new(struct wp_table *t, const struct wp_update *u, uint32_t *number);

@@ -127,10 +127,24 @@ int wp_index_add(struct wp_table *t, uint32_t hash, uint32_t entry)
     return bucket_append(t, wp_bucket_at(t, wp_bucket_of(t, hash)), hash, entry);
 }
 
+void wp_index_reserve(struct wp_table *t, uint32_t more)
+{
+    while (t->buckets_ready < bucket_count(t) + more / ENTRIES_PER_BUCKET + 1) {
+        struct wp_place at = wp_place(t->buckets_ready);
+        struct wp_bucket **room = &t->buckets[at.segment];
+        if (at.segment >= WP_SEGMENTS || (!*room && !(*room = segment_new(at.segment))))
+            return;
+        size_t bytes = sizeof(struct wp_bucket) << (WP_FIRST_BITS + at.segment), ready = bytes;
+        if (wp_is_large(bytes))
+            ready = wp_populate((uint8_t *)*room, bytes, at.offset * sizeof(struct wp_bucket));
+        t->buckets_ready += (uint32_t)(ready / sizeof(struct wp_bucket)) - at.offset;
+    }
+}
+
 int wp_index_grow(struct wp_table *t)
 {
-    if (!t->buckets[0]) {
-        if (!(t->buckets[0] = segment_new(0)))
+    if (!t->level) {
+        if (!t->buckets[0] && !(t->buckets[0] = segment_new(0)))
             return -1;
         memset(t->buckets[0], 0, sizeof(struct wp_bucket) << WP_FIRST_BITS);
         t->level = WP_FIRST_BITS;

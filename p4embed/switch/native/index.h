@@ -4,6 +4,8 @@
 
 #include "table.h"
 
+/* Make memory ready for `more` entries. Called without the engine's lock, by the only writer. */
+void wp_index_reserve(struct wp_table *t, uint32_t more);
 /* An entry is about to be added: split a bucket if it is time. -1 without memory. */
 int wp_index_grow(struct wp_table *t);
 /* -1 without memory. */

@@ -199,6 +199,15 @@ static void delete(struct wp_table *t, struct wp_entry *e, uint32_t hash)
     t->count--;
 }
 
+void wp_table_reserve(struct wp_table *t, const struct wp_update *u, uint32_t more)
+{
+    uint32_t room = t->count < t->def->size ? t->def->size - t->count : 0;
+    if (u->op != WP_INSERT || !room)
+        return;
+    wp_entries_reserve(t, more + 1 < room ? more + 1 : room, u->metadata_bytes);
+    wp_index_reserve(t, more + 1 < room ? more + 1 : room);
+}
+
 int wp_table_update(struct wp_table *t, const struct wp_update *u, uint64_t now_ns)
 {
     if (t->is_const && !u->is_const)

@@ -88,11 +88,13 @@ struct wp_table {
     struct wp_segment entries[WP_SEGMENTS];
     uint32_t free_head; /* entry number plus 1 */
     uint32_t top;       /* entry numbers from here up were never used */
+    uint32_t ready;     /* up to here memory is at hand */
     uint32_t count;
 
     struct wp_bucket *buckets[WP_SEGMENTS];
     uint32_t level; /* 2^level buckets, plus those split already */
     uint32_t split;
+    uint32_t buckets_ready; /* up to here memory is at hand */
     struct wp_bucket *overflow;
     uint32_t overflow_count, overflow_free, overflow_room;
 
@@ -123,6 +125,8 @@ struct wp_update {
     uint32_t metadata_bytes;
 };
 
+/* Make memory ready for an update and `more` like it. Without the engine's lock. */
+void wp_table_reserve(struct wp_table *t, const struct wp_update *u, uint32_t more);
 /* Returns a wp_status, or -1 without memory. */
 int wp_table_update(struct wp_table *t, const struct wp_update *u, uint64_t now_ns);
 struct wp_entry *wp_table_get(const struct wp_table *t, const uint8_t *value,
