@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Packets a second through a switch, against a bare forwarder on the same machine.
 
-    python -m bench.forwarding --switch p4embed-switch --json build/npu.json \
-        --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
+    python -m bench.forwarding --switch p4embed-switch --switch "simple_switch_grpc -L off" \
+        --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
 
 npu.p4 in full, IPv4/UDP on Express Path with source NAT, over veth pairs in namespaces of their
 own. Per round and number of flows: the highest rate with at most 0.1 % loss (binary search), what
 comes through when flooded, and the one-way latency of lone packets. The bare forwarder (recvmmsg,
-sendmmsg, nothing done to the frame) is measured the same way in the same run; the ratio counts.
-Needs root and a C compiler.
+sendmmsg, nothing done to the frame) and all switches are measured in turn, round by round; the
+ratio counts. Needs root and a C compiler.
 """
 
 from __future__ import annotations
@@ -220,11 +220,15 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
 
 
 def measure(
-    result: Result, traffic: Traffic, process: subprocess.Popen[bytes], seconds: float
+    result: Result,
+    traffic: Traffic,
+    process: subprocess.Popen[bytes],
+    arguments: argparse.Namespace,
 ) -> None:
     """One round on what forwards now."""
+    seconds: float = arguments.seconds
     traffic.send(10_000, WARM_SECONDS)
-    p50, p99 = traffic.latency(500)
+    p50, p99 = traffic.latency(arguments.probes)
     result.latency_p50.append(p50)
     result.latency_p99.append(p99)
     before = traffic.arrived(), cpu_seconds(process)
@@ -260,20 +264,22 @@ def run(arguments: argparse.Namespace) -> list[Result]:
         frames = out / f"frames-{flows}"
         write_frames(frames, flows)
         traffic = Traffic(program, frames)
-        pair = Result("bare", flows), Result(arguments.switch, flows)
-        results += pair
+        reference = Result("bare", flows)
+        switches = [Result(command, flows) for command in arguments.switch]
         for _ in range(arguments.rounds):
             with bare(program) as process:
-                measure(pair[0], traffic, process, arguments.seconds)
-            command = shlex.split(arguments.switch)
-            with running_switch(command, (IN, OUT), ADDRESS, out / "switch.log") as process:
-                client = Client(ADDRESS, Names(arguments.p4info))
-                client.set_pipeline(arguments.json.read_bytes())
-                install(client, flows)
-                measure(pair[1], traffic, process, arguments.seconds)
-                client.close()
-        for result in pair:
-            show(result, pair[0])
+                measure(reference, traffic, process, arguments)
+            for result in switches:
+                command = shlex.split(result.forwarder)
+                with running_switch(command, (IN, OUT), ADDRESS, out / "switch.log") as process:
+                    client = Client(ADDRESS, Names(arguments.p4info))
+                    client.set_pipeline(arguments.json.read_bytes())
+                    install(client, flows)
+                    measure(result, traffic, process, arguments)
+                    client.close()
+        for result in (reference, *switches):
+            show(result, reference)
+            results.append(result)
         frames.unlink()
     return results
 
@@ -295,14 +301,19 @@ def show(result: Result, reference: Result) -> None:
 
 def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--switch", default="p4embed-switch", help="program and first arguments")
+    parser.add_argument(
+        "--switch", action="append", help="program and first arguments; again for another"
+    )
     parser.add_argument("--json", type=Path, default=Path("build/npu.json"))
     parser.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
     parser.add_argument("--out", type=Path, default=Path("build/bench/forwarding.json"))
     parser.add_argument("--flows", type=int, nargs="+", default=[1000, 50000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each trial")
-    return parser.parse_args(words)
+    parser.add_argument("--probes", type=int, default=2000, help="of each latency measurement")
+    arguments = parser.parse_args(words)
+    arguments.switch = arguments.switch or ["p4embed-switch"]
+    return arguments
 
 
 def main(words: list[str]) -> int:

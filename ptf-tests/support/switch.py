@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import grpc
 
 OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro", "rxvlan", "txvlan")
 """What a kernel would do to frames on their way through a virtual link."""
@@ -22,6 +21,7 @@ OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro", "rxvlan", "txvlan")
 START_SECONDS = 60.0
 """A switch that generates code at its first start may take a while."""
 STOP_SECONDS = 5.0
+POLL_SECONDS = 0.01
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): signal to get when the parent ends."""
@@ -117,24 +117,25 @@ def running_switch(
 
 
 def _wait_until_it_serves(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    # By hand: gRPC waits a second before it tries again.
+    host, _, port = address.rpartition(":")
     give_up = time.monotonic() + START_SECONDS
-    with grpc.insecure_channel(address) as channel:
-        ready = grpc.channel_ready_future(channel)
-        while True:
-            try:
-                ready.result(timeout=0.2)
-                return
-            except grpc.FutureTimeoutError:
-                if process.poll() is not None:
-                    raise SetupError(
-                        f"the switch ended with code {process.returncode} before it served; "
-                        f"its last words in {log}: {last_line(log)}"
-                    ) from None
-                if time.monotonic() > give_up:
-                    raise SetupError(
-                        f"the switch does not serve P4Runtime on {address} "
-                        f"after {START_SECONDS:g} s; see {log}"
-                    ) from None
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=1.0).close()
+            return
+        except OSError:
+            if process.poll() is not None:
+                raise SetupError(
+                    f"the switch ended with code {process.returncode} before it served; "
+                    f"its last words in {log}: {last_line(log)}"
+                ) from None
+            if time.monotonic() > give_up:
+                raise SetupError(
+                    f"the switch does not serve P4Runtime on {address} "
+                    f"after {START_SECONDS:g} s; see {log}"
+                ) from None
+            time.sleep(POLL_SECONDS)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
