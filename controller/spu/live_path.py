@@ -76,9 +76,10 @@ class LivePath:
         changed = None
         if tcp is not None:
             if tcp.state is TcpState.CLOSING and opens(packet.flags):
-                # The ports are used again at once: end the old connection, then begin anew.
-                self._teardown.begin(session, Close.TCP_FIN)
+                # The ports are used again at once: end the old connection, then begin anew. It
+                # waits before the end begins, which is over at once if no NPU has a wing.
                 session.queue.append(queued)
+                self._teardown.begin(session, Close.TCP_FIN)
                 return
             changed = tcp.observe(direction, packet.flags)
             if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
