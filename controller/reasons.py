@@ -123,6 +123,11 @@ class Drop(IntEnum):
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
 
+    # SPUs: room, and whether they are in service.
+    SPU_FULL = 160
+    SPU_FAILED = 161
+    NO_SPU = 162
+
     # Policies and routing.
     POLICY_REJECT = 180
     ROUTE_REJECT = 181
