@@ -36,6 +36,10 @@ class Actor(NamedTuple):
     role: Role
     number: int = 0
 
+    def __str__(self) -> str:
+        """``SPU 2``, or ``CP``, of which there is one."""
+        return f"{self.role.value} {self.number}" if self.number else self.role.value
+
 
 CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)

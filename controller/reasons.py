@@ -127,6 +127,7 @@ class Drop(IntEnum):
     SPU_FULL = 160
     SPU_FAILED = 161
     NO_SPU = 162
+    INTERNAL = 163
 
     # Policies and routing.
     POLICY_REJECT = 180
@@ -214,6 +215,8 @@ class Close(IntEnum):
     CLEARED = 5
     INSTALL_FAILED = 6
     NPU_LOST = 7
+    CP_LOST = 8
+    """The central point has no entry of it (any more)."""
     RESPONSE_RECEIVED = 20
 
     # Policies and routing.

@@ -111,6 +111,10 @@ class Core:
         """Where a frame with this tag came in."""
         return self._by_port.get((port, vlan))
 
+    def begin_ids_behind(self, session_id: int) -> None:
+        """New session ids follow on this one."""
+        self._count = session_id % IDS_PER_SPU
+
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""
         while True:

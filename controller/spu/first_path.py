@@ -138,7 +138,7 @@ class FirstPath:
         core = self._core
         pending = core.pending.get(message.flow)
         if pending is None or pending.stage is not Stage.NAT:
-            core.to_cp(ReleaseNat(message.address, message.protocol, message.port))
+            core.to_cp(ReleaseNat(message.address, message.protocol, message.port, message.flow))
             return
         pending.nat = NatBinding(message.address, message.protocol, message.port)
         flow = pending.flow
@@ -455,4 +455,4 @@ class FirstPath:
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            self._core.to_cp(ReleaseNat(*pending.nat))
+            self._core.to_cp(ReleaseNat(*pending.nat, pending.flow))
