@@ -33,7 +33,7 @@ demo: build ## bring up two NPUs, show the main job on real traffic, take them d
 	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
 
 .PHONY: test
-test: lint unit differential ptf mininet ## every check and test
+test: lint unit differential ports ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
@@ -129,6 +129,16 @@ unit: setup ## unit tests: no root, under a minute
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
 	@echo "==> differential tests: reference against native"
 	@$(PYTHON) -m pytest -q tests/differential
+
+.PHONY: fuzz
+fuzz: setup ## random packets through the native executor under sanitizers: SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest -q -s -k fuzz \
+	  tests/differential/test_sanitized.py
+
+.PHONY: ports
+ports: setup ## the native data plane on real ports
+	@echo "==> native data plane on real ports"
+	@$(AS_ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider tests/ports
 
 .PHONY: ptf
 ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; one by name: T=name
