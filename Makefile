@@ -167,9 +167,9 @@ conformance: setup ## judge p4embed by p4c's samples: P4C_SRC=/path/to/p4c (a ch
 	@$(PYTHON) -m conformance "$(P4C_SRC)"
 
 .PHONY: bench-install
-bench-install: build ## latency of table installs: TARGET=HOST:PORT, or a switch of its own
-	@$(AS_ROOT) $(PYTHON) -m bench.install $(if $(TARGET),--target $(TARGET)) --switch "$(SWITCH)" \
-	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench
+bench-install: build ## latency of table installs: TARGET=HOST:PORT [ARGS="--port-in IFACE --port 1"]
+	@$(AS_ROOT) $(PYTHON) -m bench.install $(if $(TARGET),--target $(TARGET)) $(ARGS) \
+	  --switch "$(SWITCH)" --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench
 
 .PHONY: bench-forwarding
 bench-forwarding: build ## packets a second and latency through the NPU, against a bare forwarder

@@ -99,6 +99,11 @@ class Report:
                 "visible: the first probe that hit was half way; the resolution is a probe's round "
                 f"trip, median {trip:.3f} ms."
             )
+        else:
+            lines.append(
+                "visible: not measured; probes need an interface that leads into the target: "
+                "--port-in INTERFACE --port PORT"
+            )
         return "\n".join(lines)
 
     def write(self, directory: Path) -> None:

@@ -192,6 +192,13 @@ class DeclarationChecker(InstanceChecker):
 
     def typedef(self, node: ast.TypedefDeclaration) -> None:
         """`typedef` or `type`."""
+        for annotation in node.annotations:
+            if annotation.name == "p4runtime_translation" and not _translates(annotation):
+                self.error(
+                    '@p4runtime_translation wants ("URI", TYPE)',
+                    annotation,
+                    "TYPE is string, a number of bits W, or bit<W>",
+                )
         type_ = self.resolve(node.type)
         if node.distinct and not isinstance(type_, UnknownType):
             plain = isinstance(type_, BitType | VarbitType | EnumType | NewType | TypeVariable)
@@ -283,3 +290,14 @@ class DeclarationChecker(InstanceChecker):
                 self.table(node)
             case ast.ValueSetDeclaration():
                 self.value_set(node)
+
+
+def _translates(annotation: ast.Annotation) -> bool:
+    """Whether the body is a URI and the control plane's type (P4Runtime specification,
+    "Translation of user-defined types")."""
+    match annotation.tokens:
+        case (uri, ",", "string") if uri.startswith('"'):
+            return True
+        case (uri, ",", width) | (uri, ",", "bit", "<", width, ">") if uri.startswith('"'):
+            return width[0].isdigit()
+    return False

@@ -112,7 +112,9 @@ class OperatorChecker(ConversionChecker):
         self, op: str, whole: ast.Node, left: ast.Expression, right: ast.Expression
     ) -> None:
         """Division is for compile-time numbers (P4_16, sections 8.5 and 8.8); as p4c has it, also
-        by a power of two."""
+        by a power of two, and of 0."""
+        if self.checked.constants.get(left) == 0:
+            return
         value = self.checked.constants.get(right)
         if isinstance(value, int):
             # No positive number is reported elsewhere.

@@ -39,7 +39,7 @@ def call_function(ctx: Context, expr: ast.Call, info: CallInfo) -> Value | None:
         types={v: ctx.resolve(t) for v, t in info.type_arguments.items()},
     )
     _check_depth(ctx, expr.span)
-    copies = calls.bind(ctx, info.arguments, scope, expr.span)
+    copies = calls.bind(ctx, info.arguments, scope, expr.span, body=declaration.body)
     result = None
     type_ = ctx.resolve(info.result)
     if not isinstance(type_, VoidType):
@@ -55,7 +55,7 @@ def call_action(ctx: Context, expr: ast.Call, info: CallInfo) -> None:
     scope = Scope(action_scope(ctx, declaration), None, ctx.scope.path)
     _check_depth(ctx, expr.span)
     sees = storage_seen(scope.parent, ctx, declaration.body)
-    copies = calls.bind(ctx, info.arguments, scope, expr.span, sees=sees)
+    copies = calls.bind(ctx, info.arguments, scope, expr.span, body=declaration.body, sees=sees)
     if ctx.in_action:
         run_body(ctx, scope, declaration.body, copies)
     else:

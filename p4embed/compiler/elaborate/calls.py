@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from p4embed.compiler import ast, ir
 from p4embed.compiler.ast import Direction
+from p4embed.compiler.ast.walk import walk
 from p4embed.compiler.checked import BoundArgument, CallInfo, CallKind
 from p4embed.compiler.diagnostics import Span
 from p4embed.compiler.elaborate import (
@@ -33,6 +34,7 @@ from p4embed.compiler.elaborate.values import (
     Value,
     is_scalar,
     overlap,
+    scalar_type,
     touches,
 )
 from p4embed.compiler.ir import fold, tree
@@ -120,6 +122,7 @@ def bind(
     scope: Scope,
     span: Span,
     *,
+    body: object = None,
     sees: set[tuple[str, str]] | None = None,
 ) -> list[CopyOut]:
     """Bind a call's arguments in the callee's scope; what is to be copied out afterwards.
@@ -127,7 +130,8 @@ def bind(
     P4 copies arguments in and out. Where nobody can tell the difference, the parameter
     simply stands for the argument: headers are then never copied. The difference can be told if
     two arguments share storage and one is written, or if the callee reaches an argument by
-    another name: an action `sees` the variables of its control.
+    another name: an action `sees` the variables of its control. An `out` parameter that the
+    callee's `body` never names hands back 0, as with p4c; P4 allows any value.
     """
     seen = sees or set()
     given: list[Value | SlicePlace] = []
@@ -163,16 +167,30 @@ def bind(
             assert not isinstance(value, SlicePlace)
             scope.bindings[parameter] = value
             if parameter.direction is Direction.OUT:
-                lvalues.invalidate(ctx, value, span)
+                _start_out(ctx, argument, value, body, span)
             continue
         copy = ctx.storage.allocate(argument.type, f"{scope.path}.{parameter.name}", span)
         if parameter.direction is Direction.INOUT:
             lvalues.store(ctx, copy, _current(value), span)
         else:
-            lvalues.invalidate(ctx, copy, span)
+            _start_out(ctx, argument, copy, body, span)
         scope.bindings[parameter] = copy
         copies.append(CopyOut(value, copy, span))
     return copies
+
+
+def _start_out(
+    ctx: Context, argument: BoundArgument, place: Value, body: object, span: Span
+) -> None:
+    """What an `out` parameter is when the call begins."""
+    lvalues.invalidate(ctx, place, span)
+    type_ = ctx.resolve(argument.type)
+    if body is None or isinstance(scalar_type(type_), ir.VarBits):
+        return
+    names = (node for node in walk(body) if isinstance(node, ast.PathExpression))
+    if all(ctx.checked.names.get(name) is not argument.parameter for name in names):
+        nothing = conversions.default_value(type_, ast.BoolLiteral(span, False))
+        lvalues.store(ctx, place, nothing, span)
 
 
 def _is_written(argument: BoundArgument) -> bool:

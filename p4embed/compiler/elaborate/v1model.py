@@ -14,6 +14,7 @@ from p4embed.compiler.elaborate.values import (
     StructValue,
     Unsupported,
     Value,
+    is_scalar,
 )
 from p4embed.compiler.ir import fold
 
@@ -141,6 +142,12 @@ def _hash(call: ExternCall) -> None:
     algorithm = call.enum(1)
     base = call.scalar(2)
     data = call.value(3)
+    if is_scalar(data):
+        raise Unsupported(
+            "the data of 'hash' is a list or a struct",
+            call.expression(3).span,
+            "put it into braces: { ... }",
+        )
     size = call.scalar(4)
     ctx = call.ctx
     inputs: list[ir.CalculationInput] = []

@@ -157,8 +157,11 @@ def binary(op: str, left: ir.Expr, right: ir.Expr) -> ir.Expr:
                 return const(0, type_)
         if op == "&" and not type_.signed and right.value == type_.mask:
             return left
-    if isinstance(left, ir.Const) and left.value == 0 and op in ("+", "|", "^"):
-        return right
+    if isinstance(left, ir.Const) and left.value == 0:
+        if op in ("+", "|", "^"):
+            return right
+        if op in ("/", "%"):
+            return left
     return ir.Binary(op, left, right, type_)
 
 

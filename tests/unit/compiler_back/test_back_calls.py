@@ -170,6 +170,19 @@ def test_out_argument_header_starts_invalid(build: Callable[..., Any]) -> None:
     assert ingress(result)[:2] == ["remove_header(g)", "add_header(g)"]
 
 
+def test_out_argument_that_nobody_assigns_is_zero(build: Callable[..., Any]) -> None:
+    result = build(
+        declarations="""
+            bit<8> f(out bit<8> v) { return 3; }
+            bit<8> g(out bit<8> v) { v = 1; return v; }
+        """,
+        ingress="hdr.h.a = f(hdr.h.b); hdr.h.n = g(hdr.g.a);",
+    )
+    dump = result.dumps["elaborate"]
+    assert "h.b = 8w0" in dump
+    assert "g.a = 8w0" not in dump, "it is assigned: nothing to be done before"
+
+
 def test_bound_argument_of_a_table_action(build: Callable[..., Any]) -> None:
     result = build(
         declarations="action put(inout bit<8> where, bit<8> what) { where = what; }",

@@ -32,6 +32,7 @@ def assigned(result: Any, dump: str = "elaborate") -> str:
         ("meta.flag = !(hdr.h.a == 1);", "not((h.a == 8w1))"),
         ("hdr.h.a = ~hdr.h.a;", "~(h.a)"),
         ("hdr.h.a = hdr.h.a << 9;", "8w0"),
+        ("hdr.h.a = 0 / hdr.h.b;", "8w0"),
     ],
 )
 def test_elaborated(build: Callable[..., Any], statement: str, value: str) -> None:

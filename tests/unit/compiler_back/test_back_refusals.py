@@ -46,6 +46,11 @@ REFUSALS: list[tuple[str, dict[str, str], str]] = [
         "only calls of 'emit' are supported on target bmv2 in the deparser",
     ),
     (
+        "hash of a scalar",
+        {"ingress": "hash(meta.y, HashAlgorithm.crc16, 16w0, ^^hdr.h.a, 16w100);"},
+        "the data of 'hash' is a list or a struct",
+    ),
+    (
         "log message that lacks a value",
         {"ingress": '^^log_msg("{} and {}", { hdr.h.a });'},
         "the text has 2 '{}' for 1 values",

@@ -43,6 +43,16 @@ const int<16> a = 8w1;
                   ^~~
 note: width and sign change one after the other: (int<16>)(bit<16>) ...""",
     ),
+    "translation to a type that P4Runtime does not have": (
+        '@p4runtime_translation("uri", string) type bit<9> a;\n'
+        '@p4runtime_translation("uri", bit<32>) type bit<9> b;\n'
+        '@p4runtime_translation("uri", bool) type bit<9> c;\n',
+        """\
+test.p4:3:1: error: @p4runtime_translation wants ("URI", TYPE)
+@p4runtime_translation("uri", bool) type bit<9> c;
+^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+note: TYPE is string, a number of bits W, or bit<W>""",
+    ),
     "structured annotation of a list": (
         "@a[1, {2, 3}] const bit<8> x = 1;\n",
         """\
@@ -52,11 +62,11 @@ compile time, not tuple<int, int>
       ^~~~~~""",
     ),
     "division at run time": (
-        "control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }\n",
+        "control c(inout bit<8> a) { apply { a = 0 / a; a = a / 4; a = a % 3; } }\n",
         """\
-test.p4:1:52: error: operator '%' needs numbers known at compile time
-control c(inout bit<8> a) { apply { a = a / 4; a = a % 3; } }
-                                                   ^~~~~
+test.p4:1:63: error: operator '%' needs numbers known at compile time
+control c(inout bit<8> a) { apply { a = 0 / a; a = a / 4; a = a % 3; } }
+                                                              ^~~~~
 note: at run time a value can be divided by a constant power of two""",
     ),
     "for without a type": (
