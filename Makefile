@@ -33,7 +33,7 @@ demo: build ## bring up two NPUs, show the main job on real traffic, take them d
 	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
 
 .PHONY: test
-test: lint unit differential ports ptf mininet ## every check and test
+test: lint unit differential sanitize ports ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
@@ -128,10 +128,15 @@ unit: setup ## unit tests: no root, under a minute
 .PHONY: differential
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
 	@echo "==> differential tests: reference against native"
-	@$(PYTHON) -m pytest -q tests/differential
+	@$(PYTHON) -m pytest -q tests/differential --ignore tests/differential/test_sanitized.py
+
+.PHONY: sanitize
+sanitize: setup ## native code under AddressSanitizer and UBSan: random packets, messages, entries
+	@echo "==> native code under sanitizers"
+	@$(PYTHON) -m pytest -q tests/differential/test_sanitized.py
 
 .PHONY: fuzz
-fuzz: setup ## random packets through the native executor under sanitizers: SECONDS=60
+fuzz: setup ## the same, packets of any bytes and length, for longer: SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest -q -s -k fuzz \
 	  tests/differential/test_sanitized.py
 
