@@ -9,6 +9,7 @@ goes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from controller.central_point.balance import Balance
 from controller.central_point.fleet import Fleet, Member
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, GateTable, Lease
+from controller.central_point.limits import SessionLimits, rules
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
 from controller.config.schema import Chassis, Configuration
@@ -61,6 +63,7 @@ from controller.messages import (
     SpuPurged,
     Step,
     StepTaken,
+    WingLeftOut,
 )
 from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt
@@ -142,6 +145,13 @@ class CentralPoint:
         self._reclaimed = 0
         self._pending: Timers[FlowKey] = Timers()
         self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
+        self._npus = {number: Actor(Role.NPU, number) for number in chassis.npus}
+        self.screen_hits: Counter[tuple[int, Drop]] = Counter()
+        """What the screens of the central point found, by zone's number and screen."""
+        self._limits: SessionLimits | None = None
+        self._left_out: dict[FlowKey, list[FlowKey]] = {}
+        """Wings that an NPU has no room for, by their session's forward wing."""
+        self._limit()
         self._now: Nanoseconds = 0
         self._out: list[Outbound] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -154,6 +164,7 @@ class CentralPoint:
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
+            WingLeftOut: self._on_wing_left_out,
             OpenGates: self._on_open_gates,
             CloseGates: self._on_close_gates,
             SpuFailed: self._fleet.failed,
@@ -209,6 +220,7 @@ class CentralPoint:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
         self._tokens = _tokens(message.configuration)
+        self._limit()
 
     # -- packets ------------------------------------------------------------------------------
 
@@ -286,6 +298,12 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._limits is not None:
+            refused = self._limits.refusal(flow, self._now)
+            if refused is not None:
+                self._tell_npus()
+                self._drop(refused.reason, flow, refused.detail)
+                return
         gate = self.gates.match(flow)
         balance = self._balance
         spu: int | None
@@ -310,6 +328,8 @@ class CentralPoint:
             entry.leases = tuple(leases)
         self._table[flow] = entry
         self._pending.set(flow, self._now + self._pending_timeout)
+        if self._limits is not None:
+            self._limits.enter(flow)
         if self.trace:
             load = balance.load_of(spu)
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
@@ -382,6 +402,8 @@ class CentralPoint:
         member.created += 1
         table[reverse] = entry
         self._active += 1
+        if self._limits is not None:
+            self._limits.install(forward, self._now)
         if self.trace:
             self._out.append(
                 Outbound(
@@ -411,7 +433,7 @@ class CentralPoint:
     def _end_pending(self, entry: _Entry) -> None:
         del self._table[entry.forward]
         self._pending.cancel(entry.forward)
-        self._leave(entry)
+        self._leave(entry, True)
 
     def _forget(self, entry: _Entry) -> None:
         del self._table[entry.forward]
@@ -419,17 +441,24 @@ class CentralPoint:
             del self._table[entry.reverse]
         self._active -= 1
         self.gates.close(entry.session_id)
-        self._leave(entry)
+        self._leave(entry, False)
 
-    def _leave(self, entry: _Entry) -> None:
+    def _leave(self, entry: _Entry, was_pending: bool) -> None:
         """What a session or pending flow had of the chassis is free again."""
+        if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
+            self._fleet.emptied(entry.spu)
         if entry.nat is not None:
             self._release(entry.nat)
             entry.nat = None
         for lease in entry.leases:
             self.gates.leave(lease)
-        if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
-            self._fleet.emptied(entry.spu)
+        left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()
+        limits = self._limits
+        if limits is not None:
+            limits.leave(entry.forward, was_pending)
+            for key in left_out:
+                limits.left_out(key, -1)
+            self._tell_npus()
 
     def _surrender(self, spu: int) -> list[_Entry]:
         """An SPU is gone: give up its gates and pending flows; its sessions."""
@@ -471,6 +500,46 @@ class CentralPoint:
         if unknown:
             answer = SessionsUnknown(message.spu, unknown)
             self._out.append(Outbound(self._spus[message.spu], answer))
+
+    # -- session limits -----------------------------------------------------------------------
+
+    def _limit(self) -> None:
+        """Limits follow the configuration; sessions that are there count from the beginning."""
+        by_token = rules(self.config)
+        old = self._limits
+        if old is not None:
+            if by_token == old.by_token:
+                return
+            old.forget()
+            self._tell_npus()
+        self._limits = limits = SessionLimits(by_token, self.screen_hits) if by_token else None
+        if limits is None:
+            return
+        for key, entry in self._table.items():
+            if key == entry.forward:
+                limits.enter(key)
+                if entry.reverse is not None:
+                    limits.install(key, self._now)
+        for wings in self._left_out.values():
+            for key in wings:
+                limits.left_out(key, 1)
+
+    def _on_wing_left_out(self, message: WingLeftOut) -> None:
+        entry = self._table.get(message.flow)
+        if entry is None or entry.session_id != message.session_id:
+            return
+        wings = self._left_out.setdefault(message.flow, [])
+        if message.key not in wings:
+            wings.append(message.key)
+            if self._limits is not None:
+                self._limits.left_out(message.key, 1)
+                self._tell_npus()
+
+    def _tell_npus(self) -> None:
+        limits = self._limits
+        if limits is not None and limits.updates:
+            self._out += [Outbound(self._npus[npu], update) for npu, update in limits.updates]
+            limits.updates.clear()
 
     # -- gates --------------------------------------------------------------------------------
 
@@ -566,6 +635,9 @@ class CentralPoint:
         ]
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
+        left += [f"wing left out of an NPU: {flow}" for flow in self._left_out]
+        if self._limits is not None:
+            left += self._limits.audit()
         if self._active:
             left.append(f"{self._active} sessions counted")
         return left

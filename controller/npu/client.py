@@ -23,6 +23,7 @@ from controller.messages import (
     Actor,
     Distribute,
     InstallWing,
+    LimitSessions,
     Message,
     Outbound,
     PacketIn,
@@ -41,6 +42,7 @@ from controller.messages import (
 from controller.npu.batcher import Batcher
 from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import SessionEntries
+from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
 from controller.npu.program import bucket_entry, entries, needs_copies, rates
@@ -114,6 +116,7 @@ class Npu:
         """What the configuration put there, by what identifies it."""
         self._writer: Batcher[p4r.Update, int] = Batcher(self._write, WRITE_BATCH)
         self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._read, READ_BATCH)
+        self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0
         """Messages of the stream that mean nothing to us."""
 
@@ -253,6 +256,8 @@ class Npu:
                 self._purge(message)
             case Distribute():
                 self._distribute(message)
+            case LimitSessions():
+                self._limits.take(message)
             case _:
                 raise TypeError(f"no message for an NPU: {message}")
 
