@@ -280,6 +280,22 @@ class StaticRoute:
     """The virtual router whose table decides instead."""
 
 
+class QueueDepth(Enum):
+    """Packets that may wait behind the first of a flow; the value is the configured word."""
+
+    NORMAL = "normal"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+    @property
+    def packets(self) -> int:
+        """How many. The figures are ours: public documents name the words only."""
+        return _QUEUE_DEPTHS[self]
+
+
+_QUEUE_DEPTHS = {QueueDepth.NORMAL: 16, QueueDepth.MODERATE: 64, QueueDepth.HIGH: 256}
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything configured, every name resolved."""
@@ -309,6 +325,8 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    queue_depth: QueueDepth = QueueDepth.NORMAL
+    """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 
 
 @dataclass(frozen=True, slots=True)

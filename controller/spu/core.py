@@ -54,6 +54,7 @@ class Core:
         "out",
         "pending",
         "policies",
+        "queue_limit",
         "services",
         "sessions",
         "statistics",
@@ -102,6 +103,7 @@ class Core:
         self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+        self.queue_limit = config.queue_depth.packets
 
     def policy(self, index: int) -> Policy | None:
         """A policy by its index."""
