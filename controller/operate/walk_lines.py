@@ -10,7 +10,7 @@ from controller.operate.text import milliseconds
 
 def who(actor: Actor) -> str:
     """``SPU 2``, or ``CP``, of which there is one."""
-    return f"{actor.role.value} {actor.number}" if actor.number else actor.role.value
+    return str(actor)
 
 
 def line(at: Nanoseconds, name: str, what: str) -> str:
