@@ -33,6 +33,7 @@ from controller.messages import (
     CreateRequest,
     CreateSession,
     Deliver,
+    DrainSpu,
     Message,
     Outbound,
     PacketDropped,
@@ -41,6 +42,7 @@ from controller.messages import (
     Redirect,
     Role,
     SessionClosed,
+    SpuFailed,
     Transmit,
 )
 from controller.packet import parse
@@ -67,6 +69,7 @@ from controller.simulate.violation import Rule, Violation
 from controller.simulate.workload import Workload
 from controller.simulator import Sent
 from controller.spu import Spu
+from controller.spu_bay import stray
 
 MICROSECOND: Nanoseconds = 1_000
 MILLISECOND: Nanoseconds = 1_000_000
@@ -89,9 +92,11 @@ class Call(Enum):
     START = "the next flow begins"
     NOTICE = "the controller notices that an NPU is gone, and ends"
     BOOT = "a controller begins"
+    JOIN = "a fresh SPU begins"
+    UNDRAIN = "an SPU gets new flows again"
 
 
-_WAKE, _START, _NOTICE, _BOOT = Call
+_WAKE, _START, _NOTICE, _BOOT, _JOIN, _UNDRAIN = Call
 
 
 class Run:
@@ -134,6 +139,7 @@ class Run:
         self.ledger = Ledger(STALL + 20 * MILLISECOND if self._delays else 20 * MILLISECOND)
         self._events: list[tuple[Nanoseconds, int, Any, Any, Flow | None]] = []
         self._count = 0
+        self._incarnations = 0
         self._live: dict[int, Flow] = {}
         self._wires = wires(self._config)
         self._by_port = {(w.port, w.interface.vlan): w for w in self._wires.values()}
@@ -214,7 +220,9 @@ class Run:
         if not self._is_up:
             return
         self.ledger.audit(
-            what for _, _, to, what, _ in self._events if to.__class__ is int and what is not _WAKE
+            what
+            for _, _, to, what, _ in self._events
+            if to.__class__ is int and what.__class__ is not Call
         )
 
     def _outside(self, what: Any, flow: Flow | None) -> None:
@@ -236,12 +244,17 @@ class Run:
     def _machine(self, to: int, what: Any, flow: Flow | None) -> None:
         machine = self._machines[to]
         now = self.now
-        if what is _WAKE:
-            self._clock(to, machine)
+        if what.__class__ is Call:
+            if what is _WAKE:
+                self._clock(to, machine)
+            elif what is _JOIN:
+                self._join(to)
+            else:
+                self._undrain(to)
             return
         self.messages += 1
         if machine is None:
-            self._unheard(what, flow)
+            self._unheard(to, what, flow)
             return
         kind = what.__class__
         if kind is Transmit:
@@ -365,8 +378,13 @@ class Run:
         if self.watch is not None:
             self.watch(name, message, flow)
 
-    def _unheard(self, message: Message, flow: Flow | None) -> None:
-        """A message to a machine that is down."""
+    def _unheard(self, to: int, message: Message, flow: Flow | None) -> None:
+        """A message to a machine that is down; a packet to an SPU goes to the central point."""
+        if self._is_up:
+            instead = stray(self._names[to], message)
+            if instead is not None:
+                self._carry(to, [instead], flow)
+                return
         self.lost["to a machine that is down"] += 1
         if flow is not None and _carries_packet_of(flow, message):
             flow.open -= 1
@@ -599,6 +617,8 @@ class Run:
                 self._back_after(dice)
             case Fault.NPU:
                 self._lose_npu(dice)
+            case Fault.SPU:
+                self._lose_spu(dice)
             case _:
                 raise AssertionError(f"{incident.fault} is no incident")
 
@@ -607,6 +627,8 @@ class Run:
         if not self._is_up:
             return
         number = 1 + dice.below(self.plan.spus)
+        if number not in self.spus:
+            return
         wanted = 1 + dice.below(10)
         for session_id, session in list(inside.sessions(self.spus[number]).items())[:wanted]:
             flow = self.ledger.flow_of.get(session.wings[0].key)
@@ -657,6 +679,47 @@ class Run:
         longest = min(3 * SECOND, self._end // 6)
         self._at(self.now + MILLISECOND + dice.below(longest + 1), None, _BOOT, None)
 
+    def _lose_spu(self, dice: Dice) -> None:
+        """An SPU fails, and a fresh one joins after a while; or it gets no new flows for a while.
+        The central point hears of its end behind what it sent before."""
+        number = 1 + dice.below(self.plan.spus)
+        index = self._index[Actor(Role.SPU, number)]
+        if not self._is_up or number not in self.spus:
+            return
+        back = self.now + MILLISECOND + dice.below(max(SECOND, self._end // 8))
+        if dice.hits(300):
+            self._carry(index, [Outbound(CP, DrainSpu(number))], None)
+            self._at(back, index, _UNDRAIN, None)
+            return
+        self._lose_waiting(self.spus.pop(number))
+        self._machines[index] = None
+        self._wakes[index] = None
+        self._carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
+        self._at(back, index, _JOIN, None)
+
+    def _join(self, index: int) -> None:
+        """A fresh SPU asks to take part."""
+        number = self._names[index].number
+        if not self._is_up or number in self.spus:
+            return
+        self._incarnations += 1
+        config = self._config
+        spu = Spu(
+            number,
+            config,
+            fib_of(config),
+            self._chassis,
+            trace=self.plan.trace,
+            incarnation=self._incarnations,
+        )
+        self.spus[number] = self._machines[index] = spu
+        self._arm(index, spu)
+
+    def _undrain(self, index: int) -> None:
+        if self._is_up:
+            number = self._names[index].number
+            self._carry(index, [Outbound(CP, DrainSpu(number, on=False))], None)
+
     def _lose_npu(self, dice: Dice) -> None:
         """An NPU goes down. Writes to it fail, or were done and nobody knows; when the controller
         notices, it ends (docs/LIMITATIONS.md), and is started again once the NPU is back."""
@@ -693,7 +756,7 @@ class Run:
         kept = []
         for event in self._events:
             _, _, to, what, flow = event
-            if to.__class__ is int and is_lost(to):
+            if to.__class__ is int and is_lost(to) and what is not _JOIN:
                 if flow is not None and _carries_packet_of(flow, what):
                     flow.open -= 1
             else:

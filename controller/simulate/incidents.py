@@ -8,14 +8,21 @@ from controller.flow import Nanoseconds
 from controller.simulate.dice import Dice
 from controller.simulate.options import Fault, Plan
 
-_TIMES = {Fault.CLEAR: 8, Fault.RELOAD: 4, Fault.NPU: 1, Fault.CONTROLLER: 1}
+_TIMES = {Fault.CLEAR: 8, Fault.RELOAD: 4, Fault.SPU: 3, Fault.NPU: 1, Fault.CONTROLLER: 1}
 """How often in a run at least."""
-_EVERY = {Fault.CLEAR: 2000, Fault.RELOAD: 20_000, Fault.NPU: 200_000, Fault.CONTROLLER: 200_000}
+_EVERY = {
+    Fault.CLEAR: 2000,
+    Fault.RELOAD: 20_000,
+    Fault.SPU: 20_000,
+    Fault.NPU: 200_000,
+    Fault.CONTROLLER: 200_000,
+}
 """In long runs: once in so many flows."""
 
 _TEXT = {
     Fault.CLEAR: "an operator clears sessions",
     Fault.RELOAD: "another configuration comes into force",
+    Fault.SPU: "an SPU fails, or drains",
     Fault.NPU: "an NPU is lost",
     Fault.CONTROLLER: "the controller crashes",
 }

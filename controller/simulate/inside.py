@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from controller.central_point import CentralPoint
 from controller.flow import Address, FlowKey
-from controller.messages import PacketIn
+from controller.messages import PacketIn, SpuState
 from controller.spu import Spu
 from controller.spu.session import NatBinding, Pending, Session
 
@@ -56,6 +56,22 @@ def granted(cp: CentralPoint) -> set[tuple[Address, int, int]]:
         for (address, protocol), pool in cp.nat._pools.items()
         for port in pool.granted
     }
+
+
+def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
+    """Whether a port is given out."""
+    pool = cp.nat._pools.get((address, protocol))
+    return pool is not None and port in pool.granted
+
+
+def is_clearing(cp: CentralPoint, spu: int) -> bool:
+    """Whether sessions of an SPU that failed are being cleared away."""
+    return cp.members()[spu].state is SpuState.CLEARING
+
+
+def is_online(cp: CentralPoint, spu: int) -> bool:
+    """Whether the central point takes an SPU to be there."""
+    return cp.members()[spu].state in (SpuState.ONLINE, SpuState.DRAINING)
 
 
 def leased(cp: CentralPoint) -> set[tuple[Address, int, int]]:

@@ -18,6 +18,7 @@ from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import (
     AbandonSession,
     Actor,
+    AuditMissing,
     CreateSession,
     InstallAck,
     InstallSession,
@@ -30,6 +31,9 @@ from controller.messages import (
     RemoveSession,
     RemoveWing,
     Role,
+    SessionsUnknown,
+    SpuFailed,
+    SpuPurged,
     WingInstalled,
 )
 from controller.reasons import Drop
@@ -38,6 +42,7 @@ from controller.simulate.flow import Flow
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.violation import Rule, Violation
 from controller.spu import Spu
+from controller.spu.core import IDS_PER_SPU
 from controller.spu.session import SessionState
 
 PENDING_LIMIT: Nanoseconds = 5 * SECOND
@@ -51,7 +56,7 @@ Binding = tuple[bytes, int, int]
 class Entry:
     """A flow that the central point has taken up."""
 
-    __slots__ = ("flow", "forward", "reverse", "session_id", "spu")
+    __slots__ = ("flow", "forward", "port", "reverse", "session_id", "spu")
 
     def __init__(self, forward: FlowKey, spu: int, flow: Flow | None) -> None:
         self.forward = forward
@@ -60,6 +65,8 @@ class Entry:
         self.session_id = 0
         """0 while pending."""
         self.reverse: FlowKey | None = None
+        self.port: Binding | None = None
+        """Granted to it."""
 
 
 class Ledger:
@@ -90,6 +97,8 @@ class Ledger:
         self._change_limit = 12 * slowest + RESOLVE_LIMIT + SECOND
         self._pending: deque[tuple[Nanoseconds, int, FlowKey, object]] = deque()
         self._changing: deque[tuple[Nanoseconds, int, int]] = deque()
+        self._lost: deque[FlowKey] = deque()
+        """Sessions of SPUs that failed, until the central point has forgotten them."""
         self._since: dict[int, Nanoseconds] = {}
         """By session: when it began to be installed, moved or closed."""
         self.on_sent: dict[type, Callable[[Actor, Any, Flow | None], None]] = {
@@ -99,6 +108,8 @@ class Ledger:
             RemoveWing: self._remove_wing,
             RemoveSession: self._removed_at_spu,
             PacketDropped: self._dropped,
+            AuditMissing: self._repair,
+            SessionsUnknown: self._repair,
         }
         """What to look at among the messages that a machine has sent."""
         self.on_handled: dict[type, Callable[[int, Any], None]] = {
@@ -112,6 +123,8 @@ class Ledger:
             AbandonSession: self._let_go,
             RemoveSession: self._removed_at_cp,
             ReleaseNat: self._released,
+            SpuFailed: self._failed,
+            SpuPurged: self._purged,
         }
         """What to look at after the central point has handled a message."""
 
@@ -132,6 +145,7 @@ class Ledger:
         self._pending.clear()
         self._changing.clear()
         self._since.clear()
+        self._lost.clear()
 
     # -- the central point --------------------------------------------------------------------
 
@@ -184,8 +198,34 @@ class Ledger:
         if found is not None and found.session_id == message.session_id:
             self._broken(Rule.ENTRIES, "its reverse wing stays", message.forward, found.session_id)
 
+    def _failed(self, message: SpuFailed) -> None:
+        """An SPU is gone: its pending flows are forgotten, and its sessions will be."""
+        self.crashed = True
+        mine = [entry for entry in self.entries.values() if entry.spu == message.spu]
+        for entry in mine:
+            if entry.session_id:
+                self._lost.append(entry.forward)
+            else:
+                self._still(entry.forward)
+
+    def _purged(self, message: SpuPurged) -> None:
+        """An NPU says that it has no wing of an SPU that failed."""
+        clearing = inside.is_clearing(self.cp, message.spu)
+        for key, session_id in self.npus[message.npu].entries().items():
+            if clearing and session_id // IDS_PER_SPU == message.spu:
+                what = f"its wing stays on NPU {message.npu}, though SPU {message.spu} failed"
+                self._broken(Rule.WINGS, what, key, session_id)
+
+    def _repair(self, _: Actor, message: AuditMissing | SessionsUnknown, __: Flow | None) -> None:
+        """Central point and an SPU found out that one of them lacks a session."""
+        session_id, key = message.sessions[0]
+        if not self.crashed:
+            self._broken(Rule.REPAIR, "one side lacks it", key, session_id)
+
     def expired(self, messages: Iterable[Outbound]) -> None:
         """The central point has looked at its clock."""
+        while self._lost and inside.cp_entry(self.cp, self._lost[0]) is None:
+            self._still(self._lost.popleft())
         for _, message in messages:
             if isinstance(message, PendingExpired):
                 self._still(message.flow)
@@ -206,6 +246,8 @@ class Ledger:
         del self.entries[key]
         if entry.flow is not None:
             entry.flow.entries -= 1
+        if entry.port is not None:
+            self._free(entry.port, key)
         session_id = entry.session_id
         if not session_id:
             return
@@ -232,9 +274,24 @@ class Ledger:
                 Rule.PORTS, f"port {message.port} is given twice; {holder} has it", message.flow
             )
         self.ports[binding] = message.flow
+        entry = self.entries.get(message.flow)
+        if entry is None:
+            self._broken(Rule.PORTS, "a port for a flow that is not known", message.flow)
+            return
+        entry.port = binding
 
     def _released(self, message: ReleaseNat) -> None:
-        self.ports.pop((message.address, message.protocol, message.port), None)
+        entry = None if message.flow is None else self.entries.get(message.flow)
+        binding = message.address, message.protocol, message.port
+        if entry is not None and entry.port == binding:
+            entry.port = None
+            self._free(binding, entry.forward)
+
+    def _free(self, binding: Binding, key: FlowKey) -> None:
+        """A port goes back, unless a gate shares it: then with that."""
+        del self.ports[binding]
+        if inside.is_granted(self.cp, *binding) and binding not in inside.leased(self.cp):
+            self._broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
 
     # -- SPUs ---------------------------------------------------------------------------------
 
@@ -303,7 +360,8 @@ class Ledger:
     def _removed_at_spu(self, sender: Actor, message: RemoveSession, _: Flow | None) -> None:
         """The SPU is done with it: so must the NPUs be."""
         self.checks += 1
-        spu, session_id = self.spus[sender.number], message.session_id
+        session_id = message.session_id
+        spu = self.spus[sender.number]
         self._since.pop(session_id, None)
         if session_id in inside.sessions(spu):
             self._broken(Rule.ENTRIES, "removed, but its SPU has it", message.forward, session_id)
@@ -381,7 +439,12 @@ class Ledger:
                 continue
             known.add(found.session_id)
             spu = self.spus.get(found.spu)
-            if spu is None or found.session_id in asked or found.session_id in removed:
+            if (
+                spu is None
+                or inside.is_clearing(self.cp, found.spu)
+                or found.session_id in asked
+                or found.session_id in removed
+            ):
                 continue
             if found.session_id not in inside.sessions(spu):
                 what = f"SPU {found.spu} does not have it"
@@ -401,8 +464,12 @@ class Ledger:
             if npu.lost:
                 continue  # and the controller with it, as soon as it notices
             for key, session_id in npu.entries().items():
-                spu = self.spus.get(session_id // 10_000_000)
-                if spu is None or session_id not in inside.sessions(spu):
+                owner = session_id // IDS_PER_SPU
+                spu = self.spus.get(owner)
+                if spu is not None and session_id in inside.sessions(spu):
+                    continue
+                is_known = spu is None and inside.is_online(self.cp, owner)
+                if not is_known and not inside.is_clearing(self.cp, owner):
                     what = f"NPU {number} has a wing {key} of a session that is gone"
                     self._broken(Rule.WINGS, what, key, session_id)
 

@@ -21,6 +21,7 @@ class Fault(Enum):
     EXHAUSTION = "exhaustion"
     CLEAR = "clear"
     RELOAD = "reload"
+    SPU = "spu"
     NPU = "npu"
     CONTROLLER = "controller"
 
@@ -35,6 +36,7 @@ MEANING: dict[Fault, str] = {
     Fault.EXHAUSTION: "SPUs have little room for sessions, and source NAT few ports",
     Fault.CLEAR: "an operator clears sessions",
     Fault.RELOAD: "another configuration comes into force: policies, NAT, routes",
+    Fault.SPU: "an SPU crashes and a fresh one takes its place, or one is drained",
     Fault.NPU: "an NPU is lost with its tables, which ends the controller; both come back",
     Fault.CONTROLLER: "the controller crashes; NPUs go on; another one begins",
 }

@@ -44,6 +44,13 @@ set applications application offloaded protocol udp
 set applications application offloaded destination-port 6000-6999
 set applications application offloaded-tcp protocol tcp
 set applications application offloaded-tcp destination-port 8000-8999
+set applications application offloaded-tcp inactivity-timeout 40
+set applications application web protocol tcp
+set applications application web destination-port 80
+set applications application web inactivity-timeout 60
+set applications application slow protocol tcp
+set applications application slow destination-port 9000-9999
+set applications application slow inactivity-timeout 90
 set applications application refused protocol udp
 set applications application refused destination-port 9
 set security nat source rule-set hide from zone trust
@@ -56,8 +63,11 @@ _POLICIES = (
     ("trust", "untrust", "no-telnet", "junos-telnet", "reject"),
     ("trust", "untrust", "no-discard", "refused", "deny"),
     ("trust", "untrust", "express", "[ offloaded offloaded-tcp ]", "permit services-offload"),
+    ("trust", "untrust", "timed", "[ web slow ]", "permit"),
     ("trust", "untrust", "out", "any", "permit"),
+    ("trust", "dmz", "timed", "[ web slow offloaded-tcp ]", "permit"),
     ("trust", "dmz", "to-dmz", "any", "permit"),
+    ("dmz", "untrust", "timed", "[ web slow offloaded-tcp ]", "permit services-offload"),
     ("dmz", "untrust", "dmz-out", "any", "permit services-offload"),
     ("untrust", "dmz", "in", "any", "permit"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from controller.central_point import CentralPoint
 from controller.central_point.nat_arbiter import NatArbiter
-from controller.messages import ReleaseNat, RemoveWing, Transmit
+from controller.messages import RemoveWing, Transmit
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.play import play
 from controller.simulate.shrink import Shrink
@@ -35,21 +34,8 @@ def test_all_rules_hold() -> None:
     assert outcome.dropped["POLICY_DENY"]
 
 
-def without(kind: type) -> Callable[[Any, Any], Any]:
-    """A way to send that keeps messages of one type to itself."""
-
-    def send(core: Any, message: Any) -> None:
-        if not isinstance(message, kind):
-            original(core, message)
-
-    from controller.spu.core import Core
-
-    original = Core.to_cp
-    return send
-
-
 def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.spu.core.Core.to_cp", without(ReleaseNat))
+    monkeypatch.setattr(CentralPoint, "_release", lambda *_: None)
     assert rule() is Rule.PORTS
 
 
