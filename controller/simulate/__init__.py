@@ -5,11 +5,14 @@
 ``options``             a run's plan: seed, size, faults
 ``play, shrink``        runs from beginning to end; from a run that broke a rule to a small one
 ``story``               what happened, in the words of ``show security flow walk``
-``engine``              events, messages on their way, frames on wires, crashes
+``engine, world``       a run: events in their order; what its parts share
+``cards``               machines that come and go, and the messages between them
+``wires``               frames between hosts and NPUs
+``tracking``            packets on their way through SPUs, in order
+``trouble, incidents``  what an operator does and who crashes; when
 ``ledger, inside``      the invariants; and the one place that looks into machines
 ``violation``           the rules by name
 ``npu``                 an NPU that fails
-``incidents``           what an operator does and who crashes, and when
 ``site``                chassis, configurations and wires
 ``workload``            which flow has which number
 ``flow, kinds``         flows and what they do

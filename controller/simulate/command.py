@@ -108,11 +108,11 @@ class Progress:
         if now - self._at < 0.5:
             return
         self._at = now
-        seconds = now - self._began
+        seconds, world = now - self._began, run.world
         self._show(
-            f"{run.flows:,} of {run.plan.sessions:,} flows, {len(run.ledger.by_session):,} "
+            f"{world.flows:,} of {run.plan.sessions:,} flows, {len(world.ledger.by_session):,} "
             f"sessions, {run.steps:,} steps, {run.steps / seconds:,.0f} steps/s, "
-            f"{run.now / 1e9:,.1f} s of virtual time"
+            f"{world.now / 1e9:,.1f} s of virtual time"
         )
 
     def seeds(self, outcomes: list[Outcome]) -> None:

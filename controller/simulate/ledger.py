@@ -486,7 +486,13 @@ class Ledger:
                 self._broken(Rule.PORTS, f"port {port[2]} has {holders} holders", None)
             if port not in given:
                 self._broken(Rule.PORTS, f"port {port[2]} is held, but not given out", None)
-        for port in given - held.keys() - leased:
+        # What an SPU that failed had is the central point's to give back.
+        left = {
+            entry.port
+            for entry in self.entries.values()
+            if entry.spu not in self.spus or inside.is_clearing(self.cp, entry.spu)
+        }
+        for port in given - held.keys() - leased - left:
             self._broken(Rule.PORTS, f"port {port[2]} has no holder", self.ports.get(port))
 
     def _broken(self, rule: Rule, what: str, key: FlowKey | None, session_id: int = 0) -> None:

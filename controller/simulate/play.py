@@ -83,18 +83,18 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         plan,
         broken,
         run.steps,
-        run.messages,
-        run.flows,
-        run.ledger.sessions,
-        run.ledger.checks,
-        run.ledger.most,
-        run.now,
+        run.world.messages,
+        run.world.flows,
+        run.world.ledger.sessions,
+        run.world.ledger.checks,
+        run.world.ledger.most,
+        run.world.now,
         seconds,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
-        {reason.name: count for reason, count in run.closed.most_common()},
-        {reason.name: count for reason, count in run.dropped.most_common()},
-        dict(run.lost.most_common()),
+        {reason.name: count for reason, count in run.world.closed.most_common()},
+        {reason.name: count for reason, count in run.world.dropped.most_common()},
+        dict(run.world.lost.most_common()),
     )
 
 

@@ -45,9 +45,9 @@ class Story:
 
     def _prepare(self, run: Run) -> None:
         self._run = run
-        run.watch = self._observed
-        run.tell = self._told
-        run.hear = self._heard
+        run.world.watch = self._observed
+        run.world.tell = self._told
+        run.world.hear = self._heard
 
     def _is_about(self, flow: Flow | None) -> bool:
         if self._number and (flow is None or flow.number != self._number):
@@ -60,16 +60,16 @@ class Story:
         return True
 
     def _add(self, text: str) -> None:
-        self._lines.append((self._run.now, text))
+        self._lines.append((self._run.world.now, text))
 
     def _told(self, what: str, flow: Flow | None) -> None:
         if flow is None or self._is_about(flow):
-            self._add(line(self._run.now, "outside", what))
+            self._add(line(self._run.world.now, "outside", what))
 
     def _heard(self, sender: Actor, to: Actor, message: Message, flow: Flow | None) -> None:
         if flow is not None and self._is_about(flow):
             kind = type(message).__name__
-            self._add(line(self._run.now, who(sender), f"sends {kind} to {who(to)}"))
+            self._add(line(self._run.world.now, who(sender), f"sends {kind} to {who(to)}"))
 
     def _observed(self, _: Actor, message: Message, flow: Flow | None) -> None:
         if not self._is_about(flow):
