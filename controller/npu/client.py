@@ -22,6 +22,7 @@ from controller.messages import (
     OBSERVER,
     Actor,
     InstallWing,
+    LimitSessions,
     Message,
     Outbound,
     PacketIn,
@@ -38,6 +39,7 @@ from controller.messages import (
 from controller.npu.batcher import Batcher
 from controller.npu.connection import Connection, NpuError, code_name
 from controller.npu.entries import SessionEntries
+from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
 from controller.npu.program import entries, needs_copies, rates
@@ -109,6 +111,7 @@ class Npu:
         """What the configuration put there, by what identifies it."""
         self._writer: Batcher[p4r.Update, int] = Batcher(self._write, WRITE_BATCH)
         self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._read, READ_BATCH)
+        self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0
         """Messages of the stream that mean nothing to us."""
 
@@ -243,6 +246,8 @@ class Npu:
                 self._reader.submit(message.key, lambda state: self._remove(message, state))
             case ReadWing():
                 self._reader.submit(message.key, lambda state: self._answer_read(message, state))
+            case LimitSessions():
+                self._limits.take(message)
             case _:
                 raise TypeError(f"no message for an NPU: {message}")
 

@@ -28,6 +28,7 @@ from controller.messages import (
     ResolveNeighbor,
     Step,
     WingInstalled,
+    WingLeftOut,
     WingRemoved,
 )
 from controller.packet import TCP, parse
@@ -354,6 +355,8 @@ class FirstPath:
                 else:
                     self.reinstall(session)
                 return
+            wings = session.wings
+            core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
         step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
             core.step(step, session.wings[0].key, detail, session.id)
