@@ -37,7 +37,7 @@ FAR_TAGGED = base.Interface(port=77, vlan=40, zone=2, token=9, mac="02:00:00:00:
 
 
 class Depart(base.NpuTest):
-    """Translated, then wrapped: the far NPU learns port and session, and that the source is ours."""
+    """Translated, then wrapped: the far NPU learns port, session, and that the source is ours."""
 
     def runTest(self) -> None:
         translated = wing(PUBLIC, SERVER, PUBLIC_PORT, SERVER_PORT, 6, 0)

@@ -23,6 +23,7 @@ from support.packets import (
 )
 from support.rates import TARGETS, WINDOW, fresh, fresh6
 
+
 class _Rates(rates.Rates):
     def burst(self, frames: list[bytes], passing: int, screen: Drop) -> None:
         """Of these frames so many pass, first ones first, and a screen stops the rest."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.reasons import Drop, Punt, Send
-from support import base, rates
+from support import rates
 from support.base import (
     DMZ,
     FABRIC_PORT,
     TRUST,
     UNTRUST,
-    Interface,
     Session,
     out_of,
     to,
