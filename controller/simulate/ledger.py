@@ -36,7 +36,7 @@ from controller.messages import (
     SpuPurged,
     WingInstalled,
 )
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.simulate import inside
 from controller.simulate.flow import Flow
 from controller.simulate.npu import FaultyNpu
@@ -108,14 +108,13 @@ class Ledger:
             RemoveWing: self._remove_wing,
             RemoveSession: self._removed_at_spu,
             PacketDropped: self._dropped,
-            AuditMissing: self._repair,
-            SessionsUnknown: self._repair,
         }
         """What to look at among the messages that a machine has sent."""
         self.on_handled: dict[type, Callable[[int, Any], None]] = {
             InstallAck: self._installing,
             WingInstalled: self._written,
             CreateSession: self._taken_up,
+            SessionsUnknown: self._unknown,
         }
         """What to look at after an SPU, by number, has handled a message."""
         self.on_cp: dict[type, Callable[[Any], None]] = {
@@ -123,6 +122,7 @@ class Ledger:
             AbandonSession: self._let_go,
             RemoveSession: self._removed_at_cp,
             ReleaseNat: self._released,
+            AuditMissing: self._missed,
             SpuFailed: self._failed,
             SpuPurged: self._purged,
         }
@@ -216,11 +216,21 @@ class Ledger:
                 what = f"its wing stays on NPU {message.npu}, though SPU {message.spu} failed"
                 self._broken(Rule.WINGS, what, key, session_id)
 
-    def _repair(self, _: Actor, message: AuditMissing | SessionsUnknown, __: Flow | None) -> None:
-        """Central point and an SPU found out that one of them lacks a session."""
-        session_id, key = message.sessions[0]
-        if not self.crashed:
-            self._broken(Rule.REPAIR, "one side lacks it", key, session_id)
+    def _missed(self, message: AuditMissing) -> None:
+        """An SPU lacks sessions, or had ended them when it said so."""
+        for session_id, key in message.sessions:
+            entry = self.entries.get(key)
+            if entry is not None and entry.session_id == session_id:
+                if not self.crashed:
+                    self._broken(Rule.REPAIR, "its SPU lacks it", key, session_id)
+                self._still(key)
+
+    def _unknown(self, spu: int, message: SessionsUnknown) -> None:
+        """The central point lacks sessions that an SPU has."""
+        for session_id, key in message.sessions:
+            session = inside.sessions(self.spus[spu]).get(session_id)
+            if session is not None and session.close is Close.CP_LOST and not self.crashed:
+                self._broken(Rule.REPAIR, "the central point lacks it", key, session_id)
 
     def expired(self, messages: Iterable[Outbound]) -> None:
         """The central point has looked at its clock."""
