@@ -26,6 +26,7 @@ from controller.messages import (
     ClearSession,
     InstallWing,
     Message,
+    NatNotice,
     Outbound,
     PacketDropped,
     PacketIn,
@@ -247,6 +248,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.notices: list[NatNotice] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
         self.on_sent: Callable[[Sent], None] | None = None
@@ -382,3 +384,5 @@ class Simulator:
             self.dropped.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, NatNotice):
+            self.notices.append(message)

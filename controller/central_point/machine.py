@@ -15,9 +15,10 @@ from typing import Any
 
 from controller.central_point.balance import Balance
 from controller.central_point.fragments import FragmentTable
-from controller.central_point.gates import GateTable, Lease
+from controller.central_point.gates import Binding, GateTable, Lease
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
-from controller.config.schema import SECOND, Chassis, Configuration
+from controller.central_point.slow_nat import SlowNat
+from controller.config.schema import SECOND, Chassis, Configuration, NatFaults
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
 from controller.gate import Endpoint
 from controller.icmp import parse_quoted
@@ -27,6 +28,7 @@ from controller.messages import (
     AbandonSession,
     Actor,
     AllocateNat,
+    ClearPersistentNat,
     CloseGates,
     CreateRequest,
     CreateSession,
@@ -114,7 +116,9 @@ class CentralPoint:
         trace: bool = True,
     ) -> None:
         """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
-        self.nat = NatArbiter(nat_ports)
+        self.nat = NatArbiter(nat_ports, config.nat)
+        faults = chassis.nat_faults
+        self._slow_nat = SlowNat(faults) if faults != NatFaults() else None
         self.gates = GateTable(self.nat)
         self.config = config
         self._tokens = _tokens(config)
@@ -135,6 +139,7 @@ class CentralPoint:
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
+            ClearPersistentNat: self._on_clear_persistent,
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
@@ -146,35 +151,44 @@ class CentralPoint:
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = now
+        self._now = self.nat.now = now
         self._out = []
         self._handlers[type(message)](message)
+        if self.nat.notices:
+            self._notify()
         return self._out
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
-        gates, pending = self.gates.deadline(), self._pending.next()
-        if gates is None or pending is None:
-            return pending if gates is None else gates
-        return min(gates, pending)
+        dates = [self.gates.deadline(), self._pending.next(), self.nat.persistent.deadline()]
+        if self._slow_nat is not None:
+            dates.append(self._slow_nat.deadline())
+        return min((date for date in dates if date is not None), default=None)
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Reclaim wings that were pending for too long, and gates."""
-        self._now = now
+        self._now = self.nat.now = now
         self._out = []
         out = self._out
         self.gates.tick(now)
+        self.nat.tick()
+        if self._slow_nat is not None:
+            for ask in self._slow_nat.due(now):
+                self._answer_nat(ask)
         for flow in self._pending.due(now):
             entry = self._table.pop(flow)
             self._balance.give_back(entry.spu)
             self._leave(entry)
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
+        if self.nat.notices:
+            self._notify()
         return out
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
         self._tokens = _tokens(message.configuration)
+        self.nat.configure(message.configuration.nat)
 
     # -- packets ------------------------------------------------------------------------------
 
@@ -258,7 +272,9 @@ class CentralPoint:
             self._drop(Drop.SESSION_TABLE_FULL, flow, "no SPU has room for a session")
             return
         entry = _Entry(flow, spu)
-        passage = None
+        passage = called = None
+        if self.nat.persistent and gate is None:
+            called = self._call(flow, entry)
         if gate is not None:
             entered = self.gates.enter(gate, flow)
             if entered is None:
@@ -275,7 +291,7 @@ class CentralPoint:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 self._step(Step.GATE, flow, detail)
         elsewhere = 0 if packet is None else self._elsewhere(flow, packet)
-        create = CreateSession(flow, message, passage, elsewhere)
+        create = CreateSession(flow, message, passage, elsewhere, called)
         self._out.append(Outbound(self._spus[spu], create))
 
     def _on_redirect(self, message: Redirect) -> None:
@@ -381,19 +397,54 @@ class CentralPoint:
     # -- NAT ----------------------------------------------------------------------------------
 
     def _on_allocate_nat(self, message: AllocateNat) -> None:
-        address, protocol = message.address, message.protocol
-        port = self.nat.allocate(address, protocol, message.port)
-        answer: NatGranted | NatRefused
-        if port is None:
-            answer = NatRefused(message.flow, Drop.NAT_EXHAUSTED)
+        if self._slow_nat is not None:
+            self._slow_nat.add(message, self._now)
         else:
-            answer = NatGranted(message.flow, address, protocol, port)
+            self._answer_nat(message)
+
+    def _answer_nat(self, message: AllocateNat) -> None:
+        flow, serial = message.flow, message.serial
+        refused = self._slow_nat is not None and self._slow_nat.refuses()
+        granted = None if refused else self.nat.grant(message)
+        answer: NatGranted | NatRefused
+        if granted is None:
+            answer = NatRefused(flow, Drop.NAT_EXHAUSTED, serial)
+        else:
+            address, port, pool = granted
+            protocol, routed = message.protocol, message.routed
+            answer = NatGranted(flow, address, protocol, port, pool, serial, routed)
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
         address, protocol, port = message.address, message.protocol, message.port
-        if not self.gates.defers(address, protocol, port):
-            self.nat.release(address, protocol, port)
+        flow, out = message.flow, message.routed
+        host = None if flow is None else (flow.src, flow.token)
+        peer = None if out is None else (out.dst, out.dport)
+        if not self.gates.defers(address, protocol, port, host, peer):
+            self.nat.release(address, protocol, port, host, peer)
+
+    def _call(self, flow: FlowKey, entry: _Entry) -> Endpoint | None:
+        """A first packet that may call the outside endpoint of a persistent binding. The session
+        counts as one of the binding's until its entry here goes."""
+        binding = self.nat.call(flow.src, flow.sport, flow.dst, flow.dport, flow.protocol)
+        if binding is None:
+            return None
+        address, port, protocol = binding.outside
+        entry.leases = [*entry.leases, Lease([Binding(address, protocol, port)])]
+        return Endpoint(binding.inside.address, binding.inside.port)
+
+    def _on_clear_persistent(self, message: ClearPersistentNat) -> None:
+        chosen = [
+            binding
+            for binding in self.nat.persistent.all()
+            if (not message.pool or binding.pool == message.pool)
+            and (message.address is None or binding.inside.address == message.address)
+        ]
+        self.nat.clear_persistent(chosen)
+
+    def _notify(self) -> None:
+        self._out += [Outbound(OBSERVER, notice) for notice in self.nat.notices]
+        self.nat.notices.clear()
 
     # -- what it looks like -------------------------------------------------------------------
 
@@ -424,6 +475,8 @@ class CentralPoint:
         ]
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
+        if self._slow_nat is not None and len(self._slow_nat):
+            left.append(f"{len(self._slow_nat)} NAT allocations under way")
         if self._active:
             left.append(f"{self._active} sessions counted")
         return left
