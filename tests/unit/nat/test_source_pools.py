@@ -1,47 +1,29 @@
 """Source NAT with pools, as packets see it: the walk, what comes back, and what is left over."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from controller_machines.world import World, answer, configuration, ping, policy, tcp, udp
+from controller_machines.world import (
+    World,
+    answer,
+    chassis,
+    configuration,
+    number,
+    ping,
+    policy,
+    tcp,
+    udp,
+)
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
-from controller.config.nat import (
-    AddressBlock,
-    Nat,
-    PortUse,
-    SourceNat,
-    SourceNatRule,
-    SourcePool,
-    zone,
-)
-from controller.config.schema import SECOND, Configuration
+from controller.config.nat import Nat, PortUse
+from controller.config.schema import SECOND, NatFaults
 from controller.flow import Path
 from controller.messages import NatNotice, Step
 from controller.reasons import Close, Drop
 
-
-def block(first: str, last: str = "") -> AddressBlock:
-    low, high = ip_address(first), ip_address(last or first)
-    return AddressBlock(int(low), int(high), len(low.packed))
-
-
-def pool(name: str, *blocks: AddressBlock, **more: object) -> SourcePool:
-    return SourcePool(name, 1, blocks, **more)  # type: ignore[arg-type]
-
-
-def to_pool(name: str, number: int = 1, **more: object) -> SourceNatRule:
-    return SourceNatRule(
-        "out", f"r{number}", zone("trust"), zone("untrust"), id=number,
-        action=SourceNat.POOL, pool=name, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def with_pools(*pools: SourcePool, **more: object) -> Configuration:
-    """Trust to untrust by the first of the pools."""
-    nat = Nat(source=(to_pool(pools[0].name),), source_pools={p.name: p for p in pools})
-    return configuration(nat=nat, **more)
-
+from .pools import block, pool, to_pool, with_pools
 
 ONE = pool("p", block("10.0.2.100"), ports=range(5000, 5003))
 
@@ -203,12 +185,6 @@ def test_sessions_of_a_pool_ride_express_path() -> None:
 
 @pytest.mark.parametrize("n_th", [0, 2])
 def test_allocation_that_takes_time_suspends_the_packet_and_queues_the_next(n_th: int) -> None:
-    from dataclasses import replace
-
-    from controller_machines.world import chassis, number
-
-    from controller.config.schema import NatFaults
-
     site = replace(chassis(), nat_faults=NatFaults(2 * SECOND, n_th))
     world = World(with_pools(ONE), site)
     for n in range(3):
