@@ -39,9 +39,6 @@ set security zones security-zone dmz interfaces ge-1/0/1.0
 set security zones security-zone untrust interfaces ge-2/0/0.0
 set security nat proxy-arp interface ge-2/0/0.0 address 203.0.113.80 to 203.0.113.103
 set security nat proxy-ndp interface ge-2/0/0.0 address 2001:db8:3::90
-set security nat source rule-set out from zone trust
-set security nat source rule-set out to zone untrust
-set security nat source rule-set out rule all match source-address 10.0.0.0/8
 """
 _P = "set security policies from-zone {} to-zone {} policy p "
 PAIRS = (("trust", "untrust"), ("untrust", "trust"), ("untrust", "dmz"), ("dmz", "untrust"))
@@ -50,7 +47,12 @@ EVERYTHING = "".join(
     f"{_P.format(*pair)}match application any\n{_P.format(*pair)}then permit services-offload\n"
     for pair in PAIRS
 )
-TO_POOL = "set security nat source rule-set out rule all then source-nat pool p\n"
+TO_POOL = """\
+set security nat source rule-set out from zone trust
+set security nat source rule-set out to zone untrust
+set security nat source rule-set out rule all match source-address 10.0.0.0/8
+set security nat source rule-set out rule all then source-nat pool p
+"""
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +111,7 @@ def test_a_pool_translates_ports_and_its_address_is_answered_for(topology: Topol
     assert re.search(rf"^icmp {POOL} 5\d\d\d > {UNTRUST} echo$", lines, re.M), lines[-500:]
     assert TRUST not in lines
     listed = topology.cli("show security flow session services-offload")
-    assert f"Out: {UNTRUST}/80 --> {POOL}/5" in listed, listed
+    assert f"Out: {UNTRUST}/5353 --> {POOL}/5" in listed, listed
 
 
 def test_without_port_translation_the_port_stays(topology: Topology) -> None:
