@@ -35,6 +35,8 @@ class Grant(NamedTuple):
     port: int
     pool: str
     """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
+    peer: Peer | None = None
+    """Whom the port is for, if others may share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +251,16 @@ class NatArbiter:
             if name != INTERFACE_POOL:
                 return None  # gone with the configuration that it was in
             port = self.allocate(ask.address, ask.protocol, ask.port, peer)
-            return None if port is None else Grant(ask.address, port, INTERFACE_POOL)
+            if port is None:
+                return None
+            shared = peer if self._nat.interface_overloading > 1 else None
+            return Grant(ask.address, port, INTERFACE_POOL, shared)
         found = pool.grant(host, ask.protocol, ask.port, peer)
         if found is not None:
             pool.is_exhausted = False
             if pool.config.raise_threshold and not pool.is_alarmed:
                 self._watch(pool)
-            return Grant(*found, name)
+            return Grant(*found, name, peer if pool.config.overloading > 1 else None)
         if not pool.is_exhausted:
             pool.is_exhausted = True
             self.notices.append(NatNotice(self.now, name, pool.utilization(), None))

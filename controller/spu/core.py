@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from controller.config.nat import NatRule
 from controller.config.schema import Chassis, Configuration, Interface, Policy
-from controller.flow import FlowKey, Nanoseconds, Port, Tuple5
+from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (
     CP,
     OBSERVER,
@@ -16,7 +16,6 @@ from controller.messages import (
     Outbound,
     PacketDropped,
     Redirect,
-    ReleaseNat,
     Role,
     Step,
     StepTaken,
@@ -27,7 +26,7 @@ from controller.spu.express import NotExpress
 from controller.spu.nat import nat_tables
 from controller.spu.policy import policy_table
 from controller.spu.services import Services
-from controller.spu.session import NatBinding, Pending, Queued, Session
+from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
 
 IDS_PER_SPU = 10_000_000
@@ -75,6 +74,7 @@ class Core:
         "out",
         "pending",
         "policies",
+        "queue_limit",
         "services",
         "sessions",
         "statistics",
@@ -126,6 +126,7 @@ class Core:
         self.policies = policy_table(config)
         self.nat = nat_tables(config)
         self.services = Services(config)
+        self.queue_limit = config.queue_depth.packets
 
     def policy(self, index: int) -> Policy | None:
         """A policy by its index."""
@@ -134,6 +135,10 @@ class Core:
     def interface(self, port: Port, vlan: int) -> Interface | None:
         """Where a frame with this tag came in."""
         return self._by_port.get((port, vlan))
+
+    def begin_ids_behind(self, session_id: int) -> None:
+        """New session ids follow on this one."""
+        self._count = session_id % IDS_PER_SPU
 
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""
@@ -176,11 +181,6 @@ class Core:
         """A number for a question to the central point."""
         self._serial += 1
         return self._serial
-
-    def release_nat(self, binding: NatBinding, flow: FlowKey, out: Tuple5 | None) -> None:
-        """A binding is free again; ``out`` is the flow as it left."""
-        address, protocol, port, _ = binding
-        self.to_cp(ReleaseNat(address, protocol, port, flow, out))
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

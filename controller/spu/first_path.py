@@ -24,10 +24,12 @@ from controller.messages import (
     NatRefused,
     NeighborResolved,
     PendingExpired,
+    ReleaseNat,
     RemoveWing,
     ResolveNeighbor,
     Step,
     WingInstalled,
+    WingLeftOut,
     WingRemoved,
 )
 from controller.packet import TCP, parse
@@ -42,7 +44,6 @@ from controller.spu.record import SessionRecord, encode, wings
 from controller.spu.replies import Replies
 from controller.spu.services import TCP_INITIAL_TIMEOUT
 from controller.spu.session import (
-    QUEUE_LIMIT,
     NatBinding,
     Pending,
     Queued,
@@ -167,8 +168,7 @@ class FirstPath:
         pending = core.pending.get(message.flow)
         address, port = message.address, message.port
         if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
-            stray = NatBinding(address, message.protocol, port)
-            core.release_nat(stray, message.flow, message.routed)
+            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow))
             return
         pending.nat = NatBinding(address, message.protocol, port, message.pool)
         _, dst, _, dport, protocol = pending.routed
@@ -393,6 +393,8 @@ class FirstPath:
                 else:
                     self.reinstall(session)
                 return
+            wings = session.wings
+            core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
         step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
             core.step(step, session.wings[0].key, detail, session.id)
@@ -453,8 +455,8 @@ class FirstPath:
     def enqueue(self, pending: Pending, queued: Queued) -> None:
         """Hold a packet back behind the first of its flow."""
         core = self._core
-        if len(pending.queue) >= QUEUE_LIMIT:
-            core.drop(Drop.QUEUE_FULL, pending.flow, f"{QUEUE_LIMIT} packets wait already")
+        if len(pending.queue) >= core.queue_limit:
+            core.drop(Drop.QUEUE_FULL, pending.flow, f"{core.queue_limit} packets wait already")
             return
         pending.queue.append(queued)
         if core.trace:
@@ -494,4 +496,5 @@ class FirstPath:
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            self._core.release_nat(pending.nat, pending.flow, pending.translated)
+            core, (address, protocol, port, _) = self._core, pending.nat
+            core.to_cp(ReleaseNat(address, protocol, port, pending.flow))

@@ -9,6 +9,7 @@ from controller.config.nat import NatRule
 from controller.flow import Direction
 from controller.messages import (
     OBSERVER,
+    ReleaseNat,
     RemoveSession,
     RemoveWing,
     SessionClosed,
@@ -85,7 +86,8 @@ class Teardown:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]
         if session.nat is not None:
-            core.release_nat(session.nat, forward.key, forward.translated)
+            address, protocol, port, _ = session.nat
+            core.to_cp(ReleaseNat(address, protocol, port, forward.key))
         if session.source_rule is not None or session.destination_rule is not None:
             core.end_nat(session)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
