@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
-from controller.config.schema import Configuration
+from controller.config.schema import Configuration, NatFaults
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
@@ -423,6 +423,13 @@ class ClearPersistentNat:
     """Only of this inside address."""
 
 
+@dataclass(frozen=True, slots=True)
+class InjectNatFaults:
+    """Operator -> CP: allocations take time, or fail, from now on."""
+
+    faults: NatFaults
+
+
 # -- SPUs that come and go --------------------------------------------------------------------
 
 
@@ -745,6 +752,7 @@ Message = (
     | PacketDropped
     | NatNotice
     | ClearPersistentNat
+    | InjectNatFaults
     | SessionDenied
     | SessionClosed
 )

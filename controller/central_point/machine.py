@@ -43,6 +43,7 @@ from controller.messages import (
     DrainSpu,
     GatesOpened,
     GatesRefused,
+    InjectNatFaults,
     InstallAck,
     InstallRefused,
     InstallSession,
@@ -164,7 +165,8 @@ class CentralPoint:
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
-            ClearPersistentNat: self._on_clear_persistent,
+            ClearPersistentNat: self._desk.clear,
+            InjectNatFaults: self._desk.inject,
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
@@ -624,9 +626,6 @@ class CentralPoint:
         address, port, protocol = binding.outside
         entry.leases = (Lease([Binding(address, protocol, port)]),)
         return Endpoint(binding.inside.address, binding.inside.port)
-
-    def _on_clear_persistent(self, message: ClearPersistentNat) -> None:
-        self._desk.clear(message)
 
     def _notify(self) -> None:
         self._out += [Outbound(OBSERVER, notice) for notice in self.nat.notices]

@@ -342,6 +342,12 @@ class NatArbiter:
                 room = len(self._ports) * space.factor if protocol in WITH_PORTS else 1
                 yield address, protocol, space.used, room
 
+    def pairs(self) -> Iterator[tuple[str, Address, Address]]:
+        """Hosts that have an address of a pool for themselves or for now: pool, inside, outside."""
+        for name, pool in self._pools.items():
+            for (inside, _), offset in pool.owners():
+                yield name, inside, pool.addresses.at(offset)
+
     def clear_statistics(self) -> None:
         """Count grants and refusals from zero again."""
         for pool in self._pools.values():

@@ -12,7 +12,13 @@ from controller.central_point.nat_pools import Host
 from controller.central_point.port_space import Peer
 from controller.config.schema import NatFaults
 from controller.flow import Address, FlowKey, Nanoseconds
-from controller.messages import AllocateNat, ClearPersistentNat, NatGranted, NatRefused
+from controller.messages import (
+    AllocateNat,
+    ClearPersistentNat,
+    InjectNatFaults,
+    NatGranted,
+    NatRefused,
+)
 from controller.reasons import Drop
 
 
@@ -42,7 +48,10 @@ class NatDesk:
 
     def add(self, ask: AllocateNat, now: Nanoseconds) -> None:
         """A request that is answered later."""
-        self._waiting.append((now + self._faults.delay, ask))
+        at = now + self._faults.delay
+        if self._waiting:
+            at = max(at, self._waiting[-1][0])
+        self._waiting.append((at, ask))
         self._newest[ask.flow] = ask.serial
 
     def due(self, now: Nanoseconds) -> Iterator[AllocateNat]:
@@ -78,6 +87,11 @@ class NatDesk:
         address, protocol, port, peer = granted
         if not self._gates.defers(address, protocol, port, host, peer):
             self._arbiter.release(address, protocol, port, host, peer)
+
+    def inject(self, message: InjectNatFaults) -> None:
+        """An operator wants allocations to take time, or to fail. Those that wait go on waiting."""
+        self._faults = message.faults
+        self.is_slow = self._faults.delay > 0
 
     def clear(self, message: ClearPersistentNat) -> None:
         """An operator wants persistent bindings gone."""

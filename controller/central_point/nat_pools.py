@@ -51,6 +51,10 @@ class Pool:
         """An address and port for a flow; ``None``: nothing is left for it."""
         raise NotImplementedError
 
+    def owners(self) -> Iterator[tuple[Host, int]]:
+        """Hosts that have an address, and its number."""
+        raise NotImplementedError
+
     def utilization(self) -> int:
         """Per cent: of ports, for the protocol that has most; or of addresses."""
         raise NotImplementedError
@@ -156,6 +160,10 @@ class TranslatingPool(Pool):
             if not pair[1]:
                 del self.pairs[host]
 
+    def owners(self) -> Iterator[tuple[Host, int]]:
+        """Pairs."""
+        return ((host, pair[0]) for host, pair in self.pairs.items())
+
     def utilization(self) -> int:
         """Of ports, for the protocol that has most of them in use."""
         if not self.used:
@@ -248,6 +256,10 @@ class KeepingPool(Pool):
         """Addresses that are in use, and how many bindings they have."""
         for offset, count in self._counts.items():
             yield self.addresses.at(offset), count
+
+    def owners(self) -> Iterator[tuple[Host, int]]:
+        """All hosts that have one."""
+        return iter(self.hosts.items())
 
     def utilization(self) -> int:
         """Of addresses."""
