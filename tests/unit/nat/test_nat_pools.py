@@ -20,9 +20,9 @@ from .pools import block, pool, to_pool
 
 INTERFACE = bytes((10, 0, 2, 1))
 SHARED = bytes((203, 0, 113, 32))
-HOSTS = st.sampled_from([bytes((10, 0, 1, n)) for n in range(1, 6)])
+HOSTS = st.sampled_from([bytes((10, 0, 1, n)) for n in range(1, 4)])
 PEERS = st.sampled_from([bytes((192, 0, 2, n)) for n in range(1, 4)])
-PROTOCOLS = st.sampled_from([6, 17, 1, 47])
+PROTOCOLS = st.sampled_from([6, 6, 17, 47])
 
 POOLS = {
     "plain": pool("plain", block("203.0.113.0", "203.0.113.1"), ports=range(2000, 2003),
@@ -83,6 +83,12 @@ class Arbitration(RuleBasedStateMachine):
         new = Held(asked, flow, protocol, got, (peer, dport))
         self.check(new)
         self.held.append(new)
+
+    @rule(name=st.sampled_from(sorted(RULES)), peers=st.lists(PEERS, min_size=2, max_size=8),
+          host=HOSTS, protocol=PROTOCOLS)  # fmt: skip
+    def ask_often(self, name: str, peers: list[bytes], host: bytes, protocol: int) -> None:
+        for number, peer in enumerate(peers):
+            self.ask(name, host, 3000 + number, peer, 80, protocol)
 
     def may_refuse(self, asked: SourceNatRule, flow: FlowKey, peer: tuple[bytes, int]) -> None:
         """Only what is really exhausted is refused."""
@@ -164,6 +170,12 @@ class Arbitration(RuleBasedStateMachine):
         address, port, _, peer = gone.grant
         host = gone.flow.src, gone.flow.token
         assert self.arbiter.release(address, gone.protocol, port, host, peer)
+
+    @precondition(lambda self: len(self.held) > 4)
+    @rule(data=st.data())
+    def release_some(self, data: st.DataObject) -> None:
+        for _ in range(3):
+            self.release(data)
 
     @rule(nat=st.sampled_from(NATS))
     def reconfigure(self, nat: Nat) -> None:
