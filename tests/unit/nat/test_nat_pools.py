@@ -81,6 +81,8 @@ class Arbitration(RuleBasedStateMachine):
             self.may_refuse(asked, flow, (peer, dport))
             return
         new = Held(asked, flow, protocol, got, (peer, dport))
+        if got.pool != asked.pool and asked.persistence is None:
+            assert self.is_full(asked.pool, flow, (peer, dport), overflows=False)
         self.check(new)
         self.held.append(new)
 
@@ -108,7 +110,9 @@ class Arbitration(RuleBasedStateMachine):
     def same(held: Held, flow: FlowKey) -> bool:
         return held.protocol == flow.protocol
 
-    def is_full(self, name: str, flow: FlowKey, peer: tuple[bytes, int]) -> bool:
+    def is_full(
+        self, name: str, flow: FlowKey, peer: tuple[bytes, int], overflows: bool = True
+    ) -> bool:
         if name == "interface":
             return self.is_full_at(INTERFACE, flow, range(2000, 2003), peer)
         config = self.nat.source_pools[name]
@@ -117,7 +121,8 @@ class Arbitration(RuleBasedStateMachine):
             return {h.grant.address for h in self.held if h.grant.pool == name} == set(addresses)
         if not all(self.is_full_at(a, flow, config.ports, peer) for a in addresses):
             return False
-        return not config.overflow or self.is_full(config.overflow, flow, peer)
+        over = config.overflow if overflows else ""
+        return not over or self.is_full(over, flow, peer)
 
     def is_full_at(
         self, address: bytes, flow: FlowKey, ports: range, peer: tuple[bytes, int]
