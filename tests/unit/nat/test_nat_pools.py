@@ -25,7 +25,7 @@ PEERS = st.sampled_from([bytes((192, 0, 2, n)) for n in range(1, 4)])
 PROTOCOLS = st.sampled_from([6, 6, 17, 47])
 
 POOLS = {
-    "plain": pool("plain", block("203.0.113.0", "203.0.113.1"), ports=range(2000, 2003),
+    "plain": pool("plain", block("203.0.113.0", "203.0.113.1"), ports=range(2000, 2002),
                   overflow="spare"),
     "spare": pool("spare", block("203.0.113.8"), ports=range(2000, 2002), overflow="interface"),
     "paired": pool("paired", block("203.0.113.16", "203.0.113.17"), ports=range(2000, 2004),
@@ -33,7 +33,7 @@ POOLS = {
     "shared": pool("shared", block("203.0.113.32"), ports=range(2000, 2002), overloading=3),
     "kept": pool("kept", block("203.0.113.64", "203.0.113.65"), port_use=PortUse.KEEP),
 }  # fmt: skip
-SMALLER = dict(POOLS, plain=replace(POOLS["plain"], ports=range(2000, 2002)))
+SMALLER = dict(POOLS, plain=replace(POOLS["plain"], ports=range(2000, 2001)))
 KEPT = Persistence(Reach.ANY, 60 * SECOND, 3)
 RULES = {
     name: to_pool(name, number, persistence=KEPT if name == "spare" else None)
