@@ -314,6 +314,8 @@ class Ledger:
     def _installing(self, spu: int, message: InstallAck) -> None:
         """The central point has it: so must the SPU, from now on."""
         self.checks += 1
+        if self.spus[spu].is_joining:
+            return  # it was for its predecessor, whose end the central point will hear of
         session_id = message.session_id
         session = inside.sessions(self.spus[spu]).get(session_id)
         if session is None:
@@ -447,6 +449,7 @@ class Ledger:
             spu = self.spus.get(found.spu)
             if (
                 spu is None
+                or spu.is_joining
                 or inside.is_clearing(self.cp, found.spu)
                 or found.session_id in asked
                 or found.session_id in removed
@@ -474,7 +477,8 @@ class Ledger:
                 spu = self.spus.get(owner)
                 if spu is not None and session_id in inside.sessions(spu):
                     continue
-                is_known = spu is None and inside.is_online(self.cp, owner)
+                is_gone = spu is None or spu.is_joining
+                is_known = is_gone and inside.is_online(self.cp, owner)
                 if not is_known and not inside.is_clearing(self.cp, owner):
                     what = f"NPU {number} has a wing {key} of a session that is gone"
                     self._broken(Rule.WINGS, what, key, session_id)
