@@ -290,7 +290,7 @@ class Ledger:
     def _released(self, message: ReleaseNat) -> None:
         entry = None if message.flow is None else self.entries.get(message.flow)
         binding = message.address, message.protocol, message.port
-        if entry is not None and entry.port == binding:
+        if entry is not None and entry.spu == message.spu and entry.port == binding:
             entry.port = None
             self._free(binding, entry.forward)
 
