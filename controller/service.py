@@ -40,7 +40,7 @@ async def serve(
     runtime = Runtime(configuration, chassis, pipeline)
     log = SessionLog(configuration, runtime.session, SESSION_LOGGER.info)
     runtime.observer.on_close = log.closed
-    runtime.observer.on_walk = log.step
+    runtime.observer.on_create = log.created
     runtime.observer.on_deny = log.denied
     runtime.on_configuration.append(log.configure)
     server = OperatorServer(Operator(runtime), socket)

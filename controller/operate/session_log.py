@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from controller.config.schema import Configuration, Policy
 from controller.flow import Wing
-from controller.messages import SessionClosed, SessionDenied, Step, StepTaken
+from controller.messages import SessionClosed, SessionCreated, SessionDenied
 from controller.operate.text import InterfaceNames, address, contains
 from controller.reasons import Close
 from controller.spu import SessionView
@@ -54,11 +54,9 @@ class SessionLog:
         self._services = Services(configuration)
         self._rules = configuration.source_nat
 
-    def step(self, step: StepTaken) -> None:
+    def created(self, record: SessionCreated) -> None:
         """A session is created when the central point has acknowledged its installation."""
-        if step.step is not Step.ACK:
-            return
-        view = self._find(step.session_id)
+        view = self._find(record.session_id)
         if view is None:
             return
         zones = self._zones(view.forward, view.reverse)

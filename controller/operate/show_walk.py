@@ -58,6 +58,8 @@ def _walk(walk: Walk) -> str:
             f"{text.milliseconds(drop.at - start)}  {who(drop.who):<9}  "
             f"dropped: {drop.reason.name} ({drop.detail})"
         )
+    if walk.is_cut:
+        lines.append("(what followed was not recorded: too many first packets a second)")
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ from controller.config.schema import SECOND, SourceNat
 from controller.flow import Direction, Hop, Nanoseconds, Path, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
+    OBSERVER,
     AbandonSession,
     AllocateNat,
     CreateSession,
@@ -26,6 +27,7 @@ from controller.messages import (
     ReleaseNat,
     RemoveWing,
     ResolveNeighbor,
+    SessionCreated,
     Step,
     WingInstalled,
     WingRemoved,
@@ -222,6 +224,9 @@ class FirstPath:
         del core.pending[message.flow]
         core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._build(pending)
+        policy = session.verdict.policy
+        if policy is not None and policy.log_init:
+            core.send(OBSERVER, SessionCreated(core.now, session.id))
         self._write(session, Direction.REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
