@@ -185,6 +185,20 @@ class Transmit:
     """For the egress stages: that of the packet in question."""
 
 
+@dataclass(frozen=True, slots=True)
+class LimitSessions:
+    """Have an NPU drop first packets of an address that has as many sessions as it may, or let
+    them pass again; from the central point, which counts. There is no answer: what the NPU does
+    not drop, the central point does."""
+
+    screen: Drop
+    """``SCREEN_SESSION_LIMIT_SOURCE`` or ``_DESTINATION``."""
+    zone: int
+    """Number of the zone that the packets come from."""
+    address: Address
+    at_limit: bool
+
+
 # -- between central point and SPUs -----------------------------------------------------------
 
 
@@ -316,6 +330,17 @@ class PendingExpired:
     """CP -> SPU: the wing was pending for too long and is forgotten."""
 
     flow: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class WingLeftOut:
+    """SPU -> CP: an NPU has no room for a wing, so its packets come as first packets do."""
+
+    session_id: int
+    flow: FlowKey
+    """The session's forward wing."""
+    key: FlowKey
+    """The wing in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,6 +534,7 @@ Message = (
     | InstallWing
     | RemoveWing
     | ReadWing
+    | LimitSessions
     | Transmit
     | CreateSession
     | Deliver
@@ -523,6 +549,7 @@ Message = (
     | InstallRefused
     | AbandonSession
     | PendingExpired
+    | WingLeftOut
     | RemoveSession
     | OpenGates
     | GatesOpened

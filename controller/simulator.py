@@ -17,7 +17,7 @@ from typing import Any
 from controller.central_point import CentralPoint
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
     NEIGHBORS,
@@ -25,6 +25,7 @@ from controller.messages import (
     Actor,
     ClearSession,
     InstallWing,
+    LimitSessions,
     Message,
     Outbound,
     PacketDropped,
@@ -41,7 +42,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.packet import FIN, RST, SYN, parse, rewrite
+from controller.packet import FIN, RST, SYN, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.fabric import Fabric
@@ -86,6 +87,7 @@ class SimulatedNpu:
         self.lost = False
         self.drops: dict[Drop, int] = {}
         self._tokens: dict[tuple[int, int], int] = {}
+        self._zones: dict[int, int] = {}
         self.configure(config)
         self._table: dict[FlowKey, _Entry] = {}
         self._idle: Timers[FlowKey] = Timers()
@@ -93,7 +95,9 @@ class SimulatedNpu:
             InstallWing: self._install,
             RemoveWing: self._remove,
             ReadWing: self._read,
+            LimitSessions: self._limit,
         }
+        self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
         """The interface tables."""
@@ -101,6 +105,9 @@ class SimulatedNpu:
             (i.port.port, i.vlan): i.token
             for i in config.interfaces.values()
             if i.port.npu == self.number and i.enabled
+        }
+        self._zones = {
+            i.token: config.zones[i.zone].id for i in config.interfaces.values() if i.zone
         }
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
@@ -151,6 +158,22 @@ class SimulatedNpu:
             )
         return [Outbound(Actor(Role.SPU, message.spu), answer)]
 
+    def _limit(self, message: LimitSessions, _now: Nanoseconds) -> list[Outbound]:
+        change = self._at_limit.add if message.at_limit else self._at_limit.discard
+        change((message.screen, message.zone, message.address))
+        return []
+
+    def _limited(self, packet: Packet, token: int) -> Drop:
+        """The session limit that keeps a first packet from the central point."""
+        zone = self._zones.get(token, 0)
+        for screen, address in (
+            (Drop.SCREEN_SESSION_LIMIT_SOURCE, packet.src),
+            (Drop.SCREEN_SESSION_LIMIT_DESTINATION, packet.dst),
+        ):
+            if (screen, zone, address) in self._at_limit:
+                return screen
+        return Drop.NONE
+
     def deadline(self) -> Nanoseconds | None:
         """When the next wing may be idle."""
         return self._idle.next()
@@ -190,6 +213,10 @@ class SimulatedNpu:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
         entry = self._table.get(packet.key(token))
         if entry is None:
+            limited = self._limited(packet, token) if self._at_limit else Drop.NONE
+            if limited is not Drop.NONE:
+                self._drop(limited)
+                return None
             return self._punt(port, Punt.MISS, token, frame, now)
         entry.packets += 1
         entry.bytes += len(frame)

@@ -9,6 +9,7 @@ goes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from controller.central_point.balance import Balance
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import GateTable, Lease
+from controller.central_point.limits import SessionLimits, rules
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.config.schema import SECOND, Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
@@ -51,6 +53,7 @@ from controller.messages import (
     Role,
     Step,
     StepTaken,
+    WingLeftOut,
 )
 from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt
@@ -126,6 +129,13 @@ class CentralPoint:
         self._active = 0
         self._pending: Timers[FlowKey] = Timers()
         self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
+        self._npus = {number: Actor(Role.NPU, number) for number in chassis.npus}
+        self.screen_hits: Counter[tuple[int, Drop]] = Counter()
+        """What the screens of the central point found, by zone's number and screen."""
+        self._limits: SessionLimits | None = None
+        self._left_out: dict[FlowKey, list[FlowKey]] = {}
+        """Wings that an NPU has no room for, by their session's forward wing."""
+        self._limit()
         self._now: Nanoseconds = 0
         self._out: list[Outbound] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -138,6 +148,7 @@ class CentralPoint:
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
+            WingLeftOut: self._on_wing_left_out,
             OpenGates: self._on_open_gates,
             CloseGates: self._on_close_gates,
         }
@@ -167,7 +178,7 @@ class CentralPoint:
         for flow in self._pending.due(now):
             entry = self._table.pop(flow)
             self._balance.give_back(entry.spu)
-            self._leave(entry)
+            self._leave(entry, True)
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
         return out
 
@@ -175,6 +186,7 @@ class CentralPoint:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
         self._tokens = _tokens(message.configuration)
+        self._limit()
 
     # -- packets ------------------------------------------------------------------------------
 
@@ -248,6 +260,12 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._limits is not None:
+            refused = self._limits.refusal(flow, self._now)
+            if refused is not None:
+                self._tell_npus()
+                self._drop(refused.reason, flow, refused.detail)
+                return
         gate = self.gates.match(flow)
         spu: int | None
         if gate is not None:
@@ -268,6 +286,8 @@ class CentralPoint:
             passage, entry.leases = entered
         self._table[flow] = entry
         self._pending.set(flow, self._now + PENDING_TIMEOUT)
+        if self._limits is not None:
+            self._limits.enter(flow)
         if self.trace:
             load = self._balance.load[spu]
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
@@ -314,6 +334,8 @@ class CentralPoint:
         entry.session_id = message.session_id
         table[reverse] = entry
         self._active += 1
+        if self._limits is not None:
+            self._limits.install(forward, self._now)
         if self.trace:
             self._out.append(
                 Outbound(
@@ -344,7 +366,7 @@ class CentralPoint:
         del self._table[entry.forward]
         self._pending.cancel(entry.forward)
         self._balance.give_back(entry.spu)
-        self._leave(entry)
+        self._leave(entry, True)
 
     def _forget(self, entry: _Entry) -> None:
         del self._table[entry.forward]
@@ -353,11 +375,58 @@ class CentralPoint:
         self._active -= 1
         self._balance.give_back(entry.spu)
         self.gates.close(entry.session_id)
-        self._leave(entry)
+        self._leave(entry, False)
 
-    def _leave(self, entry: _Entry) -> None:
+    def _leave(self, entry: _Entry, was_pending: bool) -> None:
         for lease in entry.leases:
             self.gates.leave(lease)
+        left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()
+        limits = self._limits
+        if limits is not None:
+            limits.leave(entry.forward, was_pending)
+            for key in left_out:
+                limits.left_out(key, -1)
+            self._tell_npus()
+
+    # -- session limits -----------------------------------------------------------------------
+
+    def _limit(self) -> None:
+        """Limits follow the configuration; sessions that are there count from the beginning."""
+        by_token = rules(self.config)
+        old = self._limits
+        if old is not None:
+            if by_token == old.by_token:
+                return
+            old.forget()
+            self._tell_npus()
+        self._limits = limits = SessionLimits(by_token, self.screen_hits) if by_token else None
+        if limits is None:
+            return
+        for key, entry in self._table.items():
+            if key == entry.forward:
+                limits.enter(key)
+                if entry.reverse is not None:
+                    limits.install(key, self._now)
+        for wings in self._left_out.values():
+            for key in wings:
+                limits.left_out(key, 1)
+
+    def _on_wing_left_out(self, message: WingLeftOut) -> None:
+        entry = self._table.get(message.flow)
+        if entry is None or entry.session_id != message.session_id:
+            return
+        wings = self._left_out.setdefault(message.flow, [])
+        if message.key not in wings:
+            wings.append(message.key)
+            if self._limits is not None:
+                self._limits.left_out(message.key, 1)
+                self._tell_npus()
+
+    def _tell_npus(self) -> None:
+        limits = self._limits
+        if limits is not None and limits.updates:
+            self._out += [Outbound(self._npus[npu], update) for npu, update in limits.updates]
+            limits.updates.clear()
 
     # -- gates --------------------------------------------------------------------------------
 
@@ -424,6 +493,9 @@ class CentralPoint:
         ]
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
+        left += [f"wing left out of an NPU: {flow}" for flow in self._left_out]
+        if self._limits is not None:
+            left += self._limits.audit()
         if self._active:
             left.append(f"{self._active} sessions counted")
         return left

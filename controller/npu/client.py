@@ -23,6 +23,7 @@ from controller.messages import (
     OBSERVER,
     Actor,
     InstallWing,
+    LimitSessions,
     Message,
     Outbound,
     PacketIn,
@@ -40,6 +41,7 @@ from controller.npu.batcher import Batcher
 from controller.npu.channel import code_name
 from controller.npu.connection import Connection, NpuError
 from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, update_of
+from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
 from controller.npu.program import entries, needs_copies, rates
@@ -114,6 +116,7 @@ class Npu:
         self._writer: Batcher[bytes, int] = Batcher(self._write, WRITE_BATCH)
         self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._begin_read, READ_BATCH)
         self._reading: set[asyncio.Task[None]] = set()
+        self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0
         """Messages of the stream that mean nothing to us."""
 
@@ -248,6 +251,8 @@ class Npu:
                 self._reader.submit(message.key, lambda state: self._remove(message, state))
             case ReadWing():
                 self._reader.submit(message.key, lambda state: self._answer_read(message, state))
+            case LimitSessions():
+                self._limits.take(message)
             case _:
                 raise TypeError(f"no message for an NPU: {message}")
 

@@ -80,7 +80,7 @@ def entries(
     yield from _distribution(configuration, chassis)
     profiles = {i.zone: _profile(configuration, i.zone) for i in mine}
     for name, profile in profiles.items():
-        if profile is not None and profile.thresholds:
+        if profile is not None and not profile.thresholds.keys().isdisjoint(_THRESHOLDS.values()):
             yield _thresholds(configuration.zones[name], profile)
     if any(p is not None and Drop.SCREEN_SPOOFING in p.screens for p in profiles.values()):
         yield from _reverse_paths(configuration)

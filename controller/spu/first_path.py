@@ -30,6 +30,7 @@ from controller.messages import (
     SessionCreated,
     Step,
     WingInstalled,
+    WingLeftOut,
     WingRemoved,
 )
 from controller.packet import TCP, parse
@@ -359,6 +360,8 @@ class FirstPath:
                 else:
                     self.reinstall(session)
                 return
+            wings = session.wings
+            core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
         step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
             core.step(step, session.wings[0].key, detail, session.id)
