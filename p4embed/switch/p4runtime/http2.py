@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
@@ -172,11 +173,9 @@ class Http2(asyncio.Protocol):
         """Tell the client, and close."""
         if self._transport is None:
             return
-        try:
+        with contextlib.suppress(H2Error):  # It is closing already.
             self._h2.close_connection()
             self._transport.write(self._h2.data_to_send())
-        except H2Error:
-            pass  # It is closing already.
         self._transport.close()
 
     # -- the loop tells -----------------------------------------------------------------------
@@ -237,7 +236,7 @@ class Http2(asyncio.Protocol):
                 if call is not None:
                     self._data(event.stream_id, call, event.data)
             case events.RequestReceived():
-                self._begin(event.stream_id, dict(event.headers))
+                self._begin(event.stream_id, _text(event.headers))
             case events.StreamEnded():
                 call = self._calls.get(event.stream_id)
                 if call is not None:
@@ -309,10 +308,8 @@ class Http2(asyncio.Protocol):
         """An outbox has something. On any thread."""
         if not self._is_awake:
             self._is_awake = True
-            try:
+            with contextlib.suppress(RuntimeError):  # The server has stopped.
                 self._loop.call_soon_threadsafe(self._look)
-            except RuntimeError:
-                pass  # The loop is closed: the server has stopped.
 
     def _look(self) -> None:
         self._is_awake = False  # Before looking: what comes from now on wakes us again.
@@ -369,6 +366,11 @@ class Http2(asyncio.Protocol):
         if ended is not False:
             call.trailers = _trailers(None if ended is True else ended)
         return False
+
+
+def _text(headers: Sequence[tuple[bytes | str, bytes | str]]) -> dict[str, str]:
+    """Headers as h2 is told to decode them."""
+    return {str(name): str(value) for name, value in headers}
 
 
 class _Answerer:

@@ -116,10 +116,10 @@ def _split(message: bytes) -> tuple[bytes, bytes] | None:
 
 def _length(message: bytes, at: int) -> tuple[int, int]:
     """The length written at an offset, and the offset behind it."""
-    length = shift = 0
-    for at, byte in enumerate(message[at : at + 5], start=at + 1):  # noqa: B020
-        length |= (byte & 0x7F) << shift
+    length = 0
+    for place in range(5):
+        byte = message[at + place] if at + place < len(message) else 0
+        length |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
             break
-        shift += 7
-    return length, at
+    return length, at + place + 1

@@ -7,6 +7,7 @@ Reads, new programs and Writes that need the careful way have threads of their o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -139,10 +140,8 @@ class _Rpcs:
             failure = error
         except Exception as error:
             failure = internal(error)
-        try:
+        with contextlib.suppress(RuntimeError):  # The server has stopped, and nobody waits.
             self._loop.call_soon_threadsafe(answer, answers, failure)
-        except RuntimeError:
-            pass  # The server has stopped, and nobody waits.
 
     def opens_stream(self, method: str, peer: str, wake: Callable[[], None]) -> Stream | None:
         """``StreamChannel`` goes both ways, all else has one message."""
@@ -192,9 +191,7 @@ class Server:
         except (OSError, ValueError, OverflowError):
             self._loop.close()
             reason = "in use or not an address of this machine; choose another with"
-            raise ServerError(
-                f"cannot listen on {address}: {reason} --grpc-server-addr"
-            ) from None
+            raise ServerError(f"cannot listen on {address}: {reason} --grpc-server-addr") from None
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def start(self) -> None:
