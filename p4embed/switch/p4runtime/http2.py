@@ -1,8 +1,9 @@
 """One gRPC connection of the server, on an event loop: HTTP/2 by ``h2``, messages in it by us.
 
-The ``grpc`` library's server gives each RPC, and each direction of a stream, a thread; the hand-over
-of every single message between them costs many times what is done with it. Here all messages that
-a read of the socket brings are handled in one go, and all that is to be sent leaves in one write.
+The ``grpc`` library's server gives each RPC, and each direction of a stream, a thread; handing
+every single message over between them costs many times what is done with it. Here all messages
+that a read of the socket brings are handled in one go, and all that is to be sent leaves in one
+write.
 (The framing: github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md. Messages are never compressed.)
 """
 
