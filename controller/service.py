@@ -56,7 +56,7 @@ async def serve(
                 await starting
             return 0
         starting.result()
-        _calm_garbage_collection()
+        calm_garbage_collection()
         ready = f"ready: {_cards(chassis)}; operators at {socket}"
         print(ready, flush=True)
         if ready_file is not None:
@@ -76,7 +76,7 @@ async def serve(
         await runtime.close()
 
 
-def _calm_garbage_collection() -> None:
+def calm_garbage_collection() -> None:
     """Sessions live long and form no cycles: looking through all of them again and again would
     only stop packets. Collect rarely, and never what start-up made."""
     gc.collect()
