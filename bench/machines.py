@@ -118,9 +118,7 @@ def packets(first: int, count: int, protocol: int) -> Iterator[PacketIn]:
     """Packet-ins of new flows, a millisecond apart."""
     for number in range(first, first + count):
         frame = first_packet(number, protocol)
-        yield PacketIn(
-            Port(1, 1), Punt.MISS, 1, 0, Direction.FORWARD, 0, frame, 1_000_000 * number
-        )
+        yield PacketIn(Port(1, 1), Punt.MISS, 1, 0, Direction.FORWARD, 0, frame, 1_000_000 * number)
 
 
 @dataclass(frozen=True, slots=True)
