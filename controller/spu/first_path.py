@@ -345,6 +345,7 @@ class FirstPath:
             session.installed ^= 1 << direction
             detail = f"NPU {npu} has no room: its packets come by the central point"
             if session.path is Path.EXPRESS:
+                core.express_counts[None] -= 1
                 core.express_counts[NotExpress.TABLE_FULL] += 1
                 session.not_express = NotExpress.TABLE_FULL
                 session.path = Path.SPU

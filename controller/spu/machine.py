@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -301,6 +302,10 @@ class Spu:
     def express_counts(self) -> Mapping[NotExpress | None, int]:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
+
+    def express_now(self) -> Counter[NotExpress | None]:
+        """Sessions that are there by why they are not on Express Path; ``None``: they are."""
+        return Counter(session.not_express for session in self._core.sessions.values())
 
     def pending_count(self) -> int:
         """Flows that are being set up."""
