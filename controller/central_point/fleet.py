@@ -34,7 +34,6 @@ from controller.messages import (
     Distribute,
     DrainSpu,
     Message,
-    Outbound,
     PurgeSpu,
     Role,
     SpuAccepted,
@@ -83,18 +82,20 @@ class Fleet(Generic[E]):
         chassis: Chassis,
         balance: Balance,
         *,
+        now: Callable[[], Nanoseconds],
+        send: Callable[[Actor, Message], None],
         surrender: Callable[[int], list[E]],
         forget: Callable[[E], None],
     ) -> None:
-        """``surrender`` makes the central point give up an SPU's gates and pending flows and tells
-        its sessions; ``forget`` drops one of these, unless it is gone already."""
+        """``now`` is the time of the message in hand, ``send`` answers it; ``surrender`` makes the
+        central point give up an SPU's gates and pending flows and tells its sessions; ``forget``
+        drops one of these, unless it is gone already."""
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
-        self.out: list[Outbound] = []
-        """What to send; the central point takes it out."""
-        self.now: Nanoseconds = 0
         self._balance = balance
+        self._now = now
+        self._send = send
         self._npus = [Actor(Role.NPU, number) for number in chassis.npus]
         self._surrender = surrender
         self._forget = forget
@@ -136,7 +137,7 @@ class Fleet(Generic[E]):
         """When ``tick`` is due."""
         if self.is_whole:
             return None
-        return self.now if any(self._forgettable()) else None
+        return self._now() if any(self._forgettable()) else None
 
     def tick(self) -> None:
         """Forget some of the sessions that nobody has any more."""
@@ -211,9 +212,7 @@ class Fleet(Generic[E]):
             self._send(npu, Distribute(self._balance.buckets))
 
     def _change(self, member: Member[E], state: SpuState, why: str, sessions: int) -> None:
-        member.state, member.why, member.since = state, why, self.now
+        now = self._now()
+        member.state, member.why, member.since = state, why, now
         self.is_whole = all(m.state is SpuState.ONLINE for m in self.members.values())
-        self._send(OBSERVER, SpuChanged(self.now, member.number, state, why, sessions))
-
-    def _send(self, to: Actor, message: Message) -> None:
-        self.out.append(Outbound(to, message))
+        self._send(OBSERVER, SpuChanged(now, member.number, state, why, sessions))

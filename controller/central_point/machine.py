@@ -133,7 +133,12 @@ class CentralPoint:
         self._tokens = _tokens(config)
         self._balance = balance = Balance(chassis.spus, chassis.cp)
         self._fleet: Fleet[_Entry] = Fleet(
-            chassis, balance, surrender=self._surrender, forget=self._forget_lost
+            chassis,
+            balance,
+            now=lambda: self._now,
+            send=lambda to, message: self._out.append(Outbound(to, message)),
+            surrender=self._surrender,
+            forget=self._forget_lost,
         )
         self._pending_timeout = chassis.cp.pending_timeout
         self.trace = trace
@@ -179,8 +184,8 @@ class CentralPoint:
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = self._fleet.now = now
-        self._out = self._fleet.out = []
+        self._now = now
+        self._out = []
         self._handlers[type(message)](message)
         return self._out
 
@@ -191,7 +196,7 @@ class CentralPoint:
         if gates is not None and (deadline is None or gates < deadline):
             deadline = gates
         if self._active:
-            audit = self._audit.due(self._now)
+            audit = self._audit.next or self._audit.due(self._now)
             if deadline is None or audit < deadline:
                 deadline = audit
         if not self._fleet.is_whole:
@@ -202,9 +207,8 @@ class CentralPoint:
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Reclaim wings that were pending for too long, gates, and what SPUs left behind."""
-        self._now = self._fleet.now = now
-        self._out = self._fleet.out = []
-        out = self._out
+        self._now = now
+        self._out = out = []
         self.gates.tick(now)
         for flow in self._pending.due(now):
             entry = self._table[flow]

@@ -156,7 +156,7 @@ class Spu:
             return self._joining.next_ask
         if not core.sessions:
             return None
-        deadline = self._audit.due()
+        deadline = self._audit.next or self._audit.due()
         sessions, gateways = core.timers.next(), core.alg_timers.next()
         if sessions is not None and sessions < deadline:
             deadline = sessions
