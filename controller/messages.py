@@ -626,6 +626,17 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDenied:
     """A policy that logs refused a flow."""
 
@@ -704,6 +715,7 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
     | SessionDenied
     | SessionClosed
 )

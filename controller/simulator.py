@@ -33,6 +33,7 @@ from controller.messages import (
     PacketDropped,
     PacketIn,
     PurgeSpu,
+    RanOut,
     ReadWing,
     Reconfigure,
     RemoveWing,
@@ -145,7 +146,8 @@ class SimulatedNpu:
         elif self.capacity is not None and len(self._table) >= self.capacity:
             error = Drop.NPU_TABLE_FULL
         else:
-            if key in self._table:
+            standing = self._table.get(key)
+            if standing is not None and standing.install.session_id != message.session_id:
                 raise AssertionError(f"NPU {self.number}: wing {key} is installed twice")
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
@@ -307,6 +309,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.ran_out: list[RanOut] = []
         self.spu_changes: list[SpuChanged] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
@@ -479,6 +482,8 @@ class Simulator:
             self.steps.append(message)
         elif isinstance(message, PacketDropped):
             self.dropped.append(message)
+        elif isinstance(message, RanOut):
+            self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
         elif isinstance(message, SpuChanged):
