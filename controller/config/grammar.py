@@ -46,6 +46,7 @@ from controller.config.values import (
     number,
     one_of,
 )
+from controller.config.white_lists import NAMED_WHITE_LIST
 
 _SYSTEM = container("system", leaf("host-name", NAME))
 
@@ -121,6 +122,7 @@ _SCREEN = container(
         *screens.grammar(),
         flag("alarm-without-drop"),
     ),
+    NAMED_WHITE_LIST,
 )
 
 _ADDRESS_BOOK = listed(
