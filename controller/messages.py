@@ -425,6 +425,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @dataclass(frozen=True, slots=True)

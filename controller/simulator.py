@@ -353,13 +353,15 @@ class Simulator:
             if actor.role is not Role.NPU:
                 self._deliver(actor, machine.handle(Reconfigure(config), self.now))
 
-    def fail_spu(self, number: int, why: str = "it was told to fail") -> None:
+    def fail_spu(
+        self, number: int, why: str = "it was told to fail", flow: FlowKey | None = None
+    ) -> None:
         """An SPU is gone, with all it knew; the central point hears of it behind what the SPU sent
         before. Packets that come to it go to the central point, and all else nowhere."""
         actor = Actor(Role.SPU, number)
         if self._machines.pop(actor, None) is not None:
             del self.spus[number]
-            self._deliver(actor, [Outbound(CP, SpuFailed(number, why))])
+            self._deliver(actor, [Outbound(CP, SpuFailed(number, why, flow))])
 
     def join_spu(self, number: int) -> None:
         """A fresh SPU in the place of one that is gone; one that drains gets flows again."""

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from controller.central_point.balance import Balance
-from controller.config.schema import Chassis
-from controller.flow import Nanoseconds
+from controller.config.schema import SECOND, Chassis
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     OBSERVER,
     Actor,
@@ -45,6 +45,12 @@ from controller.messages import (
 )
 
 E = TypeVar("E")
+
+QUARANTINE: Nanoseconds = 60 * SECOND
+"""How long a flow that an SPU failed on is kept from other SPUs: from its client's last try,
+usually, or until the ports are used for something else."""
+QUARANTINED = 1024
+"""Flows that are kept; the oldest goes first."""
 
 SLICE = 500
 """Entries forgotten without a break."""
@@ -93,6 +99,8 @@ class Fleet(Generic[E]):
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
+        self.quarantine: dict[FlowKey, Nanoseconds] = {}
+        """Flows that an SPU failed on, and until when they are kept from others."""
         self._balance = balance
         self._now = now
         self._send = send
@@ -104,6 +112,16 @@ class Fleet(Generic[E]):
         """Whether an SPU is not there."""
         return self.members[spu].state in (SpuState.CLEARING, SpuState.OFFLINE)
 
+    def keeps(self, flow: FlowKey) -> bool:
+        """Whether a flow is in quarantine. Only asked if any is."""
+        until = self.quarantine.get(flow)
+        if until is None:
+            return False
+        if until <= self._now():
+            del self.quarantine[flow]
+            return False
+        return True
+
     # -- an SPU fails -------------------------------------------------------------------------
 
     def failed(self, message: SpuFailed) -> None:
@@ -111,6 +129,10 @@ class Fleet(Generic[E]):
         member = self.members.get(message.spu)
         if member is None:
             return
+        if message.flow is not None:
+            if len(self.quarantine) >= QUARANTINED:
+                del self.quarantine[next(iter(self.quarantine))]
+            self.quarantine[message.flow] = self._now() + QUARANTINE
         if self.is_lost(member.number):
             # One that had not been accepted yet knew nothing.
             member.joining = None

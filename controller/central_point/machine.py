@@ -302,6 +302,9 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._fleet.quarantine and self._fleet.keeps(flow):
+            self._drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
+            return
         if self._limits is not None:
             refused = self._limits.refusal(flow, self._now)
             if refused is not None:
