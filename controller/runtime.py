@@ -102,6 +102,8 @@ class Runtime:
         self.on_configuration: list[Callable[[Configuration], None]] = []
         """Called with each new configuration."""
         self.faults = Faults()
+        self.at_work: Actor | None = None
+        """Whose message is being handled right now."""
         self.is_ready = False
         """Whether all NPUs are programmed."""
         self._machines: dict[Actor, Machine] = {
@@ -230,6 +232,7 @@ class Runtime:
         try:
             while queue:
                 to, message = queue.popleft()
+                self.at_work = to
                 try:
                     if to is OBSERVER:
                         # Most messages are steps; they need no look-up of who gets them.
@@ -246,6 +249,7 @@ class Runtime:
                     self._failed(to, error, touched, message)
         finally:
             self._draining = False
+            self.at_work = None
         self._reschedule(touched)
 
     def _failed(

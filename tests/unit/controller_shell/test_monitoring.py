@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,9 +22,13 @@ def test_load_of_spus_and_central_point(tmp_path: Path) -> None:
     async def test(lab: Lab) -> None:
         await first_packet(lab)
         shown = (await lab.ask("show security monitoring")).splitlines()
-        assert shown[1].split() == ["FPC", "PIC", "current", "maximum", "current", "maximum"]
-        assert shown[2].split() == ["3", "0", "1", "1048576", "0", "0"]
-        assert shown[3].split() == ["4", "0", "0", "1000", "0", "0"]
+        assert shown[1].split() == ["FPC", "PIC", "CPU", "Mem", *["current", "maximum"] * 2]
+        rows = [row.split() for row in shown[2:4]]
+        assert [(*row[:3], *row[4:]) for row in rows] == [
+            ("3", "0", "0", "1", "1048576", "0", "0"),
+            ("4", "0", "0", "0", "1000", "0", "0"),
+        ]
+        assert all(0 <= int(row[3]) <= 100 for row in rows)
         assert shown[4:] == [
             "Total Sessions: 1",
             "Central point: 1 of 1049576 sessions",
@@ -51,6 +58,49 @@ def test_the_last_minute_second_by_second(tmp_path: Path) -> None:
         assert shown[2].split()[:4] == ["0:", "1", "1:", "1"]
         assert history.creations(1) == pytest.approx(1 / 70)
         assert history.creations(2) == 0
+
+    with_lab(tmp_path, test)
+
+
+def test_the_load_of_an_spu_is_its_share_of_the_thread(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        runtime, load = lab.runtime, lab.operator.history.load
+        seen = []
+        handle = runtime.spus[1].handle
+
+        def watched(*given: object) -> object:
+            load.look()
+            seen.append(runtime.at_work)
+            return handle(*given)  # type: ignore[arg-type]
+
+        runtime.spus[1].handle = watched  # type: ignore[method-assign, assignment]
+        await first_packet(lab)
+        assert set(seen) == {Actor(Role.SPU, 1)}
+        assert runtime.at_work is None
+        for _ in range(3 * len(seen)):
+            load.look()
+        lab.operator.history.sample()
+        shown = await lab.ask("show security monitoring performance spu")
+        assert shown.split("\n\n")[0].splitlines()[2] == " 0:        25"
+        assert shown.split("\n\n")[1].splitlines()[2] == " 0:         0"
+        assert "CPU utilization          :      25 %" in await lab.ask(
+            "show security monitoring fpc 3"
+        )
+        lab.operator.history.sample()
+        assert next(iter(lab.operator.history.busy[1])) == 0, "that was a second ago"
+
+    with_lab(tmp_path, test)
+
+
+def test_looking_begins_and_ends(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        task = asyncio.ensure_future(lab.operator.history.run())
+        await lab.until(lambda: bool(lab.operator.history.sessions[1]))
+        assert "load" in {thread.name for thread in threading.enumerate()}
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert "load" not in {thread.name for thread in threading.enumerate()}
 
     with_lab(tmp_path, test)
 
