@@ -224,3 +224,4 @@ class Close(IntEnum):
     POLICY_CHANGED = 40
     INTERFACE_CHANGED = 41
     ROUTE_CHANGED = 42
+    NAT_CHANGED = 43

@@ -29,6 +29,7 @@ from controller.messages import (
     InstallWing,
     LimitSessions,
     Message,
+    NatNotice,
     Outbound,
     PacketDropped,
     PacketIn,
@@ -310,6 +311,7 @@ class Simulator:
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
         self.ran_out: list[RanOut] = []
+        self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
@@ -488,5 +490,7 @@ class Simulator:
             self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, NatNotice):
+            self.notices.append(message)
         elif isinstance(message, SpuChanged):
             self.spu_changes.append(message)
