@@ -455,6 +455,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -672,6 +674,17 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class NatNotice:
     """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
 
@@ -772,6 +785,7 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
     | NatNotice
     | ClearPersistentNat
     | InjectNatFaults

@@ -21,6 +21,11 @@ class NotExpress(Enum):
     MTU = "the MTU of its two interfaces differs"
     TABLE_FULL = "an NPU had no room for its wings"
 
+    @property
+    def word(self) -> str:
+        """What an operator types for it."""
+        return self.name.lower().replace("_", "-")
+
 
 _ELIGIBLE = frozenset((TCP, UDP, ICMP, ICMPV6))
 

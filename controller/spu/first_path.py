@@ -388,7 +388,9 @@ class FirstPath:
         if error is not None:
             session.installed ^= 1 << direction
             detail = f"NPU {npu} has no room: its packets come by the central point"
+            core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
+                core.express_counts[None] -= 1
                 core.express_counts[NotExpress.TABLE_FULL] += 1
                 session.not_express = NotExpress.TABLE_FULL
                 session.path = Path.SPU
