@@ -8,6 +8,7 @@ from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
+from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -69,7 +70,8 @@ def build(
     """Resolve names and check what no single line can show."""
     zones = ZoneBuilder(root, problems, chassis, previous)
     zones.build()
-    policies = PolicyBuilder(root, problems, zones.zones, previous)
+    tcp = build_tcp(root, problems)
+    policies = PolicyBuilder(root, problems, zones.zones, tcp, previous)
     policies.build()
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
@@ -90,4 +92,5 @@ def build(
         algs=enabled_algs(root),
         stateless=build_stateless(root, problems, zones.interfaces),
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
+        tcp=tcp,
     )

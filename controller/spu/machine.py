@@ -241,7 +241,7 @@ class Spu:
             started=session.started,
             last_seen=session.last_seen,
             timeout=session.timeout,
-            tcp="" if session.tcp is None else session.tcp.state.name.lower(),
+            tcp="" if session.tcp is None else session.tcp.state.name.lower().replace("_", "-"),
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,

@@ -25,11 +25,6 @@ PROTOCOL_TIMEOUT: dict[int, Nanoseconds] = {
 OTHER_TIMEOUT: Nanoseconds = 1800 * SECOND
 PORT_TIMEOUT: dict[tuple[int, int], Nanoseconds] = {(TCP, 80): 300 * SECOND}
 
-TCP_INITIAL_TIMEOUT: Nanoseconds = 20 * SECOND
-"""Until the handshake is complete (``tcp-initial-timeout``)."""
-TCP_CLOSE_WAIT: Nanoseconds = 2 * SECOND
-"""From the second FIN to the end: the last acknowledgements still pass."""
-
 NO_SERVICE = "None"
 """What logs and session lists print for a flow that no application describes."""
 
