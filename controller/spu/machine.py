@@ -242,6 +242,8 @@ class Spu:
             last_seen=session.last_seen,
             timeout=session.timeout,
             tcp="" if session.tcp is None else session.tcp.state.name.lower().replace("_", "-"),
+            fins=0 if session.tcp is None else session.tcp.fins,
+            checks_sequence=session.tcp is not None and session.tcp.windows is not None,
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
