@@ -12,7 +12,7 @@ from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import SECOND, Chassis, Configuration
+from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 
@@ -75,6 +75,7 @@ def build(
     policies.build()
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
+    depth = root.text("security", "flow", "pending-sess-queue-length")
     return Configuration(
         interfaces=zones.interfaces,
         zones=zones.zones,
@@ -91,6 +92,7 @@ def build(
         host_name=root.text("system", "host-name") or "wingpath",
         algs=enabled_algs(root),
         stateless=build_stateless(root, problems, zones.interfaces),
+        queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
         tcp=tcp,
     )

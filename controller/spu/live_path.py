@@ -20,7 +20,7 @@ from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
-from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.session import Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
 from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
@@ -47,7 +47,7 @@ class LivePath:
         """A packet of a session in any state."""
         if session.state is SessionState.ACTIVE:
             self.forward(session, queued)
-        elif len(session.queue) < QUEUE_LIMIT:
+        elif len(session.queue) < self._core.queue_limit:
             # Until it is installed; or until it is gone, and then begins anew.
             session.queue.append(queued)
         else:

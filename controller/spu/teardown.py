@@ -85,7 +85,7 @@ class Teardown:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]
         if session.nat is not None:
-            core.to_cp(ReleaseNat(*session.nat))
+            core.to_cp(ReleaseNat(*session.nat, forward.key))
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None

@@ -17,6 +17,7 @@ from controller.messages import (
     NEIGHBORS,
     Actor,
     InstallWing,
+    LimitSessions,
     Mark,
     Outbound,
     PacketIn,
@@ -222,6 +223,40 @@ def test_an_entry_left_over_under_the_same_key_is_replaced() -> None:
             assert (await bench.next()).message == reply
         (entry,) = bench.session_entries()
         assert values(entry)["session_id"] == SESSION + 1
+
+    with_npu(test)
+
+
+def test_an_address_at_its_session_limit_is_listed_and_what_was_said_last_holds() -> None:
+    """One update under way per address, however fast it comes and goes."""
+
+    async def test(bench: Bench) -> None:
+        address = bytes([10, 1, 0, 2])
+        table = PIPELINE.tables["session_limit_source"].id
+
+        def say(at_limit: bool) -> None:
+            screen = Drop.SCREEN_SESSION_LIMIT_SOURCE
+            bench.npu.post(LimitSessions(screen, 3, address, at_limit))
+
+        def listed() -> list[bytes]:
+            return [
+                field.exact.value
+                for entry in bench.fake.entries.values()
+                if entry.table_id == table
+                for field in entry.match
+            ]
+
+        say(True)
+        await bench.npu._writer.drained()
+        assert listed() == [b"\3", b"\xff\xff" + address]
+        for at_limit in (False, True, False):
+            say(at_limit)
+        await bench.npu._writer.drained()
+        assert listed() == []
+        for at_limit in (True, False, True):
+            say(at_limit)
+        await bench.npu._writer.drained()
+        assert len(listed()) == 2
 
     with_npu(test)
 

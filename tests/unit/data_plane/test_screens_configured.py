@@ -67,10 +67,17 @@ def test_every_screen_has_words_that_switch_its_bit_on(screen: object) -> None:
         assert profile.thresholds[spec.drop] == value
 
 
-def test_all_screens_of_the_data_plane_but_session_limits_are_configurable() -> None:
+def test_all_screens_are_configurable() -> None:
     every = {drop for drop in Drop if drop.name.startswith("SCREEN_")}
-    limits = {Drop.SCREEN_SESSION_LIMIT_SOURCE, Drop.SCREEN_SESSION_LIMIT_DESTINATION}
-    assert {screen.drop for screen in SCREENS} == every - limits
+    assert {screen.drop for screen in SCREENS} == every
+
+
+def test_a_session_limit_is_on_only_with_its_number_and_is_no_rate() -> None:
+    configuration = configured("limit-session source-ip-based 10")
+    profile = configuration.screens["s"]
+    assert profile.screens == {Drop.SCREEN_SESSION_LIMIT_SOURCE}
+    assert profile.thresholds == {Drop.SCREEN_SESSION_LIMIT_SOURCE: 10}
+    assert written(configuration, "screen_thresholds") == []
 
 
 def test_thresholds_without_a_number_are_the_defaults() -> None:
@@ -92,7 +99,9 @@ def test_thresholds_go_to_the_zone() -> None:
     assert entry.parameters["syn_flood_source"] == 9
     assert entry.parameters["icmp_flood"] == 0
     assert set(entry.parameters) == {drop.name[7:].lower() for drop in THRESHOLDS} - {
-        "ipv6_extension_limit"
+        "ipv6_extension_limit",
+        "session_limit_source",
+        "session_limit_destination",
     }
 
 
@@ -152,7 +161,8 @@ set interfaces ge-1/0/0 unit 0 family inet address 172.16.0.1/16
     ("line", "complaint"),
     [
         ("tcp port-scan threshold 999", "'999' is no number from 1000 to 1000000"),
-        ("limit-session source-ip-based 10", "'limit-session' is known to Junos but not"),
+        ("limit-session source-ip-based 0", "'0' is no number from 1 to 8000000"),
+        ("limit-session by-source", "'by-source' is known to Junos but not"),
         ("tcp syn-flood queue-size 300", "'queue-size' is known to Junos but not"),
         ("ip ipv6-extension-header-limit 33", "from 0 to 32"),
         ("tcp lnad", "unknown word 'lnad'"),
