@@ -124,6 +124,9 @@ class TcpPath:
                 self._teardown.begin(session, tcp.close_reason)
                 return
         elif state is TcpState.ANSWERED:
+            if session.path is Path.EXPRESS and session.service.timeout < session.timeout:
+                # It may be established without our knowing: ask in time for its own time-out.
+                core.timers.set(session.id, core.now + session.service.timeout)
             return
         session.timeout = inactivity(session, settings, core.config.route_change_timeout)
         if session.timeout == session.service.timeout and session.is_installed and not tcp.is_over:

@@ -444,6 +444,20 @@ def test_time_out_is_the_applications_then_the_ports_then_the_protocols(
 
 
 @BOTH
+def test_a_time_out_may_be_shorter_than_the_initial_one(client: str) -> None:
+    brief = application("brief", 6, range(80, 81), 5)
+    walk = World(with_nat(applications={brief.name: brief}))
+    talk = web(walk, client)
+    walk.sim.run(4 * SECOND)
+    assert talk.say(talk.client, b"not yet") == b"not yet"
+    walk.sim.run(4 * SECOND)
+    assert closes(walk) == []
+    walk.sim.run(3 * SECOND)
+    assert closes(walk) == [Close.IDLE_TIMEOUT]
+    walk.assert_empty()
+
+
+@BOTH
 def test_a_session_without_time_out_stays(client: str) -> None:
     config = config_of(replace(OWN[2], destination_ports=range(80, 81)))
     walk = World(replace(config, applications={OWN[2].name: config.applications["endless"]}))
