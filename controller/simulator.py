@@ -29,6 +29,7 @@ from controller.messages import (
     InstallWing,
     LimitSessions,
     Message,
+    NatNotice,
     Outbound,
     PacketDropped,
     PacketIn,
@@ -307,6 +308,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
@@ -481,5 +483,7 @@ class Simulator:
             self.dropped.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, NatNotice):
+            self.notices.append(message)
         elif isinstance(message, SpuChanged):
             self.spu_changes.append(message)
