@@ -136,9 +136,11 @@ sanitize: setup ## native code under AddressSanitizer and UBSan: random packets,
 	@$(PYTHON) -m pytest -q tests/differential/test_sanitized.py
 
 .PHONY: fuzz
-fuzz: setup ## the same, packets of any bytes and length, for longer: SECONDS=60
-	@FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest -q -s -k fuzz \
+fuzz: setup ## any frames, messages and connections against native code under sanitizers: FOR=60
+	@FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -k fuzz \
 	  tests/differential/test_sanitized.py
+	@$(AS_ROOT) env FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -p no:cacheprovider \
+	  tests/ports/test_whole_switch.py
 
 .PHONY: ports
 ports: setup ## the native data plane on real ports
