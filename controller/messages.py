@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from controller.config.schema import Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.config.schema import Configuration, NatFaults
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
@@ -36,6 +37,10 @@ class Actor(NamedTuple):
     role: Role
     number: int = 0
 
+    def __str__(self) -> str:
+        """``SPU 2``, or ``CP``, of which there is one."""
+        return f"{self.role.value} {self.number}" if self.number else self.role.value
+
 
 CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)
@@ -52,6 +57,18 @@ class Mark(NamedTuple):
 
 
 UNMARKED = Mark()
+
+
+class Origin(NamedTuple):
+    """What screens of the way out cannot see from a packet itself."""
+
+    zone: int = 0
+    """Where its source is, by number; 0: translated, or nobody asks."""
+    is_first: bool = False
+    """It begins a flow."""
+
+
+UNKNOWN_ORIGIN = Origin()
 
 
 # -- from an NPU ------------------------------------------------------------------------------
@@ -183,6 +200,22 @@ class Transmit:
     frame: bytes
     mark: Mark = UNMARKED
     """For the egress stages: that of the packet in question."""
+    origin: Origin = UNKNOWN_ORIGIN
+    """Likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSessions:
+    """Have an NPU drop first packets of an address that has as many sessions as it may, or let
+    them pass again; from the central point, which counts. There is no answer: what the NPU does
+    not drop, the central point does."""
+
+    screen: Drop
+    """``SCREEN_SESSION_LIMIT_SOURCE`` or ``_DESTINATION``."""
+    zone: int
+    """Number of the zone that the packets come from."""
+    address: Address
+    at_limit: bool
 
 
 # -- between central point and SPUs -----------------------------------------------------------
@@ -198,6 +231,8 @@ class CreateSession:
     """The gate that let the packet in; its session is a child of the gate's parent."""
     elsewhere: int = 0
     """The packet begins no session; it would belong to this one, had it come from another zone."""
+    called: Endpoint | None = None
+    """It calls the outside endpoint of a persistent binding, and is to go to this inside one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +278,12 @@ class AllocateNat:
     protocol: int
     port: int
     """The port (or ICMP identifier) wanted, if it is free."""
+    rule: SourceNatRule | None = None
+    """What asks for it; ``None``: just for a port of this address."""
+    routed: Tuple5 | None = None
+    """The flow with its destination translated: whom it speaks to."""
+    serial: int = 0
+    """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +294,9 @@ class NatGranted:
     address: Address
     protocol: int
     port: int
+    pool: str = INTERFACE_POOL
+    """The pool that it is from."""
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +305,19 @@ class NatRefused:
 
     flow: FlowKey
     reason: Drop
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNat:
-    """SPU -> CP: a binding is free again."""
+    """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
+    and frees that with the entry at the latest, so what is released late is not freed twice."""
 
     address: Address
     protocol: int
     port: int
+    flow: FlowKey | None = None
+    """The forward wing that it was granted to; ``None``: to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +364,17 @@ class PendingExpired:
     """CP -> SPU: the wing was pending for too long and is forgotten."""
 
     flow: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class WingLeftOut:
+    """SPU -> CP: an NPU has no room for a wing, so its packets come as first packets do."""
+
+    session_id: int
+    flow: FlowKey
+    """The session's forward wing."""
+    key: FlowKey
+    """The wing in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +425,155 @@ class CloseGates:
 
     session_id: int
     call: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPersistentNat:
+    """Operator -> CP: forget persistent bindings that have no session."""
+
+    pool: str = ""
+    """Only of this pool; empty: of all."""
+    address: Address | None = None
+    """Only of this inside address."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectNatFaults:
+    """Operator -> CP: allocations take time, or fail, from now on."""
+
+    faults: NatFaults
+
+
+# -- SPUs that come and go --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpuFailed:
+    """Whoever notices -> CP: this SPU is gone, with all it knew. No new flow goes there; pending
+    flows are forgotten; its wings are taken off the NPUs (``PurgeSpu``), and then go its sessions'
+    entries, NAT bindings and gates. Messages of it that are still under way change nothing."""
+
+    spu: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpuJoined:
+    """SPU -> CP: an SPU that knows nothing wants to take part. It says so (again and again) until
+    it is accepted, and does nothing else. The CP accepts once all of an earlier one with this
+    number is cleared away; if nobody said that the earlier one failed, this message does."""
+
+    spu: int
+    incarnation: int
+    """Tells this SPU from earlier ones with its number; any number that none of them had."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpuAccepted:
+    """CP -> SPU: take part. Comes again if ``SpuJoined`` does."""
+
+    spu: int
+    incarnation: int
+    last_session_id: int
+    """The newest id that the CP knows of its predecessors; new ids begin behind it, so that what
+    is still under way for old sessions meets no new one. 0: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSpu:
+    """Operator -> CP: give this SPU no new flows, and let those it has go on (children of its
+    control sessions are still its own); or, with ``on`` false, give it new flows again."""
+
+    spu: int
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSpu:
+    """CP -> NPU: remove all wings of an SPU that failed, and write none any more whose session id
+    it may have had."""
+
+    spu: int
+    last_session_id: int
+    """Ids of this SPU up to this one (in the order they are given, which goes around) are dead;
+    0: it never had a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpuPurged:
+    """NPU -> CP: answer to ``PurgeSpu``, once those wings are gone; of an NPU that is lost too."""
+
+    npu: int
+    spu: int
+    wings: int
+    """How many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribute:
+    """CP -> NPU, hash-based distribution: the SPU of each bucket from now on."""
+
+    buckets: bytes
+    """An SPU's number for each of the NPU's buckets."""
+
+
+class SpuState(Enum):
+    """What the CP holds of an SPU; the value is what a person reads."""
+
+    ONLINE = "Online"
+    DRAINING = "Draining"
+    CLEARING = "Clearing"
+    """It failed, and its sessions are being cleared away."""
+    OFFLINE = "Offline"
+
+
+@dataclass(frozen=True, slots=True)
+class SpuChanged:
+    """CP -> observer."""
+
+    at: Nanoseconds
+    spu: int
+    state: SpuState
+    why: str
+    sessions: int
+    """Sessions and pending wings that it has or, if it failed, had."""
+
+
+# -- audit ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSessions:
+    """CP -> SPU: do you have these? A few at a time, all in the course of time."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+    """Session id and forward wing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMissing:
+    """SPU -> CP: of those I have none; the CP forgets what it still has of them. (Had one ended
+    meanwhile, the CP would have heard of that before.)"""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSessions:
+    """SPU -> CP: I have these, do you? The CP answers with ``SessionsUnknown`` if it lacks any."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsUnknown:
+    """CP -> SPU: these sessions have no entry here; the SPU ends them."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
 
 
 # -- neighbour table --------------------------------------------------------------------------
@@ -423,8 +631,10 @@ class Step(Enum):
     CREATE = "create-session message received"
     ROUTE = "route lookup"
     POLICY = "policy search"
+    DESTINATION_NAT = "static or destination NAT: destination translated"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
+    STATIC_NAT = "static NAT: source translated"
     GATE = "gate found: a child of the session that announced it"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
@@ -462,6 +672,18 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class NatNotice:
+    """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
+
+    at: Nanoseconds
+    pool: str
+    utilization: int
+    """Per cent."""
+    is_raised: bool | None
+    """Whether the alarm is raised or cleared; ``None``: the pool is exhausted."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDenied:
     """A policy that logs refused a flow."""
 
@@ -489,6 +711,8 @@ class SessionClosed:
     duration: Nanoseconds
     policy_index: int = -1
     """Which of the policies with this name; -1: the default policy."""
+    nat_rules: tuple[str, str] = ("", "")
+    """The NAT rules that translated its source and its destination; empty: none."""
 
 
 Message = (
@@ -501,6 +725,7 @@ Message = (
     | InstallWing
     | RemoveWing
     | ReadWing
+    | LimitSessions
     | Transmit
     | CreateSession
     | Deliver
@@ -515,17 +740,33 @@ Message = (
     | InstallRefused
     | AbandonSession
     | PendingExpired
+    | WingLeftOut
     | RemoveSession
     | OpenGates
     | GatesOpened
     | GatesRefused
     | CloseGates
+    | SpuFailed
+    | SpuJoined
+    | SpuAccepted
+    | DrainSpu
+    | PurgeSpu
+    | SpuPurged
+    | Distribute
+    | SpuChanged
+    | AuditSessions
+    | AuditMissing
+    | ConfirmSessions
+    | SessionsUnknown
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | NatNotice
+    | ClearPersistentNat
+    | InjectNatFaults
     | SessionDenied
     | SessionClosed
 )

@@ -101,6 +101,7 @@ class Drop(IntEnum):
     SCREEN_UDP_PORT_SCAN = 75
     SCREEN_SESSION_LIMIT_SOURCE = 76
     SCREEN_SESSION_LIMIT_DESTINATION = 77
+    SCREEN_SYN_FLOOD_ALARM = 78
 
     # The control plane's own.
     NO_ROUTE = 128
@@ -122,6 +123,12 @@ class Drop(IntEnum):
     ICMP_NOT_REQUEST = 144
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
+
+    # SPUs: room, and whether they are in service.
+    SPU_FULL = 160
+    SPU_FAILED = 161
+    NO_SPU = 162
+    INTERNAL = 163
 
     # Policies and routing.
     POLICY_REJECT = 180
@@ -209,9 +216,12 @@ class Close(IntEnum):
     CLEARED = 5
     INSTALL_FAILED = 6
     NPU_LOST = 7
+    CP_LOST = 8
+    """The central point has no entry of it (any more)."""
     RESPONSE_RECEIVED = 20
 
     # Policies and routing.
     POLICY_CHANGED = 40
     INTERFACE_CHANGED = 41
     ROUTE_CHANGED = 42
+    NAT_CHANGED = 43

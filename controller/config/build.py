@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from controller.config.build_alg import enabled_algs
+from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import SECOND, Chassis, Configuration
+from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 
@@ -71,15 +72,20 @@ def build(
     zones.build()
     policies = PolicyBuilder(root, problems, zones.zones, previous)
     policies.build()
+    nat = NatBuilder(
+        root, problems, zones.zones, zones.interfaces, zones.routing_instances,
+        policies.address_names, policies.application_names, previous,
+    )  # fmt: skip
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
+    depth = root.text("security", "flow", "pending-sess-queue-length")
     return Configuration(
         interfaces=zones.interfaces,
         zones=zones.zones,
         screens=zones.screens,
         policies=tuple(policies.policies),
         default_action=policies.default_action(),
-        source_nat=tuple(policies.source_nat_rules()),
+        nat=nat.build(),
         routes=tuple(routes.build()),
         routing_instances=zones.routing_instances,
         route_change_timeout=None if timeout is None else int(timeout) * SECOND,
@@ -89,5 +95,6 @@ def build(
         host_name=root.text("system", "host-name") or "wingpath",
         algs=enabled_algs(root),
         stateless=build_stateless(root, problems, zones.interfaces),
+        queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
     )

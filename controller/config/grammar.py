@@ -8,6 +8,7 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
     FILTER_ON_INTERFACE,
@@ -15,7 +16,7 @@ from controller.config.grammar_stateless import (
     FORWARDING_PROCESS,
     TRACEOPTIONS,
 )
-from controller.config.schema import HostService
+from controller.config.schema import HostService, QueueDepth
 from controller.config.tree import (
     container,
     flag,
@@ -46,6 +47,7 @@ from controller.config.values import (
     number,
     one_of,
 )
+from controller.config.white_lists import NAMED_WHITE_LIST
 
 _SYSTEM = container("system", leaf("host-name", NAME))
 
@@ -121,6 +123,7 @@ _SCREEN = container(
         *screens.grammar(),
         flag("alarm-without-drop"),
     ),
+    NAMED_WHITE_LIST,
 )
 
 _ADDRESS_BOOK = listed(
@@ -184,41 +187,6 @@ _POLICIES = container(
     container("policy-stats", leaf("system-wide", one_of("enable", "disable"))),
 )
 
-_NAT = container(
-    "nat",
-    container(
-        "source",
-        listed(
-            "rule-set",
-            NAME,
-            container("from", leaf_list("zone", ZONE_NAME), refused("interface")),
-            container("to", leaf_list("zone", ZONE_NAME), refused("interface")),
-            listed(
-                "rule",
-                NAME,
-                container(
-                    "match",
-                    leaf_list("source-address", PREFIX),
-                    leaf_list("destination-address", PREFIX),
-                    refused("source-address-name"),
-                    refused("destination-address-name"),
-                    refused("destination-port"),
-                    refused("protocol"),
-                    refused("application"),
-                ),
-                container(
-                    "then", container("source-nat", flag("interface"), flag("off"), refused("pool"))
-                ),
-            ),
-        ),
-        refused("pool"),
-        refused("address-persistent"),
-    ),
-    refused("destination"),
-    refused("static"),
-    refused("proxy-arp"),
-)
-
 _TERM = (
     leaf("protocol", PROTOCOL),
     leaf("source-port", PORTS),
@@ -276,6 +244,7 @@ _ALG = container(
 _FLOW = container(
     "flow",
     flag("allow-dns-reply"),
+    leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
     TRACEOPTIONS,
 )
@@ -311,7 +280,7 @@ GRAMMAR = container(
     "",
     _SYSTEM,
     _INTERFACES,
-    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
+    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, NAT,
               _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,

@@ -19,6 +19,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from controller.config.nat import NO_NAT, Nat
 from controller.config.stateless import STATELESS, Stateless
 from controller.flow import Address, Nanoseconds, Port
 from controller.reasons import Drop, Punt
@@ -116,14 +117,29 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class WhiteListed:
+    """A protocol and a pair of prefixes of one IP version (``None``: any)."""
+
+    protocol: int
+    source: Network | None = None
+    destination: Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenProfile:
-    """An ``ids-option``: which screens are on."""
+    """An ``ids-option``: which screens are on, and which way."""
 
     name: str
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
     thresholds: Mapping[Drop, int] = field(default_factory=dict)
     """Of the screens that have one: packets a second, microseconds, or extension headers."""
+    white_lists: tuple[WhiteListed, ...] = ()
+    """Packets that floods are not counted of."""
+    inward: bool = True
+    """Applied to what arrives from its zones (``match-direction``)."""
+    outward: bool = True
+    """Applied to what leaves into its zones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,27 +247,6 @@ class Policy:
         return self.from_zone, self.to_zone, self.name
 
 
-class SourceNat(Enum):
-    """What a source NAT rule does."""
-
-    OFF = "off"
-    INTERFACE = "interface"
-    """To the address of the egress interface, port translated."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceNatRule:
-    """One source NAT rule; the first whose criteria match decides."""
-
-    rule_set: str
-    name: str
-    from_zone: str
-    to_zone: str
-    sources: tuple[Network, ...]
-    destinations: tuple[Network, ...]
-    action: SourceNat
-
-
 class RouteAction(Enum):
     """What a static route does with packets."""
 
@@ -280,6 +275,22 @@ class StaticRoute:
     """The virtual router whose table decides instead."""
 
 
+class QueueDepth(Enum):
+    """Packets that may wait behind the first of a flow; the value is the configured word."""
+
+    NORMAL = "normal"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+    @property
+    def packets(self) -> int:
+        """How many. The figures are ours: public documents name the words only."""
+        return _QUEUE_DEPTHS[self]
+
+
+_QUEUE_DEPTHS = {QueueDepth.NORMAL: 16, QueueDepth.MODERATE: 64, QueueDepth.HIGH: 256}
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything configured, every name resolved."""
@@ -290,7 +301,7 @@ class Configuration:
     policies: tuple[Policy, ...] = ()
     """In order; the first match of a zone pair decides."""
     default_action: Action = Action.DENY
-    source_nat: tuple[SourceNatRule, ...] = ()
+    nat: Nat = NO_NAT
     routes: tuple[StaticRoute, ...] = ()
     applications: Mapping[str, Application] = field(default_factory=dict)
     """Predefined (``junos-...``) and own, by name; further terms of one as ``NAME:2`` and so on.
@@ -309,6 +320,8 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    queue_depth: QueueDepth = QueueDepth.NORMAL
+    """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +343,52 @@ class SpuSite:
     number: int
     """1..255; session ids are number * 10,000,000 + a count."""
     max_sessions: int
+    """Of a combo one, what is left for sessions."""
+    weight: int = 0
+    """Its share of new sessions among those of all; 0: ``max_sessions``."""
+    is_combo: bool = False
+    """The central point runs on it too."""
+
+    @property
+    def share(self) -> int:
+        """Its weight, be it configured or not."""
+        return self.weight or self.max_sessions
+
+
+class Balancing(Enum):
+    """How the central point picks the SPU of a new session; the value is the configured word."""
+
+    LEAST_SESSIONS = "least-sessions"
+    """The one that has the least for its weight."""
+    WEIGHTED_ROUND_ROBIN = "weighted-round-robin"
+    """In turn, as often as its weight says, well mixed."""
+    HASH = "hash"
+    """By a hash of addresses, ports and protocol, over buckets shared out by weight."""
+
+
+PENDING_TIMEOUT: Nanoseconds = 5 * SECOND
+"""How long a wing may be pending. Public documents name no figure (junos-facts 2); it must exceed
+what resolving a neighbour that is silent takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpSite:
+    """The central point."""
+
+    balancing: Balancing = Balancing.LEAST_SESSIONS
+    max_sessions: int = 0
+    """Of the whole chassis; 0: what its SPUs can hold."""
+    pending_timeout: Nanoseconds = PENDING_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class NatFaults:
+    """What is injected into NAT allocation, for tests and labs."""
+
+    delay: Nanoseconds = 0
+    """Each allocation takes so long."""
+    refuse_every: int = 0
+    """Each so-manyth allocation is refused as if nothing were left; 0: none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,3 +399,5 @@ class Chassis:
     spus: Mapping[int, SpuSite]
     punt_rates: Mapping[Punt, int] = field(default_factory=dict)
     """Packets a second that each NPU hands to the controller, where not the default."""
+    cp: CpSite = CpSite()
+    nat_faults: NatFaults = NatFaults()

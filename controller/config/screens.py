@@ -6,10 +6,12 @@ the rows of ``show security screen``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.config.tree import Node, Statement, container, flag, leaf, refused
-from controller.config.values import Value, number
+from controller.config.values import Value, number, one_of
+from controller.config.white_lists import SYN_WHITE_LIST, UDP_WHITE_LIST
 from controller.reasons import Drop
 
 
@@ -21,6 +23,8 @@ class Threshold:
     low: int
     high: int
     word: str = "threshold"
+    is_only_switch: bool = False
+    """Without the number the screen is off, whatever stands beside it."""
 
     @property
     def value(self) -> Value:
@@ -44,6 +48,7 @@ _RATE = Threshold(1000, 1, 1_000_000)
 _WINDOW = Threshold(5000, 1000, 1_000_000)
 """Microseconds in which the tenth address or port makes a sweep or scan."""
 _SYN = ("tcp", "syn-flood")
+_SESSIONS = ("limit-session",)
 
 SCREENS = (
     Screen(Drop.SCREEN_ICMP_FLOOD, ("icmp", "flood"), "ICMP flood threshold", _RATE),
@@ -60,6 +65,12 @@ SCREENS = (
         _SYN,
         "TCP SYN flood attack threshold",
         Threshold(200, 1, 1_000_000, "attack-threshold"),
+    ),
+    Screen(
+        Drop.SCREEN_SYN_FLOOD_ALARM,
+        _SYN,
+        "TCP SYN flood alarm threshold",
+        Threshold(512, 1, 1_000_000, "alarm-threshold"),
     ),
     Screen(
         Drop.SCREEN_SYN_FLOOD_SOURCE,
@@ -125,6 +136,18 @@ SCREENS = (
     Screen(
         Drop.SCREEN_IPV6_MALFORMED_HEADER, ("ip", "ipv6-malformed-header"), "IPv6 malformed header"
     ),
+    Screen(
+        Drop.SCREEN_SESSION_LIMIT_SOURCE,
+        _SESSIONS,
+        "Session source limit threshold",
+        Threshold(128, 1, 8_000_000, "source-ip-based", is_only_switch=True),
+    ),
+    Screen(
+        Drop.SCREEN_SESSION_LIMIT_DESTINATION,
+        _SESSIONS,
+        "Session destination limit threshold",
+        Threshold(128, 1, 8_000_000, "destination-ip-based", is_only_switch=True),
+    ),
 )
 """In the order of ``show security screen ids-option``."""
 
@@ -133,13 +156,19 @@ THRESHOLDS = frozenset(screen.drop for screen in SCREENS if screen.threshold is 
 
 _REFUSED = {
     ("tcp",): ("syn-ack-ack-proxy",),
-    _SYN: ("alarm-threshold", "timeout", "queue-size", "white-list"),
+    _SYN: ("timeout", "queue-size"),
     ("ip",): ("tunnel",),
     ("ip", "ipv6-extension-header"): ("user-defined-header-type",),
-    ("udp", "flood"): ("white-list",),
-    (): ("limit-session", "match-direction"),
+    _SESSIONS: ("by-source", "by-destination"),
 }
 """Words of Junos below ``ids-option`` that have no effect here yet."""
+
+_MORE: Mapping[tuple[str, ...], tuple[Node, ...]] = {
+    _SYN: (SYN_WHITE_LIST,),
+    ("udp", "flood"): (UDP_WHITE_LIST,),
+    (): (leaf("match-direction", one_of("input", "output", "input-output")),),
+}
+"""What is no screen."""
 
 
 def grammar() -> tuple[Node, ...]:
@@ -160,9 +189,14 @@ def _below(path: tuple[str, ...]) -> tuple[Node, ...]:
             nodes.append(leaf(word, limits[0].value))
         else:
             words = [leaf(limit.word, limit.value) for limit in limits]
-            nodes.append(flag(word, *words, *map(refused, _REFUSED.get(here, ()))))
-    nodes += map(refused, _REFUSED.get(path, ()))
-    return tuple(nodes)
+            alone = not limits or any(not limit.is_only_switch for limit in limits)
+            more = _MORE.get(here, ())
+            nodes.append((flag if alone else container)(word, *words, *more, *_refused(here)))
+    return (*nodes, *_MORE.get(path, ()), *_refused(path))
+
+
+def _refused(path: tuple[str, ...]) -> tuple[Node, ...]:
+    return tuple(map(refused, _REFUSED.get(path, ())))
 
 
 def _is_below(screen: Screen, path: tuple[str, ...]) -> bool:
@@ -180,6 +214,8 @@ def configured(option: Statement) -> dict[Drop, int]:
         value = 0
         if limit is not None:
             text = statement.text(limit.word) if limit.word else statement.values[0].text
+            if text is None and limit.is_only_switch:
+                continue
             value = limit.default if text is None else int(text)
         found[screen.drop] = value
     return found

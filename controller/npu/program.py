@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile, Zone
+from controller.config.distribution import buckets
+from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile
 from controller.config.stateless import (
     NO_FEATURES,
     Distribution,
@@ -17,34 +18,11 @@ from controller.config.stateless import (
     TermMatch,
     TraceFilter,
 )
+from controller.npu.program_screens import MAIN_ROUTER, Match, Side, profile_of_side, screen_entries
 from controller.npu.tables import Entry, Rate
-from controller.reasons import FIRST_SCREEN, Drop, FilterVerdict, Punt
-from controller.routing.fib import fib_of
-
-BUCKETS = 256
-"""Of the hash table of SPUs."""
-
-MAIN_ROUTER = 0
-"""The virtual router of interfaces that are in no routing instance."""
-
-Match = Mapping[str, int | tuple[int, int]]
+from controller.reasons import Drop, FilterVerdict, Punt
 
 _TOP_PRIORITY = 1 << 16
-_BOTH_SIDES = range(FIRST_SCREEN, FIRST_SCREEN + 32)
-"""Screens that are applied on the way out too."""
-
-_THRESHOLDS = {
-    "icmp_flood": Drop.SCREEN_ICMP_FLOOD,
-    "udp_flood": Drop.SCREEN_UDP_FLOOD,
-    "syn_flood_attack": Drop.SCREEN_SYN_FLOOD_ATTACK,
-    "syn_flood_source": Drop.SCREEN_SYN_FLOOD_SOURCE,
-    "syn_flood_destination": Drop.SCREEN_SYN_FLOOD_DESTINATION,
-    "ip_sweep": Drop.SCREEN_IP_SWEEP,
-    "tcp_sweep": Drop.SCREEN_TCP_SWEEP,
-    "udp_sweep": Drop.SCREEN_UDP_SWEEP,
-    "port_scan": Drop.SCREEN_PORT_SCAN,
-    "udp_port_scan": Drop.SCREEN_UDP_PORT_SCAN,
-}
 
 DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
     Punt.ARP: 500,
@@ -63,27 +41,26 @@ DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
 """Packets a second that an NPU hands to the controller, by reason; ours, no public page has any.
 First packets get what the controller can set up; existing sessions have their own share."""
 
+_HASH_BASED = "session-distribution-mode hash-based"
+
 BURST_MILLISECONDS = 250
 """How long a punt meter takes packets at any rate."""
 
 
 def entries(
-    configuration: Configuration, chassis: Chassis, npu: int, epoch: int
+    configuration: Configuration, chassis: Chassis, npu: int, epoch: int, spus: bytes = b""
 ) -> Iterator[Entry]:
-    """All table entries of an NPU."""
+    """All table entries of an NPU. ``spus`` is the SPU of each bucket of hash-based distribution;
+    empty: as if all were in service."""
     mine = _interfaces(configuration, npu)
     features = configuration.stateless.interfaces
     yield from _filters(configuration, [features.get(i.name, NO_FEATURES) for i in mine])
     yield from _classes(configuration)
     for trace in configuration.stateless.tracing.filters:
         yield from _trace(trace, configuration, npu)
-    yield from _distribution(configuration, chassis)
+    yield from _distribution(configuration, spus or initial_buckets(chassis))
     profiles = {i.zone: _profile(configuration, i.zone) for i in mine}
-    for name, profile in profiles.items():
-        if profile is not None and profile.thresholds:
-            yield _thresholds(configuration.zones[name], profile)
-    if any(p is not None and Drop.SCREEN_SPOOFING in p.screens for p in profiles.values()):
-        yield from _reverse_paths(configuration)
+    yield from screen_entries(configuration, profiles)
     for interface in mine:
         yield from _interface(configuration, interface, profiles[interface.zone], epoch)
 
@@ -182,51 +159,27 @@ def _interface(
             yield Entry(f"{side}_features", f"set_{side}_features", wanted, key, purpose=purpose)
     if profile is not None:
         purpose = f"ids-option {profile.name}"
-    screens: frozenset[Drop] = frozenset() if profile is None else profile.screens
-    alarms = screens if profile is not None and profile.alarm_without_drop else frozenset()
     limit = 0 if profile is None else profile.thresholds.get(Drop.SCREEN_IPV6_EXTENSION_LIMIT, 0)
-    common = {"zone": zone.id, "extension_limit": limit}
+    common = {
+        "zone": zone.id,
+        "extension_limit": limit,
+        "vr": configuration.routing_instances.get(interface.vr, MAIN_ROUTER),
+    }
     ingress = {
         "token": interface.token,
         **common,
+        **profile_of_side(profile, Side.INGRESS),
         "mac": int.from_bytes(interface.mac, "big"),
-        "screens": bits(screens),
-        "alarm_only": bits(alarms),
-        "vr": configuration.routing_instances.get(interface.vr, MAIN_ROUTER),
         "epoch": epoch,
         "features": int(any(inward.values())),
     }
     egress = {
         **common,
-        "screens": bits(s for s in screens if s in _BOTH_SIDES),
-        "alarm_only": bits(s for s in alarms if s in _BOTH_SIDES),
+        **profile_of_side(profile, Side.EGRESS),
         "features": int(any(outward.values())),
     }
     yield Entry("egress_interface", "set_egress_interface", egress, key, purpose=purpose)
     yield Entry("ingress_interface", "set_ingress_interface", ingress, key, purpose=purpose)
-
-
-def bits(screens: Iterable[Drop]) -> int:
-    """The bit map of some screens."""
-    return sum(1 << (screen - FIRST_SCREEN) for screen in screens)
-
-
-def _thresholds(zone: Zone, profile: ScreenProfile) -> Entry:
-    values = {name: profile.thresholds.get(drop, 0) for name, drop in _THRESHOLDS.items()}
-    purpose = f"ids-option {profile.name}"
-    key: Match = {"zone": zone.id}
-    return Entry("screen_thresholds", "set_thresholds", values, key, purpose=purpose)
-
-
-def _reverse_paths(configuration: Configuration) -> Iterator[Entry]:
-    fib = fib_of(configuration)
-    for name, vr in {"": MAIN_ROUTER, **configuration.routing_instances}.items():
-        for prefix, interface in fib.routes(name).items():
-            owner = interface.zone if interface is not None else ""
-            zone = configuration.zones[owner].id if owner else 0
-            key: Match = {"vr": vr, "src_addr": (int(prefix.network_address), prefix.prefixlen)}
-            table = f"reverse_path_v{prefix.version}"
-            yield Entry(table, "reverse_zone", {"zone": zone}, key, purpose="ip spoofing")
 
 
 # -- filters and class of service -----------------------------------------------------------------
@@ -358,26 +311,20 @@ def _trace(trace: TraceFilter, configuration: Configuration, npu: int) -> Iterat
         )
 
 
-def _distribution(configuration: Configuration, chassis: Chassis) -> Iterator[Entry]:
+def _distribution(configuration: Configuration, spus: bytes) -> Iterator[Entry]:
     if configuration.stateless.distribution is Distribution.NORMAL:
         yield Entry("distribution", "normal")
         return
-    purpose = "session-distribution-mode hash-based"
-    for bucket, spu in enumerate(buckets(chassis)):
-        yield Entry("spu_bucket", "set_spu", {"spu": spu}, {"bucket": bucket}, purpose=purpose)
-    yield Entry("distribution", "hash_based", purpose=purpose)
+    for bucket, spu in enumerate(spus):
+        yield bucket_entry(bucket, spu)
+    yield Entry("distribution", "hash_based", purpose=_HASH_BASED)
 
 
-def buckets(chassis: Chassis) -> list[int]:
-    """The hash table of SPUs: of its ``BUCKETS``, each SPU has a share as of the capacity
-    (largest remainders; junos-facts 2: indices in proportion to the weight)."""
-    total = sum(site.max_sessions for site in chassis.spus.values())
-    shares = {
-        number: divmod(BUCKETS * site.max_sessions, total) for number, site in chassis.spus.items()
-    }
-    left = BUCKETS - sum(whole for whole, _ in shares.values())
-    rest = sorted(shares, key=lambda number: (-shares[number][1], number))[:left]
-    table: list[int] = []
-    for number in sorted(shares):
-        table += [number] * (shares[number][0] + (number in rest))
-    return table
+def bucket_entry(bucket: int, spu: int) -> Entry:
+    """A bucket of hash-based distribution."""
+    return Entry("spu_bucket", "set_spu", {"spu": spu}, {"bucket": bucket}, purpose=_HASH_BASED)
+
+
+def initial_buckets(chassis: Chassis) -> bytes:
+    """The SPU of each bucket when all are in service."""
+    return buckets({number: site.share for number, site in chassis.spus.items()})

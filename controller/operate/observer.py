@@ -14,9 +14,11 @@ from controller.flow import FlowKey
 from controller.messages import (
     Actor,
     Message,
+    NatNotice,
     PacketDropped,
     SessionClosed,
     SessionDenied,
+    SpuChanged,
     StepTaken,
     TraceCopy,
 )
@@ -40,7 +42,7 @@ class Walk:
 
 
 class Observer:
-    """Takes ``StepTaken``, ``PacketDropped``, ``SessionDenied`` and ``SessionClosed``."""
+    """Takes steps, drops, alarms of NAT pools, denials and records of sessions that ended."""
 
     def __init__(
         self, configuration: Configuration, log: Callable[[SessionClosed], None] | None = None
@@ -52,12 +54,20 @@ class Observer:
         """Called with every step."""
         self.on_deny: Callable[[SessionDenied], None] | None = None
         """Called with every flow that a policy refuses and logs."""
+        self.on_nat: Callable[[NatNotice], None] | None = None
+        """Called with every alarm of a source NAT pool."""
+        self.nat_notices: deque[NatNotice] = deque(maxlen=RECENT_DROPS)
+        """Oldest first."""
         self.walks: OrderedDict[FlowKey, Walk] = OrderedDict()
         """By the forward wing, oldest first; a flow that comes again starts anew."""
         self.drops: Counter[tuple[Actor, Drop]] = Counter()
         self.recent_drops: deque[PacketDropped] = deque(maxlen=RECENT_DROPS)
         self.copies: deque[TraceCopy] = deque(maxlen=RECENT_COPIES)
         """Of traced packets, oldest first."""
+        self.on_drop: Callable[[PacketDropped], None] | None = None
+        """Called with every packet that goes no further."""
+        self.on_spu: Callable[[SpuChanged], None] | None = None
+        """Called when an SPU comes, goes or drains."""
         self.closed = 0
 
     def take(self, message: Message) -> None:
@@ -68,11 +78,17 @@ class Observer:
             case PacketDropped():
                 self.drops[message.who, message.reason] += 1
                 self.recent_drops.append(message)
+                if self.on_drop is not None:
+                    self.on_drop(message)
                 walk = self.walks.get(message.flow) if message.flow is not None else None
                 if walk is not None and not walk.session_id and walk.drop is None:
                     walk.drop = message
             case TraceCopy():
                 self.copies.append(message)
+            case NatNotice():
+                self.nat_notices.append(message)
+                if self.on_nat is not None:
+                    self.on_nat(message)
             case SessionDenied():
                 if self.on_deny is not None:
                     self.on_deny(message)
@@ -80,6 +96,9 @@ class Observer:
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case SpuChanged():
+                if self.on_spu is not None:
+                    self.on_spu(message)
             case _:
                 raise TypeError(f"no message for the observer: {message}")
 

@@ -77,7 +77,8 @@ def _cells(zones: Iterable[int]) -> list[int]:
 
 
 async def show(operator: Operator, options: Options) -> str:
-    """``show security screen statistics zone Z``: of all NPUs. Raises ``NpuError``."""
+    """``show security screen statistics zone Z``: of all NPUs, and of the central point. Raises
+    ``NpuError``."""
     zone = known_zone(operator, options["zone"])
     reads = [
         npu.read_counter(alias, _cells([zone]))
@@ -88,6 +89,9 @@ async def show(operator: Operator, options: Options) -> str:
     for cells in await asyncio.gather(*reads):
         for index, count in cells.items():
             hits[index] = hits.get(index, 0) + count.packets
+    for (number, screen), found in operator.runtime.central_point.screen_hits.items():
+        cell = number * SCREENS_A_ZONE + screen - FIRST_SCREEN
+        hits[cell] = hits.get(cell, 0) + found
     lines = ["Screen statistics:", "", f"{'IDS attack type':<45}Statistics"]
     first = zone * SCREENS_A_ZONE - FIRST_SCREEN
     for name, screens in ROWS.items():
@@ -126,4 +130,7 @@ async def clear(operator: Operator, options: Options) -> str:
         for alias in _COUNTERS
     ]
     await asyncio.gather(*clears)
+    own = operator.runtime.central_point.screen_hits
+    for cell in [cell for cell in own if cell[0] in zones]:
+        del own[cell]
     return "IDS statistics cleared\n"

@@ -14,7 +14,9 @@ from controller.operate import (
     show_screen,
     show_session,
     show_walk,
+    table_chassis,
     table_data_plane,
+    table_nat,
 )
 from controller.operate.commands import Command, Option
 from controller.operate.session_filter import FILTERS, PORT
@@ -152,8 +154,11 @@ _SHOW = Command(
                     table_data_plane.RUN_SCREEN,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
+                table_nat.SHOW_NAT,
+                table_chassis.SHOW_MONITORING,
             ),
         ),
+        table_chassis.SHOW_CHASSIS,
         table_data_plane.SHOW_FIREWALL,
         Command(
             "interfaces",
@@ -200,6 +205,7 @@ _CLEAR = Command(
                         *table_data_plane.CLEAR_FLOW,
                     ),
                 ),
+                table_nat.CLEAR_NAT,
                 Command(
                     "policies",
                     "Policies",
@@ -241,6 +247,8 @@ _REQUEST = Command(
             options=(Option("load", "Put this file into force", TEXT, is_required=True),),
             run=request_configuration.load_file,
         ),
+        table_chassis.REQUEST_CHASSIS,
+        table_nat.REQUEST_SECURITY,
     ),
 )
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Direction, Nanoseconds
+from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import (
+    AuditSessions,
     ClearSession,
     CreateRequest,
     CreateSession,
@@ -25,6 +26,8 @@ from controller.messages import (
     PendingExpired,
     Reconfigure,
     Redirect,
+    SessionsUnknown,
+    SpuAccepted,
     WingIdle,
     WingInstalled,
     WingRead,
@@ -34,9 +37,11 @@ from controller.packet import Packet, parse
 from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
-from controller.spu.core import Core
+from controller.spu.audit import Audit
+from controller.spu.core import Core, NatCounts
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
+from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
 from controller.spu.reconfigure import Reconfiguration
@@ -44,6 +49,11 @@ from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.teardown import Teardown
+
+
+def _ignore(_: Message) -> None:
+    pass
+
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
@@ -63,8 +73,10 @@ class Spu:
         chassis: Chassis,
         *,
         trace: bool = True,
+        incarnation: int = 0,
     ) -> None:
-        """Without ``trace`` no steps are reported; drops and session records always are."""
+        """Without ``trace`` no steps are reported; drops and session records always are. One that
+        comes later than the central point has an ``incarnation`` and asks to be accepted."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._teardown = Teardown(core)
         self._replies = Replies(core)
@@ -74,7 +86,9 @@ class Spu:
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._first.recheck = self._reconfiguration.check
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._audit = Audit(core, self._teardown)
+        self._joining: Joining | None = None
+        self._open: dict[type, Callable[[Any], None]] = {
             Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
@@ -92,12 +106,28 @@ class Spu:
             WingIdle: self._live.wing_idle,
             WingRead: self._live.wing_read,
             ClearSession: self._on_clear,
+            AuditSessions: self._audit.asked,
+            SessionsUnknown: self._audit.unknown,
+            SpuAccepted: _ignore,  # said again
         }
+        self._handlers = self._open
+        if incarnation:
+            self._joining = Joining(core, incarnation, self._accepted)
+            self._handlers = Closed(self._joining.take)
 
     @property
     def number(self) -> int:
         """Which SPU this is."""
         return self._core.number
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether the central point has not accepted it yet."""
+        return self._joining is not None
+
+    def _accepted(self) -> None:
+        self._joining = None
+        self._handlers = self._open
 
     @property
     def trace(self) -> bool:
@@ -118,20 +148,34 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
+        core = self._core
         if self._reconfiguration.is_under_way:
-            return self._core.now
-        sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
-        if sessions is None or gateways is None:
-            return sessions if gateways is None else gateways
-        return min(sessions, gateways)
+            return core.now
+        if self._joining is not None:
+            return self._joining.next_ask
+        if not core.sessions:
+            return None
+        deadline = self._audit.due()
+        sessions, gateways = core.timers.next(), core.alg_timers.next()
+        if sessions is not None and sessions < deadline:
+            deadline = sessions
+        if gateways is not None and gateways < deadline:
+            deadline = gateways
+        return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Look at the sessions whose deadline has come."""
         core = self._core
         core.now = now
         core.out = []
+        if self._joining is not None:
+            if self._joining.next_ask <= now:
+                self._joining.ask()
+            return core.out
         if self._reconfiguration.is_under_way:
             self._reconfiguration.go_on()
+        if core.sessions and self._audit.due() <= now:
+            self._audit.ask()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
@@ -221,6 +265,10 @@ class Spu:
         """All sessions, oldest first."""
         return [self._view(session) for session in self._core.sessions.values()]
 
+    def forward_keys(self) -> list[FlowKey]:
+        """The forward wings of all sessions."""
+        return [session.wings[0].key for session in self._core.sessions.values()]
+
     def session(self, session_id: int) -> SessionView | None:
         """One session."""
         session = self._core.sessions.get(session_id)
@@ -248,11 +296,23 @@ class Spu:
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
+            nat_pool="" if session.nat is None else session.nat.pool,
+            source_rule=session.source_rule,
+            destination_rule=session.destination_rule,
         )
 
     def express_counts(self) -> Mapping[NotExpress | None, int]:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
+
+    def nat_counts(self) -> Mapping[int, NatCounts]:
+        """What is counted of NAT rules, by rule id."""
+        return dict(self._core.nat_counts)
+
+    def clear_nat_counts(self) -> None:
+        """Count from zero again; sessions that stand are still counted as such."""
+        for counts in self._core.nat_counts.values():
+            counts.hits = counts.successful = counts.failed = 0
 
     def pending_count(self) -> int:
         """Flows that are being set up."""

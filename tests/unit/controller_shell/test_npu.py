@@ -17,7 +17,9 @@ from controller.messages import (
     NEIGHBORS,
     Actor,
     InstallWing,
+    LimitSessions,
     Mark,
+    Origin,
     Outbound,
     PacketIn,
     ReadWing,
@@ -121,8 +123,11 @@ def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
     one = interface_entries(1)
     assert len(one) == 4
     egress, ingress = interface_entries(2)
-    common = {"zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 0, "features": 0}
-    own = {"token": 2, "mac": 0x020000020001, "vr": 0, "epoch": 1}
+    common = {
+        "zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 0, "vr": 0,
+        "features": 0,
+    }  # fmt: skip
+    own = {"token": 2, "mac": 0x020000020001, "epoch": 1}
     assert values(ingress) == common | own
     assert values(egress) == common
     vlan = next(e for e in one if e.match[0].exact.value == b"\2")
@@ -226,6 +231,40 @@ def test_an_entry_left_over_under_the_same_key_is_replaced() -> None:
     with_npu(test)
 
 
+def test_an_address_at_its_session_limit_is_listed_and_what_was_said_last_holds() -> None:
+    """One update under way per address, however fast it comes and goes."""
+
+    async def test(bench: Bench) -> None:
+        address = bytes([10, 1, 0, 2])
+        table = PIPELINE.tables["session_limit_source"].id
+
+        def say(at_limit: bool) -> None:
+            screen = Drop.SCREEN_SESSION_LIMIT_SOURCE
+            bench.npu.post(LimitSessions(screen, 3, address, at_limit))
+
+        def listed() -> list[bytes]:
+            return [
+                field.exact.value
+                for entry in bench.fake.entries.values()
+                if entry.table_id == table
+                for field in entry.match
+            ]
+
+        say(True)
+        await bench.npu._writer.drained()
+        assert listed() == [b"\3", b"\xff\xff" + address]
+        for at_limit in (False, True, False):
+            say(at_limit)
+        await bench.npu._writer.drained()
+        assert listed() == []
+        for at_limit in (True, False, True):
+            say(at_limit)
+        await bench.npu._writer.drained()
+        assert len(listed()) == 2
+
+    with_npu(test)
+
+
 def test_idle_notice_names_the_session_of_the_key() -> None:
     async def test(bench: Bench) -> None:
         bench.npu.post(install())
@@ -282,12 +321,15 @@ def test_a_punted_packet_goes_where_its_reason_says(
 
 def test_a_frame_is_sent_with_header_and_padding() -> None:
     async def test(bench: Bench) -> None:
-        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame", Mark(True, 5, 2)))
+        mark, origin = Mark(True, 5, 2), Origin(3, True)
+        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame", mark, origin))
         packet = await asyncio.wait_for(bench.fake.packets_out.get(), 5)
         assert packet.payload == b"frame"
         header = {m.metadata_id: m.value for m in packet.metadata}
-        # Padding, then send, trace, forwarding class, loss priority and port.
-        assert header == {1: b"\0", 2: b"\1", 3: b"\1", 4: b"\5", 5: b"\2", 6: b"\7"}
+        # Padding, then send, trace, forwarding class, loss priority, first, port and zone.
+        assert header == dict(
+            enumerate((b"\0", b"\1", b"\1", b"\5", b"\2", b"\1", b"\7", b"\3"), 1)
+        )
 
     with_npu(test)
 

@@ -1,0 +1,102 @@
+"""What protects servers and the firewall itself, against real programs.
+
+Needs root; run by ``make mininet``. Each test loads the configuration that it is about.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+from gateways import DMZ, UNTRUST, Topology, gateways
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
+]
+ASK = (sys.executable, "-m", "topologies.hosts.ask")
+
+BASE = """\
+set system host-name wingpath
+set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
+set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
+set interfaces ge-1/0/1 unit 0 family inet6 address 2001:db8:2::1/64
+set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
+set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:3::1/64
+set routing-options static route 0.0.0.0/0 next-hop 203.0.113.10
+set security zones security-zone trust interfaces ge-1/0/0.0
+set security zones security-zone trust host-inbound-traffic system-services ping
+set security zones security-zone dmz interfaces ge-1/0/1.0
+set security zones security-zone untrust interfaces ge-2/0/0.0
+"""
+
+
+def permit(from_zone: str, to_zone: str, then: str = "permit") -> str:
+    """A policy that permits everything between two zones."""
+    line = f"set security policies from-zone {from_zone} to-zone {to_zone} policy all "
+    return (
+        f"{line}match source-address any\n{line}match destination-address any\n"
+        f"{line}match application any\n{line}then {then}\n"
+    )
+
+
+def screen(zone: str, *lines: str) -> str:
+    """A zone's screens."""
+    said = "".join(f"set security screen ids-option {zone}-screen {line}\n" for line in lines)
+    return f"{said}set security zones security-zone {zone} screen {zone}-screen\n"
+
+
+@pytest.fixture(scope="module")
+def topology() -> Iterator[Topology]:
+    with gateways() as up:
+        for host in ("untrust1", "dmz1"):
+            up.start(host, sys.executable, "-m", "topologies.hosts.serve", until="serving")
+        yield up
+
+
+def load(topology: Topology, *parts: str) -> None:
+    """Put a configuration into force, with no sessions from before."""
+    file = topology.directory / "protection.set"
+    file.write_text("".join(parts))
+    answer = topology.cli(f"request configuration load {file}")
+    assert answer.startswith("load complete"), answer
+    topology.clear()
+    topology.cli("clear security screen statistics")
+
+
+def hits(topology: Topology, zone: str, row: str) -> int:
+    """What a screen found."""
+    rows = topology.cli(f"show security screen statistics zone {zone}")
+    line = re.search(rf"^  {row} +(\d+)$", rows, re.MULTILINE)
+    assert line is not None, rows
+    return int(line[1])
+
+
+def test_a_source_has_no_more_sessions_than_its_limit(topology: Topology) -> None:
+    load(
+        topology,
+        BASE,
+        permit("trust", "untrust"),
+        permit("trust", "dmz"),
+        screen("trust", "limit-session source-ip-based 3"),
+    )
+    assert "Session source limit threshold             3" in topology.cli(
+        "show security screen ids-option trust-screen"
+    )
+    for n in range(3):
+        assert topology.run("trust1", *ASK, DMZ, str(n)).endswith("exit status 0")
+    refused = topology.run("trust1", *ASK, UNTRUST, "one too many")
+    assert "no answer" in refused, refused
+    assert hits(topology, "trust", "Source session limit") == 1
+    # From the second refusal on the NPU does it.
+    topology.run("trust1", *ASK, UNTRUST, "again")
+    topology.run("trust1", "ping", "-c", "3", "-i", "0.2", "-W", "1", DMZ)
+    assert hits(topology, "trust", "Source session limit") == 5
+    drops = topology.cli("show security flow drops")
+    assert re.search(r"SCREEN_SESSION_LIMIT_SOURCE", drops), drops
+    topology.clear()
+    assert topology.run("trust1", *ASK, UNTRUST, "free again").endswith("exit status 0")
