@@ -55,6 +55,8 @@ def _walk(walk: Walk) -> str:
     lines += [step_line(step, start) for step in walk.steps]
     if walk.drop is not None:
         lines.append(drop_line(walk.drop, start))
+    if walk.is_cut:
+        lines.append("(what followed was not recorded: too many first packets a second)")
     return "\n".join(lines) + "\n"
 
 
@@ -70,6 +72,8 @@ async def drops(operator: Operator, _: Options) -> str:
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
     lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    for (actor, reason), count in sorted(operator.runtime.observer.ran_out.items(), key=_by_place):
+        lines.append(f"{who(actor):<18}{reason.name:<26}{count} wings left out, nothing dropped")
     faults = operator.runtime.faults
     if faults.undeliverable or faults.failed:
         lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")
