@@ -59,6 +59,18 @@ class Mark(NamedTuple):
 UNMARKED = Mark()
 
 
+class Origin(NamedTuple):
+    """What screens of the way out cannot see from a packet itself."""
+
+    zone: int = 0
+    """Where its source is, by number; 0: translated, or nobody asks."""
+    is_first: bool = False
+    """It begins a flow."""
+
+
+UNKNOWN_ORIGIN = Origin()
+
+
 # -- from an NPU ------------------------------------------------------------------------------
 
 
@@ -188,6 +200,8 @@ class Transmit:
     frame: bytes
     mark: Mark = UNMARKED
     """For the egress stages: that of the packet in question."""
+    origin: Origin = UNKNOWN_ORIGIN
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)

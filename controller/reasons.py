@@ -101,6 +101,7 @@ class Drop(IntEnum):
     SCREEN_UDP_PORT_SCAN = 75
     SCREEN_SESSION_LIMIT_SOURCE = 76
     SCREEN_SESSION_LIMIT_DESTINATION = 77
+    SCREEN_SYN_FLOOD_ALARM = 78
 
     # The control plane's own.
     NO_ROUTE = 128

@@ -47,6 +47,7 @@ from controller.config.values import (
     number,
     one_of,
 )
+from controller.config.white_lists import NAMED_WHITE_LIST
 
 _SYSTEM = container("system", leaf("host-name", NAME))
 
@@ -122,6 +123,7 @@ _SCREEN = container(
         *screens.grammar(),
         flag("alarm-without-drop"),
     ),
+    NAMED_WHITE_LIST,
 )
 
 _ADDRESS_BOOK = listed(

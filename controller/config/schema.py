@@ -117,14 +117,29 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class WhiteListed:
+    """A protocol and a pair of prefixes of one IP version (``None``: any)."""
+
+    protocol: int
+    source: Network | None = None
+    destination: Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenProfile:
-    """An ``ids-option``: which screens are on."""
+    """An ``ids-option``: which screens are on, and which way."""
 
     name: str
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
     thresholds: Mapping[Drop, int] = field(default_factory=dict)
     """Of the screens that have one: packets a second, microseconds, or extension headers."""
+    white_lists: tuple[WhiteListed, ...] = ()
+    """Packets that floods are not counted of."""
+    inward: bool = True
+    """Applied to what arrives from its zones (``match-direction``)."""
+    outward: bool = True
+    """Applied to what leaves into its zones."""
 
 
 @dataclass(frozen=True, slots=True)

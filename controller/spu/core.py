@@ -7,20 +7,23 @@ from collections.abc import Sequence
 
 from controller.config.nat import NatRule
 from controller.config.schema import Chassis, Configuration, Interface, Policy
-from controller.flow import FlowKey, Nanoseconds, Port
+from controller.flow import FlowKey, Nanoseconds, Port, Wing
 from controller.messages import (
     CP,
     OBSERVER,
+    UNKNOWN_ORIGIN,
     Actor,
     Message,
+    Origin,
     Outbound,
     PacketDropped,
+    PacketIn,
     Redirect,
     Role,
     Step,
     StepTaken,
 )
-from controller.reasons import Drop
+from controller.reasons import Drop, Punt
 from controller.routing.fib import Fib, fib_of
 from controller.spu.express import NotExpress
 from controller.spu.nat import nat_tables
@@ -29,8 +32,32 @@ from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
 
+_FIRST = (Punt.MISS, Punt.SYN_PROXY)
+_ASK_FOR_ORIGINS = frozenset(
+    (
+        Drop.SCREEN_SPOOFING,
+        Drop.SCREEN_SYN_FLOOD_SOURCE,
+        Drop.SCREEN_SYN_FLOOD_ATTACK,
+        Drop.SCREEN_SYN_FLOOD_ALARM,
+        Drop.SCREEN_IP_SWEEP,
+        Drop.SCREEN_TCP_SWEEP,
+        Drop.SCREEN_UDP_SWEEP,
+        Drop.SCREEN_PORT_SCAN,
+        Drop.SCREEN_UDP_PORT_SCAN,
+    )
+)
+
 IDS_PER_SPU = 10_000_000
 """Session ids of an SPU are its number times this, plus a count from 1."""
+
+
+def source_zones(config: Configuration) -> dict[int, int] | None:
+    """Numbers of zones by token, if screens of the way out ask where packets come from."""
+    used = {zone.screen for zone in config.zones.values()} - {""}
+    asked = [config.screens[name] for name in used if config.screens[name].outward]
+    if all(_ASK_FOR_ORIGINS.isdisjoint(profile.screens) for profile in asked):
+        return None
+    return {i.token: config.zones[i.zone].id for i in config.interfaces.values() if i.zone}
 
 
 class NatCounts:
@@ -57,6 +84,7 @@ class Core:
         "_count",
         "_policies_by_index",
         "_serial",
+        "_source_zones",
         "alg_timers",
         "by_key",
         "by_token",
@@ -126,6 +154,7 @@ class Core:
         self.policies = policy_table(config)
         self.nat = nat_tables(config)
         self.services = Services(config)
+        self._source_zones = source_zones(config)
         self.queue_limit = config.queue_depth.packets
 
     def policy(self, index: int) -> Policy | None:
@@ -155,6 +184,17 @@ class Core:
             (old[0][0] + packets[0], old[0][1] + packets[1]),
             (old[1][0] + octets[0], old[1][1] + octets[1]),
         )
+
+    def origin(self, message: PacketIn | None, wing: Wing) -> Origin:
+        """What screens of the way out are to know of a packet of this wing; without a message it
+        is one that the SPU made."""
+        zones = self._source_zones
+        if zones is None:
+            return UNKNOWN_ORIGIN
+        key = wing.key
+        # A translated source stands for many, and its route leads anywhere.
+        zone = zones.get(key.token, 0) if key.src == wing.translated.src else 0
+        return Origin(zone, message is not None and message.reason in _FIRST)
 
     def count_nat(self, rule: NatRule) -> NatCounts:
         """What is counted of a NAT rule."""
