@@ -65,6 +65,7 @@ class Lab:
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
         runtime.observer.on_walk = log.step
+        runtime.observer.on_nat = log.nat
         self.server = OperatorServer(Operator(runtime), path)
 
     async def ask(self, command: str) -> str:

@@ -1,11 +1,12 @@
 """``security nat`` from set lines to values, and how mistakes in it are named."""
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
-from controller.config.build import parse
-from controller.config.chassis import parse_chassis
+from controller.config.build import load, parse
+from controller.config.chassis import load_chassis, parse_chassis
 from controller.config.nat import (
     Nat,
     Persistence,
@@ -192,6 +193,8 @@ STATIC, A match destination-address 203.0.113.96, \
 A then static-nat prefix 10.1.1.5 mapped-port 80 -> needs one 'match destination-port' and one
 STATIC, A match destination-address 2001:db8::5/128, A then static-nat prefix-name x \
 -> 'prefix-name' is known to Junos but not implemented
+STATIC, A match destination-address 203.0.113.0/24, A then static-nat nptv6-prefix 10.0.0.0/24 \
+-> takes IPv6 prefixes of at most 64 bits
 ARP ge-2/0/0.0 address 203.0.113.1 -> own address; no proxy is needed
 ARP ge-2/0/0.0 address 203.0.113.9 to 203.0.113.5 -> the lower one first
 ARP ge-2/0/1.0 address 203.0.113.9 -> unknown interface 'ge-2/0/1.0'
@@ -225,3 +228,11 @@ def test_faults_of_allocation_in_the_chassis_file() -> None:
     assert chassis.nat_faults == NatFaults(50_000_000, 10)
     with pytest.raises(ConfigurationError, match="delay = -1; a number from 0 to 60000"):
         parse_chassis(CARDS + "[nat]\ndelay = -1\n")
+
+
+def test_the_example_loads() -> None:
+    directory = Path(__file__).parents[3] / "topologies" / "two_npus"
+    built = load(directory / "nat.set", load_chassis(directory / "chassis.toml")).nat
+    assert [rule.name for rule in built.source] == ["games", "rest"]
+    assert built.destination
+    assert built.static

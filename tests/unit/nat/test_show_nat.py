@@ -74,8 +74,23 @@ def test_pools_and_rules_with_what_they_did(tmp_path: Path) -> None:
         assert "  Translation hits           : 0" in rule
         assert "  Number of sessions         : 1" in rule
         await lab.ask("clear security flow session all")
-        await lab.until(lambda: not lab.sessions(1))
+        await lab.until(lambda: lab.runtime.central_point.counts().active == 0)
         assert "Total used ports   : 0" in await lab.ask("show security nat source pool p")
+
+    with_lab(tmp_path, test)
+
+
+def test_a_pool_that_runs_low_is_an_alarm_and_a_line_of_the_log(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        low = TO_POOL + MORE.replace("5000 to 5009", "5000").replace("to 203.0.113.101", "")
+        await load(lab, tmp_path, low)
+        assert "No alarms" in await lab.ask("show chassis alarms")
+        await first_packet(lab)
+        assert "Minor  Source NAT pool p utilization 100%" in await lab.ask("show chassis alarms")
+        assert "RT_SRC_NAT_ALARM_RAISE: utilization alarm raised for source pool p, " in lab.log[-1]
+        await lab.ask("clear security flow session all")
+        await lab.until(lambda: "RT_SRC_NAT_ALARM_CLEAR" in lab.log[-1])
+        assert "No alarms" in await lab.ask("show chassis alarms")
 
     with_lab(tmp_path, test)
 
@@ -121,7 +136,7 @@ def test_persistent_bindings_are_shown_and_cleared_once_idle(tmp_path: Path) -> 
         clear = "clear security nat source persistent-nat-table "
         assert await lab.ask(clear + "all") == "0 persistent NAT entries cleared\n"
         await lab.ask("clear security flow session all")
-        await lab.until(lambda: not lab.sessions(1))
+        await lab.until(lambda: lab.runtime.central_point.counts().active == 0)
         assert "  Query mode: 1" in await lab.ask(show + "summary")
         assert "/120" in await lab.ask(show + "pool p")
         assert await lab.ask(clear + "pool p") == "1 persistent NAT entries cleared\n"
