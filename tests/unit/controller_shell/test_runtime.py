@@ -64,9 +64,10 @@ class Lab:
         self.log: list[str] = []
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
-        runtime.observer.on_walk = log.step
+        runtime.observer.on_create = log.created
         runtime.observer.on_nat = log.nat
-        self.server = OperatorServer(Operator(runtime), path)
+        self.operator = Operator(runtime)
+        self.server = OperatorServer(self.operator, path)
 
     async def ask(self, command: str) -> str:
         """What an operator sees."""
