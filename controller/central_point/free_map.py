@@ -6,6 +6,8 @@ numbers there are: blocks of ``BLOCK`` bits, and above them a bit for each block
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 BLOCK = 256
 _SHIFT = 8
 _MASK = BLOCK - 1
@@ -31,6 +33,10 @@ class FreeMap:
 
     def __contains__(self, number: int) -> bool:
         return bool(self._blocks[number >> _SHIFT] >> (number & _MASK) & 1)
+
+    def taken(self) -> Iterator[int]:
+        """Those that are not, in order."""
+        return (number for number in range(self.size) if number not in self)
 
     def take(self, number: int) -> bool:
         """Take a number; whether it was free."""
@@ -62,22 +68,26 @@ class FreeMap:
         low, high = numbers.start, numbers.stop
         begin = self._cursor if low <= self._cursor < high else low
         found = self._find(begin, high)
-        if found is None and begin > low:
+        if found < 0:
             found = self._find(low, begin)
-        if found is not None:
-            self._cursor = found + 1
+            if found < 0:
+                return None
+        self._cursor = found + 1
         return found
 
-    def _find(self, low: int, high: int) -> int | None:
+    def _find(self, low: int, high: int) -> int:
+        """The first free number from one to another; -1: none is."""
         if low >= high:
-            return None
-        at = low >> _SHIFT
-        block = self._blocks[at] >> (low & _MASK) << (low & _MASK)
-        if not block:
+            return -1
+        at, within = low >> _SHIFT, low & _MASK
+        block = self._blocks[at] >> within
+        if block:
+            found = low + (block & -block).bit_length() - 1
+        else:
             some = self._some >> at + 1
             if not some:
-                return None
+                return -1
             at += (some & -some).bit_length()
             block = self._blocks[at]
-        found = (at << _SHIFT) + (block & -block).bit_length() - 1
-        return found if found < high else None
+            found = (at << _SHIFT) + (block & -block).bit_length() - 1
+        return found if found < high else -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from controller.central_point.free_map import FreeMap
 from controller.flow import Address
@@ -68,9 +69,17 @@ class PortSpace:
             self.used += 1
         return port
 
+    def __contains__(self, port: int) -> bool:
+        """Whether a port is granted."""
+        return 0 <= port < self._free.size and port not in self._free
+
+    def granted(self) -> Iterator[int]:
+        """All ports that are."""
+        return self._free.taken()
+
     def give(self, port: int, peer: Peer | None = None) -> bool:
         """Give a port back; whether it was granted (to this peer, where ports are shared)."""
-        if not 0 <= port < self._free.size or port in self._free:
+        if not 0 <= port < self._free.size:
             return False
         sharing = self._sharing
         if sharing is not None and port in sharing.counts:
@@ -79,8 +88,10 @@ class PortSpace:
             if port in sharing.counts:
                 self.used -= 1
                 return True
+        if not self._free.give(port):
+            return False
         self.used -= 1
-        return self._free.give(port)
+        return True
 
 
 class _Sharing:
