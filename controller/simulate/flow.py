@@ -96,8 +96,8 @@ class Flow:
         self.client, self.server = wires
         self.there = ahead
         """Addresses and ports as the client has them."""
-        self.far = ahead.dst
-        """The server's address as it is; the client may know another one."""
+        self.far = frozenset((ahead.dst,))
+        """The server's address as it is, or may be; the client may know another one."""
         self.children = 0
         """Flows that it has announced."""
         self.listens: list[tuple[Address, int]] = []
@@ -178,7 +178,7 @@ class Flow:
         wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
         dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
         child = kind(number, dice, self.network, wires, ahead)
-        child.far = far
+        child.far = frozenset((far,))
         self.network.adopt(child)
 
     def note(self, side: int, packet: Packet) -> None:
