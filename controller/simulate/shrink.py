@@ -2,7 +2,8 @@
 
 Flows are taken away, then incidents, then kinds of faults, as long as the same rule is broken.
 First what is most likely to do: the flow concerned alone, or with its neighbours. Then halves,
-quarters and so on of all others (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002).
+quarters and so on of all others (Zeller and Hildebrandt, "Simplifying and isolating
+failure-inducing input", 2002).
 """
 
 from __future__ import annotations
