@@ -99,14 +99,21 @@ class Client:
 
     def end(self) -> str:
         """What it printed, once it has done all well."""
-        said = self._process.communicate(timeout=20)[0]
+        said = self._rest()
         assert self._process.returncode == 0, said
         return said
 
     def fail(self) -> str:
         """What it printed, once something went wrong."""
-        said = self._process.communicate(timeout=20)[0]
+        said = self._rest()
         assert self._process.returncode != 0, said
+        return said
+
+    def _rest(self) -> str:
+        """What else it prints, to its end, which its steps bound."""
+        assert self._process.stdout is not None
+        said = self._process.stdout.read()  # with what is buffered, unlike ``communicate``
+        self._process.wait(timeout=20)
         return said
 
     def close_reason(self, seconds: float = 10) -> str:
