@@ -25,6 +25,11 @@ class NotExpress(Enum):
     RST_CHECK = "rst-sequence-check, and NPUs do not follow sequence numbers"
     TABLE_FULL = "an NPU had no room for its wings"
 
+    @property
+    def word(self) -> str:
+        """What an operator types for it."""
+        return self.name.lower().replace("_", "-")
+
 
 _ELIGIBLE = frozenset((TCP, UDP, ICMP, ICMPV6))
 

@@ -13,6 +13,7 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, Hop, Nanoseconds, Path, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
+    OBSERVER,
     AbandonSession,
     AllocateNat,
     CreateSession,
@@ -27,6 +28,7 @@ from controller.messages import (
     ReleaseNat,
     RemoveWing,
     ResolveNeighbor,
+    SessionCreated,
     Step,
     WingInstalled,
     WingLeftOut,
@@ -256,6 +258,9 @@ class FirstPath:
         del core.pending[message.flow]
         core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._build(pending)
+        policy = session.verdict.policy
+        if policy is not None and policy.log_init:
+            core.send(OBSERVER, SessionCreated(core.now, session.id))
         self._write(session, Direction.REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
@@ -388,7 +393,9 @@ class FirstPath:
         if error is not None:
             session.installed ^= 1 << direction
             detail = f"NPU {npu} has no room: its packets come by the central point"
+            core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
+                core.express_counts[None] -= 1
                 core.express_counts[NotExpress.TABLE_FULL] += 1
                 session.not_express = NotExpress.TABLE_FULL
                 session.path = Path.SPU

@@ -92,6 +92,27 @@ def test_central_point_takes_a_misdelivered_packet_to_its_owner() -> None:
     assert deliver.message == Deliver(session.forward.key, astray, session.id)
 
 
+def test_a_wing_that_an_npu_lost_is_written_again() -> None:
+    world = World()
+    world.pass_(world.a, udp(world.a, world.b, n=1), world.b)
+    npu = world.sim.npus[0]
+    (key,) = npu.owners
+    world.sim.run(10 * SECOND)
+    before = npu.owners
+    npu.handle(RemoveWing(before[key][0], Direction.FORWARD, 1, key), world.sim.now)
+    assert npu.owners == {}
+    world.pass_(world.a, udp(world.a, world.b, n=2), world.b)
+    assert npu.owners == before
+    assert world.sim.spus[1].repairs == 1
+    world.pass_(world.a, udp(world.a, world.b, n=3), world.b)
+    assert world.sim.spus[1].repairs == 1
+    # Not while it may still be under way, nor again and again.
+    for _ in range(3):
+        npu.handle(RemoveWing(before[key][0], Direction.FORWARD, 1, key), world.sim.now)
+        world.pass_(world.a, udp(world.a, world.b), world.b)
+    assert world.sim.spus[1].repairs == 1
+
+
 def test_owner_that_does_not_know_its_session_gives_it_up() -> None:
     world = World()
     world.pass_(world.a, udp(world.a, world.b), world.b)
