@@ -7,8 +7,8 @@ in the middle does not know these, but bounds of them, from what passed: a sende
 with it), and the largest window that P ever offered is ``widest``. Then what S has to repeat is not
 older than ``end - widest``, and so a segment of S is out of place
 
-- if it begins behind ``limit``, or ends before ``end - widest - 1`` (one more for those that ask
-  whether anybody is there: with the number before the next, or one byte into a closed window);
+- if it begins behind ``limit + 1``, or ends before ``end - widest - 1`` (one more for those that
+  ask whether anybody is there: one byte into a closed window, or with the number before the next);
 - if it acknowledges what P never sent, or what P sent two windows before its ``end``.
 
 Windows are scaled as RFC 7323, section 2, says: by what both SYNs offer, and not in SYNs. Nothing
@@ -105,6 +105,9 @@ _FRAGMENTED = 65535
 """What the later fragments of a segment may carry."""
 
 
+_BLANK = bytes(array("I").itemsize * 2 * _SIDE)
+
+
 class Windows(_Numbers):
     """Both sides of a connection, in 32-bit numbers: there may be one of these for every session.
 
@@ -119,7 +122,7 @@ class Windows(_Numbers):
     @classmethod
     def fresh(cls) -> Windows:
         """Of a connection of which nothing was heard yet."""
-        return cls("I", (0,) * 2 * _SIDE)
+        return cls("I", _BLANK)
 
     def take(self, direction: Direction, segment: Segment) -> bool:
         """A segment comes: whether its numbers are in place. If so, it is learned from."""
@@ -134,7 +137,7 @@ class Windows(_Numbers):
         behind = (self[own + _END] - end) & _MASK
         if self[peer + _WIDEST] + 1 < behind < _SIGN:
             return False
-        if 0 < (seq - self[own + _LIMIT]) & _MASK < _SIGN:
+        if 1 < (seq - self[own + _LIMIT]) & _MASK < _SIGN:
             return False
         if flags & ACK:
             slack = self[peer + _SLACK]
