@@ -215,6 +215,15 @@ class CreateSession:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSyn:
+    """CP -> SPU: more SYNs come to this address and port than the attack threshold, and this one
+    is of no session. The SPU answers it; nobody keeps a wing pending."""
+
+    flow: FlowKey
+    packet: PacketIn
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """CP -> SPU: a further packet of a flow that is pending there, or of a session that it
     owns and that the NPU did not know (yet)."""
@@ -446,6 +455,7 @@ class Step(Enum):
     MISS = "session lookup: miss, punted to the central point"
     PENDING = "no session, no gate: wing pending, SPU chosen"
     CREATE = "create-session message received"
+    PROVED = "our answer to the SYN acknowledged: the client is there"
     ROUTE = "route lookup"
     POLICY = "policy search"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
@@ -459,6 +469,8 @@ class Step(Enum):
     WING_REVERSE = "reverse wing on the egress NPU"
     WING_FORWARD = "forward wing on the ingress NPU"
     QUEUED = "packet queued behind the first"
+    SERVER_SYN = "SYN sent to the server"
+    JOINED = "server answered, the two halves are joined"
     RELEASE = "packet released through the egress NPU"
 
 
@@ -529,6 +541,7 @@ Message = (
     | LimitSessions
     | Transmit
     | CreateSession
+    | AnswerSyn
     | Deliver
     | Redirect
     | CreateRequest

@@ -137,6 +137,10 @@ class Drop(IntEnum):
     ALG_MALFORMED = 195
     ALG_BACKLOG = 196
 
+    # SYN flood protection.
+    SYN_ACK_ACK_PROXY = 224
+    NO_ANSWER = 225
+
 
 FIRST_SCREEN = Drop.SCREEN_LAND
 """A screen's bit in an interface's profile is its ``Drop`` value less this."""
@@ -215,3 +219,6 @@ class Close(IntEnum):
     POLICY_CHANGED = 40
     INTERFACE_CHANGED = 41
     ROUTE_CHANGED = 42
+
+    NO_ANSWER = 60
+    """The server of a connection that a SYN cookie let in is silent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -84,8 +85,10 @@ class Runtime:
         fib = fib_of(configuration)
         self.central_point = CentralPoint(configuration, chassis)
         self.neighbors = Neighbors(configuration)
+        secret = os.urandom(32)
         self.spus: Mapping[int, Spu] = {
-            number: Spu(number, configuration, fib, chassis) for number in chassis.spus
+            number: Spu(number, configuration, fib, chassis, cookie_seed=secret)
+            for number in chassis.spus
         }
         self.observer = Observer(configuration)
         self.npus: Mapping[int, Npu] = {

@@ -42,7 +42,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.packet import FIN, RST, SYN, Packet, parse, rewrite
+from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.fabric import Fabric
@@ -97,6 +97,8 @@ class SimulatedNpu:
             ReadWing: self._read,
             LimitSessions: self._limit,
         }
+        self.attacked: set[tuple[Address, int]] = set()
+        """Addresses and ports that more SYNs come to than the attack threshold."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -217,7 +219,9 @@ class SimulatedNpu:
             if limited is not Drop.NONE:
                 self._drop(limited)
                 return None
-            return self._punt(port, Punt.MISS, token, frame, now)
+            too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
+            reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
+            return self._punt(port, reason, token, frame, now)
         entry.packets += 1
         entry.bytes += len(frame)
         entry.last_hit = now
@@ -267,7 +271,10 @@ class Simulator:
         self.fabric = Fabric(chassis)
         self.now: Nanoseconds = 0
         self.cp = CentralPoint(config, chassis, nat_ports=nat_ports, trace=trace)
-        self.spus = {n: Spu(n, config, fib, chassis, trace=trace) for n in chassis.spus}
+        secret = seed.to_bytes(8, "big")
+        self.spus = {
+            n: Spu(n, config, fib, chassis, trace=trace, cookie_seed=secret) for n in chassis.spus
+        }
         self.neighbors = Neighbors(config)
         self.npus = {n: SimulatedNpu(n, config) for n in chassis.npus}
         self.sent: list[Sent] = []

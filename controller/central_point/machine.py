@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from controller.central_point.balance import Balance
 from controller.central_point.fragments import FragmentTable
@@ -29,6 +30,7 @@ from controller.messages import (
     AbandonSession,
     Actor,
     AllocateNat,
+    AnswerSyn,
     CloseGates,
     CreateRequest,
     CreateSession,
@@ -55,7 +57,7 @@ from controller.messages import (
     StepTaken,
     WingLeftOut,
 )
-from controller.packet import Packet, parse
+from controller.packet import RST, TCP, Packet, parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
@@ -132,6 +134,8 @@ class CentralPoint:
         self._npus = {number: Actor(Role.NPU, number) for number in chassis.npus}
         self.screen_hits: Counter[tuple[int, Drop]] = Counter()
         """What the screens of the central point found, by zone's number and screen."""
+        self._guards: tuple[int, ...] = ()
+        """SPUs that answer SYNs above the attack threshold; empty: no zone wants that."""
         self._limits: SessionLimits | None = None
         self._left_out: dict[FlowKey, list[FlowKey]] = {}
         """Wings that an NPU has no room for, by their session's forward wing."""
@@ -209,7 +213,34 @@ class CentralPoint:
         flow = packet.key(message.token)
         if packet.fragment:
             self._fragments.note(packet, flow, self._now)
-        self._find_or_create(flow, message, packet)
+        if not self._guards or packet.protocol != TCP:
+            self._find_or_create(flow, message, packet)
+        elif message.reason is Punt.SYN_PROXY and packet.begins_session and flow not in self._table:
+            self._have_answered(flow, message)
+        elif packet.flags & RST and flow not in self._table:
+            # Hosts that an attacker pretends to be say so to our answers.
+            self._drop(Drop.TCP_NOT_SYN, flow, "a RST of no session")
+        else:
+            # It may acknowledge an answer: whoever gave that knows best.
+            wanted = 0 if packet.begins_session else self._guard_of(flow)
+            self._find_or_create(flow, message, packet, wanted)
+
+    def _have_answered(self, flow: FlowKey, message: PacketIn) -> None:
+        """A SYN above the attack threshold: an SPU answers it, and nothing is kept here."""
+        if self._limits is not None:
+            refused = self._limits.refusal(flow, self._now)
+            if refused is not None:
+                self._tell_npus()
+                self._drop(refused.reason, flow, refused.detail)
+                return
+        gate = self.gates.match(flow)
+        spu = self._guard_of(flow) if gate is None else gate.spu
+        self._out.append(Outbound(self._spus[spu], AnswerSyn(flow, message)))
+
+    def _guard_of(self, flow: FlowKey) -> int:
+        """The SPU that answers SYNs of a source, and hears of it when the source is really there:
+        the same for all its flows, so that it can count them."""
+        return self._guards[crc32(flow.src) % len(self._guards)]
 
     def _on_create_request(self, message: CreateRequest) -> None:
         """Hash-based distribution: an SPU was given the first packet of a flow."""
@@ -388,10 +419,11 @@ class CentralPoint:
                 limits.left_out(key, -1)
             self._tell_npus()
 
-    # -- session limits -----------------------------------------------------------------------
+    # -- screens ------------------------------------------------------------------------------
 
     def _limit(self) -> None:
-        """Limits follow the configuration; sessions that are there count from the beginning."""
+        """Screens follow the configuration; sessions that are there count from the beginning."""
+        self._guards = tuple(self._spus) if _answers_syns(self.config) else ()
         by_token = rules(self.config)
         old = self._limits
         if old is not None:
@@ -505,6 +537,11 @@ class CentralPoint:
 
     def _drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         self._out.append(Outbound(OBSERVER, PacketDropped(self._now, CP, reason, flow, detail)))
+
+
+def _answers_syns(config: Configuration) -> bool:
+    profiles = [config.screens.get(zone.screen) for zone in config.zones.values()]
+    return any(p is not None and Drop.SCREEN_SYN_FLOOD_ATTACK in p.screens for p in profiles)
 
 
 def _tokens(config: Configuration) -> tuple[int, ...]:

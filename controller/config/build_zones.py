@@ -200,6 +200,7 @@ class ZoneBuilder:
                 frozenset(on),
                 option.has("alarm-without-drop"),
                 {screen: value for screen, value in on.items() if screen in screens.THRESHOLDS},
+                screens.syn_flood_timeout(option),
             )
 
     def _build_zones(self) -> None:

@@ -277,6 +277,7 @@ _FLOW = container(
     "flow",
     flag("allow-dns-reply"),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     TRACEOPTIONS,
 )
 

@@ -123,7 +123,19 @@ class ScreenProfile:
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
     thresholds: Mapping[Drop, int] = field(default_factory=dict)
-    """Of the screens that have one: packets a second, microseconds, or extension headers."""
+    """Of the screens that have one: packets a second, microseconds, sessions, or extension
+    headers."""
+    syn_flood_timeout: Nanoseconds = 20 * SECOND
+    """How long the SYN proxy waits for a client (``tcp syn-flood timeout``)."""
+
+
+class SynFloodMode(Enum):
+    """What becomes of SYNs above the attack threshold (``syn-flood-protection-mode``)."""
+
+    COOKIE = "syn-cookie"
+    """Answered with a number that says all; nothing is kept."""
+    PROXY = "syn-proxy"
+    """Answered, and kept in a table until the client comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +321,7 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    syn_flood_mode: SynFloodMode = SynFloodMode.COOKIE
 
 
 @dataclass(frozen=True, slots=True)

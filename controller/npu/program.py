@@ -32,6 +32,8 @@ Match = Mapping[str, int | tuple[int, int]]
 _TOP_PRIORITY = 1 << 16
 _BOTH_SIDES = range(FIRST_SCREEN, FIRST_SCREEN + 32)
 """Screens that are applied on the way out too."""
+_SCREENS = range(FIRST_SCREEN, FIRST_SCREEN + 64)
+"""Screens of NPUs; others are the controller's."""
 
 _THRESHOLDS = {
     "icmp_flood": Drop.SCREEN_ICMP_FLOOD,
@@ -56,7 +58,7 @@ DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
     Punt.ICMP_ERROR: 1_000,
     Punt.TTL_EXPIRED: 500,
     Punt.STALE: 5_000,
-    Punt.SYN_PROXY: 5_000,
+    Punt.SYN_PROXY: 1_500,
     Punt.FILTER_REJECT: 500,
     Punt.TRACE: 2_000,
 }
@@ -208,7 +210,7 @@ def _interface(
 
 def bits(screens: Iterable[Drop]) -> int:
     """The bit map of some screens."""
-    return sum(1 << (screen - FIRST_SCREEN) for screen in screens)
+    return sum(1 << (screen - FIRST_SCREEN) for screen in screens if screen in _SCREENS)
 
 
 def _thresholds(zone: Zone, profile: ScreenProfile) -> Entry:

@@ -28,6 +28,7 @@ CLOSE_REASONS = {
     Close.INTERFACE_CHANGED: "Closed by interface change",
     Close.ROUTE_CHANGED: "Closed by route change",
     Close.RESPONSE_RECEIVED: "response received",
+    Close.NO_ANSWER: "server does not answer",
 }
 
 

@@ -77,6 +77,13 @@ class AlgPath:
         else:
             self._segment(session, gateway, gateway.relay, queued)
 
+    def begin(self, gateway: Gateway, direction: Direction, packet: Packet) -> None:
+        """A SYN of a control session that SYN flood protection asked or took out itself."""
+        if gateway.relay is not None:
+            gateway.last[direction] = packet
+            seq, _ = sequence(packet)
+            gateway.relay.begin(direction, seq, maximum_segment(packet))
+
     # -- UDP ----------------------------------------------------------------------------------
 
     def _datagram(self, session: Session, gateway: Gateway, queued: Queued) -> None:
@@ -232,6 +239,8 @@ class AlgPath:
     def _transmit(self, session: Session, direction: Direction, packet: Packet) -> None:
         wing = session.wings[direction]
         port = wing.hop.port
+        if session.splice is not None and direction == Direction.FORWARD:
+            packet = session.splice.outward(packet)
         frame = rewrite(packet, wing.translated, wing.hop)
         core, l3 = self._core, 18 if wing.hop.vlan else 14
         interface = core.interface(port, wing.hop.vlan)

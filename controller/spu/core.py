@@ -54,9 +54,11 @@ class Core:
         "out",
         "pending",
         "policies",
+        "protected",
         "services",
         "sessions",
         "statistics",
+        "syn_timers",
         "timers",
         "trace",
         "unchecked",
@@ -76,6 +78,8 @@ class Core:
         """By session id."""
         self.alg_timers: Timers[int] = Timers()
         """Likewise: when a gateway is to repeat what it owes."""
+        self.syn_timers: Timers[int] = Timers()
+        """Likewise: when a server is to be asked again."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
@@ -98,6 +102,13 @@ class Core:
         self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)
         """Packets that are no longer fit everywhere."""
         self._policies_by_index = {policy.index: policy for policy in config.policies}
+        self.protected = {
+            zone.name: profile
+            for zone in config.zones.values()
+            if (profile := config.screens.get(zone.screen)) is not None
+            and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens
+        }
+        """Zones whose SYNs are answered from here above the attack threshold."""
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)

@@ -51,6 +51,7 @@ from controller.spu.session import (
     SessionState,
     Stage,
 )
+from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpTracker
 from controller.spu.teardown import Teardown
 
@@ -62,12 +63,15 @@ same. (Targets keep time-outs in 32 bits of milliseconds.)"""
 class FirstPath:
     """Sets sessions up."""
 
-    def __init__(self, core: Core, replies: Replies, live: LivePath, teardown: Teardown) -> None:
+    def __init__(
+        self, core: Core, replies: Replies, live: LivePath, teardown: Teardown, guard: SynGuard
+    ) -> None:
         self._core = core
+        self._guard = guard
         self._replies = replies
         self._live = live
         self._teardown = teardown
-        self._decisions = Decisions(core, replies)
+        self._decisions = Decisions(core, replies, guard)
         self.recheck: Callable[[Session], None] | None = None
         """Called with a session that is installed and was decided on under another
         configuration."""
@@ -260,6 +264,7 @@ class FirstPath:
                 both[0],
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
+                is_spliced=pending.splice is not None,
                 mtus=(pending.ingress.mtu, pending.route.interface.mtu),
             ),
             pending.nat,
@@ -272,6 +277,9 @@ class FirstPath:
             session.parent = passage.parent
         if service.alg is not None:
             session.gateway = Gateway(session)
+        if pending.splice is not None:
+            session.splice = pending.splice
+            self._guard.entered(session)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
         session.next_hops = (pending.route.next_hop, pending.back.next_hop)
@@ -392,7 +400,10 @@ class FirstPath:
         if session.tcp is not None or not session.is_installed:
             # Without its wings no NPU says when it is idle.
             core.timers.set(session.id, core.now + session.timeout)
-        queue = session.queue
+        splice = session.splice
+        if splice is not None and not splice.is_joined:
+            self._live.server_half.begin(session, splice)
+        queue = session.queue if splice is None or splice.is_joined else []
         # A RST in the queue closes the session; what is behind it waits for what comes next.
         while queue and session.state is SessionState.ACTIVE:
             queued = queue.pop(0)
@@ -444,7 +455,11 @@ class FirstPath:
 
     def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
-        self._replies.dropped(reason, pending.first)
+        if pending.splice is None:
+            self._replies.dropped(reason, pending.first)
+        else:
+            # The client was told that it is connected.
+            self._replies.refuse(pending.first)
         self._forget(pending, reason, detail)
 
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:

@@ -16,12 +16,15 @@ from controller.fragment import fragment, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import UDP, Packet, rewrite
+from controller.payload import contents
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
+from controller.spu.server_half import ServerHalf
 from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpState, opens
 from controller.spu.teardown import Teardown
 
@@ -35,8 +38,14 @@ _SOON = 1_000_000
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath) -> None:
+    def __init__(
+        self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath, guard: SynGuard
+    ) -> None:
         self._core = core
+        self._guard = guard
+        self.server_half = ServerHalf(core, replies, teardown, alg, guard.counts)
+        """Of connections that SYN flood protection let in."""
+        self.server_half.forward = self.forward
         self._replies = replies
         self._teardown = teardown
         self._alg = alg
@@ -67,6 +76,16 @@ class LivePath:
         if packet.is_later_fragment:
             self._forward_fragment(session, queued)
             return
+        splice = session.splice
+        if splice is not None:
+            if not splice.is_joined:
+                self.server_half.take(session, splice, queued)
+                return
+            if direction == Direction.REVERSE:
+                packet = splice.inward(packet)
+                queued = queued._replace(packet=packet)
+            elif splice.is_silent and contents(packet):
+                self._guard.spoke(session, splice)
         mtu = self._narrow(wing, packet)
         if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
             core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
@@ -91,6 +110,8 @@ class LivePath:
             self._alg.take(session, session.gateway, queued)
         else:
             port = wing.hop.port
+            if splice is not None and direction == Direction.FORWARD:
+                packet = splice.outward(packet)
             frame = rewrite(packet, wing.translated, wing.hop)
             l3 = 18 if wing.hop.vlan else 14
             for piece in fragment(frame, l3, mtu) if mtu else (frame,):
@@ -134,6 +155,8 @@ class LivePath:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         port = wing.hop.port
+        if session.splice is not None and session.splice.is_joined:
+            packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
         if wing.key.protocol == UDP and packet.is_unreachable:

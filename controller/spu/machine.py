@@ -8,6 +8,7 @@ from typing import Any
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, Nanoseconds
 from controller.messages import (
+    AnswerSyn,
     ClearSession,
     CreateRequest,
     CreateSession,
@@ -43,6 +44,8 @@ from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
+from controller.spu.syn_guard import GuardCounts, SynGuard
+from controller.spu.tcp import opens
 from controller.spu.teardown import Teardown
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
@@ -63,14 +66,17 @@ class Spu:
         chassis: Chassis,
         *,
         trace: bool = True,
+        cookie_seed: bytes = b"wingpath",
     ) -> None:
-        """Without ``trace`` no steps are reported; drops and session records always are."""
+        """Without ``trace`` no steps are reported; drops and session records always are.
+        ``cookie_seed`` is the secret of SYN cookies, the same for all SPUs of a chassis."""
         self._core = core = Core(number, config, fib, chassis, trace)
-        self._teardown = Teardown(core)
         self._replies = Replies(core)
+        self._guard = guard = SynGuard(core, self._replies, cookie_seed)
+        self._teardown = Teardown(core, guard)
         self._alg = AlgPath(core, self._teardown)
-        self._live = LivePath(core, self._replies, self._teardown, self._alg)
-        self._first = FirstPath(core, self._replies, self._live, self._teardown)
+        self._live = LivePath(core, self._replies, self._teardown, self._alg, guard)
+        self._first = FirstPath(core, self._replies, self._live, self._teardown, guard)
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._first.recheck = self._reconfiguration.check
@@ -78,6 +84,7 @@ class Spu:
             Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
+            AnswerSyn: guard.answer,
             Deliver: self._on_deliver,
             NatGranted: self._first.nat_granted,
             NatRefused: self._first.nat_refused,
@@ -120,10 +127,14 @@ class Spu:
         """When ``tick`` is due."""
         if self._reconfiguration.is_under_way:
             return self._core.now
-        sessions, gateways = self._core.timers.next(), self._core.alg_timers.next()
-        if sessions is None or gateways is None:
-            return sessions if gateways is None else gateways
-        return min(sessions, gateways)
+        core = self._core
+        earliest = core.timers.next()
+        for timers in (core.alg_timers, core.syn_timers, self._guard.timers):
+            if len(timers):
+                at = timers.next()
+                if at is not None and (earliest is None or at < earliest):
+                    earliest = at
+        return earliest
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Look at the sessions whose deadline has come."""
@@ -136,6 +147,10 @@ class Spu:
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
             self._alg.deadline(core.sessions[session_id])
+        for session_id in core.syn_timers.due(now):
+            self._live.server_half.deadline(core.sessions.get(session_id))
+        for flow in self._guard.timers.due(now):
+            self._guard.deadline(flow)
         return core.out
 
     # -- packets ------------------------------------------------------------------------------
@@ -170,6 +185,8 @@ class Spu:
         elif session is not None:
             direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
             self._live.take(session, Queued(message, packet, direction))
+        elif message.reason is Punt.SYN_PROXY and core.protected and opens(packet.flags):
+            self._guard.answer(AnswerSyn(flow, message))
         else:
             core.to_cp(CreateRequest(flow, core.number, message))
 
@@ -254,6 +271,10 @@ class Spu:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
 
+    def guard_counts(self) -> GuardCounts:
+        """What SYN flood protection did so far."""
+        return self._guard.view()
+
     def pending_count(self) -> int:
         """Flows that are being set up."""
         return len(self._core.pending)
@@ -282,4 +303,6 @@ class Spu:
         left += [f"wing {key} of session {s.id}" for key, s in core.by_key.items()]
         left += [f"timer of session {session_id}" for session_id in core.timers]
         left += [f"gateway's timer of session {session_id}" for session_id in core.alg_timers]
+        left += [f"server's timer of session {session_id}" for session_id in core.syn_timers]
+        left += self._guard.audit()
         return left

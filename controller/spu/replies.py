@@ -90,7 +90,7 @@ class Replies:
         if packet.protocol == UDP:
             self._error(queued, PORT_UNREACHABLE)
         elif packet.protocol == TCP and not packet.flags & RST and self._may(packet):
-            self._send(queued, reset(packet, self._back(queued)))
+            self._send(queued, reset(packet, self.back(queued)))
 
     def _error(self, queued: Queued, kind: _Kind, rest: int = 0) -> None:
         packet = queued.packet
@@ -101,12 +101,12 @@ class Replies:
         if source is None or not self._may(packet):
             return
         numbers = kind.v4 if packet.version == 4 else kind.v6
-        self._send(queued, error(packet, source, self._back(queued), *numbers, rest))
+        self._send(queued, error(packet, source, self.back(queued), *numbers, rest))
 
     def _may(self, packet: Packet) -> bool:
         return is_one_host(packet.src) and self.limit.take(self._core.now)
 
-    def _back(self, queued: Queued) -> Hop:
+    def back(self, queued: Queued) -> Hop:
         """To where the packet came from, without a route look-up: that hop is alive."""
         message, packet, _ = queued
         mac, vlan = packet.frame[0:6], packet.vlan

@@ -16,6 +16,7 @@ from controller.routing.fib import Route
 from controller.spu.express import NotExpress
 from controller.spu.policy import Verdict
 from controller.spu.services import Service
+from controller.spu.splice import Splice
 from controller.spu.tcp import TcpTracker
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Pending:
         "queue",
         "route",
         "session_id",
+        "splice",
         "stage",
         "translated",
         "verdict",
@@ -104,6 +106,8 @@ class Pending:
         self.elsewhere = 0
         """The session that its first packet would belong to, had it come from another zone."""
         self.stage = Stage.DECIDE
+        self.splice: Splice | None = None
+        """Its client has proved itself to SYN flood protection."""
         self.nat: NatBinding | None = None
         self.mac: bytes | None = None
         """Of the next hop to the destination."""
@@ -161,6 +165,7 @@ class Session:
         "queue",
         "record",
         "service",
+        "splice",
         "started",
         "state",
         "tcp",
@@ -195,6 +200,8 @@ class Session:
         """The inactivity time-out in force."""
         self.state = SessionState.INSTALLING
         self.tcp: TcpTracker | None = None
+        self.splice: Splice | None = None
+        """SYN flood protection let it in: how its two halves count."""
         self.gateway: Gateway | None = None
         """Reads along, if it is a control session."""
         self.parent = 0

@@ -1,0 +1,169 @@
+"""SYN flood protection, the server's half: the handshake that a proved client has had already.
+
+The session's wings stand, and its queue holds the client's acknowledgement. The server gets a SYN
+with the client's own number and what is known of the client's options; its answer is taken out,
+says how numbers are translated (``splice``), and lets the queue go, whose first segment is the
+handshake's third. Then the client is told the server's window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.config.schema import SECOND
+from controller.flow import Direction, Nanoseconds
+from controller.messages import Step, Transmit
+from controller.packet import ACK, RST, SYN, Packet, rewrite
+from controller.payload import sequence
+from controller.reasons import Close, Drop, Send
+from controller.spu.alg_path import AlgPath
+from controller.spu.core import Core
+from controller.spu.replies import Replies
+from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.splice import Splice
+from controller.spu.syn_guard import GuardCounts
+from controller.spu.teardown import Teardown
+from controller.tcp_options import offer_of, segment, window
+
+REPEAT_AFTER: Nanoseconds = SECOND
+"""First time until the server is asked again; each next one is twice as long."""
+TRIES = 4
+
+_MOD = 1 << 32
+
+
+class ServerHalf:
+    """Asks servers, and joins the halves."""
+
+    def __init__(
+        self,
+        core: Core,
+        replies: Replies,
+        teardown: Teardown,
+        alg: AlgPath,
+        counts: GuardCounts,
+    ) -> None:
+        self._core = core
+        self._counts = counts
+        self._replies = replies
+        self._teardown = teardown
+        self._alg = alg
+        self.forward: Callable[[Session, Queued], None] | None = None
+        """Passes a packet of an active session; set by who owns both."""
+
+    def begin(self, session: Session, splice: Splice) -> None:
+        """The session's wings are in effect. What the server said meanwhile is heard first."""
+        waiting = [queued for queued in session.queue if queued.direction == Direction.REVERSE]
+        session.queue[:] = [q for q in session.queue if q.direction == Direction.FORWARD]
+        for queued in waiting:
+            if session.state is SessionState.ACTIVE:
+                self.take(session, splice, queued)
+        if not splice.tries and session.state is SessionState.ACTIVE:
+            self._ask(session, splice)
+
+    def _ask(self, session: Session, splice: Splice) -> None:
+        core = self._core
+        message, packet, _ = session.queue[0]
+        scale = splice.offer.window_scale or 0
+        syn = segment(
+            packet, splice.client, 0, SYN, min(window(packet) << scale, 0xFFFF), splice.offer
+        )
+        wing = session.wings[Direction.FORWARD]
+        if not splice.tries:
+            core.step(Step.SERVER_SYN, wing.key, "with the client's own number", session.id)
+            if session.gateway is not None:
+                self._alg.begin(session.gateway, Direction.FORWARD, syn)
+        core.syn_timers.set(session.id, core.now + (REPEAT_AFTER << splice.tries))
+        splice.tries += 1
+        port = wing.hop.port
+        frame = rewrite(syn, wing.translated, wing.hop)
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
+
+    def take(self, session: Session, splice: Splice, queued: Queued) -> None:
+        """A segment before the halves are joined."""
+        core = self._core
+        packet = queued.packet
+        if queued.direction == Direction.FORWARD:
+            if packet.flags & SYN:
+                return  # sent before our answer came
+            if len(session.queue) >= QUEUE_LIMIT:
+                detail = f"session {session.id}: the server has not answered yet"
+                core.drop(Drop.QUEUE_FULL, session.wings[0].key, detail)
+                return
+            session.queue.append(queued)
+            return
+        if not queued.message.session_id:
+            session.packets[Direction.REVERSE] += 1
+            session.bytes[Direction.REVERSE] += len(queued.message.frame)
+        _, ack = sequence(packet)
+        if not packet.flags & ACK or ack != (splice.client + 1) % _MOD:
+            detail = f"session {session.id}: no answer to our SYN"
+            core.drop(Drop.TCP_NOT_SYN, session.wings[1].key, detail)
+        elif packet.flags & RST:
+            self._fail(session, Close.TCP_RST)
+        elif packet.flags & SYN:
+            self._join(session, splice, queued)
+
+    def _join(self, session: Session, splice: Splice, queued: Queued) -> None:
+        core = self._core
+        packet = queued.packet
+        server, _ = sequence(packet)
+        splice.join(server, offer_of(packet))
+        core.syn_timers.cancel(session.id)
+        self._counts.joined += 1
+        session.last_seen = core.now
+        if core.trace:
+            detail = f"its numbers plus {splice.delta} for the client"
+            core.step(Step.JOINED, session.wings[0].key, detail, session.id)
+        assert session.tcp is not None
+        session.tcp.observe(Direction.REVERSE, packet.flags)
+        if session.gateway is not None:
+            self._alg.begin(session.gateway, Direction.REVERSE, splice.inward(packet))
+        assert self.forward is not None
+        queue, session.queue = session.queue, []
+        for waiting in queue:
+            if session.state is SessionState.ACTIVE:
+                self.forward(session, waiting)
+            else:
+                session.queue.append(waiting)
+        if session.state is SessionState.ACTIVE:
+            self._open_window(session, splice, queued, packet)
+
+    def _open_window(
+        self, session: Session, splice: Splice, queued: Queued, packet: Packet
+    ) -> None:
+        core = self._core
+        update = segment(
+            packet,
+            (splice.ours + 1) % _MOD,
+            (splice.client + 1) % _MOD,
+            ACK,
+            splice.window_for_client(window(packet)),
+        )
+        wing = session.wings[Direction.REVERSE]
+        port = wing.hop.port
+        frame = rewrite(update, wing.translated, wing.hop)
+        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, queued.message.mark))
+
+    def _fail(self, session: Session, reason: Close) -> None:
+        """The server does not want, or is not there. The client thinks it is connected."""
+        self._counts.failed += 1
+        for queued in session.queue[:1]:
+            self._replies.refuse(queued)
+        session.queue.clear()
+        self._teardown.begin(session, reason)
+
+    def deadline(self, session: Session | None) -> None:
+        """The server was silent for too long."""
+        splice = None if session is None else session.splice
+        if session is None or splice is None or splice.is_joined:
+            return
+        if session.state is not SessionState.ACTIVE:
+            # Its wings are being written anew.
+            self._core.syn_timers.set(session.id, self._core.now + REPEAT_AFTER)
+        elif splice.tries < TRIES:
+            self._ask(session, splice)
+        else:
+            core = self._core
+            core.drop(Drop.NO_ANSWER, session.wings[0].key, f"{splice.tries} SYNs to the server")
+            self._fail(session, Close.NO_ANSWER)
