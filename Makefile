@@ -33,7 +33,7 @@ demo: build ## bring up two NPUs, show the main job on real traffic, take them d
 	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
 
 .PHONY: test
-test: lint unit differential ptf mininet ## every check and test
+test: lint unit differential sanitize ports ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
@@ -128,7 +128,22 @@ unit: setup ## unit tests: no root, under a minute
 .PHONY: differential
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
 	@echo "==> differential tests: reference against native"
-	@$(PYTHON) -m pytest -q tests/differential
+	@$(PYTHON) -m pytest -q tests/differential --ignore tests/differential/test_sanitized.py
+
+.PHONY: sanitize
+sanitize: setup ## native code under AddressSanitizer and UBSan: random packets, messages, entries
+	@echo "==> native code under sanitizers"
+	@$(PYTHON) -m pytest -q tests/differential/test_sanitized.py
+
+.PHONY: fuzz
+fuzz: setup ## the same, packets of any bytes and length, for longer: SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest -q -s -k fuzz \
+	  tests/differential/test_sanitized.py
+
+.PHONY: ports
+ports: setup ## the native data plane on real ports
+	@echo "==> native data plane on real ports"
+	@$(AS_ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider tests/ports
 
 .PHONY: ptf
 ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; one by name: T=name
@@ -166,6 +181,20 @@ bench-forwarding: build ## packets a second and latency through the NPU, against
 	@mkdir -p build/bench
 	@$(AS_ROOT) $(PYTHON) -m bench.forwarding --switch "$(SWITCH)" \
 	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
+
+# What our switch is held against, where it is installed.
+AGAINST := $(if $(shell command -v simple_switch_grpc),--switch "simple_switch_grpc -L off")
+
+.PHONY: bench-switch
+bench-switch: build ## everything in docs/PERFORMANCE.md about the switch: half an hour
+	@mkdir -p build/bench
+	@$(PYTHON) -m bench.pipeline --json build/npu.json --out build/bench/pipeline.json
+	@for bench in forwarding writes tables; do \
+	  $(AS_ROOT) $(PYTHON) -m bench.$$bench --switch "$(SWITCH)" $(AGAINST) --rounds 5 \
+	    --out build/bench/$$bench.json; \
+	done
+	@$(AS_ROOT) $(PYTHON) -m bench.writes --switch "$(SWITCH)" --rounds 3 --sessions 500000 \
+	  --out build/bench/sessions.json
 
 .PHONY: bench-policies
 bench-policies: setup ## cost of the policy search by number of policies

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import statistics
 import struct
@@ -42,6 +41,8 @@ from support.switch import (  # noqa: E402
     switch_side,
     test_side,
 )
+
+from bench.report import header  # noqa: E402
 
 ADDRESS = "127.0.0.1:9559"
 INSIDE = "WINGPATH_BENCH_INSIDE"
@@ -236,7 +237,7 @@ def measure(
     result.per_cpu.append((traffic.arrived() - before[0]) / (cpu_seconds(process) - before[1]))
     result.offered.append(offered)
     result.flooded.append(flooded)
-    result.loss_free.append(traffic.loss_free(max(2 * flooded, 50_000), seconds))
+    result.loss_free.append(traffic.loss_free(max(2 * flooded, 4000), seconds))
 
 
 @contextmanager
@@ -330,18 +331,7 @@ def main(words: list[str]) -> int:
     except (SetupError, OSError, subprocess.CalledProcessError) as error:
         print(f"bench.forwarding: {error}", file=sys.stderr)
         return 2
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    report = {
-        "commit": commit.stdout.strip(),
-        "kernel": platform.release(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-        "flags": "-O2",
+    report = header(", ".join(arguments.switch), "") | {
         "frame_bytes": FRAME_BYTES,
         "results": [asdict(result) for result in results],
     }

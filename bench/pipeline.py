@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import ctypes as c
 import json
-import os
-import platform
 import random
 import statistics
 import struct
@@ -26,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.forwarding import FRAME_BYTES, GATEWAY_MAC, HOST_MAC, addresses, frame
+from bench.report import header
 from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
 from p4embed.switch.load import load_file
 from p4embed.switch.native import NativeEngine
@@ -156,7 +155,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, default=Path("build/npu.json"))
     parser.add_argument("--out", type=Path, default=Path("build/bench/pipeline.json"))
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1000, 50_000, 500_000])
+    parser.add_argument("--sessions", type=int, nargs="+", default=[500, 5000, 50_000, 500_000])
     arguments = parser.parse_args(words)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     library = load_bench(arguments.out.resolve().parent)
@@ -172,7 +171,7 @@ def main(words: Sequence[str]) -> int:
             f"  {result['bytes_a_session']:5.0f} bytes a session",
             flush=True,
         )
-    report = {"kernel": platform.release(), "cores": os.cpu_count(), "results": results}
+    report = header("the native executor", "") | {"results": results}
     arguments.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p4embed.switch.native.build import settings
+
 ACKNOWLEDGED, VISIBLE = "acknowledged", "visible"
 PERCENTILES = (50.0, 99.0, 99.9)
 
@@ -52,6 +54,7 @@ def header(target: str, program: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": [round(value, 2) for value in os.getloadavg()],
         "python": platform.python_version(),
+        "compiler": settings(),
         "target": f"{program} at {target}" if program else target,
     }
 

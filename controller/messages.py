@@ -36,6 +36,10 @@ class Actor(NamedTuple):
     role: Role
     number: int = 0
 
+    def __str__(self) -> str:
+        """``SPU 2``, or ``CP``, of which there is one."""
+        return f"{self.role.value} {self.number}" if self.number else self.role.value
+
 
 CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)
@@ -288,11 +292,14 @@ class NatRefused:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNat:
-    """SPU -> CP: a binding is free again."""
+    """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
+    and frees that with the entry at the latest, so what is released late is not freed twice."""
 
     address: Address
     protocol: int
     port: int
+    flow: FlowKey | None = None
+    """The forward wing that it was granted to; ``None``: to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +407,138 @@ class CloseGates:
 
     session_id: int
     call: str
+
+
+# -- SPUs that come and go --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpuFailed:
+    """Whoever notices -> CP: this SPU is gone, with all it knew. No new flow goes there; pending
+    flows are forgotten; its wings are taken off the NPUs (``PurgeSpu``), and then go its sessions'
+    entries, NAT bindings and gates. Messages of it that are still under way change nothing."""
+
+    spu: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpuJoined:
+    """SPU -> CP: an SPU that knows nothing wants to take part. It says so (again and again) until
+    it is accepted, and does nothing else. The CP accepts once all of an earlier one with this
+    number is cleared away; if nobody said that the earlier one failed, this message does."""
+
+    spu: int
+    incarnation: int
+    """Tells this SPU from earlier ones with its number; any number that none of them had."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpuAccepted:
+    """CP -> SPU: take part. Comes again if ``SpuJoined`` does."""
+
+    spu: int
+    incarnation: int
+    last_session_id: int
+    """The newest id that the CP knows of its predecessors; new ids begin behind it, so that what
+    is still under way for old sessions meets no new one. 0: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSpu:
+    """Operator -> CP: give this SPU no new flows, and let those it has go on (children of its
+    control sessions are still its own); or, with ``on`` false, give it new flows again."""
+
+    spu: int
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeSpu:
+    """CP -> NPU: remove all wings of an SPU that failed, and write none any more whose session id
+    it may have had."""
+
+    spu: int
+    last_session_id: int
+    """Ids of this SPU up to this one (in the order they are given, which goes around) are dead;
+    0: it never had a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpuPurged:
+    """NPU -> CP: answer to ``PurgeSpu``, once those wings are gone; of an NPU that is lost too."""
+
+    npu: int
+    spu: int
+    wings: int
+    """How many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribute:
+    """CP -> NPU, hash-based distribution: the SPU of each bucket from now on."""
+
+    buckets: bytes
+    """An SPU's number for each of the NPU's buckets."""
+
+
+class SpuState(Enum):
+    """What the CP holds of an SPU; the value is what a person reads."""
+
+    ONLINE = "Online"
+    DRAINING = "Draining"
+    CLEARING = "Clearing"
+    """It failed, and its sessions are being cleared away."""
+    OFFLINE = "Offline"
+
+
+@dataclass(frozen=True, slots=True)
+class SpuChanged:
+    """CP -> observer."""
+
+    at: Nanoseconds
+    spu: int
+    state: SpuState
+    why: str
+    sessions: int
+    """Sessions and pending wings that it has or, if it failed, had."""
+
+
+# -- audit ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSessions:
+    """CP -> SPU: do you have these? A few at a time, all in the course of time."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+    """Session id and forward wing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMissing:
+    """SPU -> CP: of those I have none; the CP forgets what it still has of them. (Had one ended
+    meanwhile, the CP would have heard of that before.)"""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSessions:
+    """SPU -> CP: I have these, do you? The CP answers with ``SessionsUnknown`` if it lacks any."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsUnknown:
+    """CP -> SPU: these sessions have no entry here; the SPU ends them."""
+
+    spu: int
+    sessions: tuple[tuple[int, FlowKey], ...]
 
 
 # -- neighbour table --------------------------------------------------------------------------
@@ -560,6 +699,18 @@ Message = (
     | GatesOpened
     | GatesRefused
     | CloseGates
+    | SpuFailed
+    | SpuJoined
+    | SpuAccepted
+    | DrainSpu
+    | PurgeSpu
+    | SpuPurged
+    | Distribute
+    | SpuChanged
+    | AuditSessions
+    | AuditMissing
+    | ConfirmSessions
+    | SessionsUnknown
     | ResolveNeighbor
     | NeighborResolved
     | ClearSession

@@ -123,6 +123,12 @@ class Drop(IntEnum):
     NO_REVERSE_ROUTE = 145
     WING_CLASH = 146
 
+    # SPUs: room, and whether they are in service.
+    SPU_FULL = 160
+    SPU_FAILED = 161
+    NO_SPU = 162
+    INTERNAL = 163
+
     # Policies and routing.
     POLICY_REJECT = 180
     ROUTE_REJECT = 181
@@ -213,6 +219,8 @@ class Close(IntEnum):
     CLEARED = 5
     INSTALL_FAILED = 6
     NPU_LOST = 7
+    CP_LOST = 8
+    """The central point has no entry of it (any more)."""
     RESPONSE_RECEIVED = 20
 
     # Policies and routing.

@@ -25,19 +25,25 @@ from controller.messages import (
     NEIGHBORS,
     OBSERVER,
     Actor,
+    DrainSpu,
     Message,
     Outbound,
+    PacketDropped,
+    PacketIn,
     Reconfigure,
     Role,
 )
-from controller.npu.client import SESSIONS_PER_SPU, Npu
+from controller.npu.client import Npu
 from controller.npu.pipeline import Pipeline
+from controller.npu.purge import SESSIONS_PER_SPU
 from controller.operate.observer import Observer
+from controller.reasons import Drop
 from controller.rejects import Rejects
 from controller.routing.fabric import Fabric
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.spu import SessionView, Spu
+from controller.spu_bay import SpuBay, stray
 
 LOGGER = logging.getLogger(__name__)
 
@@ -82,14 +88,12 @@ class Runtime:
         self.chassis = chassis
         self.clock = clock
         Fabric(chassis)  # Raises FabricError: every two NPUs must be joined.
-        fib = fib_of(configuration)
+        fib_of(configuration)  # Raises FibError.
         self.central_point = CentralPoint(configuration, chassis)
         self.neighbors = Neighbors(configuration)
-        secret = os.urandom(32)
-        self.spus: Mapping[int, Spu] = {
-            number: Spu(number, configuration, fib, chassis, cookie_seed=secret)
-            for number in chassis.spus
-        }
+        self._secret = os.urandom(32)
+        """Of SYN cookies."""
+        self.bay = SpuBay(list(chassis.spus), self._make_spu)
         self.observer = Observer(configuration)
         self.npus: Mapping[int, Npu] = {
             number: Npu(site, pipeline, self.deliver, clock)
@@ -105,7 +109,7 @@ class Runtime:
             NEIGHBORS: self.neighbors,
             HOST: Rejects(configuration),
         }
-        self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.spus.items()}
+        self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.bay.spus.items()}
         self._queue: deque[Outbound] = deque()
         self._draining = False
         self._deadlines: dict[Actor, Nanoseconds] = {}
@@ -156,16 +160,58 @@ class Runtime:
         for tell in self.on_configuration:
             tell(configuration)
         message = Reconfigure(configuration)
-        for actor in self._machines:
+        for actor in list(self._machines):
             self.deliver(Outbound(actor, message))
         await asyncio.gather(
             *(npu.apply(configuration, self.chassis) for npu in self.npus.values())
         )
 
+    @property
+    def spus(self) -> Mapping[int, Spu]:
+        """The SPUs that are there, by number."""
+        return self.bay.spus
+
     def session(self, session_id: int) -> SessionView | None:
         """A session by its id."""
         spu = self.spus.get(session_id // SESSIONS_PER_SPU)
         return None if spu is None else spu.session(session_id)
+
+    # -- SPUs that come and go ------------------------------------------------------------
+
+    def take_spu_out(self, number: int, why: str) -> None:
+        """An operator takes an SPU out: its sessions end, and it stays out."""
+        self._remove_spu(number, why, comes_back=False)
+
+    def put_spu_in(self, number: int) -> None:
+        """A fresh SPU in the place of one that is out; one that drains gets flows again."""
+        out = self.bay.insert(number)
+        actor = Actor(Role.SPU, number)
+        if not out:
+            self._machines[actor] = self.bay.spus[number]
+            self._reschedule({actor})
+        for outbound in out:
+            self.deliver(outbound)
+
+    def drain_spu(self, number: int) -> None:
+        """No new flows for an SPU; those it has go on."""
+        self.deliver(Outbound(CP, DrainSpu(number)))
+
+    def _remove_spu(self, number: int, why: str, *, comes_back: bool) -> None:
+        actor = Actor(Role.SPU, number)
+        self._machines.pop(actor, None)
+        self._deadlines.pop(actor, None)
+        for outbound in self.bay.remove(number, why, self.clock(), comes_back=comes_back):
+            self.deliver(outbound)
+
+    def _make_spu(self, number: int, incarnation: int) -> Spu:
+        return Spu(
+            number,
+            self.configuration,
+            fib_of(self.configuration),
+            self.chassis,
+            incarnation=incarnation,
+            cookie_seed=self._secret,
+        )
 
     # -- messages -------------------------------------------------------------------------
 
@@ -193,17 +239,39 @@ class Runtime:
                         touched.add(to)
                     else:
                         self._elsewhere(to, message)
-                except Exception:
-                    # A fault of ours must not end the sessions of everybody else.
-                    self.faults.failed += 1
+                except Exception as error:
                     LOGGER.exception("%s failed on %s", to, message)
+                    self._failed(to, error, touched)
+                    self._drop_packet(to, message)
         finally:
             self._draining = False
         self._reschedule(touched)
 
+    def _failed(self, actor: Actor, error: Exception, touched: set[Actor]) -> None:
+        """A fault of ours must not end the sessions of everybody else. An SPU's ends those of the
+        SPU: what it knows may be wrong now."""
+        self.faults.failed += 1
+        if actor.role is Role.SPU and actor in self._machines:
+            touched.discard(actor)
+            why = f"{type(error).__name__}: {error}"
+            self._remove_spu(actor.number, why, comes_back=True)
+
+    def _drop_packet(self, actor: Actor, message: Message) -> None:
+        """The packet that a machine failed on goes nowhere else: it might fail there too."""
+        packet = getattr(message, "packet", message)
+        if isinstance(packet, PacketIn):
+            flow = getattr(message, "flow", None)
+            reason = Drop.SPU_FAILED if actor.role is Role.SPU else Drop.INTERNAL
+            detail = f"{actor} failed on this packet"
+            self.observer.take(PacketDropped(self.clock(), actor, reason, flow, detail))
+
     def _elsewhere(self, to: Actor, message: Message) -> None:
         if to.role is Role.NPU and to.number in self.npus:
             self.npus[to.number].post(message)
+        elif to.role is Role.SPU and to.number in self.chassis.spus:
+            instead = stray(to, message)
+            if instead is not None:
+                self._queue.append(instead)
         else:
             self.faults.undeliverable += 1
 
@@ -217,9 +285,12 @@ class Runtime:
                 self._deadlines.pop(actor, None)
             else:
                 self._deadlines[actor] = deadline
-        if not self._deadlines:
+        earliest = min(self._deadlines.values(), default=None)
+        back = self.bay.deadline()
+        if back is not None and (earliest is None or back < earliest):
+            earliest = back
+        if earliest is None:
             return
-        earliest = min(self._deadlines.values())
         if self._timer is not None:
             if self._timer_at <= earliest:
                 return
@@ -232,11 +303,13 @@ class Runtime:
         self._timer = None
         now = self.clock()
         due = {actor for actor, deadline in self._deadlines.items() if deadline <= now}
-        for actor in due:
+        for actor in list(due):
             try:
                 self._queue.extend(self._machines[actor].tick(now))
-            except Exception:
-                self.faults.failed += 1
+            except Exception as error:
                 LOGGER.exception("%s failed on its timer", actor)
+                self._failed(actor, error, due)
+        for number in self.bay.due(now):
+            self.put_spu_in(number)
         self._drain()
-        self._reschedule(due)
+        self._reschedule(due & self._machines.keys())

@@ -43,7 +43,9 @@ async def serve(
     runtime.observer.on_walk = log.step
     runtime.observer.on_deny = log.denied
     runtime.on_configuration.append(log.configure)
-    server = OperatorServer(Operator(runtime), socket)
+    operator = Operator(runtime)
+    server = OperatorServer(operator, socket)
+    sampling = asyncio.ensure_future(operator.history.run())
     try:
         starting = asyncio.ensure_future(_start(runtime, server))
         stopped = asyncio.ensure_future(stop.wait())
@@ -69,6 +71,7 @@ async def serve(
     finally:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+        sampling.cancel()
         await server.close()
         await runtime.close()
 

@@ -8,7 +8,7 @@ running system. Time moves from event to event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from random import Random
@@ -24,17 +24,23 @@ from controller.messages import (
     OBSERVER,
     Actor,
     ClearSession,
+    Distribute,
+    DrainSpu,
     InstallWing,
     LimitSessions,
     Message,
     Outbound,
     PacketDropped,
     PacketIn,
+    PurgeSpu,
     ReadWing,
     Reconfigure,
     RemoveWing,
     Role,
     SessionClosed,
+    SpuChanged,
+    SpuFailed,
+    SpuPurged,
     StepTaken,
     Transmit,
     WingIdle,
@@ -42,6 +48,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
+from controller.npu.purge import Fences
 from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
@@ -49,6 +56,7 @@ from controller.routing.fabric import Fabric
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.spu import Spu
+from controller.spu_bay import stray
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
@@ -95,10 +103,15 @@ class SimulatedNpu:
             InstallWing: self._install,
             RemoveWing: self._remove,
             ReadWing: self._read,
+            PurgeSpu: self._purge,
+            Distribute: self._distribute,
             LimitSessions: self._limit,
         }
         self.attacked: set[tuple[Address, int]] = set()
         """Addresses and ports that more SYNs come to than the attack threshold."""
+        self._fences = Fences()
+        self.buckets = b""
+        """The SPU of each bucket, once the central point said so."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -127,7 +140,9 @@ class SimulatedNpu:
     def _install(self, message: InstallWing, now: Nanoseconds) -> list[Outbound]:
         key = message.wing.key
         error = None
-        if self.lost:
+        if self._fences.is_dead(message.session_id):
+            error = Drop.SPU_FAILED
+        elif self.lost:
             error = Drop.NPU_LOST
         elif self.capacity is not None and len(self._table) >= self.capacity:
             error = Drop.NPU_TABLE_FULL
@@ -139,9 +154,27 @@ class SimulatedNpu:
         answer = WingInstalled(message.session_id, message.direction, error)
         return [Outbound(Actor(Role.SPU, message.spu), answer)]
 
+    def _purge(self, message: PurgeSpu, _now: Nanoseconds) -> list[Outbound]:
+        self._fences.put(message.spu, message.last_session_id)
+        dead = [
+            key
+            for key, entry in self._table.items()
+            if entry.install.spu == message.spu and self._fences.is_dead(entry.install.session_id)
+        ]
+        for key in dead:
+            del self._table[key]
+            self._idle.cancel(key)
+        return [Outbound(CP, SpuPurged(self.number, message.spu, len(dead)))]
+
+    def _distribute(self, message: Distribute, _now: Nanoseconds) -> list[Outbound]:
+        self.buckets = message.buckets
+        return []
+
     def _remove(self, message: RemoveWing, _now: Nanoseconds) -> list[Outbound]:
-        entry = self._table.pop(message.key, None)
-        self._idle.cancel(message.key)
+        entry = None
+        if not self._fences.is_dead(message.session_id):
+            entry = self._table.pop(message.key, None)
+            self._idle.cancel(message.key)
         packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
         return [Outbound(Actor(Role.SPU, message.spu), answer)]
@@ -271,7 +304,7 @@ class Simulator:
         self.fabric = Fabric(chassis)
         self.now: Nanoseconds = 0
         self.cp = CentralPoint(config, chassis, nat_ports=nat_ports, trace=trace)
-        secret = seed.to_bytes(8, "big")
+        self._secret = secret = seed.to_bytes(8, "big")
         self.spus = {
             n: Spu(n, config, fib, chassis, trace=trace, cookie_seed=secret) for n in chassis.spus
         }
@@ -281,6 +314,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.spu_changes: list[SpuChanged] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
         self.on_sent: Callable[[Sent], None] | None = None
@@ -292,7 +326,11 @@ class Simulator:
         self._events: list[tuple[Nanoseconds, int, Actor | Port, Message | bytes]] = []
         self._count = 0
         self._last: dict[tuple[Actor, Actor], Nanoseconds] = {}
-        self._machines: Mapping[Actor, CentralPoint | Spu | Neighbors | SimulatedNpu] = {
+        self._incarnations = 0
+        self._config = config
+        self._chassis = chassis
+        self._trace = trace
+        self._machines: dict[Actor, CentralPoint | Spu | Neighbors | SimulatedNpu] = {
             CP: self.cp,
             NEIGHBORS: self.neighbors,
             **{Actor(Role.SPU, n): spu for n, spu in self.spus.items()},
@@ -312,11 +350,42 @@ class Simulator:
 
     def reconfigure(self, config: Configuration) -> None:
         """Another configuration comes into force, everywhere at once."""
+        self._config = config
         for npu in self.npus.values():
             npu.configure(config)
         for actor, machine in self._machines.items():
             if actor.role is not Role.NPU:
                 self._deliver(actor, machine.handle(Reconfigure(config), self.now))
+
+    def fail_spu(self, number: int, why: str = "it was told to fail") -> None:
+        """An SPU is gone, with all it knew; the central point hears of it behind what the SPU sent
+        before. Packets that come to it go to the central point, and all else nowhere."""
+        actor = Actor(Role.SPU, number)
+        if self._machines.pop(actor, None) is not None:
+            del self.spus[number]
+            self._deliver(actor, [Outbound(CP, SpuFailed(number, why))])
+
+    def join_spu(self, number: int) -> None:
+        """A fresh SPU in the place of one that is gone; one that drains gets flows again."""
+        if number in self.spus:
+            self._at(self.now, CP, DrainSpu(number, on=False))
+            return
+        self._incarnations += 1
+        spu = Spu(
+            number,
+            self._config,
+            fib_of(self._config),
+            self._chassis,
+            trace=self._trace,
+            incarnation=self._incarnations,
+            cookie_seed=self._secret,
+        )
+        self.spus[number] = self._machines[Actor(Role.SPU, number)] = spu
+        self._deliver(Actor(Role.SPU, number), spu.tick(self.now))
+
+    def drain_spu(self, number: int) -> None:
+        """No new flows for an SPU."""
+        self._at(self.now, CP, DrainSpu(number))
 
     def run(self, span: Nanoseconds | None = None) -> None:
         """Let time pass: ``span``, or as far as messages and frames are under way (time-outs
@@ -377,6 +446,10 @@ class Simulator:
         self.carried.append(Outbound(to, what))
         if isinstance(what, Transmit):
             self._leave(Sent(self.now, what.port, what.frame))
+        elif to.role is Role.SPU and to not in self._machines:
+            instead = stray(to, what)
+            if instead is not None:
+                self._deliver(to, [instead])
         else:
             self._deliver(to, self._machines[to].handle(what, self.now))
 
@@ -416,3 +489,5 @@ class Simulator:
             self.dropped.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, SpuChanged):
+            self.spu_changes.append(message)

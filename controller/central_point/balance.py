@@ -1,53 +1,174 @@
-"""Load balancing: which SPU gets a new session."""
+"""Load balancing: which SPU gets a new session.
+
+Three ways (``Balancing``). All respect three bounds: an SPU that is not in service gets nothing, an
+SPU that is full gets nothing (its share goes to the one with the least), and the chassis as a whole
+may be full before its SPUs are (junos-facts 2). Pending wings count like sessions, so a burst of
+first packets spreads too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from zlib import crc32
 
-from controller.config.schema import SpuSite
+from controller.config.distribution import buckets, shares
+from controller.config.schema import Balancing, CpSite, SpuSite
+from controller.flow import FlowKey
+
+_LEAST = CpSite()
+
+
+class _Member:
+    """An SPU by what counts here."""
+
+    __slots__ = ("capacity", "in_service", "load", "number", "weight")
+
+    def __init__(self, site: SpuSite) -> None:
+        self.number = site.number
+        self.capacity = site.max_sessions
+        self.weight = site.share
+        self.load = 0
+        self.in_service = True
 
 
 class Balance:
-    """Picks the SPU that is fullest the least, in proportion to its capacity.
+    """Picks SPUs, and knows how many sessions each has."""
 
-    Pending wings count like sessions, so a burst of first packets spreads too. Of equally full
-    SPUs the lowest number gets the session.
-    """
+    def __init__(self, sites: Mapping[int, SpuSite], cp: CpSite = _LEAST) -> None:
+        self._members = {number: _Member(sites[number]) for number in sorted(sites)}
+        self.capacity = sum(member.capacity for member in self._members.values())
+        """Sessions that all SPUs together can hold."""
+        self.maximum = min(cp.max_sessions or self.capacity, self.capacity)
+        """Sessions that the chassis may have."""
+        self.total = 0
+        """Sessions and pending wings."""
+        self.buckets = b""
+        """The SPU of each bucket of a flow's hash; only SPUs in service, unless there is none."""
+        self._turns = b""
+        self._turn = 0
+        self._in_service: list[_Member] = []
+        self._pick: Callable[[FlowKey], _Member | None] = {
+            Balancing.LEAST_SESSIONS: self._least,
+            Balancing.WEIGHTED_ROUND_ROBIN: self._next,
+            Balancing.HASH: self._by_hash,
+        }[cp.balancing]
+        self._refresh()
 
-    def __init__(self, sites: Mapping[int, SpuSite]) -> None:
-        self._capacity = {number: sites[number].max_sessions for number in sorted(sites)}
-        self._load = dict.fromkeys(self._capacity, 0)
+    # -- picking ------------------------------------------------------------------------------
 
-    def pick(self) -> int | None:
-        """The SPU for a new session, counted as its load already; ``None``: all are full."""
-        best = None
-        least = 1.0
-        capacity = self._capacity
-        for spu, load in self._load.items():
-            fill = load / capacity[spu] if capacity[spu] else 1.0
-            if fill < least:
-                best, least = spu, fill
-        if best is not None:
-            self._load[best] += 1
-        return best
+    def pick(self, flow: FlowKey) -> int | None:
+        """The SPU for a new session, counted as its load already; ``None``: there is no room."""
+        if self.total >= self.maximum:
+            return None
+        member = self._pick(flow)
+        if member is None:
+            return None
+        member.load += 1
+        self.total += 1
+        return member.number
+
+    def prefer(self, spu: int, flow: FlowKey) -> int | None:
+        """Like ``pick``, but this SPU if it is in service and has room (its NPU chose it)."""
+        member = self._members.get(spu)
+        if member is not None and member.in_service and self.take(spu):
+            return spu
+        return self.pick(flow)
 
     def take(self, spu: int) -> bool:
-        """Count a session for a given SPU; whether it had room and exists."""
-        if self._load.get(spu, 0) >= self._capacity.get(spu, 0):
+        """Count a session for a given SPU, in service or not; whether it exists and has room."""
+        member = self._members.get(spu)
+        if member is None or member.load >= member.capacity or self.total >= self.maximum:
             return False
-        self._load[spu] += 1
+        member.load += 1
+        self.total += 1
         return True
 
-    def give_back(self, spu: int) -> None:
-        """A session or pending wing of an SPU is gone."""
-        self._load[spu] -= 1
+    def give_back(self, spu: int) -> int:
+        """A session or pending wing of an SPU is gone; how many are left."""
+        self.total -= 1
+        member = self._members[spu]
+        member.load -= 1
+        return member.load
+
+    def _least(self, _flow: FlowKey | None = None) -> _Member | None:
+        """The one that has the least for its weight; among equals the lowest number."""
+        best = None
+        least = float("inf")
+        for member in self._in_service:
+            load = member.load
+            if load < member.capacity:
+                fill = load / member.weight
+                if fill < least:
+                    best, least = member, fill
+        return best
+
+    def _next(self, _flow: FlowKey) -> _Member | None:
+        turns = self._turns
+        if not turns:
+            return None
+        turn = self._turn
+        self._turn = turn + 1 if turn + 1 < len(turns) else 0
+        member = self._members[turns[turn]]
+        return member if member.load < member.capacity else self._least()
+
+    def _by_hash(self, flow: FlowKey) -> _Member | None:
+        if not self._in_service:
+            return None
+        member = self._members[self.buckets[bucket_of(flow)]]
+        return member if member.load < member.capacity else self._least()
+
+    # -- who takes part -----------------------------------------------------------------------
+
+    def set_in_service(self, spu: int, is_in_service: bool) -> None:
+        """From now on, an SPU gets new sessions or does not."""
+        self._members[spu].in_service = is_in_service
+        self._refresh()
+
+    def _refresh(self) -> None:
+        # Without room, an SPU is never picked, so its weight must not matter.
+        self._in_service = [m for m in self._members.values() if m.in_service and m.capacity]
+        weights = {member.number: member.weight for member in self._in_service}
+        self.buckets = buckets(weights, self.buckets)
+        self._turns = turns(weights)
+        self._turn = 0
+
+    @property
+    def in_service(self) -> int:
+        """How many SPUs get new sessions, as long as they have room."""
+        return len(self._in_service)
+
+    # -- what it looks like -------------------------------------------------------------------
+
+    def load_of(self, spu: int) -> int:
+        """Sessions and pending wings of an SPU."""
+        return self._members[spu].load
 
     @property
     def load(self) -> Mapping[int, int]:
         """Sessions and pending wings by SPU."""
-        return dict(self._load)
+        return {number: member.load for number, member in self._members.items()}
 
-    @property
-    def capacity(self) -> int:
-        """Sessions that all SPUs together can hold."""
-        return sum(self._capacity.values())
+
+def turns(weights: Mapping[int, int]) -> bytes:
+    """A round of SPUs, each as often as its share of 256 says and as evenly spread as may be: the
+    next is always the one that is furthest behind its due."""
+    due = shares(weights)
+    total = sum(due.values())
+    credit = dict.fromkeys(due, 0)
+    table = bytearray()
+    for _ in range(total):
+        for spu, share in due.items():
+            credit[spu] += share
+        best = max(due, key=lambda spu: (credit[spu], -spu))
+        credit[best] -= total
+        table.append(best)
+    return bytes(table)
+
+
+def bucket_of(flow: FlowKey) -> int:
+    """A flow's bucket; both directions of a flow that is not translated have the same."""
+    one = flow.src + flow.sport.to_bytes(2, "big")
+    other = flow.dst + flow.dport.to_bytes(2, "big")
+    if one > other:
+        one, other = other, one
+    return crc32(other, crc32(one, flow.protocol)) & 0xFF

@@ -10,17 +10,20 @@ goes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from controller.central_point.audit import Audit
 from controller.central_point.balance import Balance
+from controller.central_point.fleet import Fleet, Member
 from controller.central_point.fragments import FragmentTable
-from controller.central_point.gates import GateTable, Lease
+from controller.central_point.gates import Binding, Gate, GateTable, Lease
 from controller.central_point.limits import SessionLimits, rules
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
-from controller.config.schema import SECOND, Chassis, Configuration
+from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
+from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
 from controller.gate import Endpoint
 from controller.icmp import parse_quoted
@@ -31,10 +34,13 @@ from controller.messages import (
     Actor,
     AllocateNat,
     AnswerSyn,
+    AuditMissing,
     CloseGates,
+    ConfirmSessions,
     CreateRequest,
     CreateSession,
     Deliver,
+    DrainSpu,
     GatesOpened,
     GatesRefused,
     InstallAck,
@@ -53,6 +59,10 @@ from controller.messages import (
     ReleaseNat,
     RemoveSession,
     Role,
+    SessionsUnknown,
+    SpuFailed,
+    SpuJoined,
+    SpuPurged,
     Step,
     StepTaken,
     WingLeftOut,
@@ -61,15 +71,11 @@ from controller.packet import RST, TCP, Packet, parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
-PENDING_TIMEOUT: Nanoseconds = 5 * SECOND
-"""How long a wing may be pending. Public documents name no figure (junos-facts 2); it must exceed
-what resolving a neighbour that is silent takes."""
-
 
 class _Entry:
     """What the global table knows of a session; both wings' keys lead to the same entry."""
 
-    __slots__ = ("forward", "leases", "reverse", "session_id", "spu")
+    __slots__ = ("forward", "leases", "nat", "reverse", "session_id", "spu")
 
     def __init__(self, forward: FlowKey, spu: int) -> None:
         self.forward = forward
@@ -77,7 +83,9 @@ class _Entry:
         self.reverse: FlowKey | None = None
         """``None`` while the forward wing is pending."""
         self.session_id = 0
-        self.leases: list[Lease] = []
+        self.nat: Binding | None = None
+        """What it was granted and has not released."""
+        self.leases: tuple[Lease, ...] = ()
         """Ports that it has from a gate it came through."""
 
 
@@ -102,9 +110,11 @@ class CpCounts:
     pending: int
     """Wings without a session yet."""
     maximum: int
-    """Sessions that the SPUs can hold."""
+    """Sessions that the chassis may have."""
     by_spu: dict[int, int]
     """Sessions and pending wings of each SPU."""
+    reclaimed: int
+    """Wings so far that were pending for too long."""
 
 
 class CentralPoint:
@@ -123,19 +133,25 @@ class CentralPoint:
         self.gates = GateTable(self.nat)
         self.config = config
         self._tokens = _tokens(config)
-        self._balance = Balance(chassis.spus)
+        self._balance = balance = Balance(chassis.spus, chassis.cp)
+        self._fleet: Fleet[_Entry] = Fleet(
+            chassis, balance, surrender=self._surrender, forget=self._forget_lost
+        )
+        self._pending_timeout = chassis.cp.pending_timeout
         self.trace = trace
         """Whether steps are reported; may change at any time."""
         self._table: dict[FlowKey, _Entry] = {}
+        self._audit = Audit(self._table)
         self._fragments = FragmentTable()
         self._active = 0
+        self._reclaimed = 0
         self._pending: Timers[FlowKey] = Timers()
         self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
         self._npus = {number: Actor(Role.NPU, number) for number in chassis.npus}
         self.screen_hits: Counter[tuple[int, Drop]] = Counter()
         """What the screens of the central point found, by zone's number and screen."""
-        self._guards: tuple[int, ...] = ()
-        """SPUs that answer SYNs above the attack threshold; empty: no zone wants that."""
+        self._answers_syns = False
+        """Some zone wants SYNs above the attack threshold to be answered by an SPU."""
         self._limits: SessionLimits | None = None
         self._left_out: dict[FlowKey, list[FlowKey]] = {}
         """Wings that an NPU has no room for, by their session's forward wing."""
@@ -155,35 +171,53 @@ class CentralPoint:
             WingLeftOut: self._on_wing_left_out,
             OpenGates: self._on_open_gates,
             CloseGates: self._on_close_gates,
+            SpuFailed: self._fleet.failed,
+            SpuJoined: self._fleet.joined,
+            SpuPurged: self._fleet.purged,
+            DrainSpu: self._fleet.drain,
+            AuditMissing: self._on_missing,
+            ConfirmSessions: self._on_confirm,
         }
 
     # -- the machine --------------------------------------------------------------------------
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = now
-        self._out = []
+        self._now = self._fleet.now = now
+        self._out = self._fleet.out = []
         self._handlers[type(message)](message)
         return self._out
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
         gates, pending = self.gates.deadline(), self._pending.next()
-        if gates is None or pending is None:
-            return pending if gates is None else gates
-        return min(gates, pending)
+        deadline = pending
+        if gates is not None and (deadline is None or gates < deadline):
+            deadline = gates
+        if self._active:
+            audit = self._audit.due(self._now)
+            if deadline is None or audit < deadline:
+                deadline = audit
+        if not self._fleet.is_whole:
+            fleet = self._fleet.deadline()
+            if fleet is not None and (deadline is None or fleet < deadline):
+                deadline = fleet
+        return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
-        """Reclaim wings that were pending for too long, and gates."""
-        self._now = now
-        self._out = []
+        """Reclaim wings that were pending for too long, gates, and what SPUs left behind."""
+        self._now = self._fleet.now = now
+        self._out = self._fleet.out = []
         out = self._out
         self.gates.tick(now)
         for flow in self._pending.due(now):
-            entry = self._table.pop(flow)
-            self._balance.give_back(entry.spu)
-            self._leave(entry, True)
+            entry = self._table[flow]
+            self._end_pending(entry)
+            self._reclaimed += 1
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
+        self._fleet.tick()
+        if self._active and self._audit.due(now) <= now:
+            out += self._audit.ask(now)
         return out
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
@@ -213,7 +247,7 @@ class CentralPoint:
         flow = packet.key(message.token)
         if packet.fragment:
             self._fragments.note(packet, flow, self._now)
-        if not self._guards or packet.protocol != TCP:
+        if not self._answers_syns or packet.protocol != TCP:
             self._find_or_create(flow, message, packet)
         elif message.reason is Punt.SYN_PROXY and packet.begins_session and flow not in self._table:
             self._have_answered(flow, message)
@@ -235,12 +269,16 @@ class CentralPoint:
                 return
         gate = self.gates.match(flow)
         spu = self._guard_of(flow) if gate is None else gate.spu
+        if not spu:
+            self._drop(Drop.NO_SPU, flow, "no SPU is in service")
+            return
         self._out.append(Outbound(self._spus[spu], AnswerSyn(flow, message)))
 
     def _guard_of(self, flow: FlowKey) -> int:
         """The SPU that answers SYNs of a source, and hears of it when the source is really there:
         the same for all its flows, so that it can count them."""
-        return self._guards[crc32(flow.src) % len(self._guards)]
+        buckets = self._balance.buckets
+        return buckets[crc32(flow.src) & 0xFF] if buckets else 0
 
     def _on_create_request(self, message: CreateRequest) -> None:
         """Hash-based distribution: an SPU was given the first packet of a flow."""
@@ -257,6 +295,8 @@ class CentralPoint:
         entry = self._table.get(flow)
         if entry is None or entry.reverse is None:
             self._drop(Drop.ICMP_ERROR_UNMATCHED, flow, "no session of the quoted packet")
+            return
+        if self._goes_with_its_spu(entry):
             return
         deliver = Deliver(flow, message, entry.session_id)
         self._out.append(Outbound(self._spus[entry.spu], deliver))
@@ -280,6 +320,8 @@ class CentralPoint:
         """``wanted`` is the SPU that the NPU's hash table chose; 0: the CP chooses."""
         entry = self._table.get(flow)
         if entry is not None:
+            if self._goes_with_its_spu(entry):
+                return
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
             # table lost it; the owner knows what to do.
             deliver = Deliver(flow, message, entry.session_id)
@@ -298,29 +340,33 @@ class CentralPoint:
                 self._drop(refused.reason, flow, refused.detail)
                 return
         gate = self.gates.match(flow)
+        balance = self._balance
         spu: int | None
         if gate is not None:
-            spu = gate.spu if self._balance.take(gate.spu) else None
+            spu = gate.spu if balance.take(gate.spu) else None
+        elif wanted:
+            spu = balance.prefer(wanted, flow)
         else:
-            spu = wanted if wanted and self._balance.take(wanted) else self._balance.pick()
+            spu = balance.pick(flow)
         if spu is None:
-            self._drop(Drop.SESSION_TABLE_FULL, flow, "no SPU has room for a session")
+            self._no_room(flow, gate)
             return
         entry = _Entry(flow, spu)
         passage = None
         if gate is not None:
             entered = self.gates.enter(gate, flow)
             if entered is None:
-                self._balance.give_back(spu)
+                balance.give_back(spu)
                 self._drop(Drop.NAT_EXHAUSTED, flow, f"gate {gate.id}: no port for the source")
                 return
-            passage, entry.leases = entered
+            passage, leases = entered
+            entry.leases = tuple(leases)
         self._table[flow] = entry
-        self._pending.set(flow, self._now + PENDING_TIMEOUT)
+        self._pending.set(flow, self._now + self._pending_timeout)
         if self._limits is not None:
             self._limits.enter(flow)
         if self.trace:
-            load = self._balance.load[spu]
+            load = balance.load_of(spu)
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
             if passage is not None:
                 detail = f"gate {passage.gate} of session {passage.parent}"
@@ -328,6 +374,29 @@ class CentralPoint:
         elsewhere = 0 if packet is None else self._elsewhere(flow, packet)
         create = CreateSession(flow, message, passage, elsewhere)
         self._out.append(Outbound(self._spus[spu], create))
+
+    def _goes_with_its_spu(self, entry: _Entry) -> bool:
+        """Drop a packet of a session whose SPU failed, until all of it is cleared away."""
+        fleet = self._fleet
+        if fleet.is_whole or not fleet.is_lost(entry.spu):
+            return False
+        detail = f"session {entry.session_id} goes with SPU {entry.spu}"
+        self._drop(Drop.SPU_FAILED, entry.forward, detail)
+        return True
+
+    def _no_room(self, flow: FlowKey, gate: Gate | None) -> None:
+        """Name the bound that a new session meets."""
+        balance = self._balance
+        if balance.total >= balance.maximum:
+            detail = f"the chassis has {balance.total} sessions, its maximum"
+            self._drop(Drop.SESSION_TABLE_FULL, flow, detail)
+        elif gate is not None:
+            detail = f"SPU {gate.spu}, where gate {gate.id} leads, has no room for a session"
+            self._drop(Drop.SPU_FULL, flow, detail)
+        elif not balance.in_service:
+            self._drop(Drop.NO_SPU, flow, "no SPU is in service")
+        else:
+            self._drop(Drop.SPU_FULL, flow, "no SPU in service has room for a session")
 
     def _on_redirect(self, message: Redirect) -> None:
         flow = message.flow
@@ -363,6 +432,9 @@ class CentralPoint:
         self._pending.cancel(forward)
         entry.reverse = reverse
         entry.session_id = message.session_id
+        member = self._fleet.members[message.spu]
+        member.last_session_id = message.session_id
+        member.created += 1
         table[reverse] = entry
         self._active += 1
         if self._limits is not None:
@@ -396,7 +468,6 @@ class CentralPoint:
     def _end_pending(self, entry: _Entry) -> None:
         del self._table[entry.forward]
         self._pending.cancel(entry.forward)
-        self._balance.give_back(entry.spu)
         self._leave(entry, True)
 
     def _forget(self, entry: _Entry) -> None:
@@ -404,11 +475,16 @@ class CentralPoint:
         if entry.reverse is not None:
             del self._table[entry.reverse]
         self._active -= 1
-        self._balance.give_back(entry.spu)
         self.gates.close(entry.session_id)
         self._leave(entry, False)
 
     def _leave(self, entry: _Entry, was_pending: bool) -> None:
+        """What a session or pending flow had of the chassis is free again."""
+        if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
+            self._fleet.emptied(entry.spu)
+        if entry.nat is not None:
+            self._release(entry.nat)
+            entry.nat = None
         for lease in entry.leases:
             self.gates.leave(lease)
         left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()
@@ -419,11 +495,52 @@ class CentralPoint:
                 limits.left_out(key, -1)
             self._tell_npus()
 
+    def _surrender(self, spu: int) -> list[_Entry]:
+        """An SPU is gone: give up its gates and pending flows; its sessions."""
+        for gate in [gate for gate in self.gates if gate.spu == spu]:
+            self.gates.remove(gate.id)
+        active = []
+        for key, entry in list(self._table.items()):
+            if entry.spu != spu or key is not entry.forward:
+                continue
+            if entry.reverse is None:
+                self._end_pending(entry)
+            else:
+                active.append(entry)
+        return active
+
+    def _forget_lost(self, entry: _Entry) -> None:
+        """A session of an SPU that is gone; its last words may have been that it ended."""
+        if self._table.get(entry.forward) is entry:
+            self._forget(entry)
+
+    # -- audit --------------------------------------------------------------------------------
+
+    def _on_missing(self, message: AuditMissing) -> None:
+        """An SPU does not have these sessions, and had said so if they had ended: forget them."""
+        for session_id, flow in message.sessions:
+            entry = self._table.get(flow)
+            if entry is not None and entry.session_id == session_id and entry.reverse is not None:
+                self._forget(entry)
+                self._audit.found += 1
+
+    def _on_confirm(self, message: ConfirmSessions) -> None:
+        """An SPU has these sessions: tell which of them have no entry here."""
+        table = self._table
+        unknown = tuple(
+            (session_id, flow)
+            for session_id, flow in message.sessions
+            if (entry := table.get(flow)) is None or entry.session_id != session_id
+        )
+        if unknown:
+            answer = SessionsUnknown(message.spu, unknown)
+            self._out.append(Outbound(self._spus[message.spu], answer))
+
     # -- screens ------------------------------------------------------------------------------
 
     def _limit(self) -> None:
         """Screens follow the configuration; sessions that are there count from the beginning."""
-        self._guards = tuple(self._spus) if _answers_syns(self.config) else ()
+        self._answers_syns = _answers_syns(self.config)
         by_token = rules(self.config)
         old = self._limits
         if old is not None:
@@ -466,7 +583,11 @@ class CentralPoint:
         """A control session announced flows; only one that stands may."""
         entry = self._table.get(message.flow)
         answer: GatesOpened | GatesRefused
-        if entry is None or entry.session_id != message.session_id:
+        if (
+            entry is None
+            or entry.session_id != message.session_id
+            or self._fleet.is_lost(message.spu)
+        ):
             opened: list[Endpoint] | Drop = Drop.GATE_PARENT_GONE
         else:
             opened = self.gates.open(message.session_id, message.spu, message.orders, self._now)
@@ -482,19 +603,35 @@ class CentralPoint:
     # -- NAT ----------------------------------------------------------------------------------
 
     def _on_allocate_nat(self, message: AllocateNat) -> None:
+        """Only a flow that is known may have a port, so that none is granted that nobody frees."""
+        entry = self._table.get(message.flow)
+        if entry is None or entry.spu != message.spu or entry.nat is not None:
+            refused = NatRefused(message.flow, Drop.PENDING_TIMEOUT)
+            self._out.append(Outbound(self._spus[message.spu], refused))
+            return
         address, protocol = message.address, message.protocol
         port = self.nat.allocate(address, protocol, message.port)
         answer: NatGranted | NatRefused
         if port is None:
             answer = NatRefused(message.flow, Drop.NAT_EXHAUSTED)
         else:
+            entry.nat = Binding(address, protocol, port)
             answer = NatGranted(message.flow, address, protocol, port)
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
-        address, protocol, port = message.address, message.protocol, message.port
-        if not self.gates.defers(address, protocol, port):
-            self.nat.release(address, protocol, port)
+        binding = Binding(message.address, message.protocol, message.port)
+        if message.flow is None:
+            self._release(binding)
+            return
+        entry = self._table.get(message.flow)
+        if entry is not None and entry.nat == binding:
+            entry.nat = None
+            self._release(binding)
+
+    def _release(self, binding: Binding) -> None:
+        if not self.gates.defers(*binding):
+            self.nat.release(*binding)
 
     # -- what it looks like -------------------------------------------------------------------
 
@@ -511,9 +648,18 @@ class CentralPoint:
 
     def counts(self) -> CpCounts:
         """Sessions, pending wings and room."""
+        balance = self._balance
         return CpCounts(
-            self._active, len(self._pending), self._balance.capacity, dict(self._balance.load)
+            self._active,
+            len(self._pending),
+            balance.maximum,
+            dict(balance.load),
+            self._reclaimed,
         )
+
+    def members(self) -> Mapping[int, Member[Any]]:
+        """The SPUs and their states."""
+        return self._fleet.members
 
     def audit(self) -> list[str]:
         """What is left, in words: nothing once every session is gone."""

@@ -11,7 +11,7 @@ from controller.config.build_stateless import build_stateless
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import SECOND, Chassis, Configuration, SynFloodMode
+from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth, SynFloodMode
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 
@@ -74,6 +74,7 @@ def build(
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
     syn_flood_mode = root.text("security", "flow", "syn-flood-protection-mode")
+    depth = root.text("security", "flow", "pending-sess-queue-length")
     return Configuration(
         interfaces=zones.interfaces,
         zones=zones.zones,
@@ -90,6 +91,7 @@ def build(
         host_name=root.text("system", "host-name") or "wingpath",
         algs=enabled_algs(root),
         stateless=build_stateless(root, problems, zones.interfaces),
+        queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
         syn_flood_mode=SynFloodMode(syn_flood_mode or SynFloodMode.COOKIE.value),
     )

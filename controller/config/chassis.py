@@ -8,7 +8,15 @@ fabric = { 2 = 200 }           # NPU 2 is reached by port 200
 
 [[spu]]
 number = 1
-max_sessions = 1000000         # may be left out
+max_sessions = 1000000         # this and the next two may be left out
+weight = 3                     # share of new sessions (for all SPUs or none); else max_sessions
+mode = "combo"                 # the central point runs on it too (one at most): half of its
+                               # sessions and of its weight are left for flows
+
+[central_point]                # may be left out, as may each of these
+balancing = "least-sessions"   # or "weighted-round-robin" or "hash"
+max_sessions = 1500000         # of the whole chassis; otherwise all that the SPUs can hold
+pending_timeout = 5            # seconds that a session may take to set up
 
 [punt_rates]                   # may be left out: packets a second from each NPU, by reason
 miss = 10000
@@ -22,7 +30,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from controller.config.problems import ConfigurationError, Place, Problem, Problems, unknown
-from controller.config.schema import Chassis, NpuSite, SpuSite
+from controller.config.schema import (
+    PENDING_TIMEOUT,
+    SECOND,
+    Balancing,
+    Chassis,
+    CpSite,
+    NpuSite,
+    SpuSite,
+)
 from controller.reasons import Punt
 
 DEFAULT_MAX_SESSIONS = 1_048_576
@@ -35,8 +51,15 @@ FABRIC_PORTS = range(200, 255)
 """``FIRST_FABRIC_PORT`` to ``LAST_FABRIC_PORT`` of ``p4src/ids.p4``."""
 
 _NPU_KEYS = ("number", "address", "device_id", "fabric")
-_SPU_KEYS = ("number", "max_sessions")
-_KEYS = ("npu", "spu", "punt_rates")
+_SPU_KEYS = ("number", "max_sessions", "weight", "mode")
+_CP_KEYS = ("balancing", "max_sessions", "pending_timeout")
+_KEYS = ("npu", "spu", "central_point", "punt_rates")
+_MODES = ("flow", "combo")
+_BALANCING = {each.value: each for each in Balancing}
+COMBO_SHARE = 2
+"""What a combo SPU has left is one of so many parts (junos-facts 2: 524288 of 1048576 sessions)."""
+WEIGHTS = range(1, 1_000_001)
+PENDING_TIMEOUTS = range(1, 61)
 _PUNTS = {punt.name.lower(): punt for punt in Punt if punt is not Punt.NONE}
 PUNT_RATES = range(1, 10_000_001)
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})")
@@ -84,17 +107,26 @@ class _Reader:
                     self._problems.add(place, f"NPU {site.number} is there twice")
                 npus[site.number] = site
         spus: dict[int, SpuSite] = {}
-        for index, entry in enumerate(self._tables(table, "spu")):
+        tables = self._tables(table, "spu")
+        for index, entry in enumerate(tables):
             spu = self._spu(entry, index)
             if spu is not None:
                 if spu.number in spus:
                     place = self._place("spu", index, "number")
                     self._problems.add(place, f"SPU {spu.number} is there twice")
+                if spu.is_combo and any(other.is_combo for other in spus.values()):
+                    place = self._place("spu", index, "mode")
+                    self._problems.add(place, "the central point runs on one SPU only")
                 spus[spu.number] = spu
+        weighted = [index for index, entry in enumerate(tables) if "weight" in entry]
+        if 0 < len(weighted) < len(tables):
+            place = self._place("spu", weighted[0], "weight")
+            self._problems.add(place, "all SPUs have a weight, or none has")
         self._check_fabric(npus)
+        cp = self._cp(table.get("central_point", {}))
         rates = self._punt_rates(table.get("punt_rates", {}))
         self._problems.raise_if_any()
-        return Chassis(npus, spus, rates)
+        return Chassis(npus, spus, rates, cp)
 
     def _punt_rates(self, table: object) -> dict[Punt, int]:
         if not isinstance(table, dict):
@@ -161,7 +193,47 @@ class _Reader:
         number = self._number(entry, "spu", index, "number", range(1, 256), None)
         limit = range(1, MAX_SESSIONS + 1)
         sessions = self._number(entry, "spu", index, "max_sessions", limit, DEFAULT_MAX_SESSIONS)
-        return SpuSite(number, sessions) if len(self._problems.found) == before else None
+        weight = 0
+        if "weight" in entry:
+            weight = self._number(entry, "spu", index, "weight", WEIGHTS, None)
+        mode = entry.get("mode", "flow")
+        if mode not in _MODES:
+            place = self._place("spu", index, "mode")
+            self._problems.add(place, f"mode = {mode!r}; one of {', '.join(_MODES)} is expected")
+        if len(self._problems.found) > before:
+            return None
+        # Weights are only compared: doubling those of all others halves that of a combo one.
+        if mode == "flow":
+            return SpuSite(number, sessions, weight * COMBO_SHARE)
+        return SpuSite(number, max(1, sessions // COMBO_SHARE), weight, is_combo=True)
+
+    def _cp(self, entry: object) -> CpSite:
+        if not isinstance(entry, dict):
+            text = "a table [central_point] is expected"
+            self._problems.add(self._place("", 0, "central_point"), text)
+            return CpSite()
+        before = len(self._problems.found)
+        self._check_keys(entry, "central_point", 0, _CP_KEYS)
+        word = entry.get("balancing", Balancing.LEAST_SESSIONS.value)
+        if word not in _BALANCING:
+            place = self._place("central_point", 0, "balancing")
+            text = f"balancing = {word!r}; one of {', '.join(_BALANCING)} is expected"
+            self._problems.add(place, text)
+        sessions = 0
+        if "max_sessions" in entry:
+            limit = range(1, 255 * MAX_SESSIONS + 1)
+            sessions = self._number(entry, "central_point", 0, "max_sessions", limit, None)
+        seconds = self._number(
+            entry,
+            "central_point",
+            0,
+            "pending_timeout",
+            PENDING_TIMEOUTS,
+            PENDING_TIMEOUT // SECOND,
+        )
+        if len(self._problems.found) > before:
+            return CpSite()
+        return CpSite(_BALANCING[str(word)], sessions, seconds * SECOND)
 
     def _check_fabric(self, npus: Mapping[int, NpuSite]) -> None:
         for index, site in enumerate(npus.values()):
@@ -196,7 +268,7 @@ class _Reader:
 
     def _place(self, table: str, index: int, key: str) -> Place:
         """Where ``key`` of the ``index``-th ``[[table]]`` stands; tomllib keeps no positions."""
-        header = re.compile(rf"\s*\[\[\s*{re.escape(table)}\s*\]\]") if table else None
+        header = re.compile(rf"\s*\[\[?\s*{re.escape(table)}\s*\]\]?") if table else None
         word = re.compile(rf'\s*\[*\s*"?{re.escape(key)}"?\s*[\]=.]')
         seen, start = -1, 1
         for number, line in enumerate(self._lines, start=1):

@@ -15,7 +15,7 @@ from controller.config.grammar_stateless import (
     FORWARDING_PROCESS,
     TRACEOPTIONS,
 )
-from controller.config.schema import HostService
+from controller.config.schema import HostService, QueueDepth
 from controller.config.tree import (
     container,
     flag,
@@ -276,6 +276,7 @@ _ALG = container(
 _FLOW = container(
     "flow",
     flag("allow-dns-reply"),
+    leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
     leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     TRACEOPTIONS,

@@ -292,6 +292,22 @@ class StaticRoute:
     """The virtual router whose table decides instead."""
 
 
+class QueueDepth(Enum):
+    """Packets that may wait behind the first of a flow; the value is the configured word."""
+
+    NORMAL = "normal"
+    MODERATE = "moderate"
+    HIGH = "high"
+
+    @property
+    def packets(self) -> int:
+        """How many. The figures are ours: public documents name the words only."""
+        return _QUEUE_DEPTHS[self]
+
+
+_QUEUE_DEPTHS = {QueueDepth.NORMAL: 16, QueueDepth.MODERATE: 64, QueueDepth.HIGH: 256}
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything configured, every name resolved."""
@@ -322,6 +338,8 @@ class Configuration:
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
     syn_flood_mode: SynFloodMode = SynFloodMode.COOKIE
+    queue_depth: QueueDepth = QueueDepth.NORMAL
+    """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +361,42 @@ class SpuSite:
     number: int
     """1..255; session ids are number * 10,000,000 + a count."""
     max_sessions: int
+    """Of a combo one, what is left for sessions."""
+    weight: int = 0
+    """Its share of new sessions among those of all; 0: ``max_sessions``."""
+    is_combo: bool = False
+    """The central point runs on it too."""
+
+    @property
+    def share(self) -> int:
+        """Its weight, be it configured or not."""
+        return self.weight or self.max_sessions
+
+
+class Balancing(Enum):
+    """How the central point picks the SPU of a new session; the value is the configured word."""
+
+    LEAST_SESSIONS = "least-sessions"
+    """The one that has the least for its weight."""
+    WEIGHTED_ROUND_ROBIN = "weighted-round-robin"
+    """In turn, as often as its weight says, well mixed."""
+    HASH = "hash"
+    """By a hash of addresses, ports and protocol, over buckets shared out by weight."""
+
+
+PENDING_TIMEOUT: Nanoseconds = 5 * SECOND
+"""How long a wing may be pending. Public documents name no figure (junos-facts 2); it must exceed
+what resolving a neighbour that is silent takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpSite:
+    """The central point."""
+
+    balancing: Balancing = Balancing.LEAST_SESSIONS
+    max_sessions: int = 0
+    """Of the whole chassis; 0: what its SPUs can hold."""
+    pending_timeout: Nanoseconds = PENDING_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,3 +407,4 @@ class Chassis:
     spus: Mapping[int, SpuSite]
     punt_rates: Mapping[Punt, int] = field(default_factory=dict)
     """Packets a second that each NPU hands to the controller, where not the default."""
+    cp: CpSite = CpSite()

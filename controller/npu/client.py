@@ -21,14 +21,17 @@ from controller.messages import (
     NEIGHBORS,
     OBSERVER,
     Actor,
+    Distribute,
     InstallWing,
     LimitSessions,
     Message,
     Outbound,
     PacketIn,
+    PurgeSpu,
     ReadWing,
     RemoveWing,
     Role,
+    SpuPurged,
     TraceCopy,
     Transmit,
     WingIdle,
@@ -42,7 +45,8 @@ from controller.npu.entries import SessionEntries
 from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
-from controller.npu.program import entries, needs_copies, rates
+from controller.npu.program import bucket_entry, entries, needs_copies, rates
+from controller.npu.purge import SESSIONS_PER_SPU, Fences
 from controller.npu.quirks import install_failure
 from controller.npu.tables import MissingStage, meter_entry, table_entry
 from controller.reasons import Drop, Punt
@@ -55,9 +59,6 @@ EPOCHS = 255
 TRACE_SESSION = 1
 CPU_PORT = 255
 """As in ``p4src/ids.p4``."""
-SESSIONS_PER_SPU = 10_000_000
-"""A session id's owner is the id divided by this (``SpuSite.number``)."""
-
 T = TypeVar("T")
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
@@ -106,7 +107,11 @@ class Npu:
         self._entries = SessionEntries(pipeline, site)
         self._codec = PacketCodec(pipeline, site.number)
         self._wings: dict[FlowKey, int] = {}
-        """Installed wings: session id * 2 + direction. A notice of idleness names a key only."""
+        """Wings that are written, or were asked to be: session id * 2 + direction. A notice of
+        idleness names a key only."""
+        self._fences = Fences()
+        self._buckets = b""
+        """The SPU of each bucket in hash-based distribution, once the central point says."""
         self._installed: dict[bytes, p4r.Entity] = {}
         """What the configuration put there, by what identifies it."""
         self._writer: Batcher[p4r.Update, int] = Batcher(self._write, WRITE_BATCH)
@@ -146,7 +151,8 @@ class Npu:
         number, name = self.site.number, self.connection.name
         wanted = {}
         try:
-            for entry in entries(configuration, chassis, number, self._entries.epoch):
+            epoch = self._entries.epoch
+            for entry in entries(configuration, chassis, number, epoch, self._buckets):
                 if entry.purpose or entry.table in self._pipeline.tables:
                     message = table_entry(self._pipeline, entry)
                     wanted[_identity(message)] = (p4r.Entity(table_entry=message), entry.purpose)
@@ -246,6 +252,10 @@ class Npu:
                 self._reader.submit(message.key, lambda state: self._remove(message, state))
             case ReadWing():
                 self._reader.submit(message.key, lambda state: self._answer_read(message, state))
+            case PurgeSpu():
+                self._purge(message)
+            case Distribute():
+                self._distribute(message)
             case LimitSessions():
                 self._limits.take(message)
             case _:
@@ -253,28 +263,44 @@ class Npu:
 
     def _install(self, message: InstallWing) -> None:
         to = Actor(Role.SPU, message.spu)
+        wing = message.session_id * 2 + message.direction
+        if self._fences and self._fences.is_dead(message.session_id):
+            self._deliver(
+                Outbound(to, WingInstalled(message.session_id, message.direction, Drop.SPU_FAILED))
+            )
+            return
 
         def answer(error: Drop | None) -> None:
             reply = WingInstalled(message.session_id, message.direction, error)
             self._deliver(Outbound(to, reply))
 
         def done(code: int) -> None:
-            if code == rpc_code.ALREADY_EXISTS:
+            if self._fences and self._fences.is_dead(message.session_id):
+                answer(Drop.SPU_FAILED)  # The purge is behind this entry, or was not needed.
+            elif code == rpc_code.ALREADY_EXISTS:
                 # Left over from a session that this NPU and its SPU no longer agree on; the
                 # new one owns the key.
                 self._writer.submit(_update(p4r.Update.MODIFY, entry), done)
             elif code == rpc_code.OK:
-                self._wings[message.wing.key] = message.session_id * 2 + message.direction
                 answer(None)
+            elif self.connection.is_lost:
+                answer(Drop.NPU_LOST)
             else:
-                answer(Drop.NPU_LOST if self.connection.is_lost else install_failure(code))
+                if self._wings.get(message.wing.key) == wing:
+                    del self._wings[message.wing.key]
+                answer(install_failure(code))
 
         entry = self._entries.install(message)
+        self._wings[message.wing.key] = wing
         self._writer.submit(_update(p4r.Update.INSERT, entry), done)
 
     def _remove(self, message: RemoveWing, state: WingState | None) -> None:
         packets, size = (0, 0) if state is None else (state.packets, state.bytes)
-
+        to = Actor(Role.SPU, message.spu)
+        if self._fences and self._fences.is_dead(message.session_id):
+            # Its wings went with its SPU; what is there now is another session's.
+            self._deliver(Outbound(to, WingRemoved(message.session_id, message.direction, 0, 0)))
+            return
         tries = 0
 
         def done(code: int) -> None:
@@ -290,10 +316,59 @@ class Npu:
                 return
             self._wings.pop(message.key, None)
             reply = WingRemoved(message.session_id, message.direction, packets, size)
-            self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
+            self._deliver(Outbound(to, reply))
 
         delete = _update(p4r.Update.DELETE, self._entries.key(message.key))
         self._writer.submit(delete, done)
+
+    def _purge(self, message: PurgeSpu) -> None:
+        """Remove all wings of an SPU that failed, and answer when the last one is gone."""
+        spu = message.spu
+        self._fences.put(spu, message.last_session_id)
+        keys = [
+            key
+            for key, wing in self._wings.items()
+            if wing // 2 // SESSIONS_PER_SPU == spu and self._fences.is_dead(wing >> 1)
+        ]
+        left = len(keys)
+
+        def answer() -> None:
+            purged = SpuPurged(self.site.number, spu, len(keys))
+            self._deliver(Outbound(CP, purged))
+
+        def remove(key: FlowKey, tries: int) -> None:
+            delete = _update(p4r.Update.DELETE, self._entries.key(key))
+            self._writer.submit(delete, lambda code: done(key, tries, code))
+
+        def done(key: FlowKey, tries: int, code: int) -> None:
+            nonlocal left
+            gone = code in (rpc_code.OK, rpc_code.NOT_FOUND)
+            if not gone and tries < REMOVE_TRIES and not self.connection.is_lost:
+                remove(key, tries + 1)
+                return
+            left -= 1
+            if not left:
+                answer()
+
+        for key in keys:
+            del self._wings[key]
+            remove(key, 1)
+        if not keys:
+            answer()
+
+    def _distribute(self, message: Distribute) -> None:
+        """Give the buckets that changed to other SPUs, if distribution is hash-based."""
+        self._buckets = message.buckets
+        for bucket, spu in enumerate(message.buckets):
+            entity = p4r.Entity(table_entry=table_entry(self._pipeline, bucket_entry(bucket, spu)))
+            key = _identity(entity.table_entry)
+            old = self._installed.get(key)
+            if old is None:
+                return  # It is not; should it be configured, these are the buckets.
+            if old != entity:
+                self._installed[key] = entity
+                update = p4r.Update(type=p4r.Update.MODIFY, entity=entity)
+                self._writer.submit(update, lambda _code: None)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state

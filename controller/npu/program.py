@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from controller.config.distribution import buckets
 from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile, Zone
 from controller.config.stateless import (
     NO_FEATURES,
@@ -20,9 +21,6 @@ from controller.config.stateless import (
 from controller.npu.tables import Entry, Rate
 from controller.reasons import FIRST_SCREEN, Drop, FilterVerdict, Punt
 from controller.routing.fib import fib_of
-
-BUCKETS = 256
-"""Of the hash table of SPUs."""
 
 MAIN_ROUTER = 0
 """The virtual router of interfaces that are in no routing instance."""
@@ -63,23 +61,31 @@ DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
     Punt.TRACE: 2_000,
 }
 """Packets a second that an NPU hands to the controller, by reason; ours, no public page has any.
-First packets get what the controller can set up; existing sessions have their own share."""
+First packets get what the controller can set up; existing sessions have their own share. SYNs of a
+flood are answered at leisure: what is beyond that comes again if it is a real client's."""
+
+SYN_AGAIN_CELL = 255
+SYN_AGAIN_RATE = 500
+"""As in ``p4src/syn_again.p4``: SYNs a second that were refused and come again."""
+
+_HASH_BASED = "session-distribution-mode hash-based"
 
 BURST_MILLISECONDS = 250
 """How long a punt meter takes packets at any rate."""
 
 
 def entries(
-    configuration: Configuration, chassis: Chassis, npu: int, epoch: int
+    configuration: Configuration, chassis: Chassis, npu: int, epoch: int, spus: bytes = b""
 ) -> Iterator[Entry]:
-    """All table entries of an NPU."""
+    """All table entries of an NPU. ``spus`` is the SPU of each bucket of hash-based distribution;
+    empty: as if all were in service."""
     mine = _interfaces(configuration, npu)
     features = configuration.stateless.interfaces
     yield from _filters(configuration, [features.get(i.name, NO_FEATURES) for i in mine])
     yield from _classes(configuration)
     for trace in configuration.stateless.tracing.filters:
         yield from _trace(trace, configuration, npu)
-    yield from _distribution(configuration, chassis)
+    yield from _distribution(configuration, spus or initial_buckets(chassis))
     profiles = {i.zone: _profile(configuration, i.zone) for i in mine}
     for name, profile in profiles.items():
         if profile is not None and not profile.thresholds.keys().isdisjoint(_THRESHOLDS.values()):
@@ -97,6 +103,8 @@ def rates(configuration: Configuration, chassis: Chassis, npu: int) -> Iterator[
         burst = max(1, rate * BURST_MILLISECONDS // 1000)
         purpose = f"punt_rates {reason.name.lower()}" if reason in chassis.punt_rates else ""
         yield Rate("punt_meter", reason, rate, burst, rate, burst, purpose)
+    again = SYN_AGAIN_RATE
+    yield Rate("punt_meter", SYN_AGAIN_CELL, again, again, again, again)
     stateless = configuration.stateless
     used = [
         stateless.interfaces[i.name]
@@ -360,26 +368,20 @@ def _trace(trace: TraceFilter, configuration: Configuration, npu: int) -> Iterat
         )
 
 
-def _distribution(configuration: Configuration, chassis: Chassis) -> Iterator[Entry]:
+def _distribution(configuration: Configuration, spus: bytes) -> Iterator[Entry]:
     if configuration.stateless.distribution is Distribution.NORMAL:
         yield Entry("distribution", "normal")
         return
-    purpose = "session-distribution-mode hash-based"
-    for bucket, spu in enumerate(buckets(chassis)):
-        yield Entry("spu_bucket", "set_spu", {"spu": spu}, {"bucket": bucket}, purpose=purpose)
-    yield Entry("distribution", "hash_based", purpose=purpose)
+    for bucket, spu in enumerate(spus):
+        yield bucket_entry(bucket, spu)
+    yield Entry("distribution", "hash_based", purpose=_HASH_BASED)
 
 
-def buckets(chassis: Chassis) -> list[int]:
-    """The hash table of SPUs: of its ``BUCKETS``, each SPU has a share as of the capacity
-    (largest remainders; junos-facts 2: indices in proportion to the weight)."""
-    total = sum(site.max_sessions for site in chassis.spus.values())
-    shares = {
-        number: divmod(BUCKETS * site.max_sessions, total) for number, site in chassis.spus.items()
-    }
-    left = BUCKETS - sum(whole for whole, _ in shares.values())
-    rest = sorted(shares, key=lambda number: (-shares[number][1], number))[:left]
-    table: list[int] = []
-    for number in sorted(shares):
-        table += [number] * (shares[number][0] + (number in rest))
-    return table
+def bucket_entry(bucket: int, spu: int) -> Entry:
+    """A bucket of hash-based distribution."""
+    return Entry("spu_bucket", "set_spu", {"spu": spu}, {"bucket": bucket}, purpose=_HASH_BASED)
+
+
+def initial_buckets(chassis: Chassis) -> bytes:
+    """The SPU of each bucket when all are in service."""
+    return buckets({number: site.share for number, site in chassis.spus.items()})

@@ -17,6 +17,7 @@ from controller.messages import (
     PacketDropped,
     SessionClosed,
     SessionDenied,
+    SpuChanged,
     StepTaken,
     TraceCopy,
 )
@@ -58,6 +59,10 @@ class Observer:
         self.recent_drops: deque[PacketDropped] = deque(maxlen=RECENT_DROPS)
         self.copies: deque[TraceCopy] = deque(maxlen=RECENT_COPIES)
         """Of traced packets, oldest first."""
+        self.on_drop: Callable[[PacketDropped], None] | None = None
+        """Called with every packet that goes no further."""
+        self.on_spu: Callable[[SpuChanged], None] | None = None
+        """Called when an SPU comes, goes or drains."""
         self.closed = 0
 
     def take(self, message: Message) -> None:
@@ -68,6 +73,8 @@ class Observer:
             case PacketDropped():
                 self.drops[message.who, message.reason] += 1
                 self.recent_drops.append(message)
+                if self.on_drop is not None:
+                    self.on_drop(message)
                 walk = self.walks.get(message.flow) if message.flow is not None else None
                 if walk is not None and not walk.session_id and walk.drop is None:
                     walk.drop = message
@@ -80,6 +87,9 @@ class Observer:
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case SpuChanged():
+                if self.on_spu is not None:
+                    self.on_spu(message)
             case _:
                 raise TypeError(f"no message for the observer: {message}")
 

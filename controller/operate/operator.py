@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import Actor, ClearSession, Outbound, Role
 from controller.npu.client import WingState
+from controller.operate.exhaustion import SystemLog
+from controller.operate.performance import History
 from controller.operate.text import InterfaceNames
 from controller.spu import SessionView
 
@@ -34,6 +37,9 @@ class LiveSession:
     """Where each wing's packets arrive."""
 
 
+SYSTEM_LOGGER = logging.getLogger("wingpath")
+
+
 class Operator:
     """Passed to every command."""
 
@@ -44,6 +50,10 @@ class Operator:
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
         self.names = InterfaceNames(runtime.configuration)
+        self.history = History(runtime)
+        self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
+        runtime.observer.on_spu = self.system_log.spu
+        runtime.observer.on_drop = self.system_log.dropped
         runtime.on_configuration.append(self._configure)
 
     def _configure(self, configuration: Configuration) -> None:
@@ -53,7 +63,7 @@ class Operator:
     def slots(self) -> dict[int, str]:
         """Each SPU's place as the chassis shows it: services cards stand behind the I/O cards."""
         first = max(self.runtime.npus, default=0)
-        return {number: f"FPC{first + number} PIC0" for number in sorted(self.runtime.spus)}
+        return {number: f"FPC{first + number} PIC0" for number in sorted(self.runtime.chassis.spus)}
 
     async def live(self, views: Sequence[SessionView]) -> list[LiveSession]:
         """Sessions with live counters: one batched Read per NPU. Raises ``NpuError``."""

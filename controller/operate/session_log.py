@@ -24,6 +24,7 @@ CLOSE_REASONS = {
     Close.CLEARED: "Closed by operator",
     Close.INSTALL_FAILED: "install failed",
     Close.NPU_LOST: "NPU lost",
+    Close.CP_LOST: "Closed by audit",
     Close.POLICY_CHANGED: "Closed by policy change",
     Close.INTERFACE_CHANGED: "Closed by interface change",
     Close.ROUTE_CHANGED: "Closed by route change",

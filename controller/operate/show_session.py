@@ -23,6 +23,8 @@ async def show(operator: Operator, options: Options) -> str:
     """``show security flow session [filters] [summary | brief | extensive]``."""
     blocks = []
     for number, slot in operator.slots.items():
+        if number not in operator.runtime.spus:
+            continue  # `show chassis spu` says why
         views = [v for v in operator.runtime.spus[number].sessions() if matches(v, options)]
         if "summary" in options:
             blocks.append(f"Flow Sessions on {slot}:\n{_summary(operator, number, views)}")

@@ -68,7 +68,7 @@ def _step(step: StepTaken, start: int) -> str:
 
 def who(actor: Actor) -> str:
     """``SPU 2``, or ``CP``, of which there is one."""
-    return f"{actor.role.value} {actor.number}" if actor.number else actor.role.value
+    return str(actor)
 
 
 async def drops(operator: Operator, _: Options) -> str:

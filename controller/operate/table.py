@@ -14,6 +14,7 @@ from controller.operate import (
     show_screen,
     show_session,
     show_walk,
+    table_chassis,
     table_data_plane,
 )
 from controller.operate.commands import Command, Option
@@ -152,8 +153,10 @@ _SHOW = Command(
                     table_data_plane.RUN_SCREEN,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
+                table_chassis.SHOW_MONITORING,
             ),
         ),
+        table_chassis.SHOW_CHASSIS,
         table_data_plane.SHOW_FIREWALL,
         Command(
             "interfaces",
@@ -241,6 +244,7 @@ _REQUEST = Command(
             options=(Option("load", "Put this file into force", TEXT, is_required=True),),
             run=request_configuration.load_file,
         ),
+        table_chassis.REQUEST_CHASSIS,
     ),
 )
 

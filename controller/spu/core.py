@@ -55,6 +55,7 @@ class Core:
         "pending",
         "policies",
         "protected",
+        "queue_limit",
         "services",
         "sessions",
         "statistics",
@@ -113,6 +114,7 @@ class Core:
         self.policies = policy_table(config)
         self.nat_rules = SourceNatTable(config)
         self.services = Services(config)
+        self.queue_limit = config.queue_depth.packets
 
     def policy(self, index: int) -> Policy | None:
         """A policy by its index."""
@@ -121,6 +123,10 @@ class Core:
     def interface(self, port: Port, vlan: int) -> Interface | None:
         """Where a frame with this tag came in."""
         return self._by_port.get((port, vlan))
+
+    def begin_ids_behind(self, session_id: int) -> None:
+        """New session ids follow on this one."""
+        self._count = session_id % IDS_PER_SPU
 
     def new_session_id(self) -> int:
         """One that no session of this SPU has."""

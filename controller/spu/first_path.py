@@ -43,7 +43,6 @@ from controller.spu.record import SessionRecord, encode, wings
 from controller.spu.replies import Replies
 from controller.spu.services import TCP_INITIAL_TIMEOUT
 from controller.spu.session import (
-    QUEUE_LIMIT,
     NatBinding,
     Pending,
     Queued,
@@ -143,7 +142,7 @@ class FirstPath:
         core = self._core
         pending = core.pending.get(message.flow)
         if pending is None or pending.stage is not Stage.NAT:
-            core.to_cp(ReleaseNat(message.address, message.protocol, message.port))
+            core.to_cp(ReleaseNat(message.address, message.protocol, message.port, message.flow))
             return
         pending.nat = NatBinding(message.address, message.protocol, message.port)
         flow = pending.flow
@@ -428,8 +427,8 @@ class FirstPath:
     def enqueue(self, pending: Pending, queued: Queued) -> None:
         """Hold a packet back behind the first of its flow."""
         core = self._core
-        if len(pending.queue) >= QUEUE_LIMIT:
-            core.drop(Drop.QUEUE_FULL, pending.flow, f"{QUEUE_LIMIT} packets wait already")
+        if len(pending.queue) >= core.queue_limit:
+            core.drop(Drop.QUEUE_FULL, pending.flow, f"{core.queue_limit} packets wait already")
             return
         pending.queue.append(queued)
         if core.trace:
@@ -473,4 +472,4 @@ class FirstPath:
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            self._core.to_cp(ReleaseNat(*pending.nat))
+            self._core.to_cp(ReleaseNat(*pending.nat, pending.flow))

@@ -23,7 +23,7 @@ from controller.spu.core import Core
 from controller.spu.replies import Replies
 from controller.spu.server_half import ServerHalf
 from controller.spu.services import TCP_CLOSE_WAIT
-from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.session import Queued, Session, SessionState
 from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpState, opens
 from controller.spu.teardown import Teardown
@@ -54,7 +54,7 @@ class LivePath:
         """A packet of a session in any state."""
         if session.state is SessionState.ACTIVE:
             self.forward(session, queued)
-        elif len(session.queue) < QUEUE_LIMIT:
+        elif len(session.queue) < self._core.queue_limit:
             # Until it is installed; or until it is gone, and then begins anew.
             session.queue.append(queued)
         else:

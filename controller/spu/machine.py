@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Direction, Nanoseconds
+from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import (
     AnswerSyn,
+    AuditSessions,
     ClearSession,
     CreateRequest,
     CreateSession,
@@ -26,6 +27,8 @@ from controller.messages import (
     PendingExpired,
     Reconfigure,
     Redirect,
+    SessionsUnknown,
+    SpuAccepted,
     WingIdle,
     WingInstalled,
     WingRead,
@@ -35,9 +38,11 @@ from controller.packet import Packet, parse
 from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
+from controller.spu.audit import Audit
 from controller.spu.core import Core
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
+from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
 from controller.spu.reconfigure import Reconfiguration
@@ -47,6 +52,11 @@ from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.syn_guard import GuardCounts, SynGuard
 from controller.spu.tcp import opens
 from controller.spu.teardown import Teardown
+
+
+def _ignore(_: Message) -> None:
+    pass
+
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
@@ -66,9 +76,11 @@ class Spu:
         chassis: Chassis,
         *,
         trace: bool = True,
+        incarnation: int = 0,
         cookie_seed: bytes = b"wingpath",
     ) -> None:
-        """Without ``trace`` no steps are reported; drops and session records always are.
+        """Without ``trace`` no steps are reported; drops and session records always are. One that
+        comes later than the central point has an ``incarnation`` and asks to be accepted.
         ``cookie_seed`` is the secret of SYN cookies, the same for all SPUs of a chassis."""
         self._core = core = Core(number, config, fib, chassis, trace)
         self._replies = Replies(core)
@@ -80,7 +92,9 @@ class Spu:
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._first.recheck = self._reconfiguration.check
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._audit = Audit(core, self._teardown)
+        self._joining: Joining | None = None
+        self._open: dict[type, Callable[[Any], None]] = {
             Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
@@ -99,12 +113,28 @@ class Spu:
             WingIdle: self._live.wing_idle,
             WingRead: self._live.wing_read,
             ClearSession: self._on_clear,
+            AuditSessions: self._audit.asked,
+            SessionsUnknown: self._audit.unknown,
+            SpuAccepted: _ignore,  # said again
         }
+        self._handlers = self._open
+        if incarnation:
+            self._joining = Joining(core, incarnation, self._accepted)
+            self._handlers = Closed(self._joining.take)
 
     @property
     def number(self) -> int:
         """Which SPU this is."""
         return self._core.number
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether the central point has not accepted it yet."""
+        return self._joining is not None
+
+    def _accepted(self) -> None:
+        self._joining = None
+        self._handlers = self._open
 
     @property
     def trace(self) -> bool:
@@ -125,24 +155,41 @@ class Spu:
 
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
-        if self._reconfiguration.is_under_way:
-            return self._core.now
         core = self._core
-        earliest = core.timers.next()
-        for timers in (core.alg_timers, core.syn_timers, self._guard.timers):
-            if len(timers):
-                at = timers.next()
-                if at is not None and (earliest is None or at < earliest):
-                    earliest = at
-        return earliest
+        if self._reconfiguration.is_under_way:
+            return core.now
+        if self._joining is not None:
+            return self._joining.next_ask
+        deadline = self._guard.timers.next() if len(self._guard.timers) else None
+        if not core.sessions:
+            return deadline
+        audit = self._audit.due()
+        if deadline is None or audit < deadline:
+            deadline = audit
+        sessions, gateways = core.timers.next(), core.alg_timers.next()
+        if sessions is not None and sessions < deadline:
+            deadline = sessions
+        if gateways is not None and gateways < deadline:
+            deadline = gateways
+        if len(core.syn_timers):
+            servers = core.syn_timers.next()
+            if servers is not None and servers < deadline:
+                deadline = servers
+        return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Look at the sessions whose deadline has come."""
         core = self._core
         core.now = now
         core.out = []
+        if self._joining is not None:
+            if self._joining.next_ask <= now:
+                self._joining.ask()
+            return core.out
         if self._reconfiguration.is_under_way:
             self._reconfiguration.go_on()
+        if core.sessions and self._audit.due() <= now:
+            self._audit.ask()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
@@ -237,6 +284,10 @@ class Spu:
     def sessions(self) -> list[SessionView]:
         """All sessions, oldest first."""
         return [self._view(session) for session in self._core.sessions.values()]
+
+    def forward_keys(self) -> list[FlowKey]:
+        """The forward wings of all sessions."""
+        return [session.wings[0].key for session in self._core.sessions.values()]
 
     def session(self, session_id: int) -> SessionView | None:
         """One session."""

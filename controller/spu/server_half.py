@@ -19,7 +19,7 @@ from controller.reasons import Close, Drop, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
-from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.session import Queued, Session, SessionState
 from controller.spu.splice import Splice
 from controller.spu.syn_guard import GuardCounts
 from controller.spu.teardown import Teardown
@@ -86,7 +86,7 @@ class ServerHalf:
         if queued.direction == Direction.FORWARD:
             if packet.flags & SYN:
                 return  # sent before our answer came
-            if len(session.queue) >= QUEUE_LIMIT:
+            if len(session.queue) >= core.queue_limit:
                 detail = f"session {session.id}: the server has not answered yet"
                 core.drop(Drop.QUEUE_FULL, session.wings[0].key, detail)
                 return

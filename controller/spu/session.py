@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.config.schema import Alg, Interface
+from controller.config.schema import Alg, Interface, QueueDepth
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
 from controller.gate import Passage
 from controller.messages import PacketIn
@@ -22,9 +22,8 @@ from controller.spu.tcp import TcpTracker
 if TYPE_CHECKING:
     from controller.spu.alg_path import Gateway
 
-QUEUE_LIMIT = 16
-"""Packets that may wait behind the first (``pending-sess-queue-length normal``; the figure is
-ours, public documents name none)."""
+QUEUE_LIMIT = QueueDepth.NORMAL.packets
+"""Packets that may wait where no configuration says how many."""
 
 
 class Queued(NamedTuple):

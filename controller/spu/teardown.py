@@ -91,7 +91,7 @@ class Teardown:
         if session.splice is not None and session.splice.is_silent:
             self._guard.spoke(session, session.splice)
         if session.nat is not None:
-            core.to_cp(ReleaseNat(*session.nat))
+            core.to_cp(ReleaseNat(*session.nat, forward.key))
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from harness import Pair, hold_against_each_other
 
 from p4embed.switch.engine import Entry, EntryKey, Op, Update
-from p4embed.switch.load import load_file
 from p4embed.switch.program import Program, Table, byte_width
 from p4embed.switch.trace import TableApplied
 
-ROOT = Path(__file__).resolve().parents[2]
 MAC = 0x020000000001
-
-
-@pytest.fixture(scope="module")
-def npu(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    out = tmp_path_factory.mktemp("npu")
-    command = [sys.executable, "-m", "p4embed.compiler", "--target", "bmv2", "--arch", "v1model"]
-    command += ["-o", str(out), str(ROOT / "p4src" / "npu.p4")]
-    subprocess.run(command, check=True, cwd=ROOT)
-    return load_file(out / "npu.json")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-CASES = ("differential/test_programs.py", "unit/native/test_wire.py", "unit/native/test_beyond.py")
+CASES = (
+    "differential/test_programs.py",
+    "unit/native/test_ahead.py",
+    "unit/native/test_beyond.py",
+    "unit/native/test_tables.py",
+    "unit/native/test_wire.py",
+)
+FUZZ = ("differential/fuzz_native.py",)
 
 
 def sanitizer_library() -> str | None:
@@ -31,7 +38,8 @@ def sanitizer_library() -> str | None:
     return path if Path(path).is_absolute() else None
 
 
-def test_under_sanitizers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cases", [CASES, FUZZ], ids=["cases", "fuzz"])
+def test_under_sanitizers(tmp_path: Path, cases: tuple[str, ...]) -> None:
     library = sanitizer_library()
     if library is None:
         pytest.skip("the C compiler has no address sanitizer")
@@ -43,13 +51,15 @@ def test_under_sanitizers(tmp_path: Path) -> None:
         "ASAN_OPTIONS": "detect_leaks=0",
         "PYTHONPATH": str(TESTS.parent),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # Without capture: what is said before a sanitizer ends the process must not be lost.
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *(str(TESTS / case) for case in CASES)],
+        [*command, *(str(TESTS / case) for case in cases)],
         env=environment,
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
         check=False,
     )
+    print(done.stdout)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

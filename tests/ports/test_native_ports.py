@@ -1,136 +1,28 @@
-"""The native data plane on real ports: veth pairs in a network namespace of the test's own."""
+"""The native data plane on real ports."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import queue
 import socket
 import struct
-import subprocess
 import threading
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from native_programs import standard, table_program
+from ends import CPU, KEY, SILENCE, WAIT, Far, Heard, forwarding, ip, send_to
+from native_programs import standard
 
 from p4embed.switch import program as p
 from p4embed.switch.dataplane import Options, PortError
-from p4embed.switch.engine import Digested, Entry, EntryKey, IdleEntry, Op, Status, Update
+from p4embed.switch.engine import Digested, EntryKey, IdleEntry, Status
 from p4embed.switch.native import NativeDataplane
-from p4embed.switch.program import MatchKind, Program
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
 ]
-
-CLONE_NEWNET = 0x40000000
-CPU = 255
-WAIT = 5.0
-"""Seconds that nothing takes unless it never comes."""
-SILENCE = 0.2
-"""Seconds after which what has not come is taken not to come."""
-KEY = bytes.fromhex("02000000000102000000000288b6")
-"""The key of all programs here is an Ethernet header."""
-
-
-@pytest.fixture(autouse=True)
-def namespace() -> Iterator[None]:
-    """A namespace with ports npu1 and npu2, their far ends far1 and far2."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net") as before:
-        assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-        try:
-            Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
-            Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-            for n in (1, 2):
-                ip("link", "add", f"npu{n}", "mtu", "9300", "type", "veth",
-                   "peer", "name", f"far{n}", "mtu", "9300")  # fmt: skip
-                ip("link", "set", f"npu{n}", "up")
-                ip("link", "set", f"far{n}", "up")
-            yield
-        finally:
-            assert libc.setns(before.fileno(), CLONE_NEWNET) == 0
-
-
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
-class Heard:
-    """A listener that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.frames: queue.Queue[bytes] = queue.Queue()
-        self.idles: queue.Queue[IdleEntry] = queue.Queue()
-        self.learned: queue.Queue[Digested] = queue.Queue()
-
-    def packets_in(self, frames: Sequence[bytes]) -> None:
-        for frame in frames:
-            self.frames.put(frame)
-
-    def idle(self, entries: Sequence[IdleEntry]) -> None:
-        for entry in entries:
-            self.idles.put(entry)
-
-    def digests(self, digests: Sequence[Digested]) -> None:
-        for digest in digests:
-            self.learned.put(digest)
-
-
-def forwarding(size: int = 1024) -> Program:
-    return table_program(MatchKind.EXACT, [48, 48, 16], size=size)
-
-
-@pytest.fixture
-def heard() -> Heard:
-    return Heard()
-
-
-@pytest.fixture
-def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
-    plane = NativeDataplane(Options(cpu_port=CPU))
-    plane.use(plane.prepare(forwarding(), b""))
-    plane.start({1: "npu1", 2: "npu2"}, heard)
-    yield plane
-    plane.stop()
-
-
-class Far:
-    """The far end of a port."""
-
-    def __init__(self, number: int) -> None:
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.socket.setsockopt(263, 23, 1)  # SOL_PACKET, PACKET_IGNORE_OUTGOING
-        self.socket.bind((f"far{number}", 3))
-
-    def send(self, frame: bytes) -> None:
-        self.socket.send(frame)
-
-    def receive(self, wait: float = WAIT) -> bytes | None:
-        """The next frame, VLAN tag restored by hand; ``None``: nothing came."""
-        self.socket.settimeout(wait)
-        with suppress(TimeoutError):
-            return self.socket.recv(65536)
-        return None
-
-
-@pytest.fixture
-def far() -> Iterator[dict[int, Far]]:
-    ends = {number: Far(number) for number in (1, 2)}
-    yield ends
-    for end in ends.values():
-        end.socket.close()
-
-
-def send_to(port: int, key: bytes = KEY, tag: int = 0x0200, idle_ns: int = 0) -> Update:
-    """An entry that sends to a port; the tag, two bytes, then stands in front of the frame."""
-    params = port.to_bytes(2, "big") + tag.to_bytes(2, "big")
-    return Update(Op.INSERT, 0, Entry(EntryKey(key), 1, params, idle_ns))
 
 
 @pytest.mark.parametrize("size", [46, 1000, 9216])

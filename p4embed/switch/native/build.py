@@ -56,6 +56,11 @@ def _flags() -> tuple[str, ...]:
     return _FLAGS if "clang" in _compiler()[1] else (*_FLAGS, "-fno-ipa-modref")
 
 
+def settings() -> str:
+    """The compiler and its flags, for a report."""
+    return " ".join((_compiler()[1], *_flags(), *extra_flags()))
+
+
 def runtime_library() -> Path:
     """The runtime as a shared object, compiled if need be."""
     sources = sorted(RUNTIME.glob("*.c"))

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <malloc.h>
+#include <sanitizer/asan_interface.h>
+#endif
+
 static uint64_t scramble(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15ull;
@@ -136,6 +141,17 @@ void wp_send(struct wp_run *run, uint32_t port, uint8_t *frame, uint32_t length)
     run->outputs[run->output_count++] = (struct wp_output){frame, length, port};
 }
 
+/* Under the address sanitizer, what lies behind a frame's end must not be touched. */
+static void fence(uint8_t *spare, uint32_t bytes)
+{
+#ifdef __SANITIZE_ADDRESS__
+    __asan_unpoison_memory_region(spare, bytes);
+    __asan_poison_memory_region(spare + bytes, malloc_usable_size(spare) - bytes);
+#else
+    (void)spare, (void)bytes;
+#endif
+}
+
 uint8_t *wp_spare(struct wp_run *run, uint32_t length)
 {
     uint32_t headroom = run->engine->program->headroom;
@@ -155,7 +171,9 @@ uint8_t *wp_spare(struct wp_run *run, uint32_t length)
             return NULL;
         run->spares[run->spare_count++] = spare;
     }
-    return run->spares[run->spare_used++] + headroom;
+    uint8_t *spare = run->spares[run->spare_used++];
+    fence(spare, headroom + length);
+    return spare + headroom;
 }
 
 uint64_t wp_random(struct wp_engine *e, uint64_t low, uint64_t high)

@@ -11,9 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.central_point import CentralPoint
 from controller.central_point.balance import Balance
-from controller.central_point.machine import PENDING_TIMEOUT
 from controller.central_point.nat_arbiter import NatArbiter
-from controller.config.schema import SpuSite
+from controller.config.schema import PENDING_TIMEOUT, SpuSite
 from controller.flow import Direction, FlowKey, WingState
 from controller.messages import (
     AbandonSession,
@@ -40,6 +39,8 @@ from controller.reasons import Drop, Punt
 from .world import World, chassis, configuration, tcp, udp
 
 WORLD = World()
+NAT = b"\1\2\3\4"
+FLOW = FlowKey(NAT, NAT, 1, 2, 17, 1)
 
 
 class Cp:
@@ -80,7 +81,7 @@ def test_pending_then_active_then_gone() -> None:
         (Direction.REVERSE, WingState.ACTIVE, 1),
     ]
     assert cp.machine.counts().active == 1
-    assert cp.machine.deadline() is None
+    assert cp.machine.counts().pending == 0
     cp.take(RemoveSession(1, spu, flow, FlowKey(*flow.tuple5.reversed(), 3)))
     assert cp.machine.audit() == []
 
@@ -204,12 +205,34 @@ def test_what_cannot_be_a_first_packet(frame: bytes, punt: Punt, reason: Drop) -
 
 def test_nat_answers() -> None:
     cp = Cp(nat_ports=range(2000, 2001))
-    _, flow = cp.create()
-    ask = AllocateNat(flow, 2, b"\1\2\3\4", 17, 5000)
-    assert cp.take(ask) == [(Actor(Role.SPU, 2), NatGranted(flow, b"\1\2\3\4", 17, 2000))]
-    assert cp.take(ask) == [(Actor(Role.SPU, 2), NatRefused(flow, Drop.NAT_EXHAUSTED))]
-    cp.take(ReleaseNat(b"\1\2\3\4", 17, 2000))
-    assert isinstance(cp.take(ask)[0][1], NatGranted)
+    asks = [AllocateNat(flow, spu, NAT, 17, 5000) for spu, flow in (cp.create(1), cp.create(2))]
+    (granted,) = cp.take(asks[0])
+    assert granted == (Actor(Role.SPU, asks[0].spu), NatGranted(asks[0].flow, NAT, 17, 2000))
+    (refused,) = cp.take(asks[1])
+    assert refused[1] == NatRefused(asks[1].flow, Drop.NAT_EXHAUSTED)
+    cp.take(ReleaseNat(NAT, 17, 2000, asks[0].flow))
+    assert isinstance(cp.take(asks[1])[0][1], NatGranted)
+
+
+def test_a_binding_goes_with_its_flow_at_the_latest() -> None:
+    cp = Cp(nat_ports=range(2000, 2001))
+    spu, flow = cp.create(1)
+    cp.take(AllocateNat(flow, spu, NAT, 17, 5000))
+    cp.take(AbandonSession(flow, spu, Drop.NO_NEIGHBOR))
+    assert cp.machine.nat.in_use() == {}
+    other, second = cp.create(2)
+    assert isinstance(cp.take(AllocateNat(second, other, NAT, 17, 1))[0][1], NatGranted)
+    cp.take(ReleaseNat(NAT, 17, 2000, flow))
+    assert cp.machine.nat.in_use(), "what one flow had is another's now, and stays"
+
+
+def test_a_flow_that_is_gone_gets_no_port() -> None:
+    cp = Cp()
+    spu, flow = cp.create(1)
+    cp.machine.tick(PENDING_TIMEOUT)
+    ((_, answer),) = cp.take(AllocateNat(flow, spu, NAT, 17, 5000))
+    assert answer == NatRefused(flow, Drop.PENDING_TIMEOUT)
+    assert cp.machine.nat.in_use() == {}
 
 
 # -- balance ------------------------------------------------------------------------------------
@@ -218,13 +241,13 @@ def test_nat_answers() -> None:
 def test_load_follows_capacity() -> None:
     balance = Balance({1: SpuSite(1, 100), 2: SpuSite(2, 300), 3: SpuSite(3, 0)})
     for _ in range(200):
-        balance.pick()
+        balance.pick(FLOW)
     assert balance.load == {1: 50, 2: 150, 3: 0}
     for _ in range(200):
-        assert balance.pick() is not None
-    assert balance.pick() is None
+        assert balance.pick(FLOW) is not None
+    assert balance.pick(FLOW) is None
     balance.give_back(1)
-    assert balance.pick() == 1
+    assert balance.pick(FLOW) == 1
     assert not balance.take(2)
     assert not balance.take(9)
 

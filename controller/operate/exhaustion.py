@@ -1,0 +1,97 @@
+"""What runs out, said aloud: a log line and an alarm for each kind and place.
+
+Each packet that falls for want of something is counted and recorded like any other drop. Beyond
+that, the first one of a kind and place is logged, and then one line every ten seconds while it goes
+on; until a minute has passed without any, there is an alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from controller.config.schema import SECOND
+from controller.flow import Nanoseconds
+from controller.messages import Actor, PacketDropped, SpuChanged, SpuState
+from controller.reasons import Drop
+
+REPEAT: Nanoseconds = 10 * SECOND
+QUIET: Nanoseconds = 60 * SECOND
+
+EXHAUSTIONS = {
+    Drop.SESSION_TABLE_FULL: "CP/Flow session table full",
+    Drop.SPU_FULL: "Flow session table full",
+    Drop.NO_SPU: "no SPU in service",
+    Drop.SPU_FAILED: "packets of a failed SPU dropped",
+    Drop.NAT_EXHAUSTED: "source NAT ports exhausted",
+    Drop.QUEUE_FULL: "pending session queue full",
+    Drop.PENDING_TIMEOUT: "session set-up timed out",
+    Drop.GATE_TABLE_FULL: "gate table full",
+    Drop.ALG_BACKLOG: "ALG has too much to wait for",
+}
+"""Drops that mean that the firewall lacks something, and what; "full" as on the original."""
+
+
+@dataclass(slots=True)
+class Shortage:
+    """Something ran out somewhere."""
+
+    who: Actor
+    reason: Drop
+    since: Nanoseconds
+    """The first drop, after a minute without any."""
+    last: Nanoseconds
+    packets: int = 0
+    """Since then."""
+    logged_at: Nanoseconds = 0
+    logged: int = 0
+    """How many of them the log lines so far speak for."""
+
+
+class SystemLog:
+    """Logs what concerns the chassis as a whole."""
+
+    def __init__(self, slot: Callable[[int], str], write: Callable[[str], None]) -> None:
+        """``slot`` names an SPU's place; ``write`` takes a line without its line end."""
+        self._slot = slot
+        self._write = write
+        self._shortages: dict[tuple[Actor, Drop], Shortage] = {}
+
+    def spu(self, changed: SpuChanged) -> None:
+        """An SPU came, went or drains."""
+        where = f"SPU {changed.spu} ({self._slot(changed.spu)})"
+        match changed.state:
+            case SpuState.CLEARING:
+                text = f"{where} failed: {changed.why}; {changed.sessions} sessions are removed"
+            case SpuState.OFFLINE:
+                text = f"{where} is offline, nothing of it is left"
+            case SpuState.DRAINING:
+                text = f"{where} drains: {changed.why}, {changed.sessions} sessions"
+            case SpuState.ONLINE:
+                text = f"{where} is online: {changed.why}"
+        self._write(f"CHASSIS_SPU_{changed.state.name}: {text}")
+
+    def dropped(self, drop: PacketDropped) -> None:
+        """A packet fell; only what ran out matters here."""
+        what = EXHAUSTIONS.get(drop.reason)
+        if what is None:
+            return
+        key = (drop.who, drop.reason)
+        found = self._shortages.get(key)
+        if found is None or drop.at - found.last > QUIET:
+            found = self._shortages[key] = Shortage(*key, drop.at, drop.at)
+        found.last = drop.at
+        found.packets += 1
+        if found.logged and drop.at - found.logged_at < REPEAT:
+            return
+        more = found.packets - found.logged
+        found.logged, found.logged_at = found.packets, drop.at
+        packets = "packet" if more == 1 else "packets"
+        self._write(
+            f"FLOW_{drop.reason.name}: {drop.who}: {what}: {drop.detail}; {more} {packets} dropped"
+        )
+
+    def alarms(self, now: Nanoseconds) -> Iterator[Shortage]:
+        """What ran out and goes on, oldest first."""
+        current = [s for s in self._shortages.values() if now - s.last <= QUIET]
+        yield from sorted(current, key=lambda shortage: shortage.since)

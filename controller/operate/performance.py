@@ -1,0 +1,124 @@
+"""How sessions went in the last minute: a sample a second of each SPU and of the central point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from controller.operate.commands import CommandError, Options
+
+if TYPE_CHECKING:
+    from controller.operate.operator import Operator
+    from controller.runtime import Runtime
+
+SECONDS = 60
+CREATION_SECONDS = 96
+"""What creation rates are averaged over (junos-facts 6: "for last 96 seconds on average")."""
+_PER_ROW = 6
+
+
+class History:
+    """Samples, newest first."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.sessions: dict[int, deque[int]] = {
+            number: deque(maxlen=SECONDS) for number in sorted(runtime.chassis.spus)
+        }
+        self._created: deque[Mapping[int, int]] = deque(maxlen=CREATION_SECONDS + 1)
+
+    async def run(self) -> None:
+        """Sample for ever."""
+        while True:
+            self.sample()
+            await asyncio.sleep(1)
+
+    def sample(self) -> None:
+        """Take one sample."""
+        central_point = self._runtime.central_point
+        for number, load in central_point.counts().by_spu.items():
+            self.sessions[number].appendleft(load)
+        self._created.appendleft(
+            {number: member.created for number, member in central_point.members().items()}
+        )
+
+    def creations(self, spu: int) -> float:
+        """Sessions that an SPU set up, a second."""
+        if len(self._created) < 2:
+            return 0.0
+        newest, oldest = self._created[0][spu], self._created[-1][spu]
+        return (newest - oldest) / (len(self._created) - 1)
+
+
+async def session(operator: Operator, options: Options) -> str:
+    """``show security monitoring performance session [fpc N]``: Junos; 0 is now."""
+    blocks = []
+    for number, slot in _chosen(operator, options).items():
+        fpc, pic = (int(word[3:]) for word in slot.split())
+        samples = operator.history.sessions[number]
+        cells = [f"{n:>2}: {count:>9}" for n, count in enumerate(samples)]
+        rows = ["".join(cells[at : at + _PER_ROW]) for at in range(0, len(cells), _PER_ROW)]
+        blocks.append("\n".join((f"fpc {fpc:>2} pic {pic:>2}", "Last 60 seconds:", *rows)))
+    return "\n\n".join(blocks) + "\n"
+
+
+async def monitoring(operator: Operator, options: Options) -> str:
+    """``show security monitoring [fpc N]``: a row an SPU. CPU and memory are the whole program's,
+    which all SPUs run in, and stand in ``show system processes`` of the machine: not here."""
+    counts = operator.runtime.central_point.counts()
+    chosen = _chosen(operator, options)
+    if "fpc" in options:
+        return _in_detail(operator, chosen)
+    head = f"{'':>9}{'Flow session':>16}{'Flow session':>14}{'CP session':>14}{'CP session':>12}"
+    lines = [head, f"FPC PIC{'current':>18}{'maximum':>14}{'current':>14}{'maximum':>12}"]
+    total = 0
+    for number, slot in chosen.items():
+        fpc, pic = (int(word[3:]) for word in slot.split())
+        site = operator.runtime.chassis.spus[number]
+        load = counts.by_spu[number]
+        total += load
+        # The central point's table is where the central point runs: with the combo SPU, if any.
+        cp = ("0", "0")
+        if site.is_combo:
+            cp = (str(sum(counts.by_spu.values())), str(counts.maximum))
+        lines.append(f"{fpc:>3}{pic:>4}{load:>18}{site.max_sessions:>14}{cp[0]:>14}{cp[1]:>12}")
+    lines.append(f"Total Sessions: {total}")
+    if not any(site.is_combo for site in operator.runtime.chassis.spus.values()):
+        lines.append(f"Central point: {sum(counts.by_spu.values())} of {counts.maximum} sessions")
+    lines.append(f"Pending wings: {counts.pending}, reclaimed so far: {counts.reclaimed}")
+    return "\n".join(lines) + "\n"
+
+
+def _in_detail(operator: Operator, chosen: Mapping[int, str]) -> str:
+    lines = []
+    for number, slot in chosen.items():
+        fpc, pic = slot.split()
+        spu = operator.runtime.spus.get(number)
+        keys = [] if spu is None else spu.forward_keys()
+        ipv6 = sum(len(key.src) == 16 for key in keys)
+        lines += [
+            fpc.replace("FPC", "FPC "),
+            f"  {pic.replace('PIC', 'PIC ')}",
+            f"    Current flow session     : {len(keys):>7}",
+            f"    Current flow session IPv4: {len(keys) - ipv6:>7}",
+            f"    Current flow session IPv6: {ipv6:>7}",
+            f"    Max flow session         : "
+            f"{operator.runtime.chassis.spus[number].max_sessions:>7}",
+            "Total Session Creation Per Second (for last 96 seconds on average): "
+            f"{operator.history.creations(number):.0f}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _chosen(operator: Operator, options: Options) -> Mapping[int, str]:
+    if "fpc" not in options:
+        return operator.slots
+    found = {n: slot for n, slot in operator.slots.items() if slot.split()[0][3:] == options["fpc"]}
+    if not found:
+        known = ", ".join(slot.split()[0][3:] for slot in operator.slots.values())
+        raise CommandError(
+            f"FPC {options['fpc']} is no services card; services cards are in {known}"
+        )
+    return found

@@ -1,0 +1,74 @@
+"""Sessions here and at the central point, held against each other a few at a time.
+
+Both know of every session's beginning and end by messages in order, so that they agree once none
+is under way. This finds what a message that was lost would leave behind. Each side asks about its
+own: what the other lacks was lost there, and goes (see ``central_point/audit.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from controller.config.schema import SECOND
+from controller.flow import FlowKey, Nanoseconds
+from controller.messages import AuditMissing, AuditSessions, ConfirmSessions, SessionsUnknown
+from controller.reasons import Close
+from controller.spu.core import Core
+from controller.spu.session import SessionState
+from controller.spu.teardown import Teardown
+
+PERIOD: Nanoseconds = SECOND
+SLICE = 32
+"""Sessions asked about in a period."""
+
+
+class Audit:
+    """An SPU's part of it."""
+
+    def __init__(self, core: Core, teardown: Teardown) -> None:
+        self._core = core
+        self._teardown = teardown
+        self._round: Iterator[int] = iter(())
+        self.next: Nanoseconds = 0
+        """When the next few are due, if there are sessions at all."""
+
+    def due(self) -> Nanoseconds:
+        """When ``ask`` is; the first time, a period from now."""
+        if not self.next:
+            self.next = self._core.now + PERIOD
+        return self.next
+
+    def ask(self) -> None:
+        """Ask about the next few."""
+        core = self._core
+        self.next = core.now + PERIOD
+        ids = list(islice(self._round, SLICE))
+        if not ids:
+            self._round = iter(list(core.sessions))
+            ids = list(islice(self._round, SLICE))
+        mine = []
+        for session_id in ids:
+            session = core.sessions.get(session_id)
+            if session is not None and session.state is SessionState.ACTIVE:
+                mine.append((session_id, session.wings[0].key))
+        if mine:
+            core.to_cp(ConfirmSessions(core.number, tuple(mine)))
+
+    def asked(self, message: AuditSessions) -> None:
+        """The central point asks: tell what is not here."""
+        sessions = self._core.sessions
+        missing: tuple[tuple[int, FlowKey], ...] = tuple(
+            (session_id, flow)
+            for session_id, flow in message.sessions
+            if (session := sessions.get(session_id)) is None or session.wings[0].key != flow
+        )
+        if missing:
+            self._core.to_cp(AuditMissing(self._core.number, missing))
+
+    def unknown(self, message: SessionsUnknown) -> None:
+        """The central point has none of these: nobody would find them, so they end."""
+        for session_id, flow in message.sessions:
+            session = self._core.sessions.get(session_id)
+            if session is not None and session.wings[0].key == flow:
+                self._teardown.begin(session, Close.CP_LOST)

@@ -1,0 +1,319 @@
+"""SPUs that fail, join and drain: what becomes of flows, sessions, ports, gates and wings."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.config.schema import SECOND
+from controller.flow import Direction
+from controller.gate import Endpoint, GateOrder
+from controller.messages import (
+    Actor,
+    InstallWing,
+    OpenGates,
+    Outbound,
+    PurgeSpu,
+    Role,
+    SpuAccepted,
+    SpuFailed,
+    SpuJoined,
+    SpuState,
+)
+from controller.reasons import Drop
+from controller.routing.fib import fib_of
+from controller.spu import Spu
+
+from .world import MILLISECOND, World, chassis, configuration, number, udp, with_nat
+
+
+def owners(world: World) -> Counter[int]:
+    """Sessions by SPU, as the central point has them."""
+    forward = [w for w in world.sim.cp.wings() if w.direction is Direction.FORWARD]
+    return Counter(wing.spu for wing in forward)
+
+
+def settle(world: World) -> None:
+    """Everything that is under way arrives, deadlines of now included."""
+    world.sim.run(100 * MILLISECOND)
+
+
+def set_up(world: World, sports: range) -> None:
+    for sport in sports:
+        world.send(world.a, udp(world.a, world.b, sport=sport))
+    settle(world)
+
+
+def assert_agree(world: World) -> None:
+    """Central point, SPUs and NPUs have the same sessions."""
+    sim = world.sim
+    cp = {wing.key: wing.session_id for wing in sim.cp.wings() if wing.session_id}
+    spus = {
+        wing.key: view.id
+        for spu in sim.spus.values()
+        for view in spu.sessions()
+        for wing in (view.forward, view.reverse)
+    }
+    npus = {key: id_ for npu in sim.npus.values() for key, (id_, _) in npu.owners.items()}
+    assert cp == spus == npus
+    ports = sum(sim.cp.nat.in_use().values())
+    views = [view for spu in sim.spus.values() for view in spu.sessions()]
+    assert ports == sum(view.forward.is_translated for view in views)
+
+
+def test_sessions_of_an_spu_that_fails_go_everywhere_and_those_of_others_go_on() -> None:
+    world = World(with_nat(), chassis(spus=2))
+    set_up(world, range(1, 9))
+    assert owners(world) == {1: 4, 2: 4}
+    first = {v.id: v.forward.key.sport for v in world.sim.spus[1].sessions()}
+    others = [v.forward.key.sport for v in world.sim.spus[2].sessions()]
+    world.sim.fail_spu(1)
+    settle(world)
+    assert owners(world) == {2: 4}
+    assert_agree(world)
+    for npu in world.sim.npus.values():
+        assert not {id_ for id_, _ in npu.owners.values()} & set(first)
+    # Those of the other SPU never noticed; those of the lost one begin anew, elsewhere.
+    for sport in (*others, *first.values()):
+        world.pass_(world.a, udp(world.a, world.b, sport=sport), world.b)
+    settle(world)
+    assert owners(world) == {2: 8}
+    assert_agree(world)
+    changes = [(c.spu, c.state, c.sessions) for c in world.sim.spu_changes]
+    assert changes == [(1, SpuState.CLEARING, 4), (1, SpuState.OFFLINE, 0)]
+
+
+def test_packets_for_a_lost_spu_are_dropped_by_name_until_its_wings_are_gone() -> None:
+    world = World(with_nat(), chassis(spus=2))
+    set_up(world, range(1, 3))
+    cp = world.sim.cp
+    out = cp.handle(SpuFailed(1, "test"), world.sim.now)
+    purges = [(to, m) for to, m in out if isinstance(m, PurgeSpu)]
+    assert [to for to, _ in purges] == [Actor(Role.NPU, 0), Actor(Role.NPU, 1)]
+    (lost,) = world.sim.spus[1].sessions()
+    packet = udp(world.a, world.b, sport=lost.forward.key.sport)
+    message = world.sim.npus[0].arrive(0, world.a.frame(packet), world.sim.now)
+    ((_, dropped),) = cp.handle(message, world.sim.now)  # type: ignore[arg-type]
+    assert dropped.reason is Drop.SPU_FAILED  # type: ignore[union-attr]
+
+
+def test_a_flow_that_was_pending_there_is_forgotten_with_its_port() -> None:
+    world = World(with_nat(), chassis(spus=2))
+    world.b.answers_arp = False
+    world.send(world.a, udp(world.a, world.b))
+    world.sim.run(50 * MILLISECOND)
+    assert world.sim.cp.counts().pending == 1
+    assert world.sim.cp.nat.in_use()
+    world.sim.fail_spu(1)
+    world.sim.run(50 * MILLISECOND)
+    assert world.sim.cp.audit() == []
+    world.b.answers_arp = True
+    world.send(world.a, udp(world.a, world.b))
+    world.sim.run(3 * SECOND)
+    assert len(world.b.received) == 1
+    assert owners(world) == {2: 1}
+
+
+def test_without_any_spu_first_packets_fall_by_name_and_with_one_they_pass() -> None:
+    world = World(None, chassis(spus=1))
+    world.sim.fail_spu(1)
+    settle(world)
+    world.send(world.a, udp(world.a, world.b))
+    settle(world)
+    assert world.reasons() == [Drop.NO_SPU]
+    world.sim.join_spu(1)
+    settle(world)
+    world.pass_(world.a, udp(world.a, world.b), world.b)
+    assert [c.state for c in world.sim.spu_changes][-1] is SpuState.ONLINE
+
+
+def test_an_spu_that_joins_takes_its_share_and_ids_that_none_had() -> None:
+    world = World(None, chassis(spus=2))
+    set_up(world, range(1, 9))
+    old = {view.id for view in world.sim.spus[1].sessions()}
+    world.sim.fail_spu(1)
+    settle(world)
+    world.sim.join_spu(1)
+    settle(world)
+    set_up(world, range(11, 15))
+    assert owners(world) == {1: 4, 2: 4}, "it has the least, so it gets all"
+    new = {view.id for view in world.sim.spus[1].sessions()}
+    assert new == {max(old) + n for n in range(1, 5)}
+    assert_agree(world)
+
+
+def test_an_spu_that_began_anew_unnoticed_is_cleared_first() -> None:
+    world = World(with_nat(), chassis(spus=2))
+    set_up(world, range(1, 5))
+    sim = world.sim
+    out = sim.cp.handle(SpuJoined(1, 7), sim.now)
+    kinds = [type(message) for _, message in out]
+    assert PurgeSpu in kinds
+    assert SpuAccepted not in kinds
+    assert sim.cp.handle(SpuJoined(1, 7), sim.now) == [], "it waits"
+
+
+def test_what_a_lost_spu_said_last_changes_nothing() -> None:
+    """Its wings and removals may still be under way when another SPU has the flow."""
+    world = World(None, chassis(spus=2))
+    set_up(world, range(1, 2))
+    (view,) = world.sim.spus[1].sessions()
+    install = next(message for _, message in world.sim.carried if isinstance(message, InstallWing))
+    world.sim.fail_spu(1)
+    settle(world)
+    world.pass_(world.a, udp(world.a, world.b, sport=view.forward.key.sport), world.b)
+    before = {n: npu.owners for n, npu in world.sim.npus.items()}
+    npu = world.sim.npus[install.wing.ingress.npu]
+    npu.handle(install, world.sim.now)
+    assert {n: npu.owners for n, npu in world.sim.npus.items()} == before
+    assert_agree(world)
+
+
+def test_a_draining_spu_gets_nothing_new_and_keeps_what_it_has() -> None:
+    world = World(None, chassis(spus=2))
+    set_up(world, range(1, 5))
+    kept = [view.forward.key.sport for view in world.sim.spus[1].sessions()]
+    world.sim.drain_spu(1)
+    settle(world)
+    set_up(world, range(11, 19))
+    assert owners(world) == {1: 2, 2: 10}
+    for sport in kept:
+        world.pass_(world.a, udp(world.a, world.b, sport=sport), world.b)
+    world.sim.run(3600 * SECOND)
+    assert [(c.state, c.why) for c in world.sim.spu_changes] == [
+        (SpuState.DRAINING, "no new flows"),
+        (SpuState.DRAINING, "drained: no session is left"),
+    ]
+    world.sim.join_spu(1)
+    set_up(world, range(21, 25))
+    assert owners(world) == {1: 2, 2: 2}
+
+
+def test_npus_learn_of_the_buckets_of_those_in_service() -> None:
+    world = World(None, chassis(spus=4))
+    world.sim.fail_spu(2)
+    settle(world)
+    for npu in world.sim.npus.values():
+        assert set(npu.buckets) == {1, 3, 4}
+    world.sim.join_spu(2)
+    settle(world)
+    for npu in world.sim.npus.values():
+        assert Counter(npu.buckets) == {1: 64, 2: 64, 3: 64, 4: 64}
+
+
+def test_gates_of_a_lost_spu_close() -> None:
+    world = World(None, chassis(spus=2))
+    set_up(world, range(1, 2))
+    (view,) = world.sim.spus[1].sessions()
+    key = view.forward.key
+    listener = Endpoint(world.b.interface.addresses[0].ip.packed, 4000)
+    order = GateOrder(
+        protocol=17,
+        token=3,
+        source=None,
+        hole=listener.address,
+        listener=listener,
+        timeout=SECOND,
+    )
+    world.sim.cp.handle(OpenGates(view.id, 1, key, 1, (order,)), world.sim.now)
+    assert len(world.sim.cp.gates) == 1
+    world.sim.fail_spu(1)
+    settle(world)
+    assert len(world.sim.cp.gates) == 0
+    assert world.sim.cp.audit() == []
+
+
+def test_a_fresh_spu_asks_until_it_is_accepted_and_passes_packets_on() -> None:
+    spu = Spu(1, configuration(), fib_of(configuration()), chassis(), incarnation=5, trace=False)
+    assert spu.is_joining
+    assert spu.tick(0) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    assert spu.deadline() == SECOND
+    assert spu.tick(SECOND) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    spu.handle(SpuAccepted(1, 4, 0), SECOND)
+    assert spu.is_joining, "that was for another one"
+    spu.handle(SpuAccepted(1, 5, 10_000_007), SECOND)
+    assert not spu.is_joining
+    assert spu.deadline() is None
+
+
+# -- whatever happens, in any order -------------------------------------------------------------
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["fail", "join", "drain", "flows", "wait"]),
+        st.integers(1, 3),
+        st.integers(0, 3_000_000),
+    ),
+    min_size=3,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=EVENTS, seed=st.integers(0, 1 << 16))
+def test_nothing_is_left_behind_whatever_comes_when(
+    events: list[tuple[str, int, int]], seed: int
+) -> None:
+    """Messages take up to 2 ms, so failures meet set-ups at every step."""
+    world = World(with_nat(), chassis(spus=3), seed=seed, delay=(1_000, 2_000_000), trace=False)
+    sport = 1
+    for what, spu, span in events:
+        match what:
+            case "fail":
+                world.sim.fail_spu(spu)
+            case "join":
+                world.sim.join_spu(spu)
+            case "drain":
+                world.sim.drain_spu(spu)
+            case "flows":
+                for _ in range(3):
+                    world.send(world.a, udp(world.a, world.b, sport=sport))
+                    sport += 1
+        world.sim.run(span)
+    for spu in (1, 2, 3):
+        world.sim.join_spu(spu)
+    world.sim.run(10 * SECOND)
+    assert_agree(world)
+    assert [m.state for m in world.sim.cp.members().values()] == [SpuState.ONLINE] * 3
+    got = len(world.b.received)
+    world.send(world.a, udp(world.a, world.b, sport=1, n=77))
+    world.sim.run(SECOND)
+    assert [number(packet) for packet in world.b.received[got:]] == [77]
+    world.sim.run(7200 * SECOND)
+    assert world.sim.left() == []
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_no_new_flow_is_given_to_an_spu_that_drains_or_is_gone(data: st.DataObject) -> None:
+    world = World(None, chassis(spus=4))
+    out = data.draw(st.dictionaries(st.integers(1, 4), st.booleans(), max_size=3))
+    for spu, drains in out.items():
+        world.sim.drain_spu(spu) if drains else world.sim.fail_spu(spu)
+    settle(world)
+    set_up(world, range(1, 40))
+    assert not set(owners(world)) & set(out)
+    assert sum(owners(world).values()) == 39
+
+
+def test_an_unknown_spu_changes_nothing() -> None:
+    world = World(None, chassis(spus=1))
+    for message in (SpuFailed(9, ""), SpuJoined(9, 1)):
+        assert world.sim.cp.handle(message, 0) == []
+
+
+@pytest.mark.parametrize("loss", [1, 2])
+def test_a_second_failure_while_the_first_is_cleared(loss: int) -> None:
+    world = World(with_nat(), chassis(spus=2))
+    set_up(world, range(1, 9))
+    world.sim.fail_spu(1)
+    if loss == 2:
+        world.sim.fail_spu(2)
+    settle(world)
+    world.sim.join_spu(1)
+    settle(world)
+    assert_agree(world)
+    world.pass_(world.a, udp(world.a, world.b, sport=1), world.b)
