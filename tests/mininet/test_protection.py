@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import DMZ, UNTRUST, Topology, gateways
+from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -100,3 +100,78 @@ def test_a_source_has_no_more_sessions_than_its_limit(topology: Topology) -> Non
     assert re.search(r"SCREEN_SESSION_LIMIT_SOURCE", drops), drops
     topology.clear()
     assert topology.run("trust1", *ASK, UNTRUST, "free again").endswith("exit status 0")
+
+
+OUTSIDE = (
+    BASE.replace("zone trust", "zone outside")
+    .replace("security-zone dmz", "security-zone outside")
+    .replace("0.0.0.0/0 next-hop 203.0.113.10", "0.0.0.0/0 next-hop 10.2.2.10")
+)
+"""Hosts trust1 and dmz1 are outside, one zone; the rest of the world is behind dmz1."""
+FLOOD = screen(
+    "outside",
+    "tcp syn-flood attack-threshold 50",
+    "tcp syn-flood source-threshold 1000000",
+    "tcp syn-flood destination-threshold 1000000",
+)
+HIDE = """\
+set security nat source rule-set hide from zone outside
+set security nat source rule-set hide to zone untrust
+set security nat source rule-set hide rule all match source-address 0.0.0.0/0
+set security nat source rule-set hide rule all then source-nat interface
+"""
+
+
+def protection(topology: Topology, row: str) -> int:
+    """What SPUs did, all together."""
+    shown = topology.cli("show security flow syn-flood-protection")
+    line = re.search(rf"^{row} +(\d+) +(\d+)$", shown, re.MULTILINE)
+    assert line is not None, shown
+    return int(line[1]) + int(line[2])
+
+
+@pytest.mark.parametrize(
+    ("mode", "nat", "answered"),
+    [
+        ("syn-cookie", HIDE, "SYNs answered with a cookie"),
+        ("syn-proxy", "", "SYNs answered by proxy"),
+    ],
+)
+def test_a_client_gets_through_a_flood_of_syns(
+    topology: Topology, mode: str, nat: str, answered: str
+) -> None:
+    """hping3 makes up a source for each SYN, as fast as it can."""
+    line = f"set security flow syn-flood-protection-mode {mode}\n"
+    load(
+        topology, OUTSIDE, permit("outside", "untrust", "permit services-offload"), FLOOD, line, nat
+    )
+    before = {row: protection(topology, row) for row in (answered, "Servers that answered")}
+    hping3 = f"hping3 -q -S -p 80 --flood --rand-source {UNTRUST}"
+    flood = topology.start("dmz1", "sh", "-c", f"echo $$; exec nice -n 10 {hping3} 2>/dev/null")
+    assert flood.stdout is not None
+    number = flood.stdout.readline().strip()
+    try:
+        assert topology.wait(lambda: protection(topology, answered) > before[answered] + 200, 30)
+        for _ in range(3):
+            # Its first SYN may be one of too many; the next one passes.
+            got = topology.run(
+                "trust1",
+                *("curl", "-sS", "-m", "40", "-o", "/dev/null", "-w", "%{size_download}"),
+                f"http://{UNTRUST}/bytes/300000",
+                seconds=50,
+            )
+            assert "300000" in got, got
+        seen = topology.run(
+            "trust1", "curl", "-sS", "-m", "40", f"http://{UNTRUST}/client", seconds=50
+        )
+        assert seen.startswith(NAT + " " if nat else TRUST + " "), seen
+        # The controller answers meanwhile.
+        sessions = topology.cli("show security flow session destination-prefix 203.0.113.10/32")
+        assert f"In: {TRUST}/" in sessions, sessions[:2000]
+        assert "SYN flood protection" in topology.cli("show security np-cache reasons")
+    finally:
+        topology.run("dmz1", "kill", number)
+        flood.wait(timeout=10)
+    assert protection(topology, "Servers that answered") >= before["Servers that answered"] + 4
+    assert hits(topology, "outside", "TCP SYN flood") > 200
+    topology.clear()
