@@ -349,6 +349,15 @@ class PendingExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class AgeEarly:
+    """CP -> SPU: the session table is too full. Sessions that have been idle for ``early-ageout``
+    end, until no more than ``floor`` are left."""
+
+    floor: int | None
+    """``None``: it is full no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class WingLeftOut:
     """SPU -> CP: an NPU has no room for a wing, so its packets come as first packets do."""
 
@@ -490,6 +499,18 @@ class SpuState(Enum):
     CLEARING = "Clearing"
     """It failed, and its sessions are being cleared away."""
     OFFLINE = "Offline"
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkPassed:
+    """CP -> observer: a session table is too full, or no longer."""
+
+    at: Nanoseconds
+    spu: int
+    """Whose table; 0: that of the chassis."""
+    high: bool
+    """Above the high watermark; else down at the low one again."""
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -693,6 +714,7 @@ Message = (
     | InstallRefused
     | AbandonSession
     | PendingExpired
+    | AgeEarly
     | WingLeftOut
     | RemoveSession
     | OpenGates
@@ -707,6 +729,7 @@ Message = (
     | SpuPurged
     | Distribute
     | SpuChanged
+    | WatermarkPassed
     | AuditSessions
     | AuditMissing
     | ConfirmSessions

@@ -230,3 +230,5 @@ class Close(IntEnum):
 
     NO_ANSWER = 60
     """The server of a connection that a SYN cookie let in is silent."""
+    EARLY_AGEOUT = 61
+    """It was idle when the session table was too full."""

@@ -43,6 +43,7 @@ from controller.messages import (
     SpuPurged,
     StepTaken,
     Transmit,
+    WatermarkPassed,
     WingIdle,
     WingInstalled,
     WingRead,
@@ -315,6 +316,7 @@ class Simulator:
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
         self.spu_changes: list[SpuChanged] = []
+        self.watermarks: list[WatermarkPassed] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
         self.on_sent: Callable[[Sent], None] | None = None
@@ -489,5 +491,7 @@ class Simulator:
             self.dropped.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, WatermarkPassed):
+            self.watermarks.append(message)
         elif isinstance(message, SpuChanged):
             self.spu_changes.append(message)

@@ -22,6 +22,7 @@ from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, GateTable, Lease
 from controller.central_point.limits import SessionLimits, rules
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
+from controller.central_point.watermarks import Watermarks
 from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
@@ -152,6 +153,7 @@ class CentralPoint:
         """What the screens of the central point found, by zone's number and screen."""
         self._answers_syns = False
         """Some zone wants SYNs above the attack threshold to be answered by an SPU."""
+        self._watermarks: Watermarks | None = None
         self._limits: SessionLimits | None = None
         self._left_out: dict[FlowKey, list[FlowKey]] = {}
         """Wings that an NPU has no room for, by their session's forward wing."""
@@ -365,6 +367,8 @@ class CentralPoint:
         self._pending.set(flow, self._now + self._pending_timeout)
         if self._limits is not None:
             self._limits.enter(flow)
+        if self._watermarks is not None:
+            self._out += self._watermarks.entered(spu, self._now)
         if self.trace:
             load = balance.load_of(spu)
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
@@ -482,6 +486,8 @@ class CentralPoint:
         """What a session or pending flow had of the chassis is free again."""
         if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
             self._fleet.emptied(entry.spu)
+        if self._watermarks is not None:
+            self._out += self._watermarks.left(entry.spu, self._now)
         if entry.nat is not None:
             self._release(entry.nat)
             entry.nat = None
@@ -541,6 +547,7 @@ class CentralPoint:
     def _limit(self) -> None:
         """Screens follow the configuration; sessions that are there count from the beginning."""
         self._answers_syns = _answers_syns(self.config)
+        self._mark()
         by_token = rules(self.config)
         old = self._limits
         if old is not None:
@@ -559,6 +566,16 @@ class CentralPoint:
         for wings in self._left_out.values():
             for key in wings:
                 limits.left_out(key, 1)
+
+    def _mark(self) -> None:
+        """Watermarks follow the configuration too; a table that is too full is found by the next
+        session."""
+        aging, old = self.config.aging, self._watermarks
+        if old is not None:
+            if old.aging == aging:
+                return
+            self._out += old.stop()
+        self._watermarks = None if aging is None else Watermarks(aging, self._balance, self._spus)
 
     def _on_wing_left_out(self, message: WingLeftOut) -> None:
         entry = self._table.get(message.flow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from controller.config.build_aging import aging
 from controller.config.build_alg import enabled_algs
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
@@ -93,5 +94,6 @@ def build(
         stateless=build_stateless(root, problems, zones.interfaces),
         queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
+        aging=aging(root, problems),
         syn_flood_mode=SynFloodMode(syn_flood_mode or SynFloodMode.COOKIE.value),
     )

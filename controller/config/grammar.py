@@ -8,6 +8,7 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.build_aging import AGING
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
     FILTER_ON_INTERFACE,
@@ -278,6 +279,7 @@ _FLOW = container(
     flag("allow-dns-reply"),
     leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    AGING,
     leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     TRACEOPTIONS,
 )

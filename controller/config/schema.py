@@ -129,6 +129,18 @@ class ScreenProfile:
     """How long the SYN proxy waits for a client (``tcp syn-flood timeout``)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """Early ageing (``security flow aging``)."""
+
+    early_ageout: Nanoseconds
+    """How long a session may be idle while the session table is too full."""
+    low: int
+    """Percent of the table at which that ends."""
+    high: int
+    """Percent of the table above which it begins."""
+
+
 class SynFloodMode(Enum):
     """What becomes of SYNs above the attack threshold (``syn-flood-protection-mode``)."""
 
@@ -338,6 +350,8 @@ class Configuration:
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
     syn_flood_mode: SynFloodMode = SynFloodMode.COOKIE
+    aging: Aging | None = None
+    """``None``: the session table may become full."""
     queue_depth: QueueDepth = QueueDepth.NORMAL
     """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 

@@ -20,6 +20,7 @@ from controller.messages import (
     SpuChanged,
     StepTaken,
     TraceCopy,
+    WatermarkPassed,
 )
 from controller.reasons import Drop
 
@@ -63,6 +64,8 @@ class Observer:
         """Called with every packet that goes no further."""
         self.on_spu: Callable[[SpuChanged], None] | None = None
         """Called when an SPU comes, goes or drains."""
+        self.on_watermark: Callable[[WatermarkPassed], None] | None = None
+        """Called when a session table becomes too full, or is so no longer."""
         self.closed = 0
 
     def take(self, message: Message) -> None:
@@ -87,6 +90,9 @@ class Observer:
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case WatermarkPassed():
+                if self.on_watermark is not None:
+                    self.on_watermark(message)
             case SpuChanged():
                 if self.on_spu is not None:
                     self.on_spu(message)

@@ -30,6 +30,7 @@ CLOSE_REASONS = {
     Close.ROUTE_CHANGED: "Closed by route change",
     Close.RESPONSE_RECEIVED: "response received",
     Close.NO_ANSWER: "server does not answer",
+    Close.EARLY_AGEOUT: "idle Timeout, early",
 }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.config.schema import SECOND
 from controller.config.stateless import Distribution
 from controller.messages import Role
 from controller.operate.commands import Options
@@ -158,5 +159,14 @@ async def status(operator: Operator, _: Options) -> str:
         f"    Flow tracing status: {'on' if tracing.filters else 'off'}",
     ]
     lines += [f"    Packet filter: {each.name}" for each in tracing.filters]
+    aging = operator.runtime.configuration.aging
+    if aging is not None:
+        ageing = [str(n) for n, spu in operator.runtime.spus.items() if spu.is_ageing_early]
+        lines += [
+            "  Flow early ageing",
+            f"    Watermarks: high {aging.high} %, low {aging.low} %",
+            f"    Early ageout: {aging.early_ageout // SECOND} s",
+            f"    Active on: {'SPU ' + ', '.join(ageing) if ageing else 'none'}",
+        ]
     lines += ["  Flow session distribution", f"    Distribution mode: {how}"]
     return "\n".join(lines) + "\n"

@@ -42,6 +42,7 @@ class Core:
         "by_key",
         "by_token",
         "config",
+        "early_ageout",
         "express_counts",
         "fib",
         "hits",
@@ -87,6 +88,8 @@ class Core:
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
         self.express_counts: Counter[NotExpress | None] = Counter()
         """Sessions by why they were not on Express Path; ``None``: they were."""
+        self.early_ageout: Nanoseconds = 0
+        """How long sessions may be idle while the session table is too full; 0: it is not."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0

@@ -187,16 +187,17 @@ class LivePath:
         session = core.sessions.get(message.session_id)
         if session is None or session.id in core.timers:
             return
-        self._look(session)
+        self.look(session)
 
     def deadline(self, session: Session) -> None:
         """A session's own deadline has come."""
         if session.tcp is not None and session.tcp.state is TcpState.CLOSING:
             self._teardown.begin(session, Close.TCP_FIN)
         else:
-            self._look(session)
+            self.look(session)
 
-    def _look(self, session: Session) -> None:
+    def look(self, session: Session) -> None:
+        """End a session that was silent for long enough; ask NPUs if they alone know."""
         if session.state is not SessionState.ACTIVE or session.probe is not None:
             return
         if session.path is Path.SPU:
@@ -237,5 +238,7 @@ class LivePath:
             silent = idle
         if silent >= session.timeout:
             self._teardown.begin(session, Close.IDLE_TIMEOUT)
+        elif core.early_ageout and silent >= core.early_ageout:
+            self._teardown.begin(session, Close.EARLY_AGEOUT)
         else:
             core.timers.set(session.id, core.now + max(_SOON, session.timeout - silent))

@@ -8,6 +8,7 @@ from typing import Any
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import (
+    AgeEarly,
     AnswerSyn,
     AuditSessions,
     ClearSession,
@@ -40,6 +41,7 @@ from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.audit import Audit
 from controller.spu.core import Core
+from controller.spu.early_ageing import EarlyAgeing
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.joining import Closed, Joining
@@ -91,6 +93,7 @@ class Spu:
         self._first = FirstPath(core, self._replies, self._live, self._teardown, guard)
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
+        self._ageing = EarlyAgeing(core, self._live)
         self._first.recheck = self._reconfiguration.check
         self._audit = Audit(core, self._teardown)
         self._joining: Joining | None = None
@@ -98,6 +101,7 @@ class Spu:
             Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
+            AgeEarly: self._ageing.take,
             AnswerSyn: guard.answer,
             Deliver: self._on_deliver,
             NatGranted: self._first.nat_granted,
@@ -171,6 +175,8 @@ class Spu:
             deadline = sessions
         if gateways is not None and gateways < deadline:
             deadline = gateways
+        if core.early_ageout and self._ageing.due() < deadline:
+            deadline = self._ageing.due()
         if len(core.syn_timers):
             servers = core.syn_timers.next()
             if servers is not None and servers < deadline:
@@ -190,6 +196,8 @@ class Spu:
             self._reconfiguration.go_on()
         if core.sessions and self._audit.due() <= now:
             self._audit.ask()
+        if core.early_ageout and self._ageing.due() <= now:
+            self._ageing.tick()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
@@ -321,6 +329,11 @@ class Spu:
     def express_counts(self) -> Mapping[NotExpress | None, int]:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
+
+    @property
+    def is_ageing_early(self) -> bool:
+        """Whether the session table is too full, so that idle sessions end early."""
+        return bool(self._core.early_ageout)
 
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""

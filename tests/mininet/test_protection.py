@@ -175,3 +175,21 @@ def test_a_client_gets_through_a_flood_of_syns(
     assert protection(topology, "Servers that answered") >= before["Servers that answered"] + 4
     assert hits(topology, "outside", "TCP SYN flood") > 200
     topology.clear()
+
+
+def test_a_table_that_is_too_full_loses_idle_sessions(topology: Topology) -> None:
+    """With watermarks of 0, any session is one too many once it is idle."""
+    line = "set security flow aging "
+    load(
+        topology,
+        BASE,
+        permit("trust", "untrust", "permit services-offload"),
+        f"{line}early-ageout 2\n{line}low-watermark 0\n{line}high-watermark 0\n",
+    )
+    for n in range(5):
+        assert topology.run("trust1", *ASK, UNTRUST, str(n)).endswith("exit status 0")
+    # All of them ride Express Path, so the NPUs have to say that they are idle.
+    assert topology.wait(
+        lambda: "Total sessions: 0" in topology.cli("show security flow cp-session"), 20
+    )
+    assert "Watermarks: high 0 %, low 0 %" in topology.cli("show security flow status")
