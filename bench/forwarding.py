@@ -119,9 +119,9 @@ def install(client: Client, flows: int) -> None:
     """Two interfaces, and a wing on Express Path for every flow."""
     for port in (IN, OUT):
         key: dict[str, Value] = {"port": port, "vlan": 0}
-        nothing = {"zone": port, "screens": 0, "alarm_only": 0, "extension_limit": 8, "features": 0}
-        arrive: dict[str, Value] = {**nothing, "token": port, "mac": GATEWAY_MAC}
-        arrive |= {"vr": 0, "epoch": 0}
+        nothing = {"zone": port, "extension_limit": 8, "vr": 0, "features": 0}
+        nothing |= {"screens": 0, "alarm_only": 0}
+        arrive: dict[str, Value] = {**nothing, "token": port, "mac": GATEWAY_MAC, "epoch": 0}
         client.insert("ingress_interface", key, "set_ingress_interface", arrive)
         client.insert("egress_interface", key, "set_egress_interface", {**nothing})
     batch = []

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from controller.config.schema import Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.config.schema import Configuration, NatFaults
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
@@ -56,6 +57,18 @@ class Mark(NamedTuple):
 
 
 UNMARKED = Mark()
+
+
+class Origin(NamedTuple):
+    """What screens of the way out cannot see from a packet itself."""
+
+    zone: int = 0
+    """Where its source is, by number; 0: translated, or nobody asks."""
+    is_first: bool = False
+    """It begins a flow."""
+
+
+UNKNOWN_ORIGIN = Origin()
 
 
 # -- from an NPU ------------------------------------------------------------------------------
@@ -187,6 +200,8 @@ class Transmit:
     frame: bytes
     mark: Mark = UNMARKED
     """For the egress stages: that of the packet in question."""
+    origin: Origin = UNKNOWN_ORIGIN
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +231,8 @@ class CreateSession:
     """The gate that let the packet in; its session is a child of the gate's parent."""
     elsewhere: int = 0
     """The packet begins no session; it would belong to this one, had it come from another zone."""
+    called: Endpoint | None = None
+    """It calls the outside endpoint of a persistent binding, and is to go to this inside one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +287,12 @@ class AllocateNat:
     protocol: int
     port: int
     """The port (or ICMP identifier) wanted, if it is free."""
+    rule: SourceNatRule | None = None
+    """What asks for it; ``None``: just for a port of this address."""
+    routed: Tuple5 | None = None
+    """The flow with its destination translated: whom it speaks to."""
+    serial: int = 0
+    """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +303,9 @@ class NatGranted:
     address: Address
     protocol: int
     port: int
+    pool: str = INTERFACE_POOL
+    """The pool that it is from."""
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +314,7 @@ class NatRefused:
 
     flow: FlowKey
     reason: Drop
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +443,23 @@ class CloseGates:
 
     session_id: int
     call: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPersistentNat:
+    """Operator -> CP: forget persistent bindings that have no session."""
+
+    pool: str = ""
+    """Only of this pool; empty: of all."""
+    address: Address | None = None
+    """Only of this inside address."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectNatFaults:
+    """Operator -> CP: allocations take time, or fail, from now on."""
+
+    faults: NatFaults
 
 
 # -- SPUs that come and go --------------------------------------------------------------------
@@ -618,8 +662,10 @@ class Step(Enum):
     PROVED = "our answer to the SYN acknowledged: the client is there"
     ROUTE = "route lookup"
     POLICY = "policy search"
+    DESTINATION_NAT = "static or destination NAT: destination translated"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
+    STATIC_NAT = "static NAT: source translated"
     GATE = "gate found: a child of the session that announced it"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
@@ -659,6 +705,18 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class NatNotice:
+    """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
+
+    at: Nanoseconds
+    pool: str
+    utilization: int
+    """Per cent."""
+    is_raised: bool | None
+    """Whether the alarm is raised or cleared; ``None``: the pool is exhausted."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDenied:
     """A policy that logs refused a flow."""
 
@@ -686,6 +744,8 @@ class SessionClosed:
     duration: Nanoseconds
     policy_index: int = -1
     """Which of the policies with this name; -1: the default policy."""
+    nat_rules: tuple[str, str] = ("", "")
+    """The NAT rules that translated its source and its destination; empty: none."""
 
 
 Message = (
@@ -740,6 +800,9 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | NatNotice
+    | ClearPersistentNat
+    | InjectNatFaults
     | SessionDenied
     | SessionClosed
 )

@@ -101,6 +101,7 @@ class Drop(IntEnum):
     SCREEN_UDP_PORT_SCAN = 75
     SCREEN_SESSION_LIMIT_SOURCE = 76
     SCREEN_SESSION_LIMIT_DESTINATION = 77
+    SCREEN_SYN_FLOOD_ALARM = 78
 
     # The control plane's own.
     NO_ROUTE = 128
@@ -227,6 +228,7 @@ class Close(IntEnum):
     POLICY_CHANGED = 40
     INTERFACE_CHANGED = 41
     ROUTE_CHANGED = 42
+    NAT_CHANGED = 43
 
     NO_ANSWER = 60
     """The server of a connection that a SYN cookie let in is silent."""

@@ -42,6 +42,7 @@ async def serve(
     runtime.observer.on_close = log.closed
     runtime.observer.on_walk = log.step
     runtime.observer.on_deny = log.denied
+    runtime.observer.on_nat = log.nat
     runtime.on_configuration.append(log.configure)
     operator = Operator(runtime)
     server = OperatorServer(operator, socket)

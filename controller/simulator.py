@@ -29,6 +29,7 @@ from controller.messages import (
     InstallWing,
     LimitSessions,
     Message,
+    NatNotice,
     Outbound,
     PacketDropped,
     PacketIn,
@@ -315,6 +316,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
         self.watermarks: list[WatermarkPassed] = []
         self.carried: list[Outbound] = []
@@ -493,5 +495,7 @@ class Simulator:
             self.closed.append(message)
         elif isinstance(message, WatermarkPassed):
             self.watermarks.append(message)
+        elif isinstance(message, NatNotice):
+            self.notices.append(message)
         elif isinstance(message, SpuChanged):
             self.spu_changes.append(message)

@@ -75,7 +75,7 @@ control IngressScreenHits(inout metadata_t meta) {
             }
             if (meta.screen_hits[47:40] != 0) {
                 COUNT_SCREEN(screen_hits, 40) COUNT_SCREEN(screen_hits, 41) COUNT_SCREEN(screen_hits, 42) COUNT_SCREEN(screen_hits, 43)
-                COUNT_SCREEN(screen_hits, 44) COUNT_SCREEN(screen_hits, 45)
+                COUNT_SCREEN(screen_hits, 44) COUNT_SCREEN(screen_hits, 45) COUNT_SCREEN(screen_hits, 46)
             }
         }
     }
@@ -110,7 +110,7 @@ control EgressScreenHits(inout metadata_t meta) {
             }
             if (meta.screen_hits[47:40] != 0) {
                 COUNT_SCREEN(egress_screen_hits, 40) COUNT_SCREEN(egress_screen_hits, 41) COUNT_SCREEN(egress_screen_hits, 42) COUNT_SCREEN(egress_screen_hits, 43)
-                COUNT_SCREEN(egress_screen_hits, 44) COUNT_SCREEN(egress_screen_hits, 45)
+                COUNT_SCREEN(egress_screen_hits, 44) COUNT_SCREEN(egress_screen_hits, 45) COUNT_SCREEN(egress_screen_hits, 46)
             }
         }
     }

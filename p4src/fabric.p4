@@ -28,6 +28,7 @@ control FabricArrival(inout headers_t hdr,
             meta.forwarding_class = hdr.fabric.forwarding_class;
             meta.loss_priority = hdr.fabric.loss_priority;
             meta.session_id = hdr.fabric.session_id;
+            meta.zone = hdr.fabric.source_zone;
             standard_metadata.egress_spec = hdr.fabric.egress_port;
         }
         hdr.fabric.setInvalid();
@@ -47,6 +48,10 @@ control FabricDeparture(inout headers_t hdr, inout metadata_t meta) {
         hdr.fabric.pad0 = 0;
         hdr.fabric.egress_port = meta.remote_port;
         hdr.fabric.session_id = meta.session_id;
+        hdr.fabric.source_zone = meta.zone;
+        if (meta.new_src_addr != meta.key_src_v4) {
+            hdr.fabric.source_zone = 0;
+        }
     }
 }
 

@@ -39,6 +39,8 @@ control InputFilter(inout headers_t hdr, inout metadata_t meta) {
     counter(FILTER_COUNTERS, CounterType.packets_and_bytes) filter_counts;
     @brief("Policers of input filter terms: two rates, three colours.")
     meter(POLICERS, MeterType.bytes) policers;
+    @brief("Packets that a policer of input filter terms dropped, by policer.")
+    counter(POLICERS, CounterType.packets_and_bytes) policer_drops;
 
     FilterKey() filter_key;
 
@@ -155,6 +157,7 @@ control InputFilter(inout headers_t hdr, inout metadata_t meta) {
                     }
                 } else if (color == METER_RED) {
                     meta.drop = Drop.POLICER;
+                    policer_drops.count((bit<32>)meta.term_policer);
                 }
             }
         }
@@ -166,6 +169,8 @@ control OutputFilter(inout headers_t hdr, inout metadata_t meta) {
     counter(FILTER_COUNTERS, CounterType.packets_and_bytes) output_filter_counts;
     @brief("Policers of output filter terms: two rates, three colours.")
     meter(POLICERS, MeterType.bytes) output_policers;
+    @brief("Packets that a policer of output filter terms dropped, by policer.")
+    counter(POLICERS, CounterType.packets_and_bytes) output_policer_drops;
 
     FilterKey() filter_key;
 
@@ -282,6 +287,7 @@ control OutputFilter(inout headers_t hdr, inout metadata_t meta) {
                     }
                 } else if (color == METER_RED) {
                     meta.drop = Drop.POLICER;
+                    output_policer_drops.count((bit<32>)meta.term_policer);
                 }
             }
         }

@@ -1,9 +1,10 @@
 // Fragments of one datagram, as far as a card sees them.
 //
 // The first fragment alone has ports. It leaves them in a register, by addresses,
-// protocol, identification and token, and later ones take them from there, so that they
-// find their session; one that comes before the first, or more than FRAGMENT_WAIT after
-// it, finds none, and waits with an SPU.
+// protocol, identification and where the fragments pass (the token, or on the way out the
+// zone), and later ones take them from there, so that they find their session; one that
+// comes before the first, or more than FRAGMENT_WAIT after it, finds none, and waits with
+// an SPU.
 //
 // The same cell keeps the stretch of the datagram that is known to be filled, for the
 // tear-drop screen: one stretch. A fragment next to it makes it longer, one that reaches
@@ -13,9 +14,22 @@
 #ifndef _FRAGMENTS_P4_
 #define _FRAGMENTS_P4_
 
+// Addresses of either version in one form.
+control Addresses(inout headers_t hdr, inout metadata_t meta) {
+    apply {
+        if (hdr.ipv4.isValid()) {
+            meta.src = 0xffff00000000 | (bit<128>)hdr.ipv4.src_addr;
+            meta.dst = 0xffff00000000 | (bit<128>)hdr.ipv4.dst_addr;
+        } else {
+            meta.src = hdr.ipv6.src_addr;
+            meta.dst = hdr.ipv6.dst_addr;
+        }
+    }
+}
+
 const bit<32> FRAGMENT_WAIT = 30000000;       // microseconds
 
-control Fragments(inout headers_t hdr, inout metadata_t meta) {
+control Fragments(inout metadata_t meta, in bit<16> place) {
     // tag 32, time of the first seen 32, ports 32, ports are known 1, start 15, end 16;
     // start and end in units of 8 bytes.
     register<bit<128>>(FRAGMENT_CELLS) fragment_cells;
@@ -23,16 +37,10 @@ control Fragments(inout headers_t hdr, inout metadata_t meta) {
     apply {
         bit<32> tag;
         bit<32> index;
-        bit<128> src = hdr.ipv6.src_addr;
-        bit<128> dst = hdr.ipv6.dst_addr;
-        if (hdr.ipv4.isValid()) {
-            src = (bit<128>)hdr.ipv4.src_addr;
-            dst = (bit<128>)hdr.ipv4.dst_addr;
-        }
         hash(tag, HashAlgorithm.crc32, 32w0,
-             { src, dst, meta.identification, meta.protocol, meta.token }, 64w0x100000000);
+             { meta.src, meta.dst, meta.identification, meta.protocol, place }, 64w0x100000000);
         hash(index, HashAlgorithm.crc16, 32w0,
-             { src, dst, meta.identification, meta.protocol, meta.token },
+             { meta.src, meta.dst, meta.identification, meta.protocol, place },
              (bit<32>)FRAGMENT_CELLS);
 
         bit<15> start = (bit<15>)meta.fragment_offset;

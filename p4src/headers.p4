@@ -91,9 +91,9 @@ header packet_out_h {
     bit<1>  trace;         // this and the class of service: as they came in packet_in
     bit<3>  forwarding_class;
     bit<2>  loss_priority;
-    @padding
-    bit<1>  pad0;
+    bit<1>  first;         // the first packet of its flow
     bit<9>  egress_port;
+    bit<8>  source_zone;   // as in metadata_t
 }
 
 // -- On the wire ----------------------------------------------------------------
@@ -112,6 +112,7 @@ header fabric_h {
     bit<1>  pad0;          // fills egress_port up to whole bytes
     bit<9>  egress_port;   // interface of the NPU that receives this
     bit<32> session_id;    // for who reads a capture; the far NPU needs no session
+    bit<8>  source_zone;   // as in metadata_t
 }
 
 header vlan_h {
@@ -292,6 +293,7 @@ struct metadata_t {
     bit<32>  icmp_flood;
     bit<32>  udp_flood;
     bit<32>  syn_flood_attack;
+    bit<32>  syn_flood_alarm;
     bit<32>  syn_flood_source;
     bit<32>  syn_flood_destination;
     bit<32>  ip_sweep;
@@ -299,6 +301,8 @@ struct metadata_t {
     bit<32>  udp_sweep;
     bit<32>  port_scan;
     bit<32>  udp_port_scan;
+    bit<1>   white_lists;    // it has any
+    bit<1>   white_listed;   // this packet is on one
     bit<8>   vr;
     bit<8>   interface_epoch;
     bit<1>   features;       // the interface has any of those below
@@ -310,11 +314,19 @@ struct metadata_t {
     bit<16>  shaper;
     bit<1>   trace_here;     // packets of this interface may be traced
 
+    // What screens of the way out cannot see from the packet.
+    bit<8>   source_zone;    // where its source is; 0: nobody knows, or it was translated
+    bit<1>   first_packet;   // of a flow, says its SPU
+
     // Class of service.
     @field_list(COPY)
     bit<3>   forwarding_class;
     @field_list(COPY)
     bit<2>   loss_priority;  // 0 low, 1 medium-low, 2 medium-high, 3 high
+
+    // Addresses of both versions, IPv4 as ::ffff:a.b.c.d, for who asked for them.
+    bit<128> src;
+    bit<128> dst;
 
     // What the session tables are searched by, beside ports, protocol and token.
     bit<32>  key_src_v4;

@@ -84,7 +84,7 @@ enum bit<8> Drop {
     SCREEN_IPV6_SHIM6      = 61,
     SCREEN_IPV6_EXTENSION_LIMIT = 62,
     SCREEN_IPV6_MALFORMED_HEADER = 63,
-    SCREEN_SPOOFING        = 64,  // this one and those below: on the way in only
+    SCREEN_SPOOFING        = 64,
     SCREEN_TEAR_DROP       = 65,
     SCREEN_ICMP_FLOOD      = 66,
     SCREEN_UDP_FLOOD       = 67,
@@ -96,9 +96,10 @@ enum bit<8> Drop {
     SCREEN_UDP_SWEEP       = 73,
     SCREEN_PORT_SCAN       = 74,
     SCREEN_UDP_PORT_SCAN   = 75,
-    SCREEN_SESSION_LIMIT_SOURCE = 76,
-    SCREEN_SESSION_LIMIT_DESTINATION = 77
-    // next: 78
+    SCREEN_SESSION_LIMIT_SOURCE = 76, // this one and the next: on the way in only
+    SCREEN_SESSION_LIMIT_DESTINATION = 77,
+    SCREEN_SYN_FLOOD_ALARM = 78   // never drops
+    // next: 79
 }
 
 // EtherType between NPUs (IEEE 802 local experimental 1) and the header behind it.

@@ -82,8 +82,8 @@ control IngressInterface(inout metadata_t meta,
     }
 }
 
-// On the way out only the screen profile is needed; MAC addresses and VLAN tag are in
-// place already.
+// On the way out only the zone and its screen profile are needed; MAC addresses and VLAN
+// tag are in place already.
 control EgressInterface(inout metadata_t meta,
                         inout standard_metadata_t standard_metadata) {
     @brief("An interface of this NPU, for packets that leave.")
@@ -91,11 +91,14 @@ control EgressInterface(inout metadata_t meta,
                                 @format(HEX_STR) bit<64> screens,
                                 @format(HEX_STR) bit<64> alarm_only,
                                 bit<8> extension_limit,
+                                bit<8> vr,
                                 bit<1> features) {
+        meta.source_zone = meta.zone;
         meta.zone = zone;
         meta.screens = screens;
         meta.alarm_only = alarm_only;
         meta.extension_limit = extension_limit;
+        meta.vr = vr;
         meta.features = features;
     }
 

@@ -1,13 +1,16 @@
 // The network processing unit: one I/O card of the firewall.
 //
-//   port --> interface --> sanity --> screens --> floods --> class, --> session --+--> express --.
-//            (token,       |  |       (ingress    (rates)    filter     (six      |              |
-//             zone)        |  |        zone)       |          |  |       criteria)+--> owner SPU |
-//               |          |  |          |         |          |  |                |     |        |
-//               v          v  |          v         v          v  |         miss:  v     |        |
-//             drop       drop |        drop      drop       drop |         scans -+-> CP or SPU  |
-//                             '--> ARP, ND -----------------> reject ---------> punt meter       |
-//                                                                                   |            |
+//   port --> interface --> sanity --> screens ---------> class, --> session --+--> express ------.
+//            (token,       |  |       (ingress zone;     filter     (six      |                  |
+//             zone)        |  |        floods)            |  |       criteria)+--> owner SPU     |
+//               |          |  |          |                |  |                |       |          |
+//               v          v  |          v                v  |         miss:  v       |          |
+//             drop       drop |        drop             drop |         first-packet   |          |
+//                             |                              |         screens -------+-> CP, SPU|
+//                             |                              |            |           |          |
+//                             '--> ARP, ND --------------> reject         v           v          |
+//                                                            '--------> drop      punt meter     |
+//                                                                                     |          |
 //   fabric port --> fabric: strip ---------------------------.                  CPU port         |
 //   CPU port ----> packet-out: Send.EGRESS ------------------+--> egress <-----------------------'
 //                              Send.RAW ----> port
@@ -41,8 +44,13 @@
 #include "sanity.p4"
 #include "fragments.p4"
 #include "screens.p4"
+#include "spoofing.p4"
+#include "thresholds.p4"
 #include "floods.p4"
 #include "scans.p4"
+#include "session_limits.p4"
+#include "ingress_screens.p4"
+#include "egress_screens.p4"
 #include "filter.p4"
 #include "session.p4"
 #include "distribution.p4"
@@ -62,13 +70,13 @@ control Arrival(inout headers_t hdr,
     IngressInterface() ingress_interface_stage;
     TraceMark() trace_mark;
     Sanity() sanity;
+    Addresses() addresses;
     Fragments() fragments;
     IngressScreens() ingress_screens;
-    Floods() floods;
     Classify() classify;
     InputFilter() input_filter;
     Session() session;
-    Scans() scans;
+    FirstPacketScreens() first_packet_screens;
     Distribution() distribution_stage;
     Express() express;
 
@@ -82,13 +90,11 @@ control Arrival(inout headers_t hdr,
         }
         if (meta.drop == Drop.NONE && meta.punt == Punt.NONE) {
             if (meta.fragment == 1) {
-                fragments.apply(hdr, meta);
+                addresses.apply(hdr, meta);
+                fragments.apply(meta, meta.token);
             }
             if (meta.screens != 0) {
                 ingress_screens.apply(hdr, meta);
-                if (meta.drop == Drop.NONE && (meta.screens & THRESHOLD_SCREENS) != 0) {
-                    floods.apply(hdr, meta);
-                }
             }
             if (meta.drop == Drop.NONE && meta.features == 1) {
                 classify.apply(hdr, meta);
@@ -99,8 +105,8 @@ control Arrival(inout headers_t hdr,
                 if (meta.punt == Punt.NONE) {
                     express.apply(hdr, meta, standard_metadata);
                 } else if (meta.punt == Punt.MISS) {
-                    if ((meta.screens & FIRST_PACKET_SCREENS) != 0) {
-                        scans.apply(hdr, meta);
+                    if ((meta.screens & (SCAN_SCREENS | LIMIT_SCREENS)) != 0) {
+                        first_packet_screens.apply(hdr, meta);
                     }
                     distribution_stage.apply(meta);
                 }

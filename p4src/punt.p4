@@ -14,6 +14,8 @@ control PacketOut(inout headers_t hdr,
         meta.trace = hdr.packet_out_header.trace;
         meta.forwarding_class = hdr.packet_out_header.forwarding_class;
         meta.loss_priority = hdr.packet_out_header.loss_priority;
+        meta.first_packet = hdr.packet_out_header.first;
+        meta.zone = hdr.packet_out_header.source_zone;
         if (hdr.packet_out_header.egress_port >= CPU_PORT) {
             // Back to the CPU it would come without its header, and beyond are the
             // target's own ports.

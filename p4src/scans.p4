@@ -1,15 +1,9 @@
-// Screens of first packets: behind a miss of the session lookup.
+// Screens of first packets of flows.
 //
 // A sweep is one source that tries many addresses within a window, a scan is one that
 // tries many ports of one address. Packets of sessions are none of it, and cost nothing.
 #ifndef _SCANS_P4_
 #define _SCANS_P4_
-
-const bit<64> SWEEP_SCREENS = IP_SWEEP | TCP_SWEEP | UDP_SWEEP;
-const bit<64> SCAN_SCREENS = PORT_SCAN | UDP_PORT_SCAN;
-const bit<64> LIMIT_SCREENS = SESSION_LIMIT_SOURCE | SESSION_LIMIT_DESTINATION;
-const bit<64> FIRST_PACKET_SCREENS = SWEEP_SCREENS | SCAN_SCREENS | LIMIT_SCREENS
-    | SYN_FLOOD_ATTACK;
 
 // So many different targets a window are let through; the next is one too many.
 const bit<31> TARGETS = 10;
@@ -51,63 +45,18 @@ control Distinct(in bit<32> source_index,
     }
 }
 
-// Addresses that have as many sessions as they may. The controller counts sessions; the
-// NPU keeps what is in vain from it.
-control SessionLimits(inout metadata_t meta, inout bit<64> hits, in bit<128> src,
-                      in bit<128> dst) {
-    @brief("No new session from this address.")
-    action at_source_limit() {
-        hits = hits | SESSION_LIMIT_SOURCE;
-    }
-
-    @brief("No new session to this address.")
-    action at_destination_limit() {
-        hits = hits | SESSION_LIMIT_DESTINATION;
-    }
-
-    @brief("Source addresses at their limit of sessions, by ingress zone.")
-    table session_limit_source {
-        key = {
-            meta.zone : exact @name("zone");                              // 8
-            src       : exact @name("address") @format(IPV6_ADDRESS);     // 128
-        }
-        actions = {
-            at_source_limit;
-            @defaultonly NoAction;
-        }
-        const default_action = NoAction();
-        size = SESSION_LIMIT_SIZE;
-    }
-
-    @brief("Destination addresses at their limit of sessions, by ingress zone.")
-    table session_limit_destination {
-        key = {
-            meta.zone : exact @name("zone");                              // 8
-            dst       : exact @name("address") @format(IPV6_ADDRESS);     // 128
-        }
-        actions = {
-            at_destination_limit;
-            @defaultonly NoAction;
-        }
-        const default_action = NoAction();
-        size = SESSION_LIMIT_SIZE;
-    }
-
-    apply {
-        session_limit_source.apply();
-        session_limit_destination.apply();
-    }
-}
-
-control Scans(inout headers_t hdr, inout metadata_t meta) {
+// Sweeps and scans are a source's, so they need one that is the sender's own. SYN beyond
+// what a destination and port takes are found, and dealt with elsewhere.
+control Scans(inout headers_t hdr,
+              inout metadata_t meta,
+              in bit<1> by_source,
+              inout bit<64> hits) {
     Distinct() sweep;
     Distinct() scan;
     Rate() attack;
-    SessionLimits() limits;
-    ScreenVerdict() verdict;
+    Rate() alarm;
 
     apply {
-        bit<64> hits = 0;
         bit<64> sweep_screen = 0;
         bit<64> scan_screen = 0;
         bit<32> sweep_window = 0;
@@ -116,12 +65,6 @@ control Scans(inout headers_t hdr, inout metadata_t meta) {
         bit<1> over = 0;
         bit<32> source_index;
         bit<32> pair_index;
-        bit<128> src = hdr.ipv6.src_addr;
-        bit<128> dst = hdr.ipv6.dst_addr;
-        if (hdr.ipv4.isValid()) {
-            src = 0xffff00000000 | (bit<128>)hdr.ipv4.src_addr;
-            dst = 0xffff00000000 | (bit<128>)hdr.ipv4.dst_addr;
-        }
 
         if (hdr.tcp.isValid()) {
             if ((hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
@@ -141,46 +84,42 @@ control Scans(inout headers_t hdr, inout metadata_t meta) {
             sweep_window = meta.ip_sweep;
         }
 
-        if ((meta.screens & sweep_screen) != 0 && sweep_window != 0) {
+        if (by_source == 1 && (meta.screens & sweep_screen) != 0 && sweep_window != 0) {
             hash(source_index, HashAlgorithm.crc32, 32w0,
-                 { meta.zone, meta.protocol, src }, (bit<32>)RATE_CELLS);
+                 { meta.zone, meta.protocol, meta.src }, (bit<32>)RATE_CELLS);
             hash(pair_index, HashAlgorithm.crc32, 32w0,
-                 { meta.zone, meta.protocol, src, dst }, (bit<32>)RATE_CELLS);
+                 { meta.zone, meta.protocol, meta.src, meta.dst }, (bit<32>)RATE_CELLS);
             sweep.apply(source_index, pair_index, meta.now, sweep_window, over);
             if (over == 1) {
-                hits = sweep_screen;
+                hits = hits | sweep_screen;
             }
         }
-        if ((meta.screens & scan_screen) != 0 && scan_window != 0) {
+        if (by_source == 1 && (meta.screens & scan_screen) != 0 && scan_window != 0) {
             hash(source_index, HashAlgorithm.crc32, 32w0,
-                 { meta.zone, meta.protocol, src, dst }, (bit<32>)RATE_CELLS);
+                 { meta.zone, meta.protocol, meta.src, meta.dst }, (bit<32>)RATE_CELLS);
             hash(pair_index, HashAlgorithm.crc32, 32w0,
-                 { meta.zone, meta.protocol, src, dst, meta.dst_port },
+                 { meta.zone, meta.protocol, meta.src, meta.dst, meta.dst_port },
                  (bit<32>)RATE_CELLS);
             scan.apply(source_index, pair_index, meta.now, scan_window, over);
             if (over == 1) {
                 hits = hits | scan_screen;
             }
         }
-        if (syn == 1 && (meta.screens & SYN_FLOOD_ATTACK) != 0
-            && meta.syn_flood_attack != 0) {
+        if (syn == 1 && meta.white_listed == 0) {
             hash(pair_index, HashAlgorithm.crc32, 32w0,
-                 { meta.zone, dst, meta.dst_port }, (bit<32>)RATE_CELLS);
-            attack.apply(pair_index, meta.now, meta.syn_flood_attack, over);
-            if (over == 1) {
-                hits = hits | SYN_FLOOD_ATTACK;
-                if ((meta.alarm_only & SYN_FLOOD_ATTACK) == 0) {
-                    meta.punt = Punt.SYN_PROXY;
+                 { meta.zone, meta.dst, meta.dst_port }, (bit<32>)RATE_CELLS);
+            if ((meta.screens & SYN_FLOOD_ATTACK) != 0 && meta.syn_flood_attack != 0) {
+                attack.apply(pair_index, meta.now, meta.syn_flood_attack, over);
+                if (over == 1) {
+                    hits = hits | SYN_FLOOD_ATTACK;
                 }
             }
-        }
-        if ((meta.screens & LIMIT_SCREENS) != 0) {
-            limits.apply(meta, hits, src, dst);
-        }
-
-        hits = hits & meta.screens;
-        if (hits != 0) {
-            verdict.apply(meta, hits);
+            if ((meta.screens & SYN_FLOOD_ALARM) != 0 && meta.syn_flood_alarm != 0) {
+                alarm.apply(pair_index, meta.now, meta.syn_flood_alarm, over);
+                if (over == 1) {
+                    hits = hits | SYN_FLOOD_ALARM;
+                }
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 // Screens that need to see one packet only, and what all screens share. Each has a bit
 // in the profile of the packet's zone (meta.screens), and the same bit in
 // meta.alarm_only lets what it finds pass. The same screens stand on the way in and on
-// the way out; only spoofing, tear-drop and those that count packets (floods.p4,
-// scans.p4) stand on the way in alone.
+// the way out, each with memory and counters of its own: ingress_screens.p4 and
+// egress_screens.p4 put them together.
 #ifndef _SCREENS_P4_
 #define _SCREENS_P4_
 
@@ -53,9 +53,18 @@ const bit<64> PORT_SCAN                 = 64w1 << 42;
 const bit<64> UDP_PORT_SCAN             = 64w1 << 43;
 const bit<64> SESSION_LIMIT_SOURCE      = 64w1 << 44;
 const bit<64> SESSION_LIMIT_DESTINATION = 64w1 << 45;
+const bit<64> SYN_FLOOD_ALARM           = 64w1 << 46;
 
 // These detect and count, whatever alarm_only says.
-const bit<64> NEVER_DROP = LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE | SYN_FLOOD_ATTACK;
+const bit<64> NEVER_DROP = LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE | SYN_FLOOD_ATTACK
+    | SYN_FLOOD_ALARM;
+// Those that count packets over time, before the session lookup.
+const bit<64> FLOOD_SCREENS = ICMP_FLOOD | UDP_FLOOD | SYN_FLOOD_SOURCE
+    | SYN_FLOOD_DESTINATION;
+// Those that look at first packets of flows.
+const bit<64> SCAN_SCREENS = IP_SWEEP | TCP_SWEEP | UDP_SWEEP | PORT_SCAN | UDP_PORT_SCAN
+    | SYN_FLOOD_ATTACK | SYN_FLOOD_ALARM;
+const bit<64> LIMIT_SCREENS = SESSION_LIMIT_SOURCE | SESSION_LIMIT_DESTINATION;
 // Those that look into IPv4 options.
 const bit<64> OPTION_SCREENS = BAD_OPTION | RECORD_ROUTE | TIMESTAMP | SECURITY | STREAM
     | LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE | SOURCE_ROUTE;
@@ -302,102 +311,6 @@ control ScreenVerdict(inout metadata_t meta, in bit<64> hits) {
                 reason = reason + 1;
             }
             meta.drop = (Drop)reason;
-        }
-    }
-}
-
-// Does the way back to the source lead to the zone that the packet comes from? Strict by
-// zone, not by interface: several interfaces of one zone may share the traffic.
-control ReversePath(inout headers_t hdr, inout metadata_t meta, out bit<1> spoofed) {
-    bit<8> reverse;
-
-    @brief("The zone by which packets to an address leave.")
-    action reverse_zone(bit<8> zone) {
-        reverse = zone;
-    }
-
-    // Zone 0 is no interface's.
-    action no_reverse_zone() {
-        reverse = 0;
-    }
-
-    @brief("Routes, for the source addresses of IPv4 packets.")
-    table reverse_path_v4 {
-        key = {
-            meta.vr           : exact @name("vr");                                // 8
-            hdr.ipv4.src_addr : lpm @name("src_addr") @format(IPV4_ADDRESS);      // 32
-        }
-        actions = {
-            reverse_zone;
-            @defaultonly no_reverse_zone;
-        }
-        const default_action = no_reverse_zone();
-        size = REVERSE_PATH_SIZE;
-    }
-
-    @brief("Routes, for the source addresses of IPv6 packets.")
-    table reverse_path_v6 {
-        key = {
-            meta.vr           : exact @name("vr");                                // 8
-            hdr.ipv6.src_addr : lpm @name("src_addr") @format(IPV6_ADDRESS);      // 128
-        }
-        actions = {
-            reverse_zone;
-            @defaultonly no_reverse_zone;
-        }
-        const default_action = no_reverse_zone();
-        size = REVERSE_PATH_SIZE;
-    }
-
-    apply {
-        spoofed = 0;
-        if (hdr.ipv4.isValid()) {
-            reverse_path_v4.apply();
-        } else {
-            reverse_path_v6.apply();
-        }
-        if (reverse != meta.zone) {
-            spoofed = 1;
-        }
-    }
-}
-
-// Screens of the zone a packet comes from.
-control IngressScreens(inout headers_t hdr, inout metadata_t meta) {
-    ScreenPredicates() predicates;
-    ReversePath() reverse_path;
-    ScreenVerdict() verdict;
-
-    apply {
-        bit<64> hits;
-        predicates.apply(hdr, meta, hits);
-        if ((meta.screens & SPOOFING) != 0) {
-            bit<1> spoofed;
-            reverse_path.apply(hdr, meta, spoofed);
-            if (spoofed == 1) {
-                hits = hits | SPOOFING;
-            }
-        }
-        hits = hits & meta.screens;
-        if (hits != 0) {
-            verdict.apply(meta, hits);
-        }
-    }
-}
-
-// Screens of the zone a packet goes to: packets that Express Path forwards, that the
-// fabric brings, and that an SPU sends out.
-control EgressScreens(inout headers_t hdr, inout metadata_t meta) {
-    ScreenPredicates() predicates;
-    ScreenVerdict() verdict;
-
-    apply {
-        bit<64> hits;
-        predicates.apply(hdr, meta, hits);
-        hits = hits & meta.screens;
-        meta.screen_hits = 0;
-        if (hits != 0) {
-            verdict.apply(meta, hits);
         }
     }
 }

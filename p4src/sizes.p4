@@ -36,6 +36,8 @@ const bit<32> PORTS = 512;
 #define REVERSE_PATH_SIZE 16384
 // Addresses that have as many sessions as they may.
 #define SESSION_LIMIT_SIZE 65536
+// Pairs of prefixes that floods are not counted of.
+#define WHITE_LIST_SIZE 1024
 
 // Cells of hashed registers: rates by address, and datagrams under reassembly.
 // Two that share a cell are counted together; the more cells, the more rarely.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from controller.config.build_aging import aging
 from controller.config.build_alg import enabled_algs
+from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
@@ -72,6 +73,10 @@ def build(
     zones.build()
     policies = PolicyBuilder(root, problems, zones.zones, previous)
     policies.build()
+    nat = NatBuilder(
+        root, problems, zones.zones, zones.interfaces, zones.routing_instances,
+        policies.address_names, policies.application_names, previous,
+    )  # fmt: skip
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
     syn_flood_mode = root.text("security", "flow", "syn-flood-protection-mode")
@@ -82,7 +87,7 @@ def build(
         screens=zones.screens,
         policies=tuple(policies.policies),
         default_action=policies.default_action(),
-        source_nat=tuple(policies.source_nat_rules()),
+        nat=nat.build(),
         routes=tuple(routes.build()),
         routing_instances=zones.routing_instances,
         route_change_timeout=None if timeout is None else int(timeout) * SECOND,

@@ -19,9 +19,12 @@ from controller.config.schema import (
     Zone,
 )
 from controller.config.tree import Statement
+from controller.config.white_lists import white_listed
 from controller.flow import Port
+from controller.reasons import Drop
 
 MAX_ZONES = 255
+LIMITS = frozenset((Drop.SCREEN_SESSION_LIMIT_SOURCE, Drop.SCREEN_SESSION_LIMIT_DESTINATION))
 DEFAULT_MTU = 1514
 ETHERNET_HEADER = 14
 """Junos counts it in ``mtu``; a VLAN tag comes on top."""
@@ -195,12 +198,19 @@ class ZoneBuilder:
             if not on:
                 text = f"ids-option {option.key} switches no screen on"
                 self._problems.add(option.place, text + "; add for example: tcp land", option.key)
+            direction = option.text("match-direction") or "input-output"
+            if direction == "output" and not LIMITS.isdisjoint(on):
+                text = "limit-session counts sessions from a zone: not with match-direction output"
+                self._problems.add(option.place, text, option.key)
             self.screens[option.key] = ScreenProfile(
                 option.key,
                 frozenset(on),
                 option.has("alarm-without-drop"),
                 {screen: value for screen, value in on.items() if screen in screens.THRESHOLDS},
                 screens.syn_flood_timeout(option),
+                white_listed(option, self._root, self._problems),
+                direction != "output",
+                direction != "input",
             )
 
     def _build_zones(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from controller.config import screens
 from controller.config.build_aging import AGING
+from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
     FILTER_ON_INTERFACE,
@@ -47,6 +48,7 @@ from controller.config.values import (
     number,
     one_of,
 )
+from controller.config.white_lists import NAMED_WHITE_LIST
 
 _SYSTEM = container("system", leaf("host-name", NAME))
 
@@ -122,6 +124,7 @@ _SCREEN = container(
         *screens.grammar(),
         flag("alarm-without-drop"),
     ),
+    NAMED_WHITE_LIST,
 )
 
 _ADDRESS_BOOK = listed(
@@ -183,41 +186,6 @@ _POLICIES = container(
     leaf("default-policy", one_of("deny-all", "permit-all")),
     flag("policy-rematch", flag("extensive")),
     container("policy-stats", leaf("system-wide", one_of("enable", "disable"))),
-)
-
-_NAT = container(
-    "nat",
-    container(
-        "source",
-        listed(
-            "rule-set",
-            NAME,
-            container("from", leaf_list("zone", ZONE_NAME), refused("interface")),
-            container("to", leaf_list("zone", ZONE_NAME), refused("interface")),
-            listed(
-                "rule",
-                NAME,
-                container(
-                    "match",
-                    leaf_list("source-address", PREFIX),
-                    leaf_list("destination-address", PREFIX),
-                    refused("source-address-name"),
-                    refused("destination-address-name"),
-                    refused("destination-port"),
-                    refused("protocol"),
-                    refused("application"),
-                ),
-                container(
-                    "then", container("source-nat", flag("interface"), flag("off"), refused("pool"))
-                ),
-            ),
-        ),
-        refused("pool"),
-        refused("address-persistent"),
-    ),
-    refused("destination"),
-    refused("static"),
-    refused("proxy-arp"),
 )
 
 _TERM = (
@@ -315,7 +283,7 @@ GRAMMAR = container(
     "",
     _SYSTEM,
     _INTERFACES,
-    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
+    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, NAT,
               _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,

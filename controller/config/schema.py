@@ -19,6 +19,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from controller.config.nat import NO_NAT, Nat
 from controller.config.stateless import STATELESS, Stateless
 from controller.flow import Address, Nanoseconds, Port
 from controller.reasons import Drop, Punt
@@ -116,8 +117,17 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class WhiteListed:
+    """A protocol and a pair of prefixes of one IP version (``None``: any)."""
+
+    protocol: int
+    source: Network | None = None
+    destination: Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenProfile:
-    """An ``ids-option``: which screens are on."""
+    """An ``ids-option``: which screens are on, and which way."""
 
     name: str
     screens: frozenset[Drop]
@@ -127,6 +137,12 @@ class ScreenProfile:
     headers."""
     syn_flood_timeout: Nanoseconds = 20 * SECOND
     """How long the SYN proxy waits for a client (``tcp syn-flood timeout``)."""
+    white_lists: tuple[WhiteListed, ...] = ()
+    """Packets that floods are not counted of."""
+    inward: bool = True
+    """Applied to what arrives from its zones (``match-direction``)."""
+    outward: bool = True
+    """Applied to what leaves into its zones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,27 +271,6 @@ class Policy:
         return self.from_zone, self.to_zone, self.name
 
 
-class SourceNat(Enum):
-    """What a source NAT rule does."""
-
-    OFF = "off"
-    INTERFACE = "interface"
-    """To the address of the egress interface, port translated."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceNatRule:
-    """One source NAT rule; the first whose criteria match decides."""
-
-    rule_set: str
-    name: str
-    from_zone: str
-    to_zone: str
-    sources: tuple[Network, ...]
-    destinations: tuple[Network, ...]
-    action: SourceNat
-
-
 class RouteAction(Enum):
     """What a static route does with packets."""
 
@@ -330,7 +325,7 @@ class Configuration:
     policies: tuple[Policy, ...] = ()
     """In order; the first match of a zone pair decides."""
     default_action: Action = Action.DENY
-    source_nat: tuple[SourceNatRule, ...] = ()
+    nat: Nat = NO_NAT
     routes: tuple[StaticRoute, ...] = ()
     applications: Mapping[str, Application] = field(default_factory=dict)
     """Predefined (``junos-...``) and own, by name; further terms of one as ``NAME:2`` and so on.
@@ -414,6 +409,16 @@ class CpSite:
 
 
 @dataclass(frozen=True, slots=True)
+class NatFaults:
+    """What is injected into NAT allocation, for tests and labs."""
+
+    delay: Nanoseconds = 0
+    """Each allocation takes so long."""
+    refuse_every: int = 0
+    """Each so-manyth allocation is refused as if nothing were left; 0: none is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chassis:
     """The cards of the chassis: what no Junos configuration says."""
 
@@ -422,3 +427,4 @@ class Chassis:
     punt_rates: Mapping[Punt, int] = field(default_factory=dict)
     """Packets a second that each NPU hands to the controller, where not the default."""
     cp: CpSite = CpSite()
+    nat_faults: NatFaults = NatFaults()

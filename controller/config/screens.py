@@ -6,11 +6,13 @@ the rows of ``show security screen``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.config.schema import SECOND
 from controller.config.tree import Node, Statement, container, flag, leaf, refused
-from controller.config.values import Value, number
+from controller.config.values import Value, number, one_of
+from controller.config.white_lists import SYN_WHITE_LIST, UDP_WHITE_LIST
 from controller.flow import Nanoseconds
 from controller.reasons import Drop
 
@@ -66,6 +68,12 @@ SCREENS = (
         _SYN,
         "TCP SYN flood attack threshold",
         Threshold(200, 1, 1_000_000, "attack-threshold"),
+    ),
+    Screen(
+        Drop.SCREEN_SYN_FLOOD_ALARM,
+        _SYN,
+        "TCP SYN flood alarm threshold",
+        Threshold(512, 1, 1_000_000, "alarm-threshold"),
     ),
     Screen(
         Drop.SCREEN_SYN_FLOOD_SOURCE,
@@ -156,14 +164,19 @@ THRESHOLDS = frozenset(screen.drop for screen in SCREENS if screen.threshold is 
 """Screens that have one."""
 
 _REFUSED = {
-    _SYN: ("alarm-threshold", "queue-size", "white-list"),
+    _SYN: ("queue-size",),
     ("ip",): ("tunnel",),
     ("ip", "ipv6-extension-header"): ("user-defined-header-type",),
-    ("udp", "flood"): ("white-list",),
     _SESSIONS: ("by-source", "by-destination"),
-    (): ("match-direction",),
 }
 """Words of Junos below ``ids-option`` that have no effect here yet."""
+
+_MORE: Mapping[tuple[str, ...], tuple[Node, ...]] = {
+    _SYN: (SYN_WHITE_LIST,),
+    ("udp", "flood"): (UDP_WHITE_LIST,),
+    (): (leaf("match-direction", one_of("input", "output", "input-output")),),
+}
+"""What is no screen."""
 
 
 def grammar() -> tuple[Node, ...]:
@@ -187,8 +200,9 @@ def _below(path: tuple[str, ...]) -> tuple[Node, ...]:
             if here == _SYN:
                 words.append(leaf(_TIMEOUT, number(1, 50)))
             alone = not limits or any(not limit.is_only_switch for limit in limits)
-            nodes.append((flag if alone else container)(word, *words, *_refused(here)))
-    return (*nodes, *_refused(path))
+            more = _MORE.get(here, ())
+            nodes.append((flag if alone else container)(word, *words, *more, *_refused(here)))
+    return (*nodes, *_MORE.get(path, ()), *_refused(path))
 
 
 def _refused(path: tuple[str, ...]) -> tuple[Node, ...]:

@@ -21,6 +21,7 @@ _PORTS = {"src_port": 16, "dst_port": 16}
 _REST = {**_PORTS, "protocol": 8, "token": 16}
 _V4 = {"src_addr": 32, "dst_addr": 32}
 _V6 = {"src_addr": 128, "dst_addr": 128}
+_WHITE_LIST = {"zone": 8, "protocol": 8, **_V6}
 _TERM_REST = {"protocol": 8, **_PORTS, "tcp_flags": 8, "fragment": 2, "dscp": 6, "icmp": 16}
 _CLASS = {"forwarding_class": 3, "loss_priority": 2}
 _TERM = {
@@ -47,6 +48,11 @@ TABLES: Mapping[str, Fields] = {
     "screen_thresholds": {"zone": 8},
     "reverse_path_v4": {"vr": 8, "src_addr": 32},
     "reverse_path_v6": {"vr": 8, "src_addr": 128},
+    "flood_white_list": _WHITE_LIST,
+    "egress_screen_thresholds": {"zone": 8},
+    "egress_reverse_path_v4": {"vr": 8, "src_addr": 32},
+    "egress_reverse_path_v6": {"vr": 8, "src_addr": 128},
+    "egress_flood_white_list": _WHITE_LIST,
     "session_limit_source": {"zone": 8, "address": 128},
     "session_limit_destination": {"zone": 8, "address": 128},
     "input_filter_v4": {"filter": 16, **_V4, **_TERM_REST},
@@ -73,9 +79,15 @@ _TERM_KINDS = {
     "icmp": "ternary",
 }
 
+_WHITE_LIST_KINDS = dict.fromkeys(_V6, "ternary")
+
 KINDS: Mapping[str, Mapping[str, str]] = {
     "reverse_path_v4": {"src_addr": "lpm"},
     "reverse_path_v6": {"src_addr": "lpm"},
+    "egress_reverse_path_v4": {"src_addr": "lpm"},
+    "egress_reverse_path_v6": {"src_addr": "lpm"},
+    "flood_white_list": _WHITE_LIST_KINDS,
+    "egress_flood_white_list": _WHITE_LIST_KINDS,
     "input_filter_v4": _TERM_KINDS,
     "input_filter_v6": _TERM_KINDS,
     "output_filter_v4": _TERM_KINDS,
@@ -102,7 +114,7 @@ ACTIONS: Mapping[str, Fields] = {
         "pcp_classifier": 8,
         "trace": 1,
     },
-    "set_egress_interface": {"zone": 8, **_SCREENS, "features": 1},
+    "set_egress_interface": {"zone": 8, **_SCREENS, "vr": 8, "features": 1},
     "set_egress_features": {"filter_v4": 16, "filter_v6": 16, "dscp_rewrite": 8, "shaper": 16},
     "to_spu": _WING,
     "express_v4": {**_WING, **_V4, **_PORTS, **_OUT},
@@ -114,6 +126,7 @@ ACTIONS: Mapping[str, Fields] = {
         "icmp_flood": 32,
         "udp_flood": 32,
         "syn_flood_attack": 32,
+        "syn_flood_alarm": 32,
         "syn_flood_source": 32,
         "syn_flood_destination": 32,
         "ip_sweep": 32,
@@ -121,7 +134,9 @@ ACTIONS: Mapping[str, Fields] = {
         "udp_sweep": 32,
         "port_scan": 32,
         "udp_port_scan": 32,
+        "white_lists": 1,
     },
+    "white_listed": {},
     "reverse_zone": {"zone": 8},
     "at_source_limit": {},
     "at_destination_limit": {},
@@ -145,6 +160,11 @@ TABLE_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "screen_thresholds": ("set_thresholds",),
     "reverse_path_v4": ("reverse_zone",),
     "reverse_path_v6": ("reverse_zone",),
+    "flood_white_list": ("white_listed",),
+    "egress_screen_thresholds": ("set_thresholds",),
+    "egress_reverse_path_v4": ("reverse_zone",),
+    "egress_reverse_path_v6": ("reverse_zone",),
+    "egress_flood_white_list": ("white_listed",),
     "session_limit_source": ("at_source_limit",),
     "session_limit_destination": ("at_destination_limit",),
     "input_filter_v4": ("input_filter_term",),
@@ -174,6 +194,8 @@ COUNTERS = (
     "egress_screen_hits",
     "filter_counts",
     "output_filter_counts",
+    "policer_drops",
+    "output_policer_drops",
 )
 
 METERS = ("punt_meter", "policers", "output_policers", "shapers")
@@ -200,7 +222,9 @@ PACKET_OUT: Fields = {
     "trace": 1,
     "forwarding_class": 3,
     "loss_priority": 2,
+    "first": 1,
     "egress_port": 9,
+    "source_zone": 8,
 }
 """Beside these, headers may have padding, which is sent as zero and not looked at."""
 
@@ -223,11 +247,12 @@ _MARK = frozenset(("trace", "forwarding_class", "loss_priority"))
 OPTIONAL_FIELDS: Mapping[str, frozenset[str]] = {
     "action set_ingress_interface": _INTERFACE_EXTRAS,
     "action set_egress_interface": _INTERFACE_EXTRAS,
+    "action set_thresholds": frozenset(("syn_flood_alarm", "white_lists")),
     "action to_spu": frozenset(("epoch",)),
     "action express_v4": frozenset(("epoch",)),
     "action express_v6": frozenset(("epoch",)),
     "header packet_in": _MARK | {"epoch", "stage", "verdict", "detail", "filter", "egress_port"},
-    "header packet_out": _MARK,
+    "header packet_out": _MARK | {"first", "source_zone"},
 }
 """Fields that a program may lack."""
 

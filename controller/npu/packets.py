@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from finsy.proto import p4r
 
 from controller.flow import Direction, Nanoseconds, Port
-from controller.messages import Mark, PacketIn, TraceCopy, Transmit
+from controller.messages import Mark, Origin, PacketIn, TraceCopy, Transmit
 from controller.npu.pipeline import Pipeline
 from controller.npu.tables import number
 from controller.reasons import Drop, Punt, Send, Stage, Verdict
@@ -38,7 +38,7 @@ class PacketCodec:
         fields = pipeline.packet_in.fields
         self._slots = {fields[name]: slot for slot, name in enumerate(_ORDER) if name in fields}
         self._out = pipeline.packet_out
-        self._heads: dict[tuple[Send, int, Mark], list[p4r.PacketMetadata]] = {}
+        self._heads: dict[tuple[Send, int, Mark, Origin], list[p4r.PacketMetadata]] = {}
 
     def packet_in(self, packet: p4r.PacketIn, at: Nanoseconds) -> PacketIn | TraceCopy | None:
         """A punted packet, or a copy of one that is traced; ``None`` if its header names no
@@ -85,7 +85,7 @@ class PacketCodec:
 
     def packet_out(self, message: Transmit) -> p4r.StreamMessageRequest:
         """A frame to send, with its header."""
-        key = (message.send, message.port.port, message.mark)
+        key = (message.send, message.port.port, message.mark, message.origin)
         head = self._heads.get(key)
         if head is None:
             head = self._heads[key] = self._head(message)
@@ -99,6 +99,8 @@ class PacketCodec:
             "trace": int(mark.trace),
             "forwarding_class": mark.forwarding_class,
             "loss_priority": mark.loss_priority,
+            "first": int(message.origin.is_first),
+            "source_zone": message.origin.zone,
         }
         names = {id_: name for name, id_ in self._out.fields.items()}
         return [

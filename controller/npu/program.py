@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from controller.config.distribution import buckets
-from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile, Zone
+from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile
 from controller.config.stateless import (
     NO_FEATURES,
     Distribution,
@@ -18,33 +18,11 @@ from controller.config.stateless import (
     TermMatch,
     TraceFilter,
 )
+from controller.npu.program_screens import MAIN_ROUTER, Match, Side, profile_of_side, screen_entries
 from controller.npu.tables import Entry, Rate
-from controller.reasons import FIRST_SCREEN, Drop, FilterVerdict, Punt
-from controller.routing.fib import fib_of
-
-MAIN_ROUTER = 0
-"""The virtual router of interfaces that are in no routing instance."""
-
-Match = Mapping[str, int | tuple[int, int]]
+from controller.reasons import Drop, FilterVerdict, Punt
 
 _TOP_PRIORITY = 1 << 16
-_BOTH_SIDES = range(FIRST_SCREEN, FIRST_SCREEN + 32)
-"""Screens that are applied on the way out too."""
-_SCREENS = range(FIRST_SCREEN, FIRST_SCREEN + 64)
-"""Screens of NPUs; others are the controller's."""
-
-_THRESHOLDS = {
-    "icmp_flood": Drop.SCREEN_ICMP_FLOOD,
-    "udp_flood": Drop.SCREEN_UDP_FLOOD,
-    "syn_flood_attack": Drop.SCREEN_SYN_FLOOD_ATTACK,
-    "syn_flood_source": Drop.SCREEN_SYN_FLOOD_SOURCE,
-    "syn_flood_destination": Drop.SCREEN_SYN_FLOOD_DESTINATION,
-    "ip_sweep": Drop.SCREEN_IP_SWEEP,
-    "tcp_sweep": Drop.SCREEN_TCP_SWEEP,
-    "udp_sweep": Drop.SCREEN_UDP_SWEEP,
-    "port_scan": Drop.SCREEN_PORT_SCAN,
-    "udp_port_scan": Drop.SCREEN_UDP_PORT_SCAN,
-}
 
 DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
     Punt.ARP: 500,
@@ -87,11 +65,7 @@ def entries(
         yield from _trace(trace, configuration, npu)
     yield from _distribution(configuration, spus or initial_buckets(chassis))
     profiles = {i.zone: _profile(configuration, i.zone) for i in mine}
-    for name, profile in profiles.items():
-        if profile is not None and not profile.thresholds.keys().isdisjoint(_THRESHOLDS.values()):
-            yield _thresholds(configuration.zones[name], profile)
-    if any(p is not None and Drop.SCREEN_SPOOFING in p.screens for p in profiles.values()):
-        yield from _reverse_paths(configuration)
+    yield from screen_entries(configuration, profiles)
     for interface in mine:
         yield from _interface(configuration, interface, profiles[interface.zone], epoch)
 
@@ -192,51 +166,27 @@ def _interface(
             yield Entry(f"{side}_features", f"set_{side}_features", wanted, key, purpose=purpose)
     if profile is not None:
         purpose = f"ids-option {profile.name}"
-    screens: frozenset[Drop] = frozenset() if profile is None else profile.screens
-    alarms = screens if profile is not None and profile.alarm_without_drop else frozenset()
     limit = 0 if profile is None else profile.thresholds.get(Drop.SCREEN_IPV6_EXTENSION_LIMIT, 0)
-    common = {"zone": zone.id, "extension_limit": limit}
+    common = {
+        "zone": zone.id,
+        "extension_limit": limit,
+        "vr": configuration.routing_instances.get(interface.vr, MAIN_ROUTER),
+    }
     ingress = {
         "token": interface.token,
         **common,
+        **profile_of_side(profile, Side.INGRESS),
         "mac": int.from_bytes(interface.mac, "big"),
-        "screens": bits(screens),
-        "alarm_only": bits(alarms),
-        "vr": configuration.routing_instances.get(interface.vr, MAIN_ROUTER),
         "epoch": epoch,
         "features": int(any(inward.values())),
     }
     egress = {
         **common,
-        "screens": bits(s for s in screens if s in _BOTH_SIDES),
-        "alarm_only": bits(s for s in alarms if s in _BOTH_SIDES),
+        **profile_of_side(profile, Side.EGRESS),
         "features": int(any(outward.values())),
     }
     yield Entry("egress_interface", "set_egress_interface", egress, key, purpose=purpose)
     yield Entry("ingress_interface", "set_ingress_interface", ingress, key, purpose=purpose)
-
-
-def bits(screens: Iterable[Drop]) -> int:
-    """The bit map of some screens."""
-    return sum(1 << (screen - FIRST_SCREEN) for screen in screens if screen in _SCREENS)
-
-
-def _thresholds(zone: Zone, profile: ScreenProfile) -> Entry:
-    values = {name: profile.thresholds.get(drop, 0) for name, drop in _THRESHOLDS.items()}
-    purpose = f"ids-option {profile.name}"
-    key: Match = {"zone": zone.id}
-    return Entry("screen_thresholds", "set_thresholds", values, key, purpose=purpose)
-
-
-def _reverse_paths(configuration: Configuration) -> Iterator[Entry]:
-    fib = fib_of(configuration)
-    for name, vr in {"": MAIN_ROUTER, **configuration.routing_instances}.items():
-        for prefix, interface in fib.routes(name).items():
-            owner = interface.zone if interface is not None else ""
-            zone = configuration.zones[owner].id if owner else 0
-            key: Match = {"vr": vr, "src_addr": (int(prefix.network_address), prefix.prefixlen)}
-            table = f"reverse_path_v{prefix.version}"
-            yield Entry(table, "reverse_zone", {"zone": zone}, key, purpose="ip spoofing")
 
 
 # -- filters and class of service -----------------------------------------------------------------

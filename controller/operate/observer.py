@@ -14,6 +14,7 @@ from controller.flow import FlowKey
 from controller.messages import (
     Actor,
     Message,
+    NatNotice,
     PacketDropped,
     SessionClosed,
     SessionDenied,
@@ -42,7 +43,7 @@ class Walk:
 
 
 class Observer:
-    """Takes ``StepTaken``, ``PacketDropped``, ``SessionDenied`` and ``SessionClosed``."""
+    """Takes steps, drops, alarms of NAT pools, denials and records of sessions that ended."""
 
     def __init__(
         self, configuration: Configuration, log: Callable[[SessionClosed], None] | None = None
@@ -54,6 +55,10 @@ class Observer:
         """Called with every step."""
         self.on_deny: Callable[[SessionDenied], None] | None = None
         """Called with every flow that a policy refuses and logs."""
+        self.on_nat: Callable[[NatNotice], None] | None = None
+        """Called with every alarm of a source NAT pool."""
+        self.nat_notices: deque[NatNotice] = deque(maxlen=RECENT_DROPS)
+        """Oldest first."""
         self.walks: OrderedDict[FlowKey, Walk] = OrderedDict()
         """By the forward wing, oldest first; a flow that comes again starts anew."""
         self.drops: Counter[tuple[Actor, Drop]] = Counter()
@@ -83,6 +88,10 @@ class Observer:
                     walk.drop = message
             case TraceCopy():
                 self.copies.append(message)
+            case NatNotice():
+                self.nat_notices.append(message)
+                if self.on_nat is not None:
+                    self.on_nat(message)
             case SessionDenied():
                 if self.on_deny is not None:
                     self.on_deny(message)

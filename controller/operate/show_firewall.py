@@ -15,34 +15,52 @@ from controller.packet import parse
 from controller.reasons import Drop, Punt, Stage, Verdict
 
 _COUNTERS = ("filter_counts", "output_filter_counts")
+_POLICERS = ("policer_drops", "output_policer_drops")
+"""Counters of either direction."""
 _LAST_INWARD_STAGE = Stage.PUNT
 
 
 async def show(operator: Operator, options: Options) -> str:
     """``show firewall [filter F]``: of all NPUs, both directions. Raises ``NpuError``."""
     filters = _chosen(operator, options)
-    cells = await _read(operator, filters)
+    counted = await _read(operator, _COUNTERS, _counter_cells(filters))
+    policed = await _read(operator, _POLICERS, _policer_cells(filters))
     blocks = []
     for each in filters:
-        lines = ["", f"Filter: {each.name}"]
         counters = {term.counter: term.count for term in each.terms if term.count}
-        if counters:
-            lines += ["Counters:", f"{'Name':<48}{'Bytes':>9}{'Packets':>21}"]
-        for name, cell in counters.items():
-            count = cells.get(cell, Count(0, 0))
-            lines.append(f"{name:<48}{count.bytes:>9}{count.packets:>21}")
+        # A policer that several terms name polices each by itself, hence their names.
+        policers = {
+            f"{term.policer.name}-{term.name}": term.policer_cell
+            for term in each.terms
+            if term.policer is not None
+        }
+        lines = ["", f"Filter: {each.name}"]
+        lines += _table("Counters:", counters, counted)
+        lines += _table("Policers:", policers, policed)
         blocks.append("\n".join(lines))
     return "\n".join(blocks) + "\n"
 
 
+def _table(title: str, cells: dict[str, int], counts: dict[int, Count]) -> list[str]:
+    lines = [title, f"{'Name':<48}{'Bytes':>9}{'Packets':>21}"] if cells else []
+    for name, cell in cells.items():
+        count = counts.get(cell, Count(0, 0))
+        lines.append(f"{name:<48}{count.bytes:>9}{count.packets:>21}")
+    return lines
+
+
 async def clear(operator: Operator, options: Options) -> str:
     """``clear firewall all | filter F``. Raises ``NpuError``."""
-    cells = _cells(_chosen(operator, options))
+    filters = _chosen(operator, options)
     clears = [
         npu.clear_counter(alias, cells)
+        for aliases, cells in (
+            (_COUNTERS, _counter_cells(filters)),
+            (_POLICERS, _policer_cells(filters)),
+        )
         for npu in operator.runtime.npus.values()
-        for alias in _COUNTERS
-        if cells
+        for alias in aliases
+        if cells and npu.has_counter(alias)
     ]
     await asyncio.gather(*clears)
     return ""
@@ -60,18 +78,22 @@ def _chosen(operator: Operator, options: Options) -> list[Filter]:
     return found
 
 
-def _cells(filters: list[Filter]) -> list[int]:
+def _counter_cells(filters: list[Filter]) -> list[int]:
     return sorted({term.count for each in filters for term in each.terms if term.count})
 
 
-async def _read(operator: Operator, filters: list[Filter]) -> dict[int, Count]:
-    cells = _cells(filters)
+def _policer_cells(filters: list[Filter]) -> list[int]:
+    return sorted({t.policer_cell for each in filters for t in each.terms if t.policer_cell})
+
+
+async def _read(operator: Operator, aliases: tuple[str, str], cells: list[int]) -> dict[int, Count]:
     if not cells:
         return {}
     reads = [
         npu.read_counter(alias, cells)
         for npu in operator.runtime.npus.values()
-        for alias in _COUNTERS
+        for alias in aliases
+        if npu.has_counter(alias)
     ]
     total: dict[int, Count] = {}
     for found in await asyncio.gather(*reads):

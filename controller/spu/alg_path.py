@@ -16,6 +16,7 @@ from controller.messages import (
     GatesOpened,
     GatesRefused,
     OpenGates,
+    PacketIn,
     Transmit,
 )
 from controller.packet import ACK, SYN, Packet, rewrite
@@ -108,9 +109,8 @@ class AlgPath:
         unit = contents(packet)
         if not findings.pinholes:
             text = findings.text(unit)
-        self._transmit(
-            session, queued.direction, packet if text == unit else datagram(packet, text)
-        )
+        told = packet if text == unit else datagram(packet, text)
+        self._transmit(session, queued.direction, told, queued.message)
         self._conclude(session, findings)
 
     def _drain(self, session: Session, gateway: Gateway, direction: Direction) -> None:
@@ -136,7 +136,7 @@ class AlgPath:
         if packet.flags & SYN:
             relay.begin(direction, seq, maximum_segment(packet))
             opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
-            self._transmit(session, direction, opening)
+            self._transmit(session, direction, opening, queued.message)
             return
         outs = relay.take(direction, seq, ack, packet.flags, contents(packet))
         self._send(session, gateway, outs)
@@ -236,17 +236,25 @@ class AlgPath:
         if findings.ends_session is not None:
             self._teardown.begin(session, findings.ends_session)
 
-    def _transmit(self, session: Session, direction: Direction, packet: Packet) -> None:
+    def _transmit(
+        self,
+        session: Session,
+        direction: Direction,
+        packet: Packet,
+        message: PacketIn | None = None,
+    ) -> None:
+        """``message`` is what the packet came with, if it is not one that the gateway made."""
         wing = session.wings[direction]
         port = wing.hop.port
         if session.splice is not None and direction == Direction.FORWARD:
             packet = session.splice.outward(packet)
         frame = rewrite(packet, wing.translated, wing.hop)
         core, l3 = self._core, 18 if wing.hop.vlan else 14
+        origin = core.origin(message, wing)
         interface = core.interface(port, wing.hop.vlan)
         mtu = len(frame) if interface is None else interface.mtu
         if len(frame) - l3 <= mtu:
-            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame))
+            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, origin=origin))
         elif packet.version == 6:
             detail = f"session {session.id}: longer than MTU {mtu} with other names in it"
             core.drop(Drop.TOO_BIG, wing.key, detail)
@@ -256,7 +264,8 @@ class AlgPath:
             if not any(named[l3 + 4 : l3 + 6]):
                 named[l3 + 4 : l3 + 6] = (core.now >> 10 & 0xFFFF | 1).to_bytes(2, "big")
             for piece in fragment(bytes(named), l3, mtu):
-                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece))
+                sent = Transmit(port, Send.EGRESS, piece, origin=origin)
+                core.send(core.npus[port.npu], sent)
 
 
 def _bare(like: Packet, out: Out) -> Packet:

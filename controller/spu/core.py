@@ -5,30 +5,75 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from controller.config.nat import NatRule
 from controller.config.schema import Chassis, Configuration, Interface, Policy
-from controller.flow import FlowKey, Nanoseconds, Port
+from controller.flow import FlowKey, Nanoseconds, Port, Wing
 from controller.messages import (
     CP,
     OBSERVER,
+    UNKNOWN_ORIGIN,
     Actor,
     Message,
+    Origin,
     Outbound,
     PacketDropped,
+    PacketIn,
     Redirect,
     Role,
     Step,
     StepTaken,
 )
-from controller.reasons import Drop
+from controller.reasons import Drop, Punt
 from controller.routing.fib import Fib, fib_of
 from controller.spu.express import NotExpress
-from controller.spu.policy import SourceNatTable, policy_table
+from controller.spu.nat import nat_tables
+from controller.spu.policy import policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
 
+_FIRST = (Punt.MISS, Punt.SYN_PROXY)
+_ASK_FOR_ORIGINS = frozenset(
+    (
+        Drop.SCREEN_SPOOFING,
+        Drop.SCREEN_SYN_FLOOD_SOURCE,
+        Drop.SCREEN_SYN_FLOOD_ATTACK,
+        Drop.SCREEN_SYN_FLOOD_ALARM,
+        Drop.SCREEN_IP_SWEEP,
+        Drop.SCREEN_TCP_SWEEP,
+        Drop.SCREEN_UDP_SWEEP,
+        Drop.SCREEN_PORT_SCAN,
+        Drop.SCREEN_UDP_PORT_SCAN,
+    )
+)
+
 IDS_PER_SPU = 10_000_000
 """Session ids of an SPU are its number times this, plus a count from 1."""
+
+
+def source_zones(config: Configuration) -> dict[int, int] | None:
+    """Numbers of zones by token, if screens of the way out ask where packets come from."""
+    used = {zone.screen for zone in config.zones.values()} - {""}
+    asked = [config.screens[name] for name in used if config.screens[name].outward]
+    if all(_ASK_FOR_ORIGINS.isdisjoint(profile.screens) for profile in asked):
+        return None
+    return {i.token: config.zones[i.zone].id for i in config.interfaces.values() if i.zone}
+
+
+class NatCounts:
+    """What an SPU counts of a NAT rule."""
+
+    __slots__ = ("failed", "hits", "sessions", "successful")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        """Flows that the rule translated, or was to."""
+        self.successful = 0
+        """Those that became sessions."""
+        self.failed = 0
+        """Those that got no address or port."""
+        self.sessions = 0
+        """That stand."""
 
 
 class Core:
@@ -38,6 +83,8 @@ class Core:
         "_by_port",
         "_count",
         "_policies_by_index",
+        "_serial",
+        "_source_zones",
         "alg_timers",
         "by_key",
         "by_token",
@@ -48,7 +95,8 @@ class Core:
         "hits",
         "least_mtu",
         "me",
-        "nat_rules",
+        "nat",
+        "nat_counts",
         "now",
         "npus",
         "number",
@@ -86,6 +134,8 @@ class Core:
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
+        self.nat_counts: dict[int, NatCounts] = {}
+        """By NAT rule id."""
         self.express_counts: Counter[NotExpress | None] = Counter()
         """Sessions by why they were not on Express Path; ``None``: they were."""
         self.early_ageout: Nanoseconds = 0
@@ -93,6 +143,7 @@ class Core:
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
+        self._serial = 0
         self.unchecked: set[FlowKey] = set()
         """Forward wings of sessions that are to be held against the configuration in force once
         they are installed."""
@@ -110,13 +161,15 @@ class Core:
             zone.name: profile
             for zone in config.zones.values()
             if (profile := config.screens.get(zone.screen)) is not None
+            and profile.inward
             and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens
         }
         """Zones whose SYNs are answered from here above the attack threshold."""
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
-        self.nat_rules = SourceNatTable(config)
+        self.nat = nat_tables(config)
         self.services = Services(config)
+        self._source_zones = source_zones(config)
         self.queue_limit = config.queue_depth.packets
 
     def policy(self, index: int) -> Policy | None:
@@ -146,6 +199,43 @@ class Core:
             (old[0][0] + packets[0], old[0][1] + packets[1]),
             (old[1][0] + octets[0], old[1][1] + octets[1]),
         )
+
+    def origin(self, message: PacketIn | None, wing: Wing) -> Origin:
+        """What screens of the way out are to know of a packet of this wing; without a message it
+        is one that the SPU made."""
+        zones = self._source_zones
+        if zones is None:
+            return UNKNOWN_ORIGIN
+        key = wing.key
+        # A translated source stands for many, and its route leads anywhere.
+        zone = zones.get(key.token, 0) if key.src == wing.translated.src else 0
+        return Origin(zone, message is not None and message.reason in _FIRST)
+
+    def count_nat(self, rule: NatRule) -> NatCounts:
+        """What is counted of a NAT rule."""
+        counts = self.nat_counts.get(rule.id)
+        if counts is None:
+            counts = self.nat_counts[rule.id] = NatCounts()
+        return counts
+
+    def begin_nat(self, session: Session) -> None:
+        """A session that NAT rules translate stands."""
+        for rule in (session.source_rule, session.destination_rule):
+            if rule is not None:
+                counts = self.count_nat(rule)
+                counts.successful += 1
+                counts.sessions += 1
+
+    def end_nat(self, session: Session) -> None:
+        """A session that NAT rules translated is gone."""
+        for rule in (session.source_rule, session.destination_rule):
+            if rule is not None:
+                self.count_nat(rule).sessions -= 1
+
+    def new_nat_serial(self) -> int:
+        """A number for a question to the central point."""
+        self._serial += 1
+        return self._serial
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

@@ -44,20 +44,45 @@ class Decisions:
         pending.ingress = interface
         return None
 
+    def destination(self, pending: Pending) -> Refusal | None:
+        """Static NAT, destination NAT, and calls of persistent bindings."""
+        core, flow, passage = self._core, pending.flow, pending.passage
+        if passage is not None:
+            out = passage.translated
+            pending.routed = pending.routed._replace(dst=out.dst, dport=out.dport)
+            return None
+        found = None
+        if core.nat.has_destinations:
+            found = core.nat.destination(pending.ingress, pending.routed)
+        if found is not None:
+            address, port, rule = found
+            pending.destination_rule = rule
+            core.count_nat(rule).hits += 1
+            what = f"rule {rule.name} of {rule.rule_set}"
+        elif pending.called is not None:
+            address, port = pending.called
+            what = "persistent binding"
+        else:
+            return None
+        pending.routed = pending.routed._replace(dst=address, dport=port)
+        if core.trace:
+            detail = f"{what}: to {text(address)} port {port}"
+            core.step(Step.DESTINATION_NAT, flow, detail)
+        return None
+
     def routing(self, pending: Pending) -> Refusal | None:
         """The way to its destination, and the zone there; or the answer, if that is here."""
         flow = pending.flow
         packet = pending.first.packet
         fib, vr = self._core.fib, pending.ingress.vr
-        route = fib.lookup(pending.destination, vr, flow.tuple5)
+        destination = pending.routed.dst
+        route = fib.lookup(destination, vr, flow.tuple5)
         if route is not None and route.is_local:
             return self._host.take(pending, route)
         if packet.ttl <= 1:
             return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
-            return Refusal(
-                fib.refusal(pending.destination, vr), f"to {text(pending.destination)}{_of(vr)}"
-            )
+            return Refusal(fib.refusal(destination, vr), f"to {text(destination)}{_of(vr)}")
         if not route.interface.zone:
             return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
         pending.route = route
@@ -136,8 +161,7 @@ class Decisions:
         """Original source, translated destination; the first policy that matches."""
         core = self._core
         from_zone, to_zone = pending.ingress.zone, pending.route.interface.zone
-        # There is no destination NAT yet: the destination is as it came.
-        verdict = core.policies.search(from_zone, to_zone, pending.original)
+        verdict = core.policies.search(from_zone, to_zone, pending.routed)
         core.hits[verdict.index] = core.hits.get(verdict.index, 0) + 1
         pending.verdict = verdict
         if core.trace:

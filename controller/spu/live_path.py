@@ -114,8 +114,10 @@ class LivePath:
                 packet = splice.outward(packet)
             frame = rewrite(packet, wing.translated, wing.hop)
             l3 = 18 if wing.hop.vlan else 14
+            origin = core.origin(message, wing)
             for piece in fragment(frame, l3, mtu) if mtu else (frame,):
-                core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece, message.mark))
+                sent = Transmit(port, Send.EGRESS, piece, message.mark, origin)
+                core.send(core.npus[port.npu], sent)
         if changed is not None:
             self._tcp_changed(session, changed)
 
@@ -140,7 +142,8 @@ class LivePath:
         out = wing.translated
         port = wing.hop.port
         frame = rewrite(packet, Tuple5(out.src, out.dst, 0, 0, NO_TRANSPORT), wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        core.send(core.npus[port.npu], sent)
 
     def _forward_error(self, session: Session, queued: Queued) -> None:
         """An ICMP error travels with the wing that answers the packet it quotes."""
@@ -158,7 +161,8 @@ class LivePath:
         if session.splice is not None and session.splice.is_joined:
             packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        core.send(core.npus[port.npu], sent)
         if wing.key.protocol == UDP and packet.is_unreachable:
             # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
             self._teardown.begin(session, Close.ICMP_ERROR)

@@ -40,7 +40,7 @@ from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.audit import Audit
-from controller.spu.core import Core
+from controller.spu.core import Core, NatCounts
 from controller.spu.early_ageing import EarlyAgeing
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
@@ -324,6 +324,9 @@ class Spu:
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
+            nat_pool="" if session.nat is None else session.nat.pool,
+            source_rule=session.source_rule,
+            destination_rule=session.destination_rule,
         )
 
     def express_counts(self) -> Mapping[NotExpress | None, int]:
@@ -338,6 +341,15 @@ class Spu:
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""
         return self._guard.view()
+
+    def nat_counts(self) -> Mapping[int, NatCounts]:
+        """What is counted of NAT rules, by rule id."""
+        return dict(self._core.nat_counts)
+
+    def clear_nat_counts(self) -> None:
+        """Count from zero again; sessions that stand are still counted as such."""
+        for counts in self._core.nat_counts.values():
+            counts.hits = counts.successful = counts.failed = 0
 
     def pending_count(self) -> int:
         """Flows that are being set up."""

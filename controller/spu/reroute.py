@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.config.schema import Interface
 from controller.flow import Address, Direction, Hop, Port
 from controller.messages import (
     NEIGHBORS,
@@ -23,6 +25,7 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
+from controller.spu.nat import holds
 from controller.spu.session import Move, Session, SessionState
 from controller.spu.tcp import TcpState
 from controller.spu.teardown import Teardown
@@ -71,12 +74,25 @@ class Reroute:
             session.without_route = False
             session.timeout = session.service.timeout
         if moved:
-            if session.nat is not None and routes[0].interface is not core.interface(
-                forward.hop.port, forward.hop.vlan
-            ):
+            if not self._keeps_translation(session, routes[0].interface):
                 self._teardown.begin(session, Close.ROUTE_CHANGED)
             else:
                 self._begin(session, (routes[0], routes[1]))
+
+    def _keeps_translation(self, session: Session, egress: Interface) -> bool:
+        """Whether its source may stay what it is where it leaves from now on."""
+        core = self._core
+        forward = session.wings[0]
+        rule = session.source_rule
+        if rule is None or egress is core.interface(forward.hop.port, forward.hop.vlan):
+            return True
+        if isinstance(rule, SourceNatRule):
+            return (
+                session.nat is not None
+                and session.nat.pool != INTERFACE_POOL
+                and (holds(rule.target, egress))
+            )
+        return holds(rule.origin, egress)
 
     def _lost(self, session: Session) -> None:
         """No way is left: the old one serves as long as it may."""

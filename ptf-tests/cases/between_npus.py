@@ -37,7 +37,7 @@ FAR_TAGGED = base.Interface(port=77, vlan=40, zone=2, token=9, mac="02:00:00:00:
 
 
 class Depart(base.NpuTest):
-    """Translated, then wrapped: the far NPU learns port and session."""
+    """Translated, then wrapped: the far NPU learns port, session, and that the source is ours."""
 
     def runTest(self) -> None:
         translated = wing(PUBLIC, SERVER, PUBLIC_PORT, SERVER_PORT, 6, 0)
@@ -52,7 +52,7 @@ class DepartIpv6(base.NpuTest):
 
     def runTest(self) -> None:
         self.express_v6(TCP6, SESSION, FAR, port=FABRIC_PORT, remote_port=FAR.port)
-        wrapped = fabric(tcp6(out_of(FAR), hop_limit=63), FAR.port, SESSION.id)
+        wrapped = fabric(tcp6(out_of(FAR), hop_limit=63), FAR.port, SESSION.id, TRUST.zone)
         self.forwarded(TRUST, tcp6(to(TRUST)), FABRIC_PORT, wrapped)
 
 
@@ -63,7 +63,8 @@ class DepartTagged(base.NpuTest):
         self.express_v4(
             TCP4, SESSION, TCP4, FAR_TAGGED, port=FABRIC_PORT, remote_port=FAR_TAGGED.port
         )
-        wrapped = fabric(tcp4(out_of(FAR_TAGGED), ttl=63), FAR_TAGGED.port, SESSION.id)
+        inner = tcp4(out_of(FAR_TAGGED), ttl=63)
+        wrapped = fabric(inner, FAR_TAGGED.port, SESSION.id, TRUST.zone)
         self.forwarded(TRUST, tcp4(to(TRUST)), FABRIC_PORT, wrapped)
 
 
@@ -73,7 +74,7 @@ class DepartFromTagged(base.NpuTest):
     def runTest(self) -> None:
         key = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, DMZ.token)
         self.express_v4(key, SESSION, key, FAR, port=FABRIC_PORT, remote_port=FAR.port)
-        wrapped = fabric(tcp4(out_of(FAR), ttl=63), FAR.port, SESSION.id)
+        wrapped = fabric(tcp4(out_of(FAR), ttl=63), FAR.port, SESSION.id, DMZ.zone)
         self.forwarded(DMZ, tcp4(to(DMZ)), FABRIC_PORT, wrapped)
 
 
@@ -84,7 +85,8 @@ class DepartureIsNotScreenedHere(base.NpuTest):
         self.egress_screens(UNTRUST, Drop.SCREEN_WINNUKE)
         key = wing(CLIENT, SERVER, CLIENT_PORT, 139, 6, TRUST.token)
         self.express_v4(key, SESSION, key, FAR, port=FABRIC_PORT, remote_port=UNTRUST.port)
-        wrapped = fabric(tcp4(out_of(FAR), dport=139, flags="UA", ttl=63), UNTRUST.port, SESSION.id)
+        inner = tcp4(out_of(FAR), dport=139, flags="UA", ttl=63)
+        wrapped = fabric(inner, UNTRUST.port, SESSION.id, TRUST.zone)
         self.forwarded(TRUST, tcp4(to(TRUST), dport=139, flags="UA"), FABRIC_PORT, wrapped)
 
 

@@ -152,7 +152,7 @@ class ClassAcrossTheFabric(_Class):
         self.send(TRUST.port, marked(to(TRUST), 46))
         # trace 0, class 5, loss priority 2, pad 0, then 9 bits of port
         head = 5 << 12 | 2 << 10 | UNTRUST.port
-        travels = fabric(marked(out_of(UNTRUST), 46, ttl=63), head, SESSION.id)
+        travels = fabric(marked(out_of(UNTRUST), 46, ttl=63), head, SESSION.id, TRUST.zone)
         self.expect_frame(FABRIC_PORT, travels)
         self.send(FABRIC_PORT, travels)
         self.expect_frame(UNTRUST.port, marked(out_of(UNTRUST), 34, ttl=63))

@@ -34,6 +34,11 @@ TABLES: dict[str, Key] = {
     "screen_thresholds": {"zone": (8, E)},
     "reverse_path_v4": {"vr": (8, E), "src_addr": (32, L)},
     "reverse_path_v6": {"vr": (8, E), "src_addr": (128, L)},
+    "flood_white_list": {"zone": (8, E), "protocol": (8, E), **addresses(128, T)},
+    "egress_screen_thresholds": {"zone": (8, E)},
+    "egress_reverse_path_v4": {"vr": (8, E), "src_addr": (32, L)},
+    "egress_reverse_path_v6": {"vr": (8, E), "src_addr": (128, L)},
+    "egress_flood_white_list": {"zone": (8, E), "protocol": (8, E), **addresses(128, T)},
     "session_limit_source": {"zone": (8, E), "address": (128, E)},
     "session_limit_destination": {"zone": (8, E), "address": (128, E)},
     "input_filter_v4": {"filter": (16, E), **addresses(32, T), **TERM_REST},
@@ -61,7 +66,7 @@ ACTIONS: dict[str, dict[str, int]] = {
     "set_ingress_features": {
         "filter_v4": 16, "filter_v6": 16, "dscp_classifier": 8, "pcp_classifier": 8, "trace": 1,
     },
-    "set_egress_interface": {**PROFILE, "features": 1},
+    "set_egress_interface": {**PROFILE, "vr": 8, "features": 1},
     "set_egress_features": {"filter_v4": 16, "filter_v6": 16, "dscp_rewrite": 8, "shaper": 16},
     "to_spu": WING,
     "express_v4": {
@@ -71,14 +76,18 @@ ACTIONS: dict[str, dict[str, int]] = {
     "normal": {},
     "hash_based": {},
     "set_spu": {"spu": 8},
-    "set_thresholds": dict.fromkeys(
-        (
-            "icmp_flood", "udp_flood", "syn_flood_attack", "syn_flood_source",
-            "syn_flood_destination", "ip_sweep", "tcp_sweep", "udp_sweep", "port_scan",
-            "udp_port_scan",
+    "set_thresholds": {
+        **dict.fromkeys(
+            (
+                "icmp_flood", "udp_flood", "syn_flood_attack", "syn_flood_alarm",
+                "syn_flood_source", "syn_flood_destination", "ip_sweep", "tcp_sweep", "udp_sweep",
+                "port_scan", "udp_port_scan",
+            ),
+            32,
         ),
-        32,
-    ),
+        "white_lists": 1,
+    },
+    "white_listed": {},
     "reverse_zone": {"zone": 8},
     "at_source_limit": {},
     "at_destination_limit": {},
@@ -93,6 +102,7 @@ COUNTERS = {
     "arrived": 512, "forwarded": 512, "drops": 256, "egress_drops": 256, "punts": 256,
     "punts_refused": 256, "copies": 256, "egress_copies": 256, "screen_hits": 16384,
     "egress_screen_hits": 16384, "filter_counts": 1024, "output_filter_counts": 1024,
+    "policer_drops": 256, "output_policer_drops": 256,
 }  # fmt: skip
 METERS = {"punt_meter": 256, "policers": 256, "output_policers": 256, "shapers": 2048}
 
@@ -103,7 +113,9 @@ HEADERS = {
         "wing": 1, "spu": 8, "epoch": 8, "stage": 8, "verdict": 8, "detail": 8, "filter": 8,
         "egress_port": 9,
     },
-    "packet_out": {"send": 8, "trace": 1, **CLASS, "egress_port": 9},
+    "packet_out": {
+        "send": 8, "trace": 1, **CLASS, "first": 1, "egress_port": 9, "source_zone": 8,
+    },
 }  # fmt: skip
 
 

@@ -345,6 +345,7 @@ class Policer(_Filter):
         for expected in (frame, frame, another):
             self.expect_punt(expected, Punt.MISS, TRUST)
         self.conclude(drops={Drop.POLICER: 2}, punts={Punt.MISS: 3})
+        self.assertEqual(self.client.counts("policer_drops", [one, other]), {one: 2})
 
 
 class OutputPolicer(_Filter):
@@ -362,6 +363,8 @@ class OutputPolicer(_Filter):
         for _ in range(2):
             self.expect_frame(UNTRUST.port, frame)
         self.conclude(egress_drops={Drop.POLICER: 1})
+        self.assertEqual(self.client.counts("output_policer_drops", [cell]), {cell: 1})
+        self.assertEqual(self.client.counts("policer_drops", [cell]), {})
 
 
 class PolicerMarks(_Filter):
@@ -378,6 +381,7 @@ class PolicerMarks(_Filter):
             self.send(TRUST.port, frame)
             self.expect_punt(frame, Punt.MISS, TRUST, loss_priority=loss_priority)
         self.conclude(punts={Punt.MISS: 3})
+        self.assertEqual(self.client.counts("policer_drops", [cell]), {})
 
 
 class PolicerWithoutRates(_Filter):

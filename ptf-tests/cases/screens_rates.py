@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from itertools import count
 
 from controller.reasons import FIRST_SCREEN, Drop, Punt
-from support import base
+from support import base, rates
 from support.base import DMZ, TRUST, UNTRUST, Interface, Session, out_of, to, wing
 from support.names import Value
 from support.packets import (
@@ -15,7 +14,6 @@ from support.packets import (
     CLIENT_PORT,
     SERVER,
     SERVER_PORT,
-    address,
     echo6,
     icmp4,
     tcp4,
@@ -23,44 +21,10 @@ from support.packets import (
     udp4,
     udp6,
 )
-
-THRESHOLDS = (
-    "icmp_flood",
-    "udp_flood",
-    "syn_flood_attack",
-    "syn_flood_source",
-    "syn_flood_destination",
-    "ip_sweep",
-    "tcp_sweep",
-    "udp_sweep",
-    "port_scan",
-    "udp_port_scan",
-)
-WINDOW = 1_000_000
-"""Microseconds; the longest that can be configured, so that slow machines stay within it."""
-TARGETS = 10
-
-hosts = count(1)
+from support.rates import TARGETS, WINDOW, fresh, fresh6
 
 
-def fresh() -> str:
-    """An address that no case has used: counters outlive a case."""
-    number = next(hosts)
-    return f"198.18.{number >> 8}.{number & 255}"
-
-
-def fresh6() -> str:
-    """The same of IPv6."""
-    return f"2001:db8:77::{next(hosts):x}"
-
-
-class _Rates(base.NpuTest):
-    def thresholds(self, interface: Interface = TRUST, **values: int) -> None:
-        """Thresholds of an interface's zone; those not given are off."""
-        params: dict[str, Value] = dict.fromkeys(THRESHOLDS, 0)
-        params.update(values)
-        self.client.insert("screen_thresholds", {"zone": interface.zone}, "set_thresholds", params)
-
+class _Rates(rates.Rates):
     def burst(self, frames: list[bytes], passing: int, screen: Drop) -> None:
         """Of these frames so many pass, first ones first, and a screen stops the rest."""
         for frame in frames:
@@ -262,6 +226,95 @@ class SynFloodAttackAlarm(_Rates):
         self.conclude(punts={Punt.MISS: 2}, screen_hits={(TRUST, screen): 1})
 
 
+class SynFloodAlarm(_Rates):
+    """Above the alarm threshold SYN are counted, and pass."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_SYN_FLOOD_ALARM, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_alarm=2)
+        for port in (80, 80, 80, 80, 81):
+            frame = tcp4(to(TRUST), src=fresh(), dst=target, dport=port, flags="S")
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        self.conclude(punts={Punt.MISS: 5}, screen_hits={(TRUST, screen): 2})
+
+
+class SynFloodAlarmBesideAttack(_Rates):
+    """Both thresholds count the same SYN, each for itself."""
+
+    def runTest(self) -> None:
+        attack, alarm = Drop.SCREEN_SYN_FLOOD_ATTACK, Drop.SCREEN_SYN_FLOOD_ALARM
+        target = fresh()
+        self.ingress_screens(TRUST, attack, alarm)
+        self.thresholds(syn_flood_attack=1, syn_flood_alarm=3)
+        frame = tcp4(to(TRUST), dst=target, flags="S")
+        for number in range(4):
+            self.send(TRUST.port, frame)
+            self.expect_punt(frame, Punt.SYN_PROXY if number else Punt.MISS, TRUST)
+        self.conclude(
+            punts={Punt.MISS: 1, Punt.SYN_PROXY: 3},
+            screen_hits={(TRUST, attack): 3, (TRUST, alarm): 1},
+        )
+
+
+class SynFloodWhiteList(_Rates):
+    """Who is on it sends any number of SYN; so does everyone to whom it allows that."""
+
+    def runTest(self) -> None:
+        screen = Drop.SCREEN_SYN_FLOOD_DESTINATION
+        attack = Drop.SCREEN_SYN_FLOOD_ATTACK
+        source, target, other = fresh(), fresh(), fresh()
+        self.ingress_screens(TRUST, screen, attack)
+        self.thresholds(syn_flood_destination=2, syn_flood_attack=2, white_lists=1)
+        self.white_list(TRUST, 6, src=f"{source}/32", dst=f"{other}/32")
+        self.white_list(TRUST, 6, dst=f"{target}/32")
+        free = [tcp4(to(TRUST), src=source, dst=other, flags="S") for _ in range(4)]
+        free += [tcp4(to(TRUST), src=fresh(), dst=target, flags="S") for _ in range(4)]
+        counted = [tcp4(to(TRUST), src=fresh(), dst=other, flags="S") for _ in range(3)]
+        self.burst(free + counted, 10, screen)
+
+
+class SynFloodWhiteListSource(_Rates):
+    """The threshold by source does not hold of who is on it either; that of a neighbour does."""
+
+    def runTest(self) -> None:
+        screen, source = Drop.SCREEN_SYN_FLOOD_SOURCE, fresh6()
+        other = fresh6()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(syn_flood_source=2, white_lists=1)
+        self.white_list(TRUST, 6, src=f"{source}/128")
+        frames = [tcp6(to(TRUST), src=source, flags="S")] * 4
+        frames += [tcp6(to(TRUST), src=other, flags="S")] * 3
+        self.burst(frames, 6, screen)
+
+
+class UdpFloodWhiteList(_Rates):
+    """One of UDP says nothing of SYN, nor one of another zone of this."""
+
+    def runTest(self) -> None:
+        screen, source, target = Drop.SCREEN_UDP_FLOOD, fresh(), fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=2, white_lists=1)
+        self.white_list(TRUST, 17, src=f"{source}/32")
+        self.white_list(TRUST, 6, dst="0.0.0.0/0")
+        self.white_list(DMZ, 17, dst="0.0.0.0/0")
+        frames = [udp4(to(TRUST), src=source, dst=target) for _ in range(4)]
+        frames += [udp4(to(TRUST), src=fresh(), dst=target) for _ in range(3)]
+        self.burst(frames, 6, screen)
+
+
+class WhiteListOff(_Rates):
+    """A zone that has none asks none."""
+
+    def runTest(self) -> None:
+        screen, target = Drop.SCREEN_UDP_FLOOD, fresh()
+        self.ingress_screens(TRUST, screen)
+        self.thresholds(udp_flood=2)
+        self.white_list(TRUST, 17, dst="0.0.0.0/0")
+        self.burst([udp4(to(TRUST), dst=target) for _ in range(3)], 2, screen)
+
+
 class IpSweep(_Rates):
     """ICMP from one source to eleven addresses; the same address again is none more."""
 
@@ -395,10 +448,7 @@ class SessionsAreNoScan(_Rates):
 class _Limits(_Rates):
     def at_limit(self, side: str, who: str, interface: Interface = TRUST) -> None:
         """An address of a zone may have no more sessions."""
-        packed = address(who)
-        if len(packed) == 4:
-            packed = bytes(10) + b"\xff\xff" + packed
-        key: dict[str, Value] = {"zone": interface.zone, "address": packed}
+        key: dict[str, Value] = {"zone": interface.zone, "address": rates.mapped(who)}
         self.client.insert(f"session_limit_{side}", key, f"at_{side}_limit", {})
 
 

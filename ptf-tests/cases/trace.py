@@ -246,7 +246,7 @@ class AcrossTheFabric(_Trace):
         self.trace({"src_addr": address(CLIENT)})
         self.express_v4(TCP4, SESSION, TCP4, UNTRUST, port=FABRIC_PORT, remote_port=UNTRUST.port)
         frame, leaves = tcp4(to(TRUST)), tcp4(out_of(UNTRUST), ttl=63)
-        travels = fabric(leaves, 1 << 15 | UNTRUST.port, SESSION.id)
+        travels = fabric(leaves, 1 << 15 | UNTRUST.port, SESSION.id, TRUST.zone)
         self.send(TRUST.port, frame)
         self.expect_frame(FABRIC_PORT, travels)
         port = {"egress_port": FABRIC_PORT, **SESSION.header()}

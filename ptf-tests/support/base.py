@@ -89,7 +89,7 @@ class NpuTest(BaseTest):  # type: ignore[misc]
                 "epoch": 0,
                 "features": 0,
             },
-            ("egress", "interface"): {**profile, "features": 0},
+            ("egress", "interface"): {**profile, "vr": 0, "features": 0},
             ("ingress", "features"): dict.fromkeys(
                 ("filter_v4", "filter_v6", "dscp_classifier", "pcp_classifier", "trace"), 0
             ),
@@ -192,9 +192,9 @@ class NpuTest(BaseTest):  # type: ignore[misc]
         """A frame arrives on a port."""
         testutils.send_packet(self, port, frame)
 
-    def packet_out(self, frame: bytes, port: int, send: Send) -> None:
-        """The controller sends a frame."""
-        self.client.packet_out(frame, send=send, egress_port=port)
+    def packet_out(self, frame: bytes, port: int, send: Send, **header: int) -> None:
+        """The controller sends a frame; the rest of its header is zero."""
+        self.client.packet_out(frame, send=send, egress_port=port, **header)
 
     # -- what is expected of it
 

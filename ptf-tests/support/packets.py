@@ -164,10 +164,11 @@ def later_fragment4(
     )
 
 
-def fabric(frame: bytes, egress_port: int, session_id: int) -> bytes:
+def fabric(frame: bytes, egress_port: int, session_id: int, source_zone: int = 0) -> bytes:
     """A frame as it travels between NPUs (docs/ARCHITECTURE.md, Fabric frames)."""
     outer = mac("02:00:00:00:00:00") * 2 + (0x88B5).to_bytes(2, "big")
-    return outer + egress_port.to_bytes(2, "big") + session_id.to_bytes(4, "big") + frame
+    header = egress_port.to_bytes(2, "big") + session_id.to_bytes(4, "big") + bytes([source_zone])
+    return outer + header + frame
 
 
 def broken(frame: bytes, offset: int, value: bytes) -> bytes:

@@ -19,6 +19,7 @@ from controller.messages import (
     InstallWing,
     LimitSessions,
     Mark,
+    Origin,
     Outbound,
     PacketIn,
     ReadWing,
@@ -122,8 +123,11 @@ def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
     one = interface_entries(1)
     assert len(one) == 4
     egress, ingress = interface_entries(2)
-    common = {"zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 0, "features": 0}
-    own = {"token": 2, "mac": 0x020000020001, "vr": 0, "epoch": 1}
+    common = {
+        "zone": 2, "screens": 0b1011, "alarm_only": 0, "extension_limit": 0, "vr": 0,
+        "features": 0,
+    }  # fmt: skip
+    own = {"token": 2, "mac": 0x020000020001, "epoch": 1}
     assert values(ingress) == common | own
     assert values(egress) == common
     vlan = next(e for e in one if e.match[0].exact.value == b"\2")
@@ -317,12 +321,15 @@ def test_a_punted_packet_goes_where_its_reason_says(
 
 def test_a_frame_is_sent_with_header_and_padding() -> None:
     async def test(bench: Bench) -> None:
-        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame", Mark(True, 5, 2)))
+        mark, origin = Mark(True, 5, 2), Origin(3, True)
+        bench.npu.post(Transmit(Port(1, 7), Send.EGRESS, b"frame", mark, origin))
         packet = await asyncio.wait_for(bench.fake.packets_out.get(), 5)
         assert packet.payload == b"frame"
         header = {m.metadata_id: m.value for m in packet.metadata}
-        # Padding, then send, trace, forwarding class, loss priority and port.
-        assert header == {1: b"\0", 2: b"\1", 3: b"\1", 4: b"\5", 5: b"\2", 6: b"\7"}
+        # Padding, then send, trace, forwarding class, loss priority, first, port and zone.
+        assert header == dict(
+            enumerate((b"\0", b"\1", b"\1", b"\5", b"\2", b"\1", b"\7", b"\3"), 1)
+        )
 
     with_npu(test)
 

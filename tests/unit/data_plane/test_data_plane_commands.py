@@ -115,14 +115,19 @@ def test_counters_of_filters_are_summed_over_npus_and_cleared(tmp_path: Path) ->
         lab.count(1, "filter_counts", 1, 3, 300)
         lab.count(2, "filter_counts", 1, 2, 200)
         lab.count(2, "output_filter_counts", 2, 5, 50)
+        lab.count(1, "policer_drops", 1, 7, 70)
+        lab.count(2, "output_policer_drops", 1, 1, 10)
         text = await lab.ask("show firewall")
-        assert re.search(r"Filter: f\nCounters:\n.*\nweb +500 +5$", text, re.M)
+        assert re.search(
+            r"Filter: f\nCounters:\n.*\nweb +500 +5\nPolicers:\n.*\np-a +80 +8$", text, re.M
+        )
         assert re.search(r"Filter: g\nCounters:\n.*\nback +50 +5$", text, re.M)
         assert "Filter: f" not in await lab.ask("show firewall filter g")
         assert "no filter 'x'; configured are: f, g" in await lab.ask("show firewall filter x")
         assert await lab.ask("clear firewall filter f") == ""
         text = await lab.ask("show firewall")
         assert re.search(r"^web +0 +0$", text, re.M)
+        assert re.search(r"^p-a +0 +0$", text, re.M)
         assert re.search(r"^back +50 +5$", text, re.M)
 
     with_lab(tmp_path, test)

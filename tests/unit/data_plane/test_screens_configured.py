@@ -62,7 +62,7 @@ def test_every_screen_has_words_that_switch_its_bit_on(screen: object) -> None:
     bit = 1 << (spec.drop - FIRST_SCREEN)
     of_npu = spec.drop < FIRST_SCREEN + 64
     assert bool(trust(configuration, "ingress").parameters["screens"] & bit) is of_npu
-    outward = spec.drop < FIRST_SCREEN + 32
+    outward = of_npu and not spec.drop.name.startswith("SCREEN_SESSION_LIMIT")
     assert bool(trust(configuration, "egress").parameters["screens"] & bit) is outward
     if limit is not None:
         assert profile.thresholds[spec.drop] == value
@@ -86,6 +86,7 @@ def test_thresholds_without_a_number_are_the_defaults() -> None:
     assert profile.thresholds == {
         Drop.SCREEN_ICMP_FLOOD: 1000,
         Drop.SCREEN_SYN_FLOOD_ATTACK: 200,
+        Drop.SCREEN_SYN_FLOOD_ALARM: 512,
         Drop.SCREEN_SYN_FLOOD_SOURCE: 4000,
         Drop.SCREEN_SYN_FLOOD_DESTINATION: 4000,
         Drop.SCREEN_PORT_SCAN: 5000,
@@ -95,16 +96,63 @@ def test_thresholds_without_a_number_are_the_defaults() -> None:
 def test_thresholds_go_to_the_zone() -> None:
     configuration = configured("udp flood threshold 50", "tcp syn-flood source-threshold 9")
     (entry,) = written(configuration, "screen_thresholds")
-    assert entry.match == {"zone": 1}
+    (outward,) = written(configuration, "egress_screen_thresholds")
+    assert entry.match == outward.match == {"zone": 1}
+    assert entry.parameters == outward.parameters
     assert entry.parameters["udp_flood"] == 50
     assert entry.parameters["syn_flood_source"] == 9
     assert entry.parameters["icmp_flood"] == 0
     rates = {drop for drop in THRESHOLDS if drop.name.startswith("SCREEN_")}
+    assert entry.parameters["white_lists"] == 0
     assert set(entry.parameters) == {drop.name[7:].lower() for drop in rates} - {
         "ipv6_extension_limit",
         "session_limit_source",
         "session_limit_destination",
-    }
+    } | {"white_lists"}
+
+
+def test_a_direction_leaves_the_other_without_screens() -> None:
+    rates = ("ip spoofing", "udp flood", "tcp land", "alarm-without-drop")
+    tables = ("interface", "screen_thresholds", "reverse_path_v4")
+    for direction, on, off in (
+        ("input", ("ingress_", "", ""), ("egress_", "egress_", "egress_")),
+        ("output", ("egress_", "egress_", "egress_"), ("ingress_", "", "")),
+    ):
+        configuration = configured(*rates, f"match-direction {direction}")
+        found = [written(configuration, side + name) for side, name in zip(on, tables, strict=True)]
+        bits = found[0][0].parameters["screens"]
+        assert bits == 1 | 1 << 32 | 1 << 35 == found[0][0].parameters["alarm_only"]
+        assert found[1]
+        assert found[2]
+        found = [written(configuration, s + name) for s, name in zip(off, tables, strict=True)]
+        assert found[0][0].parameters["screens"] == found[0][0].parameters["alarm_only"] == 0
+        assert not found[1]
+        assert not found[2]
+    both = configured(*rates, "match-direction input-output")
+    assert both.screens == configured(*rates).screens
+
+
+def test_white_lists_are_pairs_of_prefixes_on_both_sides() -> None:
+    configuration = configured(
+        "tcp syn-flood white-list a source-address [ 10.0.0.0/8 2001:db8::/32 ]",
+        "tcp syn-flood white-list a destination-address 192.0.2.1",
+        "tcp syn-flood white-list b destination-address 192.0.2.1/32",
+        "udp flood white-list [ c d ]",
+        "icmp flood\nset security screen white-list c address 10.0.0.0/8",
+        "icmp flood\nset security screen white-list d address 10.0.0.0/8",
+    )
+    ten = (0xFFFF0A000000, (1 << 128) - (1 << 24))
+    server = (0xFFFFC0000201, (1 << 128) - 1)
+    for side in ("", "egress_"):
+        found = [dict(e.match) for e in written(configuration, f"{side}flood_white_list")]
+        assert found == [
+            {"zone": 1, "protocol": 6, "src_addr": ten, "dst_addr": server},
+            {"zone": 1, "protocol": 6, "dst_addr": server},
+            {"zone": 1, "protocol": 17, "src_addr": ten},
+            {"zone": 1, "protocol": 17, "dst_addr": ten},
+        ]
+        (entry,) = written(configuration, f"{side}screen_thresholds")
+        assert entry.parameters["white_lists"] == 1
 
 
 def test_what_becomes_of_syns_above_the_attack_threshold() -> None:
@@ -182,6 +230,19 @@ set interfaces ge-1/0/0 unit 0 family inet address 172.16.0.1/16
         ("tcp syn-flood queue-size 300", "'queue-size' is known to Junos but not"),
         ("ip ipv6-extension-header-limit 33", "from 0 to 32"),
         ("tcp lnad", "unknown word 'lnad'"),
+        ("udp flood white-list nobody", "nobody"),
+        ("tcp syn-flood white-list a", "needs a source-address or a destination-address"),
+        (
+            "tcp syn-flood white-list a source-address ::/0\nset security screen ids-option s "
+            "tcp syn-flood white-list a destination-address 0.0.0.0/0",
+            "sources of one IP version, destinations of the other",
+        ),
+        (
+            "limit-session source-ip-based 9\nset security screen ids-option s "
+            "match-direction output",
+            "not with match-direction output",
+        ),
+        ("match-direction sideways", "sideways"),
     ],
 )
 def test_what_is_wrong_is_named(line: str, complaint: str) -> None:

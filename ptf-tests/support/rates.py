@@ -1,0 +1,85 @@
+"""What cases of screens that count packets share."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Network, ip_network
+from itertools import count
+
+from support import base
+from support.base import TRUST, Interface
+from support.names import Value
+from support.packets import address
+
+THRESHOLDS = (
+    "icmp_flood",
+    "udp_flood",
+    "syn_flood_attack",
+    "syn_flood_alarm",
+    "syn_flood_source",
+    "syn_flood_destination",
+    "ip_sweep",
+    "tcp_sweep",
+    "udp_sweep",
+    "port_scan",
+    "udp_port_scan",
+    "white_lists",
+)
+WINDOW = 1_000_000
+"""Microseconds; the longest that can be configured, so that slow machines stay within it."""
+TARGETS = 10
+"""Addresses, or ports, that a sweep or scan is let through to."""
+
+_hosts = count(1)
+
+
+def fresh() -> str:
+    """An address that no case has used: counters outlive a case."""
+    number = next(_hosts)
+    return f"198.18.{number >> 8}.{number & 255}"
+
+
+def fresh6() -> str:
+    """The same of IPv6."""
+    return f"2001:db8:77::{next(_hosts):x}"
+
+
+def mapped(who: str) -> bytes:
+    """An address of either version as 16 bytes."""
+    packed = address(who)
+    return packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed
+
+
+def masked(prefix: str) -> tuple[Value, Value]:
+    """A prefix of either version as value and mask of 128 bits."""
+    network = ip_network(prefix)
+    length = network.prefixlen + (0 if isinstance(network, IPv6Network) else 96)
+    mask = (1 << 128) - (1 << (128 - length))
+    return mapped(str(network.network_address)), mask
+
+
+class Rates(base.NpuTest):
+    """Thresholds and white lists of a zone."""
+
+    side = ""
+    """What the names of the tables begin with: ``egress_`` for the way out."""
+
+    def thresholds(self, interface: Interface = TRUST, **values: int) -> None:
+        """Thresholds of an interface's zone; those not given are off."""
+        params: dict[str, Value] = dict.fromkeys(THRESHOLDS, 0)
+        params.update(values)
+        key: dict[str, Value] = {"zone": interface.zone}
+        self.client.insert(f"{self.side}screen_thresholds", key, "set_thresholds", params)
+
+    def white_list(
+        self, interface: Interface, protocol: int, *, src: str = "", dst: str = ""
+    ) -> None:
+        """A pair of prefixes whose packets are not counted; empty: any."""
+        key: dict[str, Value | tuple[Value, Value]] = {
+            "zone": interface.zone,
+            "protocol": protocol,
+        }
+        if src:
+            key["src_addr"] = masked(src)
+        if dst:
+            key["dst_addr"] = masked(dst)
+        self.client.insert(f"{self.side}flood_white_list", key, "white_listed", {}, priority=1)
