@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
 from controller.config.schema import Configuration, NatFaults
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
+from controller.flow import (
+    Address,
+    Direction,
+    FlowKey,
+    FragmentId,
+    Nanoseconds,
+    Path,
+    Port,
+    Tuple5,
+    Wing,
+)
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
@@ -253,6 +263,16 @@ class Deliver:
     packet: PacketIn
     session_id: int
     """The session; 0: pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFragment:
+    """SPU -> CP: the first fragment of a datagram came to the session that it belongs to; others
+    that came before it may wait at the CP."""
+
+    flow: FlowKey
+    """The wing that it came on."""
+    key: FragmentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -763,6 +783,7 @@ Message = (
     | CreateSession
     | AnswerSyn
     | Deliver
+    | FirstFragment
     | Redirect
     | CreateRequest
     | AllocateNat

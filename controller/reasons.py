@@ -114,7 +114,7 @@ class Drop(IntEnum):
     SESSION_TABLE_FULL = 135
     NPU_TABLE_FULL = 136
     NPU_LOST = 137
-    FRAGMENT_UNSUPPORTED = 138
+    FRAGMENT_TIMEOUT = 138
     ICMP_ERROR_UNMATCHED = 139
     HOST_INBOUND = 140
     NO_OWNER = 141
@@ -147,6 +147,10 @@ class Drop(IntEnum):
     # SYN flood protection.
     SYN_ACK_ACK_PROXY = 224
     NO_ANSWER = 225
+
+    # Reassembly.
+    FRAGMENT_OVERLAP = 226
+    FRAGMENT_LIMIT = 227
 
 
 FIRST_SCREEN = Drop.SCREEN_LAND

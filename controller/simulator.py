@@ -17,7 +17,7 @@ from typing import Any
 from controller.central_point import CentralPoint
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.flow import Address, Direction, FlowKey, FragmentId, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
     NEIGHBORS,
@@ -114,6 +114,8 @@ class SimulatedNpu:
         self._fences = Fences()
         self.buckets = b""
         """The SPU of each bucket, once the central point said so."""
+        self._ports: dict[FragmentId, tuple[int, int]] = {}
+        """Of first fragments."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -200,6 +202,22 @@ class SimulatedNpu:
         change((message.screen, message.zone, message.address))
         return []
 
+    def _fragment(self, packet: Packet, token: int, now: Nanoseconds) -> InstallWing | None:
+        """The wing of a fragment; a later one has the ports of its first, if that came before."""
+        key, datagram = packet.key(token), packet.datagram(token)
+        if packet.is_later_fragment:
+            sport, dport = self._ports.get(datagram, (0, 0))
+            key = key._replace(sport=sport, dport=dport)
+        else:
+            self._ports[datagram] = key.sport, key.dport
+        entry = self._table.get(key)
+        if entry is None:
+            return None
+        entry.packets += 1
+        entry.bytes += len(packet.frame)
+        entry.last_hit = now
+        return entry.install
+
     def _limited(self, packet: Packet, token: int) -> Drop:
         """The session limit that keeps a first packet from the central point."""
         zone = self._zones.get(token, 0)
@@ -245,7 +263,9 @@ class SimulatedNpu:
         if packet.version == 6 and packet.icmp_type in _ND_TYPES:
             return self._punt(port, Punt.ND, token, frame, now)
         if packet.fragment:
-            return self._punt(port, Punt.FRAGMENT, token, frame, now)
+            return self._punt(
+                port, Punt.FRAGMENT, token, frame, now, self._fragment(packet, token, now)
+            )
         if packet.is_icmp_error:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
         entry = self._table.get(packet.key(token))

@@ -44,6 +44,7 @@ from controller.messages import (
     CreateSession,
     Deliver,
     DrainSpu,
+    FirstFragment,
     GatesOpened,
     GatesRefused,
     InjectNatFaults,
@@ -168,6 +169,7 @@ class CentralPoint:
             PacketIn: self._on_packet_in,
             Reconfigure: self._on_reconfigure,
             Redirect: self._on_redirect,
+            FirstFragment: self._on_first_fragment,
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
@@ -204,6 +206,10 @@ class CentralPoint:
         deadline = pending
         if gates is not None and (deadline is None or gates < deadline):
             deadline = gates
+        if len(self._fragments):
+            fragments = self._fragments.deadline()
+            if fragments is not None and (deadline is None or fragments < deadline):
+                deadline = fragments
         desk = self._desk.deadline()
         if desk is not None and (deadline is None or desk < deadline):
             deadline = desk
@@ -234,6 +240,9 @@ class CentralPoint:
             self._end_pending(entry)
             self._reclaimed += 1
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
+        for late in self._fragments.due(now):
+            where = f"NPU {late.port.npu} port {late.port.port}"
+            self._drop(Drop.FRAGMENT_TIMEOUT, None, f"its first fragment did not come, {where}")
         self._fleet.tick()
         if self._active and self._audit.due(now) <= now:
             out += self._audit.ask(now)
@@ -256,19 +265,18 @@ class CentralPoint:
             self._drop(packet, None, "malformed first packet")
             return
         if packet.is_later_fragment:
-            flow = self._fragments.flow(packet, message.token, self._now)
-            if flow is None:
-                detail = "a later fragment whose first one did not come before it"
-                self._drop(Drop.FRAGMENT_UNSUPPORTED, None, detail)
-            else:
-                self._find_or_create(flow, message)
+            self._on_later_fragment(message, packet)
             return
         if packet.is_icmp_error:
             self._on_icmp_error(message)
             return
         flow = packet.key(message.token)
         if packet.fragment:
-            self._fragments.note(packet, flow, self._now)
+            waited = self._fragments.note(packet.datagram(message.token), flow, self._now)
+            self._find_or_create(flow, message, packet)
+            for later in waited:
+                self._find_or_create(flow, later)
+            return
         if not self._answers_syns or packet.protocol != TCP:
             self._find_or_create(flow, message, packet)
         elif message.reason is Punt.SYN_PROXY and packet.begins_session and flow not in self._table:
@@ -280,6 +288,20 @@ class CentralPoint:
             # It may acknowledge an answer: whoever gave that knows best.
             wanted = 0 if packet.begins_session else self._guard_of(flow)
             self._find_or_create(flow, message, packet, wanted)
+
+    def _on_later_fragment(self, message: PacketIn, packet: Packet) -> None:
+        """It belongs where its first one does; if that is not known yet, it waits."""
+        key = packet.datagram(message.token)
+        flow = self._fragments.flow(key, self._now)
+        if flow is not None:
+            self._find_or_create(flow, message)
+        elif not self._fragments.hold(key, message, self._now + self.config.reassembly_timeout):
+            self._drop(Drop.FRAGMENT_LIMIT, None, "too many fragments wait for their first one")
+
+    def _on_first_fragment(self, message: FirstFragment) -> None:
+        """An SPU saw what later fragments may have waited for."""
+        for later in self._fragments.note(message.key, message.flow, self._now):
+            self._find_or_create(message.flow, later)
 
     def _have_answered(self, flow: FlowKey, message: PacketIn) -> None:
         """A SYN above the attack threshold: an SPU answers it, and nothing is kept here."""
@@ -723,6 +745,7 @@ class CentralPoint:
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
         left += self._desk.audit()
+        left += [f"{len(self._fragments)} fragments wait"] if len(self._fragments) else []
         left += [f"wing left out of an NPU: {flow}" for flow in self._left_out]
         if self._limits is not None:
             left += self._limits.audit()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from controller.config.build_aging import aging
 from controller.config.build_alg import enabled_algs
+from controller.config.build_fragments import fragment_settings
 from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
@@ -100,5 +101,6 @@ def build(
         queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
         aging=aging(root, problems),
+        **fragment_settings(root),
         syn_flood_mode=SynFloodMode(syn_flood_mode or SynFloodMode.COOKIE.value),
     )

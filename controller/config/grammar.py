@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from controller.config import screens
 from controller.config.build_aging import AGING
+from controller.config.build_fragments import FRAGMENTS
 from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
@@ -248,6 +249,7 @@ _FLOW = container(
     leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
     AGING,
+    *FRAGMENTS,
     leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     TRACEOPTIONS,
 )

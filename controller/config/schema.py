@@ -345,6 +345,12 @@ class Configuration:
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
     syn_flood_mode: SynFloodMode = SynFloodMode.COOKIE
+    force_reassembly: bool = False
+    """Datagrams in fragments are put together before they go on (``force-ip-reassembly``)."""
+    preserve_fragment_size: bool = False
+    """What was put together leaves in fragments as large as it came in."""
+    reassembly_timeout: Nanoseconds = 5 * SECOND
+    """How long the rest of a datagram may be missing (``fragment-reassembly-timeout``)."""
     aging: Aging | None = None
     """``None``: the session table may become full."""
     queue_depth: QueueDepth = QueueDepth.NORMAL

@@ -10,7 +10,7 @@ from collections import deque
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
-from controller.fragment import fragment
+from controller.fragment import fragment, fragment6
 from controller.messages import (
     CloseGates,
     GatesOpened,
@@ -256,8 +256,10 @@ class AlgPath:
         if len(frame) - l3 <= mtu:
             core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, origin=origin))
         elif packet.version == 6:
-            detail = f"session {session.id}: longer than MTU {mtu} with other names in it"
-            core.drop(Drop.TOO_BIG, wing.key, detail)
+            # What the gateway wrote is the firewall's own packet.
+            for piece in fragment6(frame, l3, mtu, core.now >> 10 & 0xFFFFFFFF):
+                sent = Transmit(port, Send.EGRESS, piece, origin=origin)
+                core.send(core.npus[port.npu], sent)
         else:
             # It grew here: its sender cannot know, whatever it says about fragments.
             named = bytearray(frame)

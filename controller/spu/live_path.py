@@ -12,7 +12,7 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 from __future__ import annotations
 
 from controller.flow import Direction, Path, Tuple5, Wing
-from controller.fragment import fragment, may_fragment
+from controller.fragment import fragment, fragment6, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import UDP, Packet, rewrite
@@ -20,6 +20,7 @@ from controller.payload import contents
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.reassembly import Reassembly, Shape
 from controller.spu.replies import Replies
 from controller.spu.server_half import ServerHalf
 from controller.spu.services import TCP_CLOSE_WAIT
@@ -43,6 +44,7 @@ class LivePath:
     ) -> None:
         self._core = core
         self._guard = guard
+        self.reassembly = Reassembly(core, replies)
         self.server_half = ServerHalf(core, replies, teardown, alg, guard.counts)
         """Of connections that SYN flood protection let in."""
         self.server_half.forward = self.forward
@@ -73,9 +75,17 @@ class LivePath:
         if packet.is_icmp_error:
             self._forward_error(session, queued)
             return
-        if packet.is_later_fragment:
-            self._forward_fragment(session, queued)
-            return
+        shape = None
+        if packet.fragment:
+            if core.config.force_reassembly or session.gateway is not None:
+                made = self.reassembly.take(session, queued)
+                if made is None:
+                    return
+                queued, shape = made
+                message, packet, direction = queued
+            elif packet.is_later_fragment:
+                self._forward_fragment(session, queued)
+                return
         splice = session.splice
         if splice is not None:
             if not splice.is_joined:
@@ -87,7 +97,11 @@ class LivePath:
             elif splice.is_silent and contents(packet):
                 self._guard.spoke(session, splice)
         mtu = self._narrow(wing, packet)
-        if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
+        if (
+            mtu
+            and shape is None
+            and (packet.version == 6 or not may_fragment(packet.frame, packet.l3))
+        ):
             core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
             self._replies.dropped(Drop.TOO_BIG, queued, mtu)
             return
@@ -115,11 +129,26 @@ class LivePath:
             frame = rewrite(packet, wing.translated, wing.hop)
             l3 = 18 if wing.hop.vlan else 14
             origin = core.origin(message, wing)
-            for piece in fragment(frame, l3, mtu) if mtu else (frame,):
+            whole = not mtu and (shape is None or not core.config.preserve_fragment_size)
+            for piece in (frame,) if whole else self._pieces(frame, l3, mtu, shape):
                 sent = Transmit(port, Send.EGRESS, piece, message.mark, origin)
                 core.send(core.npus[port.npu], sent)
         if changed is not None:
             self._tcp_changed(session, changed)
+
+    def _pieces(self, frame: bytes, l3: int, mtu: int, shape: Shape | None) -> list[bytes]:
+        """A packet that is too long for its way on (0: it is not), or was in fragments and is to
+        be again."""
+        if shape is not None and self._core.config.preserve_fragment_size:
+            mtu = min(mtu or shape.largest, shape.largest)
+        if frame[l3] >> 4 == 4:
+            pieces = fragment(frame, l3, mtu)
+        else:
+            assert shape is not None, "no router cuts IPv6 packets that came whole"
+            pieces = fragment6(frame, l3, mtu, shape.identification)
+        if len(pieces) > 1:
+            self.reassembly.counts.generated += len(pieces)
+        return pieces
 
     def _narrow(self, wing: Wing, packet: Packet) -> int:
         """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""

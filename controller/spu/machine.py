@@ -15,6 +15,7 @@ from controller.messages import (
     CreateRequest,
     CreateSession,
     Deliver,
+    FirstFragment,
     GatesOpened,
     GatesRefused,
     InstallAck,
@@ -47,6 +48,7 @@ from controller.spu.first_path import FirstPath
 from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
+from controller.spu.reassembly import FragmentCounts
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
@@ -164,7 +166,11 @@ class Spu:
             return core.now
         if self._joining is not None:
             return self._joining.next_ask
-        deadline = self._guard.timers.next() if len(self._guard.timers) else None
+        deadline = self._live.reassembly.deadline()
+        if len(self._guard.timers):
+            half_open = self._guard.timers.next()
+            if half_open is not None and (deadline is None or half_open < deadline):
+                deadline = half_open
         if not core.sessions:
             return deadline
         audit = self._audit.due()
@@ -204,6 +210,7 @@ class Spu:
             self._alg.deadline(core.sessions[session_id])
         for session_id in core.syn_timers.due(now):
             self._live.server_half.deadline(core.sessions.get(session_id))
+        self._live.reassembly.tick()
         for flow in self._guard.timers.due(now):
             self._guard.deadline(flow)
         return core.out
@@ -225,6 +232,8 @@ class Spu:
         if session is not None and belongs(session, message, packet):
             if message.reason is Punt.STALE:
                 self._first.renew(session, message.direction)
+            if packet.fragment and not packet.is_later_fragment:
+                core.to_cp(FirstFragment(key, packet.datagram(message.token)))
             self._live.take(session, Queued(message, packet, message.direction))
         else:
             core.to_cp(Redirect(key, core.number, message))
@@ -338,6 +347,14 @@ class Spu:
         """Whether the session table is too full, so that idle sessions end early."""
         return bool(self._core.early_ageout)
 
+    def fragment_counts(self) -> FragmentCounts:
+        """What was done with fragments so far."""
+        return self._live.reassembly.counts
+
+    def clear_fragment_counts(self) -> None:
+        """Count fragments from zero again."""
+        self._live.reassembly.counts = FragmentCounts()
+
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""
         return self._guard.view()
@@ -381,4 +398,5 @@ class Spu:
         left += [f"gateway's timer of session {session_id}" for session_id in core.alg_timers]
         left += [f"server's timer of session {session_id}" for session_id in core.syn_timers]
         left += self._guard.audit()
+        left += self._live.reassembly.audit()
         return left

@@ -38,7 +38,10 @@ HOST_UNREACHABLE = _Kind((3, 1), (1, 3))
 PORT_UNREACHABLE = _Kind((3, 3), (1, 4))
 TOO_BIG = _Kind((3, 4), (2, 0))
 
+REASSEMBLY = _Kind((11, 1), (3, 1))
+
 _ERRORS = {
+    Drop.FRAGMENT_TIMEOUT: REASSEMBLY,
     Drop.TTL_EXPIRED: TIME_EXCEEDED,
     Drop.NO_ROUTE: NO_ROUTE,
     Drop.ROUTE_REJECT: NO_ROUTE,

@@ -77,7 +77,8 @@ class ServerHalf:
         splice.tries += 1
         port = wing.hop.port
         frame = rewrite(syn, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, message.mark))
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        core.send(core.npus[port.npu], sent)
 
     def take(self, session: Session, splice: Splice, queued: Queued) -> None:
         """A segment before the halves are joined."""
@@ -143,7 +144,9 @@ class ServerHalf:
         wing = session.wings[Direction.REVERSE]
         port = wing.hop.port
         frame = rewrite(update, wing.translated, wing.hop)
-        core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, queued.message.mark))
+        message = queued.message
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        core.send(core.npus[port.npu], sent)
 
     def _fail(self, session: Session, reason: Close) -> None:
         """The server does not want, or is not there. The client thinks it is connected."""

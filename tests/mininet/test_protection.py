@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
+from gateways import DMZ, NAT, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -193,3 +193,42 @@ def test_a_table_that_is_too_full_loses_idle_sessions(topology: Topology) -> Non
         lambda: "Total sessions: 0" in topology.cli("show security flow cp-session"), 20
     )
     assert "Watermarks: high 0 %, low 0 %" in topology.cli("show security flow status")
+
+
+BACKWARDS = """
+import os, socket, sys
+from scapy.all import IP, IPv6, UDP, IPv6ExtHdrFragment, fragment, fragment6, send, conf
+conf.verb = 0
+target = sys.argv[1]
+v6, number = ":" in target, int.from_bytes(os.urandom(4), "big")
+with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    asker.settimeout(5)
+    asker.connect((target, 5353))
+    here = asker.getsockname()
+    words = bytes(range(256)) * 20
+    end = UDP(sport=here[1], dport=5353) / words
+    if v6:
+        parts = fragment6(IPv6(src=here[0], dst=target) / IPv6ExtHdrFragment(id=number) / end, 1280)
+    else:
+        parts = fragment(IP(src=here[0], dst=target, id=number & 0xFFFF) / end, 1000)
+    for part in reversed(parts):
+        send(part)
+    answer = asker.recv(65535)
+    print("whole" if answer.endswith(words) else "broken", len(parts), "fragments")
+"""
+
+
+@pytest.mark.parametrize("words", ["", "set security flow force-ip-reassembly\n"])
+def test_fragments_in_reverse_order_make_one_question(topology: Topology, words: str) -> None:
+    """The answer comes in fragments of the server's own; the kernels at both ends judge."""
+    load(topology, BASE, permit("trust", "untrust"), permit("trust", "dmz"), words)
+    topology.cli("clear security flow statistics")
+    for address in (UNTRUST, UNTRUST6, DMZ):
+        said = topology.run("trust1", sys.executable, "-c", BACKWARDS, address)
+        assert said.startswith("whole"), said
+    big = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-s", "4000", "-W", "2", UNTRUST)
+    assert " 0% packet loss" in big, big
+    shown = topology.cli("show security flow statistics")
+    count = re.search(r"Datagrams reassembled: (\d+)", shown)
+    assert count is not None
+    assert int(count[1]) == (10 if words else 0), shown

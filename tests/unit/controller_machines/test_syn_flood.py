@@ -562,7 +562,12 @@ def test_what_goes_in_comes_out_again(
 ) -> None:
     splice = Splice(1, ours, Offer(1460, None, True))
     splice.join(server, Offer(1460, None, True))
-    frame = bytes(Ether() / IP(dst="192.0.2.1") / TCP(seq=seq, ack=ack, flags="A", dport=81) / data)
+    frame = bytes(
+        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        / IP(dst="192.0.2.1")
+        / TCP(seq=seq, ack=ack, flags="A", dport=81)
+        / data
+    )
     packet = parse(frame)
     assert not isinstance(packet, Drop)
     inside = checked(Ether(splice.inward(packet).frame))
