@@ -493,6 +493,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -725,6 +727,17 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class NatNotice:
     """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
 
@@ -746,6 +759,14 @@ class SessionDenied:
     to_zone: str
     interface: str
     """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """A session of a policy that logs its sessions' beginnings is real."""
+
+    at: Nanoseconds
+    session_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -821,10 +842,12 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
     | NatNotice
     | ClearPersistentNat
     | InjectNatFaults
     | SessionDenied
+    | SessionCreated
     | SessionClosed
 )
 

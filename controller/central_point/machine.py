@@ -141,7 +141,12 @@ class CentralPoint:
         self._tokens = _tokens(config)
         self._balance = balance = Balance(chassis.spus, chassis.cp)
         self._fleet: Fleet[_Entry] = Fleet(
-            chassis, balance, surrender=self._surrender, forget=self._forget_lost
+            chassis,
+            balance,
+            now=lambda: self._now,
+            send=lambda to, message: self._out.append(Outbound(to, message)),
+            surrender=self._surrender,
+            forget=self._forget_lost,
         )
         self._pending_timeout = chassis.cp.pending_timeout
         self.trace = trace
@@ -193,8 +198,8 @@ class CentralPoint:
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = self._fleet.now = self.nat.now = now
-        self._out = self._fleet.out = []
+        self._now = self.nat.now = now
+        self._out = []
         self._handlers[type(message)](message)
         if self.nat.notices:
             self._notify()
@@ -214,7 +219,7 @@ class CentralPoint:
         if desk is not None and (deadline is None or desk < deadline):
             deadline = desk
         if self._active:
-            audit = self._audit.due(self._now)
+            audit = self._audit.next or self._audit.due(self._now)
             if deadline is None or audit < deadline:
                 deadline = audit
         if not self._fleet.is_whole:
@@ -225,9 +230,8 @@ class CentralPoint:
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Reclaim wings that were pending for too long, gates, and what SPUs left behind."""
-        self._now = self._fleet.now = self.nat.now = now
-        self._out = self._fleet.out = []
-        out = self._out
+        self._now = self.nat.now = now
+        self._out = out = []
         self.gates.tick(now)
         self.nat.tick()
         for ask in self._desk.due(now):
@@ -377,6 +381,9 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._fleet.quarantine and self._fleet.keeps(flow):
+            self._drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
+            return
         if self._limits is not None:
             refused = self._limits.refusal(flow, self._now)
             if refused is not None:

@@ -11,6 +11,7 @@ from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
+from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -72,7 +73,8 @@ def build(
     """Resolve names and check what no single line can show."""
     zones = ZoneBuilder(root, problems, chassis, previous)
     zones.build()
-    policies = PolicyBuilder(root, problems, zones.zones, previous)
+    tcp = build_tcp(root, problems)
+    policies = PolicyBuilder(root, problems, zones.zones, tcp, previous)
     policies.build()
     nat = NatBuilder(
         root, problems, zones.zones, zones.interfaces, zones.routing_instances,
@@ -103,4 +105,5 @@ def build(
         aging=aging(root, problems),
         **fragment_settings(root),
         syn_flood_mode=SynFloodMode(syn_flood_mode or SynFloodMode.COOKIE.value),
+        tcp=tcp,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from controller.config import screens
 from controller.config.build_aging import AGING
 from controller.config.build_fragments import FRAGMENTS
+from controller.config.build_tcp import FLOW_TCP, POLICY_TCP
 from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
@@ -110,7 +111,7 @@ _ZONES = container(
         listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
-        refused("tcp-rst"),
+        flag("tcp-rst"),
         container("address-book", *_ADDRESSES),
         refused("application-tracking"),
     ),
@@ -155,7 +156,7 @@ _THEN = container(
         refused("application-services"),
         refused("destination-address"),
         refused("firewall-authentication"),
-        refused("tcp-options"),
+        POLICY_TCP,
         refused("tunnel"),
     ),
     flag("deny"),
@@ -251,6 +252,7 @@ _FLOW = container(
     AGING,
     *FRAGMENTS,
     leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
+    *FLOW_TCP,
     TRACEOPTIONS,
 )
 

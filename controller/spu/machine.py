@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,6 +51,7 @@ from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
 from controller.spu.reassembly import FragmentCounts
 from controller.spu.reconfigure import Reconfiguration
+from controller.spu.repair import Repair
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
@@ -97,6 +99,7 @@ class Spu:
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._ageing = EarlyAgeing(core, self._live)
         self._first.recheck = self._reconfiguration.check
+        self._repair = Repair(core, self._first)
         self._audit = Audit(core, self._teardown)
         self._joining: Joining | None = None
         self._open: dict[type, Callable[[Any], None]] = {
@@ -173,7 +176,7 @@ class Spu:
                 deadline = half_open
         if not core.sessions:
             return deadline
-        audit = self._audit.due()
+        audit = self._audit.next or self._audit.due()
         if deadline is None or audit < deadline:
             deadline = audit
         sessions, gateways = core.timers.next(), core.alg_timers.next()
@@ -273,7 +276,9 @@ class Spu:
             core.to_cp(Redirect(flow, core.number, message.packet, message.session_id))
             return
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
-        self._live.take(session, Queued(message.packet, packet, direction))
+        queued = Queued(message.packet, packet, direction)
+        self._repair.consider(session, queued)
+        self._live.take(session, queued)
 
     def _on_neighbor_resolved(self, message: NeighborResolved) -> None:
         session = self._core.by_key.get(message.flow)
@@ -326,7 +331,9 @@ class Spu:
             started=session.started,
             last_seen=session.last_seen,
             timeout=session.timeout,
-            tcp="" if session.tcp is None else session.tcp.state.name.lower(),
+            tcp="" if session.tcp is None else session.tcp.state.name.lower().replace("_", "-"),
+            fins=0 if session.tcp is None else session.tcp.fins,
+            checks_sequence=session.tcp is not None and session.tcp.windows is not None,
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
@@ -358,6 +365,15 @@ class Spu:
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""
         return self._guard.view()
+
+    def express_now(self) -> Counter[NotExpress | None]:
+        """Sessions that are there by why they are not on Express Path; ``None``: they are."""
+        return Counter(session.not_express for session in self._core.sessions.values())
+
+    @property
+    def repairs(self) -> int:
+        """Wings so far that were written again because their NPU had lost them."""
+        return self._repair.count
 
     def nat_counts(self) -> Mapping[int, NatCounts]:
         """What is counted of NAT rules, by rule id."""

@@ -14,16 +14,18 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
 from controller.messages import Step, Transmit
 from controller.packet import ACK, RST, SYN, Packet, rewrite
-from controller.payload import sequence
+from controller.payload import maximum_segment, sequence
 from controller.reasons import Close, Drop, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
 from controller.spu.session import Queued, Session, SessionState
-from controller.spu.splice import Splice
+from controller.spu.splice import OUR_SCALE, Splice
 from controller.spu.syn_guard import GuardCounts
+from controller.spu.tcp_path import TcpPath
+from controller.spu.tcp_window import segment_of
 from controller.spu.teardown import Teardown
-from controller.tcp_options import offer_of, segment, window
+from controller.tcp_options import Offer, offer_of, segment, window
 
 REPEAT_AFTER: Nanoseconds = SECOND
 """First time until the server is asked again; each next one is twice as long."""
@@ -41,6 +43,7 @@ class ServerHalf:
         replies: Replies,
         teardown: Teardown,
         alg: AlgPath,
+        tcp: TcpPath,
         counts: GuardCounts,
     ) -> None:
         self._core = core
@@ -48,6 +51,7 @@ class ServerHalf:
         self._replies = replies
         self._teardown = teardown
         self._alg = alg
+        self._tcp = tcp
         self.forward: Callable[[Session, Queued], None] | None = None
         """Passes a packet of an active session; set by who owns both."""
 
@@ -68,11 +72,11 @@ class ServerHalf:
         syn = segment(
             packet, splice.client, 0, SYN, min(window(packet) << scale, 0xFFFF), splice.offer
         )
+        syn = self._tcp.clamped(session, Direction.FORWARD, syn)
         wing = session.wings[Direction.FORWARD]
         if not splice.tries:
             core.step(Step.SERVER_SYN, wing.key, "with the client's own number", session.id)
-            if session.gateway is not None:
-                self._alg.begin(session.gateway, Direction.FORWARD, syn)
+            self._notice(session, Direction.FORWARD, syn)
         core.syn_timers.set(session.id, core.now + (REPEAT_AFTER << splice.tries))
         splice.tries += 1
         port = wing.hop.port
@@ -101,7 +105,7 @@ class ServerHalf:
             detail = f"session {session.id}: no answer to our SYN"
             core.drop(Drop.TCP_NOT_SYN, session.wings[1].key, detail)
         elif packet.flags & RST:
-            self._fail(session, Close.TCP_RST)
+            self._fail(session, Close.TCP_SERVER_RST)
         elif packet.flags & SYN:
             self._join(session, splice, queued)
 
@@ -116,10 +120,16 @@ class ServerHalf:
         if core.trace:
             detail = f"its numbers plus {splice.delta} for the client"
             core.step(Step.JOINED, session.wings[0].key, detail, session.id)
-        assert session.tcp is not None
-        session.tcp.observe(Direction.REVERSE, packet.flags)
-        if session.gateway is not None:
-            self._alg.begin(session.gateway, Direction.REVERSE, splice.inward(packet))
+        # As the client was told, but for the window, which it will be.
+        told = Offer(
+            maximum_segment(packet),
+            None if splice.offer.window_scale is None else OUR_SCALE,
+            splice.offer.sack,
+        )
+        answer = segment(
+            packet, splice.ours, (splice.client + 1) % _MOD, SYN | ACK, window(packet), told
+        )
+        self._notice(session, Direction.REVERSE, answer)
         assert self.forward is not None
         queue, session.queue = session.queue, []
         for waiting in queue:
@@ -129,6 +139,18 @@ class ServerHalf:
                 session.queue.append(waiting)
         if session.state is SessionState.ACTIVE:
             self._open_window(session, splice, queued, packet)
+
+    def _notice(self, session: Session, direction: Direction, syn: Packet) -> None:
+        """A SYN that does not pass is seen by all who follow the connection."""
+        assert session.tcp is not None
+        session.tcp.observe(direction, syn.flags)
+        followers = [session.tcp.windows]
+        if session.gateway is not None:
+            self._alg.begin(session.gateway, direction, syn)
+            followers.append(session.gateway.windows)
+        for windows in followers:
+            if windows is not None:
+                windows.take(direction, segment_of(syn))
 
     def _open_window(
         self, session: Session, splice: Splice, queued: Queued, packet: Packet

@@ -135,8 +135,12 @@ class SynGuard:
         """The SYN-ACK to a SYN: our number, our options, and a window of 0."""
         packet = queued.packet
         client, _ = sequence(packet)
+        core = self._core
+        most = core.least_mtu - _HEADERS[packet.version]
+        if core.config.tcp.mss is not None:
+            most = min(most, core.config.tcp.mss)
         mine = Offer(
-            max(self._core.least_mtu - _HEADERS[packet.version], 64),
+            max(most, 64),
             None if offer.window_scale is None else OUR_SCALE,
             offer.sack,
         )
