@@ -119,11 +119,11 @@ class Flow:
         self.next_number = [0, 1]
         self.wire_free = [0, 0]
         """Until when the last frame occupies a wire, if frames stay in order."""
-        self.arrived: dict[int, list[int]] = {}
-        """By packet number: when its copies reached an SPU."""
+        self.arrived: dict[int, list[tuple[int, int]]] = {}
+        """By packet number: when its copies reached an SPU, and which."""
         self.clock = 0
-        self.left_spu = [0, 0]
-        """The latest arrival at an SPU, by direction, of those that left it."""
+        self.left_spu: dict[int, int] = {}
+        """By SPU and direction: of the packets that left it, the latest arrival."""
         self.names: list[FlowKey] = []
         """Keys under which it is known."""
 
