@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from controller.config.schema import Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.config.schema import Configuration, NatFaults
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
@@ -230,6 +231,8 @@ class CreateSession:
     """The gate that let the packet in; its session is a child of the gate's parent."""
     elsewhere: int = 0
     """The packet begins no session; it would belong to this one, had it come from another zone."""
+    called: Endpoint | None = None
+    """It calls the outside endpoint of a persistent binding, and is to go to this inside one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +278,12 @@ class AllocateNat:
     protocol: int
     port: int
     """The port (or ICMP identifier) wanted, if it is free."""
+    rule: SourceNatRule | None = None
+    """What asks for it; ``None``: just for a port of this address."""
+    routed: Tuple5 | None = None
+    """The flow with its destination translated: whom it speaks to."""
+    serial: int = 0
+    """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +294,9 @@ class NatGranted:
     address: Address
     protocol: int
     port: int
+    pool: str = INTERFACE_POOL
+    """The pool that it is from."""
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +305,7 @@ class NatRefused:
 
     flow: FlowKey
     reason: Drop
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +427,23 @@ class CloseGates:
     call: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClearPersistentNat:
+    """Operator -> CP: forget persistent bindings that have no session."""
+
+    pool: str = ""
+    """Only of this pool; empty: of all."""
+    address: Address | None = None
+    """Only of this inside address."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectNatFaults:
+    """Operator -> CP: allocations take time, or fail, from now on."""
+
+    faults: NatFaults
+
+
 # -- SPUs that come and go --------------------------------------------------------------------
 
 
@@ -425,6 +455,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -601,8 +633,10 @@ class Step(Enum):
     CREATE = "create-session message received"
     ROUTE = "route lookup"
     POLICY = "policy search"
+    DESTINATION_NAT = "static or destination NAT: destination translated"
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
+    STATIC_NAT = "static NAT: source translated"
     GATE = "gate found: a child of the session that announced it"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
@@ -640,6 +674,29 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NatNotice:
+    """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
+
+    at: Nanoseconds
+    pool: str
+    utilization: int
+    """Per cent."""
+    is_raised: bool | None
+    """Whether the alarm is raised or cleared; ``None``: the pool is exhausted."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDenied:
     """A policy that logs refused a flow."""
 
@@ -649,6 +706,14 @@ class SessionDenied:
     to_zone: str
     interface: str
     """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """A session of a policy that logs its sessions' beginnings is real."""
+
+    at: Nanoseconds
+    session_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -667,6 +732,8 @@ class SessionClosed:
     duration: Nanoseconds
     policy_index: int = -1
     """Which of the policies with this name; -1: the default policy."""
+    nat_rules: tuple[str, str] = ("", "")
+    """The NAT rules that translated its source and its destination; empty: none."""
 
 
 Message = (
@@ -718,7 +785,12 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
+    | NatNotice
+    | ClearPersistentNat
+    | InjectNatFaults
     | SessionDenied
+    | SessionCreated
     | SessionClosed
 )
 

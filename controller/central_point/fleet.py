@@ -26,15 +26,14 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from controller.central_point.balance import Balance
-from controller.config.schema import Chassis
-from controller.flow import Nanoseconds
+from controller.config.schema import SECOND, Chassis
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     OBSERVER,
     Actor,
     Distribute,
     DrainSpu,
     Message,
-    Outbound,
     PurgeSpu,
     Role,
     SpuAccepted,
@@ -46,6 +45,12 @@ from controller.messages import (
 )
 
 E = TypeVar("E")
+
+QUARANTINE: Nanoseconds = 60 * SECOND
+"""How long a flow that an SPU failed on is kept from other SPUs: from its client's last try,
+usually, or until the ports are used for something else."""
+QUARANTINED = 1024
+"""Flows that are kept; the oldest goes first."""
 
 SLICE = 500
 """Entries forgotten without a break."""
@@ -83,18 +88,22 @@ class Fleet(Generic[E]):
         chassis: Chassis,
         balance: Balance,
         *,
+        now: Callable[[], Nanoseconds],
+        send: Callable[[Actor, Message], None],
         surrender: Callable[[int], list[E]],
         forget: Callable[[E], None],
     ) -> None:
-        """``surrender`` makes the central point give up an SPU's gates and pending flows and tells
-        its sessions; ``forget`` drops one of these, unless it is gone already."""
+        """``now`` is the time of the message in hand, ``send`` answers it; ``surrender`` makes the
+        central point give up an SPU's gates and pending flows and tells its sessions; ``forget``
+        drops one of these, unless it is gone already."""
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
-        self.out: list[Outbound] = []
-        """What to send; the central point takes it out."""
-        self.now: Nanoseconds = 0
+        self.quarantine: dict[FlowKey, Nanoseconds] = {}
+        """Flows that an SPU failed on, and until when they are kept from others."""
         self._balance = balance
+        self._now = now
+        self._send = send
         self._npus = [Actor(Role.NPU, number) for number in chassis.npus]
         self._surrender = surrender
         self._forget = forget
@@ -103,6 +112,16 @@ class Fleet(Generic[E]):
         """Whether an SPU is not there."""
         return self.members[spu].state in (SpuState.CLEARING, SpuState.OFFLINE)
 
+    def keeps(self, flow: FlowKey) -> bool:
+        """Whether a flow is in quarantine. Only asked if any is."""
+        until = self.quarantine.get(flow)
+        if until is None:
+            return False
+        if until <= self._now():
+            del self.quarantine[flow]
+            return False
+        return True
+
     # -- an SPU fails -------------------------------------------------------------------------
 
     def failed(self, message: SpuFailed) -> None:
@@ -110,6 +129,10 @@ class Fleet(Generic[E]):
         member = self.members.get(message.spu)
         if member is None:
             return
+        if message.flow is not None:
+            if len(self.quarantine) >= QUARANTINED:
+                del self.quarantine[next(iter(self.quarantine))]
+            self.quarantine[message.flow] = self._now() + QUARANTINE
         if self.is_lost(member.number):
             # One that had not been accepted yet knew nothing.
             member.joining = None
@@ -136,7 +159,7 @@ class Fleet(Generic[E]):
         """When ``tick`` is due."""
         if self.is_whole:
             return None
-        return self.now if any(self._forgettable()) else None
+        return self._now() if any(self._forgettable()) else None
 
     def tick(self) -> None:
         """Forget some of the sessions that nobody has any more."""
@@ -211,9 +234,7 @@ class Fleet(Generic[E]):
             self._send(npu, Distribute(self._balance.buckets))
 
     def _change(self, member: Member[E], state: SpuState, why: str, sessions: int) -> None:
-        member.state, member.why, member.since = state, why, self.now
+        now = self._now()
+        member.state, member.why, member.since = state, why, now
         self.is_whole = all(m.state is SpuState.ONLINE for m in self.members.values())
-        self._send(OBSERVER, SpuChanged(self.now, member.number, state, why, sessions))
-
-    def _send(self, to: Actor, message: Message) -> None:
-        self.out.append(Outbound(to, message))
+        self._send(OBSERVER, SpuChanged(now, member.number, state, why, sessions))

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from controller.central_point.nat_arbiter import NatArbiter
+from controller.central_point.nat_pools import Host
+from controller.central_point.port_space import Peer
 from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Drop
@@ -88,8 +90,8 @@ class GateTable:
         self._timers: Timers[int] = Timers()
         self._shared: dict[Binding, int] = {}
         """Holders of bindings that are the parents' own."""
-        self._orphans: set[Binding] = set()
-        """Those of them that the parent has released."""
+        self._orphans: dict[Binding, list[tuple[Host | None, Peer | None]]] = {}
+        """Those of them that the parent has released, and for whom they were granted."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -300,16 +302,24 @@ class GateTable:
             self._shared[binding] -= 1
             if not self._shared[binding]:
                 del self._shared[binding]
-                if binding in self._orphans:
-                    self._orphans.remove(binding)
-                    self._arbiter.release(*binding)
+                for host, peer in self._orphans.pop(binding, ()):
+                    self._arbiter.release(*binding, host, peer)
 
-    def defers(self, address: Address, protocol: int, port: int) -> bool:
+    def defers(
+        self,
+        address: Address,
+        protocol: int,
+        port: int,
+        host: Host | None = None,
+        peer: Peer | None = None,
+    ) -> bool:
         """Whether the release of a session's own port has to wait for gates that share it."""
+        if not self._shared:
+            return False
         binding = Binding(address, protocol, port)
         if binding not in self._shared:
             return False
-        self._orphans.add(binding)
+        self._orphans.setdefault(binding, []).append((host, peer))
         return True
 
     # -- time ---------------------------------------------------------------------------------

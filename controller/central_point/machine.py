@@ -21,6 +21,7 @@ from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, GateTable, Lease
 from controller.central_point.limits import SessionLimits, rules
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
+from controller.central_point.nat_desk import Granted, NatDesk
 from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
@@ -33,6 +34,7 @@ from controller.messages import (
     Actor,
     AllocateNat,
     AuditMissing,
+    ClearPersistentNat,
     CloseGates,
     ConfirmSessions,
     CreateRequest,
@@ -41,6 +43,7 @@ from controller.messages import (
     DrainSpu,
     GatesOpened,
     GatesRefused,
+    InjectNatFaults,
     InstallAck,
     InstallRefused,
     InstallSession,
@@ -81,7 +84,7 @@ class _Entry:
         self.reverse: FlowKey | None = None
         """``None`` while the forward wing is pending."""
         self.session_id = 0
-        self.nat: Binding | None = None
+        self.nat: Granted | None = None
         """What it was granted and has not released."""
         self.leases: tuple[Lease, ...] = ()
         """Ports that it has from a gate it came through."""
@@ -127,13 +130,19 @@ class CentralPoint:
         trace: bool = True,
     ) -> None:
         """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
-        self.nat = NatArbiter(nat_ports)
+        self.nat = NatArbiter(nat_ports, config.nat)
         self.gates = GateTable(self.nat)
+        self._desk = NatDesk(self.nat, self.gates, chassis.nat_faults)
         self.config = config
         self._tokens = _tokens(config)
         self._balance = balance = Balance(chassis.spus, chassis.cp)
         self._fleet: Fleet[_Entry] = Fleet(
-            chassis, balance, surrender=self._surrender, forget=self._forget_lost
+            chassis,
+            balance,
+            now=lambda: self._now,
+            send=lambda to, message: self._out.append(Outbound(to, message)),
+            surrender=self._surrender,
+            forget=self._forget_lost,
         )
         self._pending_timeout = chassis.cp.pending_timeout
         self.trace = trace
@@ -161,6 +170,8 @@ class CentralPoint:
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
+            ClearPersistentNat: self._desk.clear,
+            InjectNatFaults: self._desk.inject,
             InstallSession: self._on_install,
             AbandonSession: self._on_abandon,
             RemoveSession: self._on_remove,
@@ -179,9 +190,11 @@ class CentralPoint:
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = self._fleet.now = now
-        self._out = self._fleet.out = []
+        self._now = self.nat.now = now
+        self._out = []
         self._handlers[type(message)](message)
+        if self.nat.notices:
+            self._notify()
         return self._out
 
     def deadline(self) -> Nanoseconds | None:
@@ -190,8 +203,11 @@ class CentralPoint:
         deadline = pending
         if gates is not None and (deadline is None or gates < deadline):
             deadline = gates
+        desk = self._desk.deadline()
+        if desk is not None and (deadline is None or desk < deadline):
+            deadline = desk
         if self._active:
-            audit = self._audit.due(self._now)
+            audit = self._audit.next or self._audit.due(self._now)
             if deadline is None or audit < deadline:
                 deadline = audit
         if not self._fleet.is_whole:
@@ -202,10 +218,15 @@ class CentralPoint:
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Reclaim wings that were pending for too long, gates, and what SPUs left behind."""
-        self._now = self._fleet.now = now
-        self._out = self._fleet.out = []
-        out = self._out
+        self._now = self.nat.now = now
+        self._out = out = []
         self.gates.tick(now)
+        self.nat.tick()
+        for ask in self._desk.due(now):
+            waiting = self._table.get(ask.flow)
+            if waiting is not None and waiting.spu == ask.spu and waiting.nat is None:
+                self._grant(ask, waiting)
+            # Else its flow is gone, and whoever ended that has told the SPU.
         for flow in self._pending.due(now):
             entry = self._table[flow]
             self._end_pending(entry)
@@ -214,12 +235,15 @@ class CentralPoint:
         self._fleet.tick()
         if self._active and self._audit.due(now) <= now:
             out += self._audit.ask(now)
+        if self.nat.notices:
+            self._notify()
         return out
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
         self.config = message.configuration
         self._tokens = _tokens(message.configuration)
+        self.nat.configure(message.configuration.nat)
         self._limit()
 
     # -- packets ------------------------------------------------------------------------------
@@ -298,6 +322,9 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._fleet.quarantine and self._fleet.keeps(flow):
+            self._drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
+            return
         if self._limits is not None:
             refused = self._limits.refusal(flow, self._now)
             if refused is not None:
@@ -317,7 +344,9 @@ class CentralPoint:
             self._no_room(flow, gate)
             return
         entry = _Entry(flow, spu)
-        passage = None
+        passage = called = None
+        if self.nat.persistent and gate is None:
+            called = self._call(flow, entry)
         if gate is not None:
             entered = self.gates.enter(gate, flow)
             if entered is None:
@@ -337,7 +366,7 @@ class CentralPoint:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 self._step(Step.GATE, flow, detail)
         elsewhere = 0 if packet is None else self._elsewhere(flow, packet)
-        create = CreateSession(flow, message, passage, elsewhere)
+        create = CreateSession(flow, message, passage, elsewhere, called)
         self._out.append(Outbound(self._spus[spu], create))
 
     def _goes_with_its_spu(self, entry: _Entry) -> bool:
@@ -448,8 +477,7 @@ class CentralPoint:
         if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
             self._fleet.emptied(entry.spu)
         if entry.nat is not None:
-            self._release(entry.nat)
-            entry.nat = None
+            self._release(entry)
         for lease in entry.leases:
             self.gates.leave(lease)
         left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()
@@ -570,32 +598,45 @@ class CentralPoint:
         """Only a flow that is known may have a port, so that none is granted that nobody frees."""
         entry = self._table.get(message.flow)
         if entry is None or entry.spu != message.spu or entry.nat is not None:
-            refused = NatRefused(message.flow, Drop.PENDING_TIMEOUT)
+            refused = NatRefused(message.flow, Drop.PENDING_TIMEOUT, message.serial)
             self._out.append(Outbound(self._spus[message.spu], refused))
-            return
-        address, protocol = message.address, message.protocol
-        port = self.nat.allocate(address, protocol, message.port)
-        answer: NatGranted | NatRefused
-        if port is None:
-            answer = NatRefused(message.flow, Drop.NAT_EXHAUSTED)
+        elif self._desk.is_slow:
+            self._desk.add(message, self._now)
         else:
-            entry.nat = Binding(address, protocol, port)
-            answer = NatGranted(message.flow, address, protocol, port)
+            self._grant(message, entry)
+
+    def _grant(self, message: AllocateNat, entry: _Entry) -> None:
+        answer: NatGranted | NatRefused
+        entry.nat, answer = self._desk.answer(message)
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
-        binding = Binding(message.address, message.protocol, message.port)
+        binding = Granted(message.address, message.protocol, message.port)
         if message.flow is None:
-            self._release(binding)
+            self._desk.release(binding, None)
             return
         entry = self._table.get(message.flow)
-        if entry is not None and entry.nat == binding:
-            entry.nat = None
-            self._release(binding)
+        if entry is not None and entry.nat is not None and entry.nat[:3] == binding[:3]:
+            self._release(entry)
 
-    def _release(self, binding: Binding) -> None:
-        if not self.gates.defers(*binding):
-            self.nat.release(*binding)
+    def _release(self, entry: _Entry) -> None:
+        if entry.nat is not None:
+            self._desk.release(entry.nat, (entry.forward.src, entry.forward.token))
+            entry.nat = None
+
+    def _call(self, flow: FlowKey, entry: _Entry) -> Endpoint | None:
+        """A first packet that may call the outside endpoint of a persistent binding. The session
+        counts as one of the binding's until its entry here goes."""
+        binding = self.nat.call(flow.src, flow.sport, flow.dst, flow.dport, flow.protocol)
+        if binding is None:
+            return None
+        address, port, protocol = binding.outside
+        entry.leases = (Lease([Binding(address, protocol, port)]),)
+        return Endpoint(binding.inside.address, binding.inside.port)
+
+    def _notify(self) -> None:
+        self._out += [Outbound(OBSERVER, notice) for notice in self.nat.notices]
+        self.nat.notices.clear()
 
     # -- what it looks like -------------------------------------------------------------------
 
@@ -635,6 +676,7 @@ class CentralPoint:
         ]
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
+        left += self._desk.audit()
         left += [f"wing left out of an NPU: {flow}" for flow in self._left_out]
         if self._limits is not None:
             left += self._limits.audit()

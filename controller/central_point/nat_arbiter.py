@@ -1,82 +1,354 @@
-"""NAT arbitration: one place grants ports, so none is given twice."""
+"""NAT arbitration: one place grants addresses and ports, so none is given twice."""
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from controller.flow import Address
-from controller.packet import ICMP, ICMPV6, TCP, UDP
+from controller.central_point.nat_pools import (
+    Host,
+    KeepingPool,
+    Pool,
+    TranslatingPool,
+    make_pool,
+)
+from controller.central_point.persistent_nat import (
+    Inside,
+    Outside,
+    PersistentBinding,
+    PersistentTable,
+)
+from controller.central_point.port_space import WITH_PORTS, Peer, PortSpace
+from controller.config.nat import INTERFACE_POOL, NO_NAT, PORTS, Nat, SourcePool
+from controller.flow import Address, Nanoseconds
+from controller.messages import AllocateNat, NatNotice
 
-PORTS = range(1024, 65536)
-"""Ports and ICMP identifiers that are granted (Junos: source NAT pool port range)."""
-
-_WITH_PORTS = frozenset((TCP, UDP, ICMP, ICMPV6))
+__all__ = ["PORTS", "Grant", "NatArbiter", "PoolView"]
 
 
-class _Pool:
-    """Ports of one address and protocol; each operation is O(1), amortised.
+class Grant(NamedTuple):
+    """What a flow's source becomes."""
 
-    A port granted because it was wanted stays in the queue of free ones and is skipped when it
-    comes to the front; ``queued`` keeps it from being queued a second time on release.
-    """
+    address: Address
+    port: int
+    pool: str
+    """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
+    peer: Peer | None = None
+    """Whom the port is for, if others may share it."""
 
-    __slots__ = ("free", "granted", "ports", "queued")
 
-    def __init__(self, ports: range) -> None:
-        self.ports = ports
-        self.free = deque(ports)
-        self.queued = bytearray(b"\1") * len(ports)
-        self.granted: set[int] = set()
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A source pool as an operator sees it."""
 
-    def allocate(self, wanted: int) -> int | None:
-        granted = self.granted
-        if wanted in self.ports and wanted not in granted:
-            granted.add(wanted)
-            return wanted
-        free, first = self.free, self.ports.start
-        while free:
-            port = free.popleft()
-            self.queued[port - first] = 0
-            if port not in granted:
-                granted.add(port)
-                return port
-        return None
-
-    def release(self, port: int) -> bool:
-        if port not in self.granted:
-            return False
-        self.granted.remove(port)
-        at = port - self.ports.start
-        if not self.queued[at]:
-            # To the back: a port rests as long as possible before it is granted again.
-            self.queued[at] = 1
-            self.free.append(port)
-        return True
+    config: SourcePool
+    used: int
+    """Bindings that stand."""
+    addresses_used: int
+    pairs: int
+    """Hosts that have an address of the pool for now."""
+    grants: int
+    refusals: int
+    utilization: int
+    is_alarmed: bool
 
 
 class NatArbiter:
-    """Grants ports of translated addresses, each to one binding at a time.
+    """Grants ports of translated addresses, each to one binding at a time (but see
+    ``port-overloading-factor``), and addresses of pools.
 
-    A protocol without ports has port 0 only, hence one binding per address.
+    Ports belong to an address and protocol, whoever asks: an interface's rule, a pool, a gate. A
+    protocol without ports has port 0 only, hence one binding per address.
     """
 
-    def __init__(self, ports: range = PORTS) -> None:
+    def __init__(self, ports: range = PORTS, nat: Nat = NO_NAT) -> None:
+        """``ports`` are those of addresses that are in no pool."""
+        self.now: Nanoseconds = 0
+        """The time of the message in hand."""
+        self.notices: list[NatNotice] = []
+        """Alarms that are still to be reported."""
+        self.persistent = PersistentTable()
         self._ports = ports
-        self._pools: dict[tuple[Address, int], _Pool] = {}
+        self._nat = nat
+        self._spaces: dict[tuple[Address, int], PortSpace] = {}
+        self._pools: dict[str, Pool] = {}
+        self._pool_of_space: dict[tuple[Address, int], TranslatingPool] = {}
+        self._starts: dict[int, list[int]] = {}
+        self._blocks: dict[int, list[tuple[int, Pool]]] = {}
+        self._has_keeping = False
+        self.configure(nat)
 
-    def allocate(self, address: Address, protocol: int, wanted: int) -> int | None:
-        """A free port, the one ``wanted`` if it is free and in range; ``None``: exhausted."""
-        pool = self._pools.get((address, protocol))
+    # -- configuration ------------------------------------------------------------------------
+
+    def configure(self, nat: Nat) -> None:
+        """Other pools are in force. Bindings that stand stay, in the pool of the same name where it
+        still has their address; those that nobody has any more are forgotten when released."""
+        self._nat = nat
+        old, self._pools = self._pools, {}
+        for name, config in nat.source_pools.items():
+            before = old.get(name)
+            if before is not None and before.config == config and not self._rules_changed(before):
+                self._pools[name] = before
+                continue
+            pool = make_pool(config, self._space, nat.address_persistent)
+            if before is not None:
+                pool.adopt(before)
+            self._pools[name] = pool
+        self._has_keeping = any(isinstance(p, KeepingPool) for p in self._pools.values())
+        self._index()
+        self._attach()
+        stale = [binding for binding in self.persistent.all() if binding.rule not in nat.source]
+        for binding in stale:
+            binding.timeout = 0
+        self.clear_persistent(stale)
+
+    def _rules_changed(self, pool: Pool) -> bool:
+        return isinstance(pool, TranslatingPool) and (
+            pool.is_persistent is not self._nat.address_persistent
+        )
+
+    def _index(self) -> None:
+        """Which pool an address is in: by bisection."""
+        self._starts, self._blocks = {4: [], 16: []}, {4: [], 16: []}
+        every = [
+            (block.size, block.first, block.last, pool)
+            for pool in self._pools.values()
+            for block in pool.config.blocks
+        ]
+        for size, first, last, pool in sorted(every, key=lambda entry: entry[:2]):
+            self._starts[size].append(first)
+            self._blocks[size].append((last, pool))
+
+    def _attach(self) -> None:
+        """Spaces that there are belong to the pools in force; empty ones go."""
+        spaces, self._spaces, self._pool_of_space = self._spaces, {}, {}
+        for pool in self._pools.values():
+            if isinstance(pool, TranslatingPool):
+                pool.used.clear()
+        for (address, protocol), space in spaces.items():
+            if space.used:
+                self._adopt((address, protocol), space)
+
+    def _adopt(self, key: tuple[Address, int], space: PortSpace) -> None:
+        self._spaces[key] = space
+        pool = self._pool_of(key[0])
+        if isinstance(pool, TranslatingPool):
+            space.configure(pool.config.ports, pool.config.overloading)
+            self._pool_of_space[key] = pool
+            pool.used[key[1]] += space.used
+        else:
+            space.configure(self._ports, self._nat.interface_overloading)
+
+    def _pool_of(self, address: Address) -> Pool | None:
+        starts = self._starts[len(address)]
+        if not starts:
+            return None
+        value = int.from_bytes(address, "big")
+        at = bisect_right(starts, value) - 1
+        if at < 0:
+            return None
+        last, pool = self._blocks[len(address)][at]
+        return pool if value <= last else None
+
+    def _space(self, address: Address, protocol: int) -> PortSpace:
+        key = address, protocol
+        space = self._spaces.get(key)
+        if space is None:
+            space = PortSpace(protocol, self._ports, self._nat.interface_overloading)
+            self._adopt(key, space)
+        return space
+
+    # -- ports of an address ------------------------------------------------------------------
+
+    def allocate(
+        self, address: Address, protocol: int, wanted: int, peer: Peer | None = None
+    ) -> int | None:
+        """A free port of an address, the one ``wanted`` if it is free and in range; ``None``:
+        exhausted. Only with a ``peer`` may it be one that others share."""
+        if self._has_keeping:
+            pool = self._pool_of(address)
+            if isinstance(pool, KeepingPool):
+                return pool.share(address, protocol, wanted)
+        port = self._space(address, protocol).take(wanted, peer)
+        if port < 0:
+            return None
+        if self._pool_of_space:
+            owner = self._pool_of_space.get((address, protocol))
+            if owner is not None:
+                owner.used[protocol] += 1
+        return port
+
+    def release(
+        self,
+        address: Address,
+        protocol: int,
+        port: int,
+        host: Host | None = None,
+        peer: Peer | None = None,
+    ) -> bool:
+        """Free a binding; whether it was granted. ``host`` and ``peer`` are those that it was
+        granted for, if any."""
+        if self.persistent:
+            binding = self.persistent.at(Outside(address, port, protocol))
+            if binding is not None:
+                self.persistent.leave(binding, self.now)
+                return True
+        return self._release(address, protocol, port, host, peer)
+
+    def _release(
+        self, address: Address, protocol: int, port: int, host: Host | None, peer: Peer | None
+    ) -> bool:
+        key = address, protocol
+        space = self._spaces.get(key)
+        if space is not None and space.give(port, peer):
+            if self._pool_of_space:
+                owner = self._pool_of_space.get(key)
+                if owner is not None:
+                    owner.given_back(address, protocol, host)
+                    if owner.is_alarmed:
+                        self._watch(owner)
+            return True
+        pool = self._pool_of(address) if self._has_keeping else None
+        if not isinstance(pool, KeepingPool) or not pool.give(address, protocol):
+            return False
+        if pool.is_alarmed:
+            self._watch(pool)
+        return True
+
+    # -- rules --------------------------------------------------------------------------------
+
+    def grant(self, ask: AllocateNat) -> Grant | None:
+        """What a flow's source becomes, by the rule that it names; ``None``: nothing is left."""
+        flow, rule, out = ask.flow, ask.rule, ask.routed
+        if rule is None or out is None:
+            port = self.allocate(ask.address, ask.protocol, ask.port)
+            return None if port is None else Grant(ask.address, port, INTERFACE_POOL)
+        peer = out.dst, out.dport
+        if rule.persistence is None:
+            return self._grant(ask, rule.pool, (flow.src, flow.token), peer)
+        inside = Inside(flow.src, flow.sport, ask.protocol, flow.token)
+        binding = self.persistent.of(inside)
+        if binding is None:
+            granted = self._grant(ask, rule.pool, (flow.src, flow.token), None)
+            if granted is None:
+                return None
+            outside = Outside(granted.address, granted.port, ask.protocol)
+            binding = PersistentBinding(
+                inside, outside, granted.pool, rule, rule.persistence.reach,
+                rule.persistence.timeout, rule.persistence.max_sessions,
+            )  # fmt: skip
+            self.persistent.add(binding)
+        if not self.persistent.join(binding):
+            return None
+        binding.note(*peer)
+        return Grant(binding.outside.address, binding.outside.port, binding.pool)
+
+    def _grant(self, ask: AllocateNat, name: str, host: Host, peer: Peer | None) -> Grant | None:
+        pool = self._pools.get(name)
         if pool is None:
-            pool = _Pool(self._ports if protocol in _WITH_PORTS else range(1))
-            self._pools[address, protocol] = pool
-        return pool.allocate(wanted)
+            if name != INTERFACE_POOL:
+                return None  # gone with the configuration that it was in
+            port = self.allocate(ask.address, ask.protocol, ask.port, peer)
+            if port is None:
+                return None
+            shared = peer if self._nat.interface_overloading > 1 else None
+            return Grant(ask.address, port, INTERFACE_POOL, shared)
+        found = pool.grant(host, ask.protocol, ask.port, peer)
+        if found is not None:
+            pool.is_exhausted = False
+            if pool.config.raise_threshold and not pool.is_alarmed:
+                self._watch(pool)
+            return Grant(*found, name, peer if pool.config.overloading > 1 else None)
+        if not pool.is_exhausted:
+            pool.is_exhausted = True
+            self.notices.append(NatNotice(self.now, name, pool.utilization(), None))
+        overflow = pool.config.overflow
+        return self._grant(ask, overflow, host, peer) if overflow else None
 
-    def release(self, address: Address, protocol: int, port: int) -> bool:
-        """Free a port; whether it was granted."""
-        pool = self._pools.get((address, protocol))
-        return pool is not None and pool.release(port)
+    def _watch(self, pool: Pool) -> None:
+        """Raise or clear the alarm of a pool."""
+        config, now = pool.config, pool.utilization()
+        if not pool.is_alarmed and config.raise_threshold and now >= config.raise_threshold:
+            pool.is_alarmed = True
+            self.notices.append(NatNotice(self.now, config.name, now, True))
+        elif pool.is_alarmed and (not config.raise_threshold or now < config.clear_threshold):
+            pool.is_alarmed = False
+            self.notices.append(NatNotice(self.now, config.name, now, False))
+
+    # -- persistent bindings ------------------------------------------------------------------
+
+    def call(
+        self, src: Address, sport: int, dst: Address, dport: int, protocol: int
+    ) -> PersistentBinding | None:
+        """Somebody outside calls: the binding that takes it, with one session more."""
+        binding = self.persistent.at(Outside(dst, dport, protocol))
+        if binding is None or not binding.permits(src, sport):
+            return None
+        return binding if self.persistent.join(binding) else None
+
+    def tick(self) -> None:
+        """End bindings that had no session for long enough."""
+        for binding in self.persistent.due(self.now):
+            self._forget(binding)
+
+    def clear_persistent(self, bindings: list[PersistentBinding]) -> int:
+        """Forget bindings without sessions; how many."""
+        idle = [b for b in bindings if not b.sessions and self.persistent.at(b.outside) is b]
+        for binding in idle:
+            self.persistent.remove(binding)
+            self._forget(binding)
+        return len(idle)
+
+    def _forget(self, binding: PersistentBinding) -> None:
+        address, port, protocol = binding.outside
+        host = binding.inside.address, binding.inside.token
+        self._release(address, protocol, port, host, None)
+
+    # -- what it looks like -------------------------------------------------------------------
 
     def in_use(self) -> dict[tuple[Address, int], int]:
-        """Granted ports by address and protocol, where there are any."""
-        return {key: len(pool.granted) for key, pool in self._pools.items() if pool.granted}
+        """Bindings that stand by address and protocol, where there are any."""
+        found = {key: space.used for key, space in self._spaces.items() if space.used}
+        for pool in self._pools.values():
+            if isinstance(pool, KeepingPool):
+                for address, count in pool.in_use():
+                    found[address, 0] = count
+        return found
+
+    def pool(self, name: str) -> PoolView | None:
+        """A pool by its name."""
+        pool = self._pools.get(name)
+        if pool is None:
+            return None
+        if isinstance(pool, KeepingPool):
+            hosts = len(pool.hosts)
+            addresses = hosts
+        else:
+            assert isinstance(pool, TranslatingPool)
+            hosts = len(pool.pairs)
+            of = self._pool_of_space.items()
+            addresses = len({a for (a, p), o in of if o is pool and self._spaces[a, p].used})
+        return PoolView(
+            pool.config, pool.used.total(), addresses, hosts, pool.grants, pool.refusals,
+            pool.utilization(), pool.is_alarmed,
+        )  # fmt: skip
+
+    def interface_ports(self) -> Iterator[tuple[Address, int, int, int]]:
+        """Of addresses that are in no pool: address, protocol, ports in use, ports there are."""
+        for (address, protocol), space in self._spaces.items():
+            if space.used and (address, protocol) not in self._pool_of_space:
+                room = len(self._ports) * space.factor if protocol in WITH_PORTS else 1
+                yield address, protocol, space.used, room
+
+    def pairs(self) -> Iterator[tuple[str, Address, Address]]:
+        """Hosts that have an address of a pool for themselves or for now: pool, inside, outside."""
+        for name, pool in self._pools.items():
+            for (inside, _), offset in pool.owners():
+                yield name, inside, pool.addresses.at(offset)
+
+    def clear_statistics(self) -> None:
+        """Count grants and refusals from zero again."""
+        for pool in self._pools.values():
+            pool.grants = pool.refusals = 0

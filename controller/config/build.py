@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from controller.config.build_alg import enabled_algs
+from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
+from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -69,8 +71,13 @@ def build(
     """Resolve names and check what no single line can show."""
     zones = ZoneBuilder(root, problems, chassis, previous)
     zones.build()
-    policies = PolicyBuilder(root, problems, zones.zones, previous)
+    tcp = build_tcp(root, problems)
+    policies = PolicyBuilder(root, problems, zones.zones, tcp, previous)
     policies.build()
+    nat = NatBuilder(
+        root, problems, zones.zones, zones.interfaces, zones.routing_instances,
+        policies.address_names, policies.application_names, previous,
+    )  # fmt: skip
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
     depth = root.text("security", "flow", "pending-sess-queue-length")
@@ -80,7 +87,7 @@ def build(
         screens=zones.screens,
         policies=tuple(policies.policies),
         default_action=policies.default_action(),
-        source_nat=tuple(policies.source_nat_rules()),
+        nat=nat.build(),
         routes=tuple(routes.build()),
         routing_instances=zones.routing_instances,
         route_change_timeout=None if timeout is None else int(timeout) * SECOND,
@@ -92,4 +99,5 @@ def build(
         stateless=build_stateless(root, problems, zones.interfaces),
         queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
+        tcp=tcp,
     )

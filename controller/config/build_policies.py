@@ -1,12 +1,12 @@
-"""Policies and source NAT out of the tree of statements."""
+"""Policies out of the tree of statements."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
+from collections.abc import Mapping
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
+from controller.config.build_tcp import tcp_options
 from controller.config.problems import Problems
 from controller.config.schema import (
     GLOBAL_ZONE,
@@ -17,11 +17,10 @@ from controller.config.schema import (
     NamedAddress,
     Policy,
     Rematch,
-    SourceNat,
-    SourceNatRule,
     Zone,
 )
 from controller.config.set_lines import Word
+from controller.config.tcp import TcpSettings
 from controller.config.tree import Statement
 
 FIRST_POLICY_INDEX = 4
@@ -29,13 +28,14 @@ FIRST_POLICY_INDEX = 4
 
 
 class PolicyBuilder:
-    """Builds ``applications`` and ``policies``; then the source NAT rules."""
+    """Builds ``applications`` and ``policies``."""
 
     def __init__(
         self,
         root: Statement,
         problems: Problems,
         zones: Mapping[str, Zone],
+        tcp: TcpSettings,
         previous: Configuration | None = None,
     ) -> None:
         """Policies keep the indices that they have in ``previous``."""
@@ -45,10 +45,13 @@ class PolicyBuilder:
         self._root = root
         self._problems = problems
         self._zones = zones
+        self._tcp = tcp
         self.applications: dict[str, Application] = {}
         self.policies: list[Policy] = []
-        self._applications = ApplicationBuilder(root, problems)
-        self._addresses = AddressBuilder(root, problems, zones)
+        self.application_names = self._applications = ApplicationBuilder(root, problems)
+        """What the names of applications mean."""
+        self.address_names = self._addresses = AddressBuilder(root, problems, zones)
+        """What the names of address books mean."""
 
     def build(self) -> None:
         """Fill ``applications`` and ``policies``."""
@@ -79,44 +82,6 @@ class PolicyBuilder:
         """Whether every policy counts packets and bytes."""
         words = ("security", "policies", "policy-stats", "system-wide")
         return self._root.text(*words) == "enable"
-
-    def source_nat_rules(self) -> Iterator[SourceNatRule]:
-        """In the order of the file, one for each pair of zones of the rule's rule set."""
-        for rule_set in self._root.each("security", "nat", "source", "rule-set"):
-            origins = rule_set.words("from", "zone")
-            targets = rule_set.words("to", "zone")
-            for word in (*origins, *targets):
-                self._check_zone(word)
-            if not origins or not targets:
-                text = f"rule-set {rule_set.key} needs a 'from zone' and a 'to zone'"
-                self._problems.add(rule_set.place, text, rule_set.key)
-            for rule in rule_set.each("rule"):
-                action = self._nat_action(rule)
-                sources, destinations = (
-                    tuple(ip_network(word.text) for word in rule.words("match", side))
-                    for side in ("source-address", "destination-address")
-                )
-                if not sources and not destinations:
-                    text = (
-                        f"rule {rule.key} needs a match, such as: match source-address 10.0.0.0/8"
-                    )
-                    self._problems.add(rule.place, text, rule.key)
-                for origin in origins:
-                    for target in targets:
-                        yield SourceNatRule(
-                            rule_set.key, rule.key, origin.text, target.text, sources,
-                            destinations, action,
-                        )  # fmt: skip
-
-    def _nat_action(self, rule: Statement) -> SourceNat:
-        interface, off = (rule.get("then", "source-nat", word) for word in ("interface", "off"))
-        if interface is not None and off is not None:
-            text = f"rule {rule.key} says both 'source-nat interface' and 'source-nat off'"
-            self._problems.add(max(interface.place, off.place), text)
-        if interface is None and off is None:
-            text = f"rule {rule.key} needs a 'then source-nat interface' or 'then source-nat off'"
-            self._problems.add(rule.place, text, rule.key)
-        return SourceNat.OFF if off is not None else SourceNat.INTERFACE
 
     def _check_zone(self, word: Word) -> None:
         if word.text not in self._zones:
@@ -169,6 +134,7 @@ class PolicyBuilder:
                 to_zones=_zone_list(policy, "to-zone"),
                 source_names=sources,
                 destination_names=destinations,
+                tcp=tcp_options(permit, policy.key, self._tcp, self._problems),
             )
         )
 

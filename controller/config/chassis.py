@@ -20,6 +20,10 @@ pending_timeout = 5            # seconds that a session may take to set up
 
 [punt_rates]                   # may be left out: packets a second from each NPU, by reason
 miss = 10000
+
+[nat]                          # may be left out: for labs and tests
+delay = 50                     # milliseconds that each allocation takes
+refuse_every = 10              # each so-manyth is refused as if nothing were left
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from controller.config.schema import (
     Balancing,
     Chassis,
     CpSite,
+    NatFaults,
     NpuSite,
     SpuSite,
 )
@@ -53,7 +58,10 @@ FABRIC_PORTS = range(200, 255)
 _NPU_KEYS = ("number", "address", "device_id", "fabric")
 _SPU_KEYS = ("number", "max_sessions", "weight", "mode")
 _CP_KEYS = ("balancing", "max_sessions", "pending_timeout")
-_KEYS = ("npu", "spu", "central_point", "punt_rates")
+_KEYS = ("npu", "spu", "central_point", "punt_rates", "nat")
+_NAT_KEYS = ("delay", "refuse_every")
+NAT_DELAYS = range(60_001)
+NAT_REFUSALS = range(1_000_001)
 _MODES = ("flow", "combo")
 _BALANCING = {each.value: each for each in Balancing}
 COMBO_SHARE = 2
@@ -125,8 +133,9 @@ class _Reader:
         self._check_fabric(npus)
         cp = self._cp(table.get("central_point", {}))
         rates = self._punt_rates(table.get("punt_rates", {}))
+        faults = self._nat_faults(table.get("nat", {}))
         self._problems.raise_if_any()
-        return Chassis(npus, spus, rates, cp)
+        return Chassis(npus, spus, rates, cp, faults)
 
     def _punt_rates(self, table: object) -> dict[Punt, int]:
         if not isinstance(table, dict):
@@ -234,6 +243,15 @@ class _Reader:
         if len(self._problems.found) > before:
             return CpSite()
         return CpSite(_BALANCING[str(word)], sessions, seconds * SECOND)
+
+    def _nat_faults(self, entry: object) -> NatFaults:
+        if not isinstance(entry, dict):
+            self._problems.add(self._place("", 0, "nat"), "a table [nat] is expected")
+            return NatFaults()
+        self._check_keys(entry, "nat", 0, _NAT_KEYS)
+        delay = self._number(entry, "nat", 0, "delay", NAT_DELAYS, 0)
+        every = self._number(entry, "nat", 0, "refuse_every", NAT_REFUSALS, 0)
+        return NatFaults(delay * 1_000_000, every)
 
     def _check_fabric(self, npus: Mapping[int, NpuSite]) -> None:
         for index, site in enumerate(npus.values()):

@@ -8,6 +8,8 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.build_tcp import FLOW_TCP, POLICY_TCP
+from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
     FILTER_ON_INTERFACE,
@@ -107,7 +109,7 @@ _ZONES = container(
         listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
-        refused("tcp-rst"),
+        flag("tcp-rst"),
         container("address-book", *_ADDRESSES),
         refused("application-tracking"),
     ),
@@ -152,7 +154,7 @@ _THEN = container(
         refused("application-services"),
         refused("destination-address"),
         refused("firewall-authentication"),
-        refused("tcp-options"),
+        POLICY_TCP,
         refused("tunnel"),
     ),
     flag("deny"),
@@ -184,41 +186,6 @@ _POLICIES = container(
     leaf("default-policy", one_of("deny-all", "permit-all")),
     flag("policy-rematch", flag("extensive")),
     container("policy-stats", leaf("system-wide", one_of("enable", "disable"))),
-)
-
-_NAT = container(
-    "nat",
-    container(
-        "source",
-        listed(
-            "rule-set",
-            NAME,
-            container("from", leaf_list("zone", ZONE_NAME), refused("interface")),
-            container("to", leaf_list("zone", ZONE_NAME), refused("interface")),
-            listed(
-                "rule",
-                NAME,
-                container(
-                    "match",
-                    leaf_list("source-address", PREFIX),
-                    leaf_list("destination-address", PREFIX),
-                    refused("source-address-name"),
-                    refused("destination-address-name"),
-                    refused("destination-port"),
-                    refused("protocol"),
-                    refused("application"),
-                ),
-                container(
-                    "then", container("source-nat", flag("interface"), flag("off"), refused("pool"))
-                ),
-            ),
-        ),
-        refused("pool"),
-        refused("address-persistent"),
-    ),
-    refused("destination"),
-    refused("static"),
-    refused("proxy-arp"),
 )
 
 _TERM = (
@@ -280,6 +247,7 @@ _FLOW = container(
     flag("allow-dns-reply"),
     leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    *FLOW_TCP,
     TRACEOPTIONS,
 )
 
@@ -314,7 +282,7 @@ GRAMMAR = container(
     "",
     _SYSTEM,
     _INTERFACES,
-    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, _NAT,
+    container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, NAT,
               _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
     _APPLICATIONS,
     _ROUTING_OPTIONS,

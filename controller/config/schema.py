@@ -19,7 +19,9 @@ from ipaddress import (
     IPv6Network,
 )
 
+from controller.config.nat import NO_NAT, Nat
 from controller.config.stateless import STATELESS, Stateless
+from controller.config.tcp import TCP_SETTINGS, TcpOptions, TcpSettings
 from controller.flow import Address, Nanoseconds, Port
 from controller.reasons import Drop, Punt
 
@@ -113,6 +115,7 @@ class Zone:
     """Its ids-option, or empty."""
     host_inbound: frozenset[HostService] = frozenset()
     tcp_rst: bool = False
+    """A TCP segment that came from it, is of no session and begins none is answered by a RST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,8 @@ class Policy:
     source_names: tuple[NamedAddress, ...] = ()
     """``sources`` as they were configured."""
     destination_names: tuple[NamedAddress, ...] = ()
+    tcp: TcpOptions | None = None
+    """What it wants for TCP sessions of its own."""
 
     @property
     def is_global(self) -> bool:
@@ -244,27 +249,6 @@ class Policy:
     def identity(self) -> tuple[str, str, str]:
         """What makes it the same policy in another configuration."""
         return self.from_zone, self.to_zone, self.name
-
-
-class SourceNat(Enum):
-    """What a source NAT rule does."""
-
-    OFF = "off"
-    INTERFACE = "interface"
-    """To the address of the egress interface, port translated."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceNatRule:
-    """One source NAT rule; the first whose criteria match decides."""
-
-    rule_set: str
-    name: str
-    from_zone: str
-    to_zone: str
-    sources: tuple[Network, ...]
-    destinations: tuple[Network, ...]
-    action: SourceNat
 
 
 class RouteAction(Enum):
@@ -321,7 +305,7 @@ class Configuration:
     policies: tuple[Policy, ...] = ()
     """In order; the first match of a zone pair decides."""
     default_action: Action = Action.DENY
-    source_nat: tuple[SourceNatRule, ...] = ()
+    nat: Nat = NO_NAT
     routes: tuple[StaticRoute, ...] = ()
     applications: Mapping[str, Application] = field(default_factory=dict)
     """Predefined (``junos-...``) and own, by name; further terms of one as ``NAME:2`` and so on.
@@ -340,6 +324,8 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    tcp: TcpSettings = TCP_SETTINGS
+    """What is checked of TCP connections, and when they are over."""
     queue_depth: QueueDepth = QueueDepth.NORMAL
     """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 
@@ -402,6 +388,16 @@ class CpSite:
 
 
 @dataclass(frozen=True, slots=True)
+class NatFaults:
+    """What is injected into NAT allocation, for tests and labs."""
+
+    delay: Nanoseconds = 0
+    """Each allocation takes so long."""
+    refuse_every: int = 0
+    """Each so-manyth allocation is refused as if nothing were left; 0: none is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chassis:
     """The cards of the chassis: what no Junos configuration says."""
 
@@ -410,3 +406,4 @@ class Chassis:
     punt_rates: Mapping[Punt, int] = field(default_factory=dict)
     """Packets a second that each NPU hands to the controller, where not the default."""
     cp: CpSite = CpSite()
+    nat_faults: NatFaults = NatFaults()

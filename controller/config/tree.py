@@ -123,6 +123,10 @@ class Statement:
                 if word == words[-1] and statement.node.kind is Kind.LIST:
                     yield statement
 
+    def has_any(self, word: str) -> bool:
+        """Whether there is an instance of the list ``word``."""
+        return next(self.each(word), None) is not None
+
     def words(self, *words: str) -> list[Word]:
         """The values of the leaf or leaf list along ``words``; empty without it."""
         found = self.get(*words)

@@ -168,6 +168,12 @@ def _instance(text: str) -> str | None:
     return _name(text)
 
 
+def _port(text: str) -> str | None:
+    if text in PORT_NAMES or (text.isascii() and text.isdigit() and int(text) <= 65535):
+        return None
+    return f"'{text}' is no port from 0 to 65535, nor a known port name"
+
+
 NAME = Value("name", _name)
 ALG = Value("application protocol", _alg, _ALGS)
 INTERFACE = Value("interface", _interface)
@@ -179,8 +185,11 @@ INET6_PREFIX = _parsable("IPv6 prefix", "2001:db8::/32", _versioned(6, ip_networ
 PREFIX = _parsable("prefix", "10.1.0.0/16", ip_network)
 ADDRESS = _parsable("address", "10.1.1.2", ip_address)
 PORTS = Value("port or range", _ports)
+PORT = Value("port", _port)
 PROTOCOL = Value("protocol", _protocol)
 INSTANCE = Value("routing instance", _instance)
+NAT_INSTANCE = Value("routing instance", _name)
+"""One by name, or the ``default`` one."""
 ZONE_NAME = Value("zone", _name)
 TIMEOUT = Value("number of seconds or never", _timeout)
 ICMP_TYPE = Value("ICMP type", _icmp_type)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from controller.config.nat import NatRule
 from controller.config.schema import Configuration, Policy
 from controller.flow import Wing
-from controller.messages import SessionClosed, SessionDenied, Step, StepTaken
-from controller.operate.text import InterfaceNames, address, contains
+from controller.messages import NatNotice, SessionClosed, SessionCreated, SessionDenied
+from controller.operate.text import InterfaceNames, address
 from controller.reasons import Close
 from controller.spu import SessionView
 from controller.spu.services import Services
 
 CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
-    Close.TCP_RST: "TCP RST",
+    Close.TCP_CLIENT_RST: "TCP CLIENT RST",
+    Close.TCP_SERVER_RST: "TCP SERVER RST",
     Close.ICMP_ERROR: "ICMP error",
     Close.IDLE_TIMEOUT: "idle Timeout",
     Close.CLEARED: "Closed by operator",
@@ -28,6 +30,7 @@ CLOSE_REASONS = {
     Close.POLICY_CHANGED: "Closed by policy change",
     Close.INTERFACE_CHANGED: "Closed by interface change",
     Close.ROUTE_CHANGED: "Closed by route change",
+    Close.NAT_CHANGED: "Closed by NAT rule change",
     Close.RESPONSE_RECEIVED: "response received",
 }
 
@@ -53,19 +56,17 @@ class SessionLog:
         self._names = InterfaceNames(configuration)
         self._policies |= {policy.index: policy for policy in configuration.policies}
         self._services = Services(configuration)
-        self._rules = configuration.source_nat
 
-    def step(self, step: StepTaken) -> None:
+    def created(self, record: SessionCreated) -> None:
         """A session is created when the central point has acknowledged its installation."""
-        if step.step is not Step.ACK:
-            return
-        view = self._find(step.session_id)
+        view = self._find(record.session_id)
         if view is None:
             return
         zones = self._zones(view.forward, view.reverse)
         policy = self._policies.get(view.policy_index)
         if policy is not None and policy.log_init:
-            tuples = self._tuples(view.forward, view.application, zones)
+            rules = _name(view.source_rule), _name(view.destination_rule)
+            tuples = self._tuples(view.forward, view.application, rules)
             arrives = self._names.name(view.forward.ingress, view.forward.key.token)
             tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
             self._write(
@@ -78,14 +79,17 @@ class SessionLog:
         policy = self._policies.get(record.policy_index)
         if policy is None or not policy.log_close:
             return
-        service = self._services.find(record.forward.key.tuple5, None).name
+        key, out = record.forward.key, record.forward.translated
+        routed = key.tuple5._replace(dst=out.dst, dport=out.dport)
+        service = self._services.find(routed, None).name
         counts = " ".join(
             f"{packets}({octets})"
             for packets, octets in zip(record.packets, record.bytes, strict=True)
         )
+        tuples = self._tuples(record.forward, service, record.nat_rules)
         self._write(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
-            f"{self._tuples(record.forward, service, zones)} {record.policy} {zones[0]} {zones[1]} "
+            f"{tuples} {record.policy} {zones[0]} {zones[1]} "
             f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
             f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
         )
@@ -108,25 +112,26 @@ class SessionLog:
     def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:
         return self._names.zone(forward.key.token), self._names.zone(reverse.key.token)
 
-    def _tuples(self, forward: Wing, service: str, zones: tuple[str, str]) -> str:
+    def _tuples(self, forward: Wing, service: str, rules: tuple[str, str]) -> str:
         key, out = forward.key, forward.translated
+        source_rule, destination_rule = (rule or "N/A" for rule in rules)
         return (
             f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} {service} "
             f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} "
-            f"{self._nat_rule(forward, zones)} N/A {key.protocol}"
+            f"{source_rule} {destination_rule} {key.protocol}"
         )
 
-    def _nat_rule(self, forward: Wing, zones: tuple[str, str]) -> str:
-        """The source NAT rule that translated a session: the first that matches."""
-        if not forward.is_translated:
-            return "N/A"
-        for rule in self._rules:
-            if (rule.from_zone, rule.to_zone) == zones and all(
-                not networks or any(contains(network, value) for network in networks)
-                for networks, value in (
-                    (rule.sources, forward.key.src),
-                    (rule.destinations, forward.key.dst),
-                )
-            ):
-                return rule.name
-        return "N/A"
+    def nat(self, notice: NatNotice) -> None:
+        """A source NAT pool runs low, no longer does, or is exhausted."""
+        match notice.is_raised:
+            case None:
+                what = "RT_SRC_NAT_POOL_EXHAUSTED: nothing is left for a flow in"
+            case True:
+                what = "RT_SRC_NAT_ALARM_RAISE: utilization alarm raised for"
+            case False:
+                what = "RT_SRC_NAT_ALARM_CLEAR: utilization alarm cleared for"
+        self._write(f"{what} source pool {notice.pool}, utilization {notice.utilization}%")
+
+
+def _name(rule: NatRule | None) -> str:
+    return "" if rule is None else rule.name

@@ -77,16 +77,17 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
     now = operator.runtime.clock()
     offload = "yes" if view.path is Path.EXPRESS else "no"
     why = f" ({view.not_express.value})" if view.not_express is not None else ""
-    nat = "interface" if view.forward.is_translated else "Null"
+    nat = view.nat_pool or ("static" if view.source_rule is not None else "Null")
     lines = [
         f"Session ID: {view.id}, Status: Normal",
         f"Policy name: {view.policy}/{view.policy_index}",
         f"Source NAT pool: {nat}, Application: {view.application}/{view.forward.key.protocol}",
+        *_nat_rules(view),
         f"Services-offload: {offload}{why}",
         *_resource(view),
         f"Maximum timeout: {text.seconds(view.timeout)}, "
         f"Current timeout: {text.seconds(session.timeout)}",
-        f"Session State: {view.state.value}{', TCP: ' + view.tcp if view.tcp else ''}",
+        f"Session State: {view.state.value}{_connection(view)}",
         f"Start time: {view.started // 1_000_000_000}, "
         f"Duration: {(now - view.started) // 1_000_000_000}",
     ]
@@ -100,11 +101,29 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"    Gateway: {text.address(view.next_hops[n])}, MAC: {wing.hop.dst_mac.hex(':')}, "
             f"Egress NPU: {wing.hop.port.npu}",
             f"    Leaves as: {text.flow(wing.translated)}",
+            *([f"    FIN state: {view.fins >> n & 1},"] if view.tcp else []),
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
         if not view.on_npus[n]:
             lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"
+
+
+def _connection(view: SessionView) -> str:
+    """Where a TCP connection stands, and whether its numbers are checked."""
+    if not view.tcp:
+        return ""
+    return f", TCP: {view.tcp}, Sequence check: {'yes' if view.checks_sequence else 'no'}"
+
+
+def _nat_rules(view: SessionView) -> list[str]:
+    """Which rules translated it, if any did."""
+    rules = [
+        f"{side} NAT rule: {rule.name} of {rule.rule_set}"
+        for side, rule in (("Source", view.source_rule), ("Destination", view.destination_rule))
+        if rule is not None
+    ]
+    return [", ".join(rules)] if rules else []
 
 
 def _resource(view: SessionView) -> list[str]:

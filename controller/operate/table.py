@@ -16,6 +16,7 @@ from controller.operate import (
     show_walk,
     table_chassis,
     table_data_plane,
+    table_nat,
 )
 from controller.operate.commands import Command, Option
 from controller.operate.session_filter import FILTERS, PORT
@@ -43,7 +44,7 @@ _MATCH = (
     Option("protocol", "IP protocol by name or number", PROTOCOL, is_required=True),
     Option("result-count", "How many policies to show (default 1)", number(1, 16)),
 )
-_WALK_FILTERS = tuple(option for option in FILTERS if option.word != "services-offload")
+_WALK_FILTERS = tuple(option for option in FILTERS if "offload" not in option.word)
 _LEVELS = (
     Option("brief", "One line a wing (default)"),
     Option("extensive", "Everything that is known"),
@@ -153,6 +154,7 @@ _SHOW = Command(
                     table_data_plane.RUN_SCREEN,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
+                table_nat.SHOW_NAT,
                 table_chassis.SHOW_MONITORING,
             ),
         ),
@@ -203,6 +205,7 @@ _CLEAR = Command(
                         *table_data_plane.CLEAR_FLOW,
                     ),
                 ),
+                table_nat.CLEAR_NAT,
                 Command(
                     "policies",
                     "Policies",
@@ -245,6 +248,7 @@ _REQUEST = Command(
             run=request_configuration.load_file,
         ),
         table_chassis.REQUEST_CHASSIS,
+        table_nat.REQUEST_SECURITY,
     ),
 )
 

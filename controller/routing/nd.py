@@ -130,9 +130,12 @@ def solicitation(hop: Hop, source: Address, target: Address) -> bytes:
     return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(source, solicited_node(target), message, 255)
 
 
-def advertisement(hop: Hop, target: Address, to: Address) -> bytes:
-    """Say that ``target`` is here; ``to`` is the asker, or all nodes if it has no address yet."""
+def advertisement(hop: Hop, target: Address, to: Address, *, override: bool = True) -> bytes:
+    """Say that ``target`` is here; ``to`` is the asker, or all nodes if it has no address yet. A
+    proxy does not ``override`` what the owner says (RFC 4861, section 7.2.8)."""
     flags = _OVERRIDE if to == ALL_NODES else _SOLICITED_OVERRIDE
+    if not override:
+        flags &= ~_OVERRIDE
     message = bytearray([NEIGHBOR_ADVERTISEMENT, 0, 0, 0]) + flags.to_bytes(4, "big")
     message += target + bytes([_TARGET_LINK, 1]) + hop.src_mac
     return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(target, to, message, 255)

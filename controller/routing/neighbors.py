@@ -1,7 +1,8 @@
 """The neighbour table: who has which MAC address on which interface.
 
 Answers ARP requests and Neighbour Solicitations for the firewall's own addresses, only on the
-interface that has the address; asks on behalf of SPUs, three times, a second apart.
+interface that has the address, and for those that NAT has it answer for there (proxies). Asks on
+behalf of SPUs, three times, a second apart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from controller.config.nat import AddressBlock
 from controller.config.schema import SECOND, Configuration, Interface
 from controller.flow import Address, FlowKey, Hop, Nanoseconds, Port, text
 from controller.messages import (
@@ -100,6 +102,11 @@ class Neighbors:
             for name, interface in self._interfaces.items()
             for address in _own_addresses(interface)
         }
+        self._proxied: dict[str, list[AddressBlock]] = {}
+        """By interface: other addresses to answer for (``security nat proxy-arp, proxy-ndp``)."""
+        for proxy in config.nat.proxies:
+            if proxy.interface in self._interfaces:
+                self._proxied.setdefault(proxy.interface, []).append(proxy.block)
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """What is no neighbour any more is forgotten; who asked for it hears so."""
@@ -110,12 +117,16 @@ class Neighbors:
         for key in [key for key in self._queries if not self._may_be(key)]:
             self._answer(key, None)
 
+    def _is_ours(self, key: _Key) -> bool:
+        """Whether we answer for an address on this interface."""
+        return key in self._own or any(key[1] in block for block in self._proxied.get(key[0], ()))
+
     def _may_be(self, key: _Key) -> bool:
         """Whether an address can be a neighbour's on this interface."""
         interface = self._interfaces.get(key[0])
         return (
             interface is not None
-            and key not in self._own
+            and not self._is_ours(key)
             and _source_for(interface, key[1]) is not None
         )
 
@@ -229,12 +240,12 @@ class Neighbors:
             about = heard.target
         key = (interface.name, about)
         mac = heard.mac
-        if not mac or key in self._own:
+        if not mac or self._is_ours(key):
             return
         if _source_for(interface, about) is None:
             return
         asked = key in self._queries
-        to_us = (interface.name, heard.target) in self._own
+        to_us = self._is_ours((interface.name, heard.target))
         if not (asked or key in self._known or to_us):
             return
         if asked:
@@ -244,7 +255,9 @@ class Neighbors:
 
     def _respond(self, interface: Interface, heard: nd.Heard) -> None:
         target, asker = heard.target, heard.sender
-        if (interface.name, target) not in self._own:
+        is_own = (interface.name, target) in self._own
+        if not is_own and (asker == target or not self._is_ours((interface.name, target))):
+            # (Who asks for a proxied address as if it had it, announces it: somebody else's fault.)
             self._drop(Drop.NOT_FOR_US, f"who has {text(target)} on {interface.name}")
             return
         nobody = not any(asker)  # an asker that probes whether its address is free
@@ -257,14 +270,14 @@ class Neighbors:
             frame = nd.arp(2, _hop(interface, heard.mac), target, heard.mac, asker)
         elif nobody:
             hop = _hop(interface, nd.multicast_mac(nd.ALL_NODES))
-            frame = nd.advertisement(hop, target, nd.ALL_NODES)
+            frame = nd.advertisement(hop, target, nd.ALL_NODES, override=is_own)
         else:
             known = self._known.get((interface.name, asker))
             mac = heard.mac or (known[0] if known else b"")
             if not mac:
                 self._drop(Drop.NO_NEIGHBOR, f"{text(asker)} asks without a MAC address")
                 return
-            frame = nd.advertisement(_hop(interface, mac), target, asker)
+            frame = nd.advertisement(_hop(interface, mac), target, asker, override=is_own)
         self._transmit(interface.port, frame)
 
     def _transmit(self, port: Port, frame: bytes) -> None:

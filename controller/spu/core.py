@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from controller.config.nat import NatRule
 from controller.config.schema import Chassis, Configuration, Interface, Policy
 from controller.flow import FlowKey, Nanoseconds, Port, Wing
 from controller.messages import (
@@ -17,6 +18,7 @@ from controller.messages import (
     Outbound,
     PacketDropped,
     PacketIn,
+    RanOut,
     Redirect,
     Role,
     Step,
@@ -25,7 +27,8 @@ from controller.messages import (
 from controller.reasons import Drop, Punt
 from controller.routing.fib import Fib, fib_of
 from controller.spu.express import NotExpress
-from controller.spu.policy import SourceNatTable, policy_table
+from controller.spu.nat import nat_tables
+from controller.spu.policy import policy_table
 from controller.spu.services import Services
 from controller.spu.session import Pending, Queued, Session
 from controller.timers import Timers
@@ -58,6 +61,22 @@ def source_zones(config: Configuration) -> dict[int, int] | None:
     return {i.token: config.zones[i.zone].id for i in config.interfaces.values() if i.zone}
 
 
+class NatCounts:
+    """What an SPU counts of a NAT rule."""
+
+    __slots__ = ("failed", "hits", "sessions", "successful")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        """Flows that the rule translated, or was to."""
+        self.successful = 0
+        """Those that became sessions."""
+        self.failed = 0
+        """Those that got no address or port."""
+        self.sessions = 0
+        """That stand."""
+
+
 class Core:
     """The tables of one SPU and its way to speak."""
 
@@ -65,6 +84,7 @@ class Core:
         "_by_port",
         "_count",
         "_policies_by_index",
+        "_serial",
         "_source_zones",
         "alg_timers",
         "by_key",
@@ -75,7 +95,8 @@ class Core:
         "hits",
         "least_mtu",
         "me",
-        "nat_rules",
+        "nat",
+        "nat_counts",
         "now",
         "npus",
         "number",
@@ -109,11 +130,14 @@ class Core:
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
+        self.nat_counts: dict[int, NatCounts] = {}
+        """By NAT rule id."""
         self.express_counts: Counter[NotExpress | None] = Counter()
         """Sessions by why they were not on Express Path; ``None``: they were."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
+        self._serial = 0
         self.unchecked: set[FlowKey] = set()
         """Forward wings of sessions that are to be held against the configuration in force once
         they are installed."""
@@ -129,7 +153,7 @@ class Core:
         self._policies_by_index = {policy.index: policy for policy in config.policies}
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
-        self.nat_rules = SourceNatTable(config)
+        self.nat = nat_tables(config)
         self.services = Services(config)
         self._source_zones = source_zones(config)
         self.queue_limit = config.queue_depth.packets
@@ -173,6 +197,32 @@ class Core:
         zone = zones.get(key.token, 0) if key.src == wing.translated.src else 0
         return Origin(zone, message is not None and message.reason in _FIRST)
 
+    def count_nat(self, rule: NatRule) -> NatCounts:
+        """What is counted of a NAT rule."""
+        counts = self.nat_counts.get(rule.id)
+        if counts is None:
+            counts = self.nat_counts[rule.id] = NatCounts()
+        return counts
+
+    def begin_nat(self, session: Session) -> None:
+        """A session that NAT rules translate stands."""
+        for rule in (session.source_rule, session.destination_rule):
+            if rule is not None:
+                counts = self.count_nat(rule)
+                counts.successful += 1
+                counts.sessions += 1
+
+    def end_nat(self, session: Session) -> None:
+        """A session that NAT rules translated is gone."""
+        for rule in (session.source_rule, session.destination_rule):
+            if rule is not None:
+                self.count_nat(rule).sessions -= 1
+
+    def new_nat_serial(self) -> int:
+        """A number for a question to the central point."""
+        self._serial += 1
+        return self._serial
+
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""
         self.out.append(Outbound(to, message))
@@ -191,6 +241,10 @@ class Core:
         """Report a packet that goes no further."""
         dropped = PacketDropped(self.now, self.me, reason, flow, detail)
         self.out.append(Outbound(OBSERVER, dropped))
+
+    def ran_out(self, reason: Drop, flow: FlowKey, detail: str) -> None:
+        """Report a want that cost no packet."""
+        self.out.append(Outbound(OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
 
     def redirect(self, queued: Queued) -> None:
         """Hand a packet back to the central point."""

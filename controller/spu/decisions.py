@@ -8,7 +8,7 @@ from __future__ import annotations
 from controller.config.schema import Action
 from controller.flow import Address, text
 from controller.messages import OBSERVER, SessionDenied, Step
-from controller.packet import TCP, UDP
+from controller.packet import RST, TCP, UDP
 from controller.payload import contents
 from controller.reasons import Drop
 from controller.routing.fib import Route
@@ -41,20 +41,45 @@ class Decisions:
         pending.ingress = interface
         return None
 
+    def destination(self, pending: Pending) -> Refusal | None:
+        """Static NAT, destination NAT, and calls of persistent bindings."""
+        core, flow, passage = self._core, pending.flow, pending.passage
+        if passage is not None:
+            out = passage.translated
+            pending.routed = pending.routed._replace(dst=out.dst, dport=out.dport)
+            return None
+        found = None
+        if core.nat.has_destinations:
+            found = core.nat.destination(pending.ingress, pending.routed)
+        if found is not None:
+            address, port, rule = found
+            pending.destination_rule = rule
+            core.count_nat(rule).hits += 1
+            what = f"rule {rule.name} of {rule.rule_set}"
+        elif pending.called is not None:
+            address, port = pending.called
+            what = "persistent binding"
+        else:
+            return None
+        pending.routed = pending.routed._replace(dst=address, dport=port)
+        if core.trace:
+            detail = f"{what}: to {text(address)} port {port}"
+            core.step(Step.DESTINATION_NAT, flow, detail)
+        return None
+
     def routing(self, pending: Pending) -> Refusal | None:
         """The way to its destination, and the zone there; or the answer, if that is here."""
         flow = pending.flow
         packet = pending.first.packet
         fib, vr = self._core.fib, pending.ingress.vr
-        route = fib.lookup(pending.destination, vr, flow.tuple5)
+        destination = pending.routed.dst
+        route = fib.lookup(destination, vr, flow.tuple5)
         if route is not None and route.is_local:
             return self._host.take(pending, route)
         if packet.ttl <= 1:
             return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
-            return Refusal(
-                fib.refusal(pending.destination, vr), f"to {text(pending.destination)}{_of(vr)}"
-            )
+            return Refusal(fib.refusal(destination, vr), f"to {text(destination)}{_of(vr)}")
         if not route.interface.zone:
             return Refusal(Drop.NO_EGRESS, f"{route.interface.name} belongs to no zone")
         pending.route = route
@@ -79,7 +104,8 @@ class Decisions:
         DNS with a question."""
         packet = pending.first.packet
         if packet.protocol == TCP:
-            if not opens(packet.flags):
+            may_be_any = not self._core.config.tcp.syn_check and not packet.flags & RST
+            if not opens(packet.flags) and not may_be_any:
                 return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
         elif packet.icmp_type >= 0 and not packet.is_echo_request:
             return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")
@@ -121,21 +147,20 @@ class Decisions:
         if self._core.trace:
             detail = f"{parent.verdict.name}, by session {parent.id}"
             self._core.step(Step.GATE, pending.flow, detail)
-        return None
+        return _demands_syn(pending)
 
     def policy(self, pending: Pending) -> Refusal | None:
         """Original source, translated destination; the first policy that matches."""
         core = self._core
         from_zone, to_zone = pending.ingress.zone, pending.route.interface.zone
-        # There is no destination NAT yet: the destination is as it came.
-        verdict = core.policies.search(from_zone, to_zone, pending.original)
+        verdict = core.policies.search(from_zone, to_zone, pending.routed)
         core.hits[verdict.index] = core.hits.get(verdict.index, 0) + 1
         pending.verdict = verdict
         if core.trace:
             detail = f"{verdict.name}: {verdict.action.value}, from {from_zone} to {to_zone}"
             core.step(Step.POLICY, pending.flow, detail)
         if verdict.permits:
-            return None
+            return _demands_syn(pending)
         if verdict.policy is not None and verdict.policy.log_init:
             interface = pending.ingress.name
             denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
@@ -145,6 +170,17 @@ class Decisions:
             Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
             f"{verdict.name}, from {from_zone} to {to_zone}",
         )
+
+
+def _demands_syn(pending: Pending) -> Refusal | None:
+    """What a policy asks of first segments where nobody else does (``syn-check-required``)."""
+    policy = pending.verdict.policy
+    if policy is None or policy.tcp is None or not policy.tcp.syn_check:
+        return None
+    packet = pending.first.packet
+    if packet.protocol != TCP or opens(packet.flags):
+        return None
+    return Refusal(Drop.TCP_NOT_SYN, f"{policy.name} requires a SYN, flags 0x{packet.flags:02x}")
 
 
 def _of(vr: str) -> str:

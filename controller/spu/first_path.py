@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.config.schema import SECOND, SourceNat
+from controller.config.nat import INTERFACE_POOL, SourceNat
+from controller.config.schema import SECOND
 from controller.flow import Direction, Hop, Nanoseconds, Path, Tuple5, text
 from controller.messages import (
     NEIGHBORS,
+    OBSERVER,
     AbandonSession,
     AllocateNat,
     CreateSession,
@@ -26,6 +28,7 @@ from controller.messages import (
     ReleaseNat,
     RemoveWing,
     ResolveNeighbor,
+    SessionCreated,
     Step,
     WingInstalled,
     WingLeftOut,
@@ -41,7 +44,6 @@ from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
 from controller.spu.replies import Replies
-from controller.spu.services import TCP_INITIAL_TIMEOUT
 from controller.spu.session import (
     NatBinding,
     Pending,
@@ -50,7 +52,7 @@ from controller.spu.session import (
     SessionState,
     Stage,
 )
-from controller.spu.tcp import TcpTracker
+from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown
 
 LONGEST_IDLE: Nanoseconds = 86400 * SECOND
@@ -99,10 +101,12 @@ class FirstPath:
         pending = core.pending[flow] = Pending(flow, queued)
         pending.passage = message.passage
         pending.elsewhere = message.elsewhere
+        pending.called = message.called
         core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
             decisions.arrival(pending)
+            or decisions.destination(pending)
             or decisions.routing(pending)
             or decisions.beginning(pending)
             or decisions.return_route(pending)
@@ -121,40 +125,72 @@ class FirstPath:
     def _source_nat(self, pending: Pending) -> None:
         core, flow = self._core, pending.flow
         route = pending.route
-        pending.translated = pending.original
-        rule = core.nat_rules.search(pending.ingress.zone, route.interface.zone, pending.original)
+        pending.translated = pending.routed
+        if core.nat.has_static and self._static_nat(pending):
+            self._neighbors(pending)
+            return
+        rule = core.nat.source(pending.ingress, route.interface, pending.routed)
         if rule is None or rule.action is SourceNat.OFF:
             self._neighbors(pending)
             return
+        pending.source_rule = rule
+        core.count_nat(rule).hits += 1
         address = nat_address(route)
         pending.stage = Stage.NAT
+        pending.serial = core.new_nat_serial()
         if core.trace:
-            detail = f"rule {rule.name} of {rule.rule_set}: to {text(address)}"
-            core.step(Step.NAT_SUSPEND, flow, detail)
-        core.to_cp(AllocateNat(flow, core.number, address, flow.protocol, flow.sport))
+            to = text(address) if rule.action is SourceNat.INTERFACE else f"pool {rule.pool}"
+            core.step(Step.NAT_SUSPEND, flow, f"rule {rule.name} of {rule.rule_set}: to {to}")
+        core.to_cp(
+            AllocateNat(
+                flow, core.number, address, flow.protocol, flow.sport, rule, pending.routed,
+                pending.serial,
+            )
+        )  # fmt: skip
+
+    def _static_nat(self, pending: Pending) -> bool:
+        """The reverse of static NAT: whether it gives the source an address."""
+        core, out = self._core, pending.routed
+        found = core.nat.static_source(pending.route.interface, out)
+        if found is None:
+            return False
+        address, port, rule = found
+        pending.source_rule = rule
+        core.count_nat(rule).hits += 1
+        pending.translated = out._replace(src=address, sport=port)
+        if core.trace:
+            detail = f"rule {rule.name} of {rule.rule_set}: {text(address)} port {port}"
+            core.step(Step.STATIC_NAT, pending.flow, detail)
+        return True
 
     def nat_granted(self, message: NatGranted) -> None:
         """The packet is resumed, unless its flow is gone."""
         core = self._core
         pending = core.pending.get(message.flow)
-        if pending is None or pending.stage is not Stage.NAT:
-            core.to_cp(ReleaseNat(message.address, message.protocol, message.port, message.flow))
+        address, port = message.address, message.port
+        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
+            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow))
             return
-        pending.nat = NatBinding(message.address, message.protocol, message.port)
-        flow = pending.flow
-        pending.translated = Tuple5(
-            message.address, flow.dst, message.port, flow.dport, flow.protocol
-        )
+        pending.nat = NatBinding(address, message.protocol, port, message.pool)
+        _, dst, _, dport, protocol = pending.routed
+        pending.translated = Tuple5(address, dst, port, dport, protocol)
         if core.trace:
-            detail = f"{text(message.address)} port {message.port}"
-            core.step(Step.NAT_RESUME, flow, detail)
+            source = "" if message.pool == INTERFACE_POOL else f" of pool {message.pool}"
+            core.step(Step.NAT_RESUME, pending.flow, f"{text(address)} port {port}{source}")
         self._neighbors(pending)
 
     def nat_refused(self, message: NatRefused) -> None:
         """No port is left."""
-        pending = self._core.pending.get(message.flow)
-        if pending is not None and pending.stage is Stage.NAT:
-            self._abandon(pending, message.reason, "no port is free")
+        core = self._core
+        pending = core.pending.get(message.flow)
+        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
+            return
+        rule = pending.source_rule
+        if rule is None:
+            return
+        core.count_nat(rule).failed += 1
+        detail = f"rule {rule.name} of {rule.rule_set}: nothing is left"
+        self._abandon(pending, message.reason, detail)
 
     # -- step 3: next hops, then installation is asked for -------------------------------------
 
@@ -222,6 +258,9 @@ class FirstPath:
         del core.pending[message.flow]
         core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._build(pending)
+        policy = session.verdict.policy
+        if policy is not None and policy.log_init:
+            core.send(OBSERVER, SessionCreated(core.now, session.id))
         self._write(session, Direction.REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
@@ -246,9 +285,9 @@ class FirstPath:
         verdict = pending.verdict
         passage = pending.passage
         if passage is None:
-            service = core.services.find(pending.original, verdict.application)
+            service = core.services.find(pending.routed, verdict.application)
         else:
-            service = core.services.of_child(pending.original, passage.application)
+            service = core.services.of_child(pending.flow.tuple5, passage.application)
         session = Session(
             pending.session_id,
             both,
@@ -260,17 +299,27 @@ class FirstPath:
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
                 mtus=(pending.ingress.mtu, pending.route.interface.mtu),
+                tcp=core.config.tcp,
             ),
             pending.nat,
             core.now,
         )
         if pending.flow.protocol == TCP:
-            session.tcp = TcpTracker()
-            session.timeout = TCP_INITIAL_TIMEOUT
+            if opens(pending.first.packet.flags):
+                session.timeout = core.config.tcp.initial_timeout
+                session.tcp = TcpTracker()
+            else:
+                session.tcp = TcpTracker(is_new=False)
         if passage is not None:
             session.parent = passage.parent
+        if pending.source_rule is not None or pending.destination_rule is not None:
+            session.source_rule = pending.source_rule
+            session.destination_rule = pending.destination_rule
+            core.begin_nat(session)
         if service.alg is not None:
             session.gateway = Gateway(session)
+        if session.tcp is not None:
+            self._live.tcp.begin(session, session.tcp)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
         session.next_hops = (pending.route.next_hop, pending.back.next_hop)
@@ -344,10 +393,14 @@ class FirstPath:
         if error is not None:
             session.installed ^= 1 << direction
             detail = f"NPU {npu} has no room: its packets come by the central point"
+            core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
+                core.express_counts[None] -= 1
                 core.express_counts[NotExpress.TABLE_FULL] += 1
                 session.not_express = NotExpress.TABLE_FULL
                 session.path = Path.SPU
+                if session.tcp is not None:
+                    self._live.tcp.begin(session, session.tcp)
                 if session.installed:
                     # One wing on Express Path alone would hide half of the session from its SPU.
                     self._take_back(session)
@@ -457,4 +510,5 @@ class FirstPath:
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            self._core.to_cp(ReleaseNat(*pending.nat, pending.flow))
+            core, (address, protocol, port, _) = self._core, pending.nat
+            core.to_cp(ReleaseNat(address, protocol, port, pending.flow))

@@ -1,4 +1,4 @@
-"""Policies and source NAT rules by zone pair; the first match decides.
+"""Policies by zone pair; the first match decides.
 
 A policy sees the original source and the translated destination (junos-facts 1: policy comes after
 destination NAT and before source NAT).
@@ -6,16 +6,14 @@ destination NAT and before source NAT).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.config.schema import (
     Action,
     Application,
     Configuration,
-    Network,
     Policy,
-    SourceNatRule,
 )
 from controller.flow import Tuple5
 from controller.spu.ruleset import Match, Ruleset
@@ -23,9 +21,6 @@ from controller.spu.ruleset import Match, Ruleset
 DEFAULT_POLICY = "default-policy"
 DEFAULT_INDEX = -1
 """Stands for the default policy in hit counts."""
-
-# Prefixes as (shift, value), IPv4 and IPv6 apart; None: any address.
-_Prefixes = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +55,8 @@ class PolicyTable:
             else:
                 by_zones.setdefault((policy.from_zone, policy.to_zone), []).append(policy)
         self._by_zones = {zones: Ruleset(rules) for zones, rules in by_zones.items()}
-        self._global_of: dict[tuple[str, str], Ruleset] = {}
-        self._rulesets: dict[tuple[int, ...], Ruleset] = {}
+        self._global_of: dict[tuple[str, str], Ruleset[Policy]] = {}
+        self._rulesets: dict[tuple[int, ...], Ruleset[Policy]] = {}
         """Of global policies, by their indices: most pairs of zones share one."""
         for from_zone in config.zones:
             for to_zone in config.zones if self._global else ():
@@ -103,7 +98,7 @@ class PolicyTable:
                 ruleset = self._rulesets[key] = Ruleset(rules)
             self._global_of[from_zone, to_zone] = ruleset
 
-    def _verdict(self, match: Match) -> Verdict:
+    def _verdict(self, match: Match[Policy]) -> Verdict:
         """One object for all sessions of a policy and application."""
         policy, application = match
         key = policy.index, application
@@ -128,44 +123,3 @@ def policy_table(config: Configuration) -> PolicyTable:
     if not _latest or _latest[0][0] is not config:
         _latest[:] = [(config, PolicyTable(config))]
     return _latest[0][1]
-
-
-class SourceNatTable:
-    """The source NAT rules of a configuration."""
-
-    def __init__(self, config: Configuration) -> None:
-        self._by_zones: dict[tuple[str, str], list[tuple[_Prefixes, _Prefixes, SourceNatRule]]] = {}
-        for rule in config.source_nat:
-            compiled = _compile(rule.sources), _compile(rule.destinations), rule
-            self._by_zones.setdefault((rule.from_zone, rule.to_zone), []).append(compiled)
-
-    def search(self, from_zone: str, to_zone: str, flow: Tuple5) -> SourceNatRule | None:
-        """The rule that decides on a flow, whatever it says."""
-        rules = self._by_zones.get((from_zone, to_zone))
-        if rules is not None:
-            family = 0 if len(flow.src) == 4 else 1
-            src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
-            for sources, destinations, rule in rules:
-                if _within(sources, family, src) and _within(destinations, family, dst):
-                    return rule
-        return None
-
-
-def _compile(networks: Iterable[Network]) -> _Prefixes:
-    by_family: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    for network in networks:
-        shift = network.max_prefixlen - network.prefixlen
-        family = by_family[0 if network.version == 4 else 1]
-        family.append((shift, int(network.network_address) >> shift))
-    if not by_family[0] and not by_family[1]:
-        return None
-    return tuple(by_family[0]), tuple(by_family[1])
-
-
-def _within(prefixes: _Prefixes, family: int, address: int) -> bool:
-    if prefixes is None:
-        return True
-    for shift, value in prefixes[family]:  # noqa: SIM110 - a loop is twice as fast as any()
-        if address >> shift == value:
-            return True
-    return False

@@ -1,6 +1,7 @@
 """Another configuration comes into force: what becomes of flows and sessions that are there.
 
-A session ends when an interface of it is gone or belongs to another zone or virtual router; what
+A session ends when an interface of it is gone or belongs to another zone or virtual router, or when
+a NAT rule that translated it is gone or another (a pool keeps its bindings by name); what
 its policy's change means for it is ``policy-rematch``'s to say; a changed route re-routes it
 (``reroute``). Sessions on Express Path are treated alike: their entries go or change with them.
 
@@ -22,7 +23,9 @@ inserted or moved before another      they stay           they stay             
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
+from controller.config.nat import INTERFACE_POOL, SourcePool
 from controller.config.schema import Action, Configuration, Rematch
 from controller.flow import Tuple5
 from controller.messages import Reconfigure
@@ -50,6 +53,8 @@ class Reconfiguration:
         """Sessions that are still to be looked at."""
         self._lost: set[bytes] = set()
         """Addresses of ours that the configuration in force has no more."""
+        self._pools: Mapping[str, SourcePool] = {}
+        """The source pools before."""
 
     def take(self, message: Reconfigure) -> None:
         """The configuration in force changes."""
@@ -65,6 +70,7 @@ class Reconfiguration:
             if index != DEFAULT_INDEX:
                 del core.hits[index]
                 core.statistics.pop(index, None)
+        self._pools = old.nat.source_pools
         self._lost = _own_addresses(old) - _own_addresses(core.config)
         self._left = deque(core.sessions)
         self.go_on()
@@ -85,14 +91,18 @@ class Reconfiguration:
             if session.state is SessionState.INSTALLING:
                 core.unchecked.add(session.wings[0].key)
             elif session.state is SessionState.ACTIVE:
-                if session.nat is not None and session.wings[0].translated.src in self._lost:
+                if (
+                    session.nat is not None
+                    and session.nat.pool == INTERFACE_POOL
+                    and session.nat.address in self._lost
+                ):
                     self._teardown.begin(session, Close.INTERFACE_CHANGED)
                 else:
                     self.check(session)
 
     def check(self, session: Session) -> None:
         """Hold an active session against the configuration in force."""
-        reason = self._interfaces(session)
+        reason = self._interfaces(session) or self._translation(session)
         if reason is None and not session.parent and not self._still_permitted(session):
             reason = Close.POLICY_CHANGED
         if reason is not None:
@@ -111,6 +121,26 @@ class Reconfiguration:
                 continue  # a matter of routes
             if out.mac != wing.hop.src_mac:
                 return Close.INTERFACE_CHANGED
+        return None
+
+    def _translation(self, session: Session) -> Close | None:
+        """The rules that translated it must be there as they were, and its pool must still have its
+        address, under the same terms. A rule that is new is for new sessions."""
+        tables = self._core.nat
+        for rule in (session.source_rule, session.destination_rule):
+            if rule is not None and not tables.stands(rule):
+                return Close.NAT_CHANGED
+        if session.nat is None or session.nat.pool == INTERFACE_POOL:
+            return None
+        pool = tables.source_pools.get(session.nat.pool)
+        before = self._pools.get(session.nat.pool, pool)
+        if (
+            pool is None
+            or before is None
+            or session.nat.address not in pool
+            or (pool.port_use, pool.host_base) != (before.port_use, before.host_base)
+        ):
+            return Close.NAT_CHANGED
         return None
 
     # -- policies -----------------------------------------------------------------------------

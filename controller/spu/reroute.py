@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.config.schema import Interface
 from controller.flow import Address, Direction, Hop, Port
 from controller.messages import (
     NEIGHBORS,
@@ -23,8 +25,9 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
+from controller.spu.nat import holds
 from controller.spu.session import Move, Session, SessionState
-from controller.spu.tcp import TcpState
+from controller.spu.tcp_path import inactivity
 from controller.spu.teardown import Teardown
 
 
@@ -39,8 +42,8 @@ class Reroute:
     def check(self, session: Session) -> None:
         """Compare an active session's next hops with the routing table's."""
         core = self._core
-        if session.tcp is not None and session.tcp.state is TcpState.CLOSING:
-            return  # it has two seconds left
+        if session.tcp is not None and session.tcp.is_over:
+            return  # it ends soon
         forward, reverse = session.wings
         sides = ((reverse.ingress, reverse.key.token), (forward.ingress, forward.key.token))
         ends = (forward.translated.dst, forward.key.src)
@@ -69,14 +72,27 @@ class Reroute:
             routes.append(route)
         if session.without_route:
             session.without_route = False
-            session.timeout = session.service.timeout
+            session.timeout = inactivity(session, core.config.tcp, None)
         if moved:
-            if session.nat is not None and routes[0].interface is not core.interface(
-                forward.hop.port, forward.hop.vlan
-            ):
+            if not self._keeps_translation(session, routes[0].interface):
                 self._teardown.begin(session, Close.ROUTE_CHANGED)
             else:
                 self._begin(session, (routes[0], routes[1]))
+
+    def _keeps_translation(self, session: Session, egress: Interface) -> bool:
+        """Whether its source may stay what it is where it leaves from now on."""
+        core = self._core
+        forward = session.wings[0]
+        rule = session.source_rule
+        if rule is None or egress is core.interface(forward.hop.port, forward.hop.vlan):
+            return True
+        if isinstance(rule, SourceNatRule):
+            return (
+                session.nat is not None
+                and session.nat.pool != INTERFACE_POOL
+                and (holds(rule.target, egress))
+            )
+        return holds(rule.origin, egress)
 
     def _lost(self, session: Session) -> None:
         """No way is left: the old one serves as long as it may."""

@@ -15,9 +15,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from controller.config.schema import Addresses, AddressRange, Application, Policy, Wildcard
+from controller.config.schema import Addresses, AddressRange, Application, Wildcard
 from controller.flow import Tuple5
 
 BLOCK = 16384
@@ -27,12 +27,30 @@ _Spans = list[tuple[int, int]]
 """Ranges of numbers, both ends included."""
 
 
-class Match(NamedTuple):
-    """A policy that takes a flow."""
+class Rule(Protocol):
+    """What is asked of a rule: a policy is one, and so is a NAT rule. Empty tuples mean any."""
 
-    policy: Policy
+    @property
+    def sources(self) -> tuple[Addresses, ...]: ...
+    @property
+    def destinations(self) -> tuple[Addresses, ...]: ...
+    @property
+    def applications(self) -> tuple[Application, ...]: ...
+    @property
+    def sources_excluded(self) -> bool: ...
+    @property
+    def destinations_excluded(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Rule)
+
+
+class Match(NamedTuple, Generic[R]):
+    """A rule that takes a flow."""
+
+    policy: R
     application: Application | None
-    """Of the policy's, the first that matches; ``None`` if the policy takes any."""
+    """Of the rule's, the first that matches; ``None`` if the rule takes any."""
 
 
 class _Pieces:
@@ -105,7 +123,7 @@ class _Services:
 
     __slots__ = ("_by_protocol", "_other")
 
-    def __init__(self, rules: Sequence[Policy]) -> None:
+    def __init__(self, rules: Sequence[Rule]) -> None:
         any_application = 0
         by_protocol: dict[int, list[tuple[int, _Spans]]] = {}
         for number, policy in enumerate(rules):
@@ -125,10 +143,10 @@ class _Services:
         return self._by_protocol.get(protocol, self._other).find(port)
 
 
-class _Block:
+class _Block(Generic[R]):
     __slots__ = ("_destinations", "_policies", "_services", "_sources")
 
-    def __init__(self, policies: Sequence[Policy]) -> None:
+    def __init__(self, policies: Sequence[R]) -> None:
         self._policies = policies
         self._sources = _AddressSide([(p.sources, p.sources_excluded) for p in policies])
         self._destinations = _AddressSide(
@@ -136,7 +154,7 @@ class _Block:
         )
         self._services = _Services(policies)
 
-    def matches(self, family: int, src: int, dst: int, flow: Tuple5) -> Iterator[Match]:
+    def matches(self, family: int, src: int, dst: int, flow: Tuple5) -> Iterator[Match[R]]:
         left = (
             self._services.find(flow.protocol, flow.dport)
             & self._sources.find(family, src)
@@ -154,21 +172,21 @@ class _Block:
             left ^= lowest
 
 
-class Ruleset:
-    """Policies in order, all of them for the same zones."""
+class Ruleset(Generic[R]):
+    """Rules in order, all of them for the same zones."""
 
-    def __init__(self, policies: Sequence[Policy]) -> None:
+    def __init__(self, policies: Sequence[R]) -> None:
         starts = range(0, len(policies), BLOCK)
         self._blocks = [_Block(policies[start : start + BLOCK]) for start in starts]
 
-    def matches(self, flow: Tuple5) -> Iterator[Match]:
+    def matches(self, flow: Tuple5) -> Iterator[Match[R]]:
         """The policies that take a flow, in order; a packet goes by the first."""
         family = 0 if len(flow.src) == 4 else 1
         src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
         for block in self._blocks:
             yield from block.matches(family, src, dst, flow)
 
-    def first(self, flow: Tuple5) -> Match | None:
+    def first(self, flow: Tuple5) -> Match[R] | None:
         """The policy that decides on a flow."""
         return next(self.matches(flow), None)
 

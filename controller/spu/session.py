@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from controller.config.nat import INTERFACE_POOL, NatRule
 from controller.config.schema import Alg, Interface, QueueDepth
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
-from controller.gate import Passage
+from controller.gate import Endpoint, Passage
 from controller.messages import PacketIn
 from controller.packet import Packet
 from controller.reasons import Close, Drop
@@ -55,6 +56,8 @@ class NatBinding(NamedTuple):
     address: Address
     protocol: int
     port: int
+    pool: str = INTERFACE_POOL
+    """Where it is from."""
 
 
 class Pending:
@@ -63,17 +66,21 @@ class Pending:
     __slots__ = (
         "back",
         "back_mac",
+        "called",
+        "destination_rule",
         "elsewhere",
         "first",
         "flow",
         "ingress",
         "mac",
         "nat",
-        "original",
         "passage",
         "queue",
         "route",
+        "routed",
+        "serial",
         "session_id",
+        "source_rule",
         "stage",
         "translated",
         "verdict",
@@ -93,8 +100,9 @@ class Pending:
 
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
-        self.original = flow.tuple5
-        """As the packets of the flow come."""
+        self.routed = flow.tuple5
+        """As the packets of the flow come, but with their destination translated: what routes and
+        policies go by."""
         self.first = first
         self.passage: Passage | None = None
         """The gate it came through, if it is a child of a control session."""
@@ -104,16 +112,18 @@ class Pending:
         """The session that its first packet would belong to, had it come from another zone."""
         self.stage = Stage.DECIDE
         self.nat: NatBinding | None = None
+        self.serial = 0
+        """Of the question for it."""
+        self.called: Endpoint | None = None
+        """The inside endpoint of the persistent binding that it calls."""
+        self.destination_rule: NatRule | None = None
+        """What translated its destination."""
+        self.source_rule: NatRule | None = None
         self.mac: bytes | None = None
         """Of the next hop to the destination."""
         self.back_mac: bytes | None = None
         """Of the next hop to the source."""
         self.session_id = 0
-
-    @property
-    def destination(self) -> Address:
-        """Where its packets go in the end."""
-        return self.flow.dst if self.passage is None else self.passage.translated.dst
 
 
 class Move:
@@ -144,6 +154,7 @@ class Session:
         "bytes",
         "cleared",
         "close",
+        "destination_rule",
         "failure",
         "gateway",
         "id",
@@ -160,6 +171,7 @@ class Session:
         "queue",
         "record",
         "service",
+        "source_rule",
         "started",
         "state",
         "tcp",
@@ -187,6 +199,10 @@ class Session:
         self.not_express = not_express
         self.path = Path.EXPRESS if not_express is None else Path.SPU
         self.nat = nat
+        self.destination_rule: NatRule | None = None
+        """What translated its destination."""
+        self.source_rule: NatRule | None = None
+        """What translated its source."""
         self.started = now
         self.last_seen = now
         """When its SPU last saw a packet of it."""
@@ -260,8 +276,18 @@ class SessionView:
     parent: int = 0
     """Session id of the control session whose gate let it in."""
 
+    fins: int = 0
+    """A bit per direction that sent a FIN."""
+    checks_sequence: bool = False
+    """Its SPU sees all of its segments, and follows their numbers."""
     next_hops: tuple[Address, Address] = (b"", b"")
     """Per direction."""
+    nat_pool: str = ""
+    """Where its source is from, if it was granted: a pool's name, or ``INTERFACE_POOL``."""
+    source_rule: NatRule | None = None
+    """What translated its source."""
+    destination_rule: NatRule | None = None
+    """What translated its destination."""
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""

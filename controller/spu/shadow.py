@@ -44,7 +44,7 @@ def shadowed(configuration: Configuration) -> Iterator[Shadowed]:
                 rules[policy.index] = rule
 
 
-def _before(rule: _Rule, rules: Mapping[int, _Rule], ruleset: Ruleset) -> list[_Rule]:
+def _before(rule: _Rule, rules: Mapping[int, _Rule], ruleset: Ruleset[Policy]) -> list[_Rule]:
     """Earlier rules that may take flows of this one. Those that take all of its flows also take a
     sample of them, and the search finds these without looking at each rule."""
     samples = rule.samples()

@@ -5,6 +5,7 @@ Also the way back from an installation that failed: the same, from as far as it 
 
 from __future__ import annotations
 
+from controller.config.nat import NatRule
 from controller.flow import Direction
 from controller.messages import (
     OBSERVER,
@@ -85,7 +86,10 @@ class Teardown:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]
         if session.nat is not None:
-            core.to_cp(ReleaseNat(*session.nat, forward.key))
+            address, protocol, port, _ = session.nat
+            core.to_cp(ReleaseNat(address, protocol, port, forward.key))
+        if session.source_rule is not None or session.destination_rule is not None:
+            core.end_nat(session)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None
@@ -102,8 +106,13 @@ class Teardown:
                 (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
                 session.verdict.index,
+                (_name(session.source_rule), _name(session.destination_rule)),
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.
         for queued in session.queue:
             core.redirect(queued)
+
+
+def _name(rule: NatRule | None) -> str:
+    return "" if rule is None else rule.name

@@ -11,7 +11,8 @@ from scapy.layers.inet import UDP
 from scapy.packet import Packet
 
 from controller.config.applications import PREDEFINED
-from controller.config.schema import SECOND, Alg, Configuration, SourceNatRule
+from controller.config.nat import SourceNatRule
+from controller.config.schema import SECOND, Alg, Configuration
 from controller.spu.express import NotExpress
 
 from .talk import Connection, addresses, network, payload

@@ -8,7 +8,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.packet import Packet
 
 from controller.config.applications import PREDEFINED
-from controller.config.schema import DEFAULT_ALGS, SECOND, Alg, Configuration, SourceNatRule
+from controller.config.nat import SourceNatRule
+from controller.config.schema import DEFAULT_ALGS, SECOND, Alg, Configuration
 from controller.flow import Path
 from controller.reasons import Drop
 

@@ -15,7 +15,8 @@ from scapy.layers.inet import UDP
 from scapy.packet import Packet
 
 from controller.config.applications import PREDEFINED
-from controller.config.schema import SECOND, Configuration, SourceNatRule
+from controller.config.nat import SourceNatRule
+from controller.config.schema import SECOND, Configuration
 from controller.reasons import Close, Drop
 from controller.spu.express import NotExpress
 

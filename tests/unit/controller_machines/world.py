@@ -17,6 +17,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
     Action,
@@ -27,8 +28,6 @@ from controller.config.schema import (
     Interface,
     NpuSite,
     Policy,
-    SourceNat,
-    SourceNatRule,
     SpuSite,
     StaticRoute,
     Zone,
@@ -80,7 +79,11 @@ def policy(name: str, index: int, from_zone: str, to_zone: str, **more: object) 
 
 
 def configuration(**changes: object) -> Configuration:
-    """Trust may go anywhere, dmz to untrust is on Express Path, and nobody may go to trust."""
+    """Trust may go anywhere, dmz to untrust is on Express Path, and nobody may go to trust.
+
+    ``source_nat`` are rules of source NAT alone."""
+    if "source_nat" in changes:
+        changes["nat"] = Nat(source=changes.pop("source_nat"))  # type: ignore[arg-type]
     interfaces = {i.name: i for i in (TRUST, DMZ, UNTRUST)}
     config = Configuration(
         interfaces=interfaces,
@@ -107,8 +110,8 @@ def configuration(**changes: object) -> Configuration:
     return replace(config, **changes)  # type: ignore[arg-type]
 
 
-NAT_OUT = SourceNatRule("out", "r1", "trust", "untrust", (), (), SourceNat.INTERFACE)
-NAT_DMZ = SourceNatRule("out", "r2", "dmz", "untrust", (), (), SourceNat.INTERFACE)
+NAT_OUT = SourceNatRule("out", "r1", zone("trust"), zone("untrust"), id=1)
+NAT_DMZ = SourceNatRule("out", "r2", zone("dmz"), zone("untrust"), id=2)
 
 
 def with_nat(**changes: object) -> Configuration:
@@ -263,4 +266,5 @@ def answer(packet: Packet) -> Packet:
         body = bytes(packet[UDP].payload)
         return ip / UDP(sport=packet[UDP].dport, dport=packet[UDP].sport) / body
     flags = "SA" if packet[TCP].flags == "S" else "A"
-    return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags)
+    ack = packet[TCP].seq + 1
+    return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags, ack=ack)

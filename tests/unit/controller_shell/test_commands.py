@@ -44,8 +44,8 @@ def test_a_word_in_full_is_not_ambiguous() -> None:
         (
             "show security",
             14,
-            "expected one of: alg, flow, match-policies, monitoring, np-cache, packet-drop, "
-            "policies, screen, shadow",
+            "expected one of: alg, flow, match-policies, monitoring, nat, np-cache, "
+            "packet-drop, policies, screen, shadow",
         ),
         ("show security screen statistics", 32, "expected 'zone <zone>'"),
         ("show arp x", 9, "nothing may follow here, but 'x' does"),

@@ -5,8 +5,9 @@ from ipaddress import ip_interface, ip_network
 import pytest
 
 from controller.config.build import parse
+from controller.config.nat import SourceNat, zone
 from controller.config.problems import ConfigurationError
-from controller.config.schema import SECOND, Action, HostService, SourceNat
+from controller.config.schema import SECOND, Action, HostService
 from controller.flow import Port
 from controller.reasons import Drop
 from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
@@ -60,8 +61,9 @@ def test_policies_are_resolved_and_in_order() -> None:
 
 
 def test_source_nat_routes_and_host_name() -> None:
-    (rule,) = CONFIGURATION.source_nat
-    assert (rule.from_zone, rule.to_zone, rule.action) == ("trust", "untrust", SourceNat.INTERFACE)
+    (rule,) = CONFIGURATION.nat.source
+    assert (rule.origin, rule.target) == (zone("trust"), zone("untrust"))
+    assert rule.action is SourceNat.INTERFACE
     assert [str(route.prefix) for route in CONFIGURATION.routes] == ["0.0.0.0/0", "::/0"]
     assert CONFIGURATION.routes[0].next_hop == bytes([203, 0, 113, 254])
     assert CONFIGURATION.host_name == "fw1"
@@ -87,7 +89,7 @@ def test_source_nat_routes_and_host_name() -> None:
         ("set interfaces ge-1/0/0 unit 0 family inet address 2001::1/64", 52, "not IPv4"),
         ("set interfaces ge-1/0/0 unit 0 vlan-id 5000", 40, "'5000' is no VLAN from 1 to 4094"),
         ("set security address-book global address a 10.1.1.1/24", 44, "has host bits set"),
-        ("set security zones security-zone z tcp-rst", 36, "'tcp-rst' is known to Junos but not"),
+        ("set security flow tcp-mss gre-in mss 900", 27, "'gre-in' is known to Junos but not"),
         ("set applications application a destination-port 90-80", 49, "the lower first"),
         ("set applications application a protocol tpc", 41, "did you mean 'tcp'?"),
     ],
@@ -145,7 +147,7 @@ I1 = "set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24\n"
             Z + "set security nat source rule-set r from zone a\n"
             "set security nat source rule-set r rule 1 match source-address 10.0.0.0/8\n"
             "set security nat source rule-set r rule 1 then source-nat off",
-            "rule-set r needs a 'from zone' and a 'to zone'",
+            "rule-set r needs a 'to zone', 'to interface' or 'to routing-instance'",
         ),
         (
             "set security address-book global address-set s address-set s",

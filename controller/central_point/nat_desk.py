@@ -1,0 +1,108 @@
+"""Requests for translated addresses and ports at the central point: answered, put off, released."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from controller.central_point.gates import GateTable
+from controller.central_point.nat_arbiter import NatArbiter
+from controller.central_point.nat_pools import Host
+from controller.central_point.port_space import Peer
+from controller.config.schema import NatFaults
+from controller.flow import Address, FlowKey, Nanoseconds
+from controller.messages import (
+    AllocateNat,
+    ClearPersistentNat,
+    InjectNatFaults,
+    NatGranted,
+    NatRefused,
+)
+from controller.reasons import Drop
+
+
+class Granted(NamedTuple):
+    """What a flow has of the arbiter."""
+
+    address: Address
+    protocol: int
+    port: int
+    peer: Peer | None = None
+    """Whom the port is for, if others may share it."""
+
+
+class NatDesk:
+    """Between the central point and its arbiter. What ``NatFaults`` inject happens here."""
+
+    def __init__(self, arbiter: NatArbiter, gates: GateTable, faults: NatFaults) -> None:
+        self._arbiter = arbiter
+        self._gates = gates
+        self._faults = faults
+        self.is_slow = faults.delay > 0
+        """Whether requests wait before they are answered."""
+        self._waiting: deque[tuple[Nanoseconds, AllocateNat]] = deque()
+        self._newest: dict[FlowKey, int] = {}
+        """By flow, the serial of its newest request that waits: one that began anew has two."""
+        self._answered = 0
+
+    def add(self, ask: AllocateNat, now: Nanoseconds) -> None:
+        """A request that is answered later."""
+        at = now + self._faults.delay
+        if self._waiting:
+            at = max(at, self._waiting[-1][0])
+        self._waiting.append((at, ask))
+        self._newest[ask.flow] = ask.serial
+
+    def due(self, now: Nanoseconds) -> Iterator[AllocateNat]:
+        """Requests whose time has come, in order."""
+        while self._waiting and self._waiting[0][0] <= now:
+            ask = self._waiting.popleft()[1]
+            if self._newest.get(ask.flow) == ask.serial:
+                del self._newest[ask.flow]
+                yield ask
+
+    def deadline(self) -> Nanoseconds | None:
+        """When a request is to be answered, or a persistent binding ends."""
+        ends = self._arbiter.persistent.deadline()
+        answers = self._waiting[0][0] if self._waiting else None
+        if ends is None or answers is None:
+            return answers if ends is None else ends
+        return min(ends, answers)
+
+    def answer(self, ask: AllocateNat) -> tuple[Granted | None, NatGranted | NatRefused]:
+        """What the flow has from now on, and what its SPU is told."""
+        flow, serial, protocol = ask.flow, ask.serial, ask.protocol
+        self._answered += 1
+        every = self._faults.refuse_every
+        found = None if every and self._answered % every == 0 else self._arbiter.grant(ask)
+        if found is None:
+            return None, NatRefused(flow, Drop.NAT_EXHAUSTED, serial)
+        address, port, pool, peer = found
+        granted = NatGranted(flow, address, protocol, port, pool, serial)
+        return Granted(address, protocol, port, peer), granted
+
+    def release(self, granted: Granted, host: Host | None) -> None:
+        """A flow does not need what it had. Gates that share it may need it still."""
+        address, protocol, port, peer = granted
+        if not self._gates.defers(address, protocol, port, host, peer):
+            self._arbiter.release(address, protocol, port, host, peer)
+
+    def inject(self, message: InjectNatFaults) -> None:
+        """An operator wants allocations to take time, or to fail. Those that wait go on waiting."""
+        self._faults = message.faults
+        self.is_slow = self._faults.delay > 0
+
+    def clear(self, message: ClearPersistentNat) -> None:
+        """An operator wants persistent bindings gone."""
+        chosen = [
+            binding
+            for binding in self._arbiter.persistent.all()
+            if (not message.pool or binding.pool == message.pool)
+            and (message.address is None or binding.inside.address == message.address)
+        ]
+        self._arbiter.clear_persistent(chosen)
+
+    def audit(self) -> list[str]:
+        """What is left, in words."""
+        return [f"NAT allocation for {ask.flow} under way" for _, ask in self._waiting]

@@ -1,0 +1,232 @@
+"""Pools of ``security nat`` out of the tree of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from itertools import count, pairwise
+
+from controller.config.nat import (
+    INTERFACE_POOL,
+    PORTS,
+    AddressBlock,
+    DestinationPool,
+    Nat,
+    PortUse,
+    SourcePool,
+)
+from controller.config.problems import Problems
+from controller.config.tree import Statement
+from controller.config.values import port_range
+from controller.flow import Address
+
+MAX_ADDRESSES = 65536
+"""Addresses of a source pool."""
+
+
+def block_of(statement: Statement) -> AddressBlock:
+    """The addresses of a statement whose key is a prefix."""
+    network = ip_network(statement.key)
+    first = int(network.network_address)
+    return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
+
+
+class NatPoolBuilder:
+    """Builds ``source`` and ``destination`` pools, by name."""
+
+    def __init__(self, root: Statement, problems: Problems, before: Nat) -> None:
+        self._root = root
+        self._problems = problems
+        self.source: dict[str, SourcePool] = {}
+        self.destination: dict[str, DestinationPool] = {}
+        self._source_ids = _Numbers({p.name: p.id for p in before.source_pools.values()})
+        self._destination_ids = _Numbers({p.name: p.id for p in before.destination_pools.values()})
+
+    def build(self) -> None:
+        """Fill both. What is wrong is noted."""
+        for statement in self._root.each("security", "nat", "source", "pool"):
+            self.source[statement.key] = self._source(statement)
+        for statement in self._root.each("security", "nat", "source", "pool"):
+            self._check_overflow(statement)
+        self._check_overlaps()
+        for statement in self._root.each("security", "nat", "destination", "pool"):
+            pool = self._destination(statement)
+            if pool is not None:
+                self.destination[statement.key] = pool
+
+    def block(self, statement: Statement) -> AddressBlock | None:
+        """``address A``, ``address A/LENGTH`` or ``address A to B``."""
+        low = block_of(statement)
+        words = statement.words("to")
+        if not words:
+            return low
+        network = ip_network(words[0].text)
+        last = int(network.network_address)
+        if (
+            low.count > 1
+            or network.num_addresses > 1
+            or network.max_prefixlen // 8 != low.size
+            or last < low.first
+        ):
+            text = f"{statement.key} to {words[0].text}: two addresses, the lower one first"
+            self._problems.add(words[0].place, text)
+            return None
+        return AddressBlock(low.first, last, low.size)
+
+    # -- source -------------------------------------------------------------------------------
+
+    def _source(self, pool: Statement) -> SourcePool:
+        name = pool.key
+        if name == INTERFACE_POOL:
+            text = "a pool cannot be called 'interface', which means the egress interface's address"
+            self._problems.add(pool.place, text)
+        blocks = tuple(self._blocks(pool))
+        base = self._host_base(pool, blocks)
+        keeps = pool.has("port", "no-translation") or base is not None
+        ranges = list(pool.each("port", "range"))
+        factor = pool.text("port", "port-overloading-factor")
+        if keeps and (ranges or factor is not None):
+            why = "no-translation" if base is None else "host-address-base"
+            text = f"pool {name} has {why}, hence no port range and no overloading"
+            self._problems.add(pool.place, text, name)
+        raised, cleared = self._thresholds(pool)
+        return SourcePool(
+            name=name,
+            id=self._source_ids.of(name),
+            blocks=blocks,
+            port_use=PortUse.KEEP if keeps else PortUse.TRANSLATE,
+            ports=self._ports(pool, ranges),
+            overloading=int(factor or 1),
+            is_paired=pool.text("address-pooling") == "paired",
+            overflow=pool.text("overflow-pool") or "",
+            host_base=base,
+            raise_threshold=raised,
+            clear_threshold=cleared,
+        )
+
+    def _blocks(self, pool: Statement) -> Iterator[AddressBlock]:
+        seen: list[AddressBlock] = []
+        for statement in pool.each("address"):
+            block = self.block(statement)
+            if block is None:
+                continue
+            for other in seen:
+                if other.size != block.size:
+                    text = f"pool {pool.key} has IPv4 and IPv6 addresses; a pool has one family"
+                    self._problems.add(statement.place, text)
+                    break
+                if block.first <= other.last and other.first <= block.last:
+                    text = f"{block} overlaps {other} of pool {pool.key}"
+                    self._problems.add(statement.place, text)
+                    break
+            else:
+                seen.append(block)
+                yield block
+        if not pool.has_any("address"):
+            text = f"pool {pool.key} needs an address, such as: address 203.0.113.16/28"
+            self._problems.add(pool.place, text, pool.key)
+        if sum(block.count for block in seen) > MAX_ADDRESSES:
+            text = f"pool {pool.key} has more than {MAX_ADDRESSES} addresses"
+            self._problems.add(pool.place, text)
+
+    def _host_base(self, pool: Statement, blocks: tuple[AddressBlock, ...]) -> Address | None:
+        words = pool.words("host-address-base")
+        if not words:
+            return None
+        network = ip_network(words[0].text)
+        base = network.network_address.packed
+        if blocks and len(base) != blocks[0].size:
+            text = f"host-address-base of pool {pool.key} is of another family than its addresses"
+            self._problems.add(words[0].place, text)
+            return None
+        return base
+
+    def _ports(self, pool: Statement, ranges: list[Statement]) -> range:
+        if not ranges:
+            return PORTS
+        if len(ranges) > 1:
+            text = f"pool {pool.key} has several port ranges; one is implemented"
+            self._problems.add(ranges[1].place, text)
+        low = port_range(ranges[0].key).start
+        high = port_range(ranges[0].text("to") or ranges[0].key).start
+        if not PORTS.start <= low <= high:
+            text = f"port range {low} to {high} of pool {pool.key}: from {PORTS.start} on, "
+            self._problems.add(ranges[0].place, text + "the lower one first")
+            return PORTS
+        return range(low, high + 1)
+
+    def _thresholds(self, pool: Statement) -> tuple[int, int]:
+        own = pool.get("pool-utilization-alarm")
+        said = own or self._root.get("security", "nat", "source", "pool-utilization-alarm")
+        if said is None:
+            return 0, 0
+        raised, cleared = said.text("raise-threshold"), said.text("clear-threshold")
+        if raised is None:
+            text = "pool-utilization-alarm needs a raise-threshold"
+            self._problems.add(said.place, text)
+            return 0, 0
+        # Without a word of it the alarm clears at four fifths of where it is raised, as in Junos.
+        low = int(raised) * 4 // 5 if cleared is None else int(cleared)
+        if low > int(raised):
+            text = f"clear-threshold {low} is above raise-threshold {raised}"
+            self._problems.add(said.place, text)
+        return int(raised), low
+
+    def _check_overflow(self, statement: Statement) -> None:
+        words = statement.words("overflow-pool")
+        if not words or words[0].text == INTERFACE_POOL:
+            return
+        name = words[0].text
+        other = self.source.get(name)
+        if other is None:
+            known = [INTERFACE_POOL, *self.source]
+            self._problems.undefined(words[0].place, "source pool", name, known)
+        elif other.port_use is PortUse.KEEP or name == statement.key:
+            text = f"overflow-pool {name} of pool {statement.key} must be another one, with port "
+            self._problems.add(words[0].place, text + "translation")
+        elif {b.size for b in other.blocks} != {b.size for b in self.source[statement.key].blocks}:
+            text = f"overflow-pool {name} is of another family than pool {statement.key}"
+            self._problems.add(words[0].place, text)
+
+    def _check_overlaps(self) -> None:
+        """An address is in one pool, or a port could belong to two."""
+        every = sorted(
+            ((block.size, block.first, block.last, pool.name, block)
+             for pool in self.source.values() for block in pool.blocks),
+            key=lambda entry: entry[:3],
+        )  # fmt: skip
+        for (size, _, last, name, block), (other_size, first, _, other, second) in pairwise(every):
+            if size == other_size and first <= last and name != other:
+                where = self._root.get("security", "nat", "source")
+                if where is not None:
+                    text = f"{second} of pool {other} overlaps {block} of pool {name}"
+                    self._problems.add(where.place, text)
+
+    # -- destination --------------------------------------------------------------------------
+
+    def _destination(self, pool: Statement) -> DestinationPool | None:
+        found = list(pool.each("address"))
+        if len(found) != 1:
+            text = f"destination pool {pool.key} needs one address, such as: address 10.1.1.5/32"
+            self._problems.add(pool.place, text, pool.key)
+            return None
+        block = self.block(found[0])
+        if block is None:
+            return None
+        port = found[0].text("port")
+        number = 0 if port is None else port_range(port).start
+        return DestinationPool(pool.key, self._destination_ids.of(pool.key), block, number)
+
+
+class _Numbers:
+    """Numbers by name from 1; those that are known stay."""
+
+    def __init__(self, known: Mapping[str, int]) -> None:
+        self._known = dict(known)
+        used = set(known.values())
+        self._free = (number for number in count(1) if number not in used)
+
+    def of(self, name: str) -> int:
+        if name not in self._known:
+            self._known[name] = next(self._free)
+        return self._known[name]

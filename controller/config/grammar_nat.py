@@ -1,0 +1,210 @@
+"""The grammar of ``security nat``."""
+
+from __future__ import annotations
+
+from controller.config.nat import Reach
+from controller.config.tree import Node, container, flag, leaf, leaf_list, listed, refused
+from controller.config.values import (
+    LOGICAL_INTERFACE,
+    NAME,
+    NAT_INSTANCE,
+    PORT,
+    PREFIX,
+    PROTOCOL,
+    TEXT,
+    ZONE_NAME,
+    number,
+    one_of,
+)
+
+
+def _scope(word: str) -> Node:
+    return container(
+        word,
+        leaf_list("zone", ZONE_NAME),
+        leaf_list("interface", LOGICAL_INTERFACE),
+        leaf_list("routing-instance", NAT_INSTANCE),
+    )
+
+
+def _ports(word: str) -> Node:
+    return listed(word, PORT, leaf("to", PORT))
+
+
+_THRESHOLDS = (
+    leaf("raise-threshold", number(50, 100, "percentage")),
+    leaf("clear-threshold", number(40, 100, "percentage")),
+)
+_DESCRIPTION = leaf("description", TEXT)
+_SOURCE_MATCH = (
+    leaf_list("source-address", PREFIX),
+    leaf_list("source-address-name", NAME),
+    _ports("source-port"),
+)
+_DESTINATION_MATCH = (
+    leaf_list("destination-address", PREFIX),
+    leaf_list("destination-address-name", NAME),
+    _ports("destination-port"),
+)
+_SERVICE_MATCH = (leaf_list("protocol", PROTOCOL), leaf_list("application", NAME))
+
+_PERSISTENT = container(
+    "persistent-nat",
+    leaf("permit", one_of(*(reach.value for reach in Reach))),
+    leaf("inactivity-timeout", number(60, 7200, "number of seconds")),
+    leaf("max-session-number", number(8, 65536, "number of sessions")),
+    refused("address-mapping"),
+)
+
+_SOURCE = container(
+    "source",
+    listed(
+        "pool",
+        NAME,
+        _DESCRIPTION,
+        listed("address", PREFIX, leaf("to", PREFIX)),
+        leaf("host-address-base", PREFIX),
+        container(
+            "port",
+            listed("range", PORT, leaf("to", PORT), refused("twin-port")),
+            flag("no-translation"),
+            leaf("port-overloading-factor", number(2, 32, "factor")),
+            refused("block-allocation"),
+            refused("deterministic"),
+            refused("preserve-parity"),
+            refused("preserve-range"),
+        ),
+        leaf("overflow-pool", NAME),
+        leaf("address-pooling", one_of("paired", "no-paired")),
+        container("pool-utilization-alarm", *_THRESHOLDS),
+        refused("routing-instance"),
+        refused("address-shared"),
+        refused("limit-ports-per-host"),
+        refused("mapping-timeout"),
+    ),
+    flag("address-persistent"),
+    container("pool-utilization-alarm", *_THRESHOLDS),
+    container(
+        "interface",
+        container("port-overloading", flag("off")),
+        leaf("port-overloading-factor", number(2, 32, "factor")),
+    ),
+    refused("port-randomization"),
+    refused("pool-default-port-range"),
+    refused("pool-default-twin-port-range"),
+    refused("pool-distribution"),
+    refused("port-round-robin"),
+    refused("port-scaling-enlargement"),
+    refused("session-persistence-scan"),
+    refused("session-drop-hold-down"),
+    listed(
+        "rule-set",
+        NAME,
+        _DESCRIPTION,
+        _scope("from"),
+        _scope("to"),
+        listed(
+            "rule",
+            NAME,
+            _DESCRIPTION,
+            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
+            container(
+                "then",
+                container(
+                    "source-nat",
+                    flag("off"),
+                    flag("interface", _PERSISTENT),
+                    # ``pool NAME``, ``pool NAME persistent-nat ...``, ``pool persistent-nat ...``
+                    container("pool", _PERSISTENT, listed("", NAME, _PERSISTENT)),
+                    refused("rule-session-count-alarm"),
+                ),
+            ),
+        ),
+    ),
+)
+
+_DESTINATION = container(
+    "destination",
+    listed(
+        "pool",
+        NAME,
+        _DESCRIPTION,
+        listed("address", PREFIX, leaf("to", PREFIX), leaf("port", PORT)),
+        refused("routing-instance"),
+    ),
+    listed(
+        "rule-set",
+        NAME,
+        _DESCRIPTION,
+        _scope("from"),
+        listed(
+            "rule",
+            NAME,
+            _DESCRIPTION,
+            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
+            container(
+                "then",
+                container(
+                    "destination-nat",
+                    flag("off"),
+                    leaf("pool", NAME),
+                    refused("rule-session-count-alarm"),
+                ),
+            ),
+        ),
+    ),
+)
+
+_STATIC = container(
+    "static",
+    listed(
+        "rule-set",
+        NAME,
+        _DESCRIPTION,
+        _scope("from"),
+        listed(
+            "rule",
+            NAME,
+            _DESCRIPTION,
+            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH),
+            container(
+                "then",
+                container(
+                    "static-nat",
+                    listed(
+                        "prefix",
+                        PREFIX,
+                        listed("mapped-port", PORT, leaf("to", PORT)),
+                        refused("routing-instance"),
+                    ),
+                    refused("prefix-name"),
+                    refused("inet"),
+                    refused("nptv6-prefix"),
+                    refused("nptv6-prefix-name"),
+                    refused("rule-session-count-alarm"),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def _proxy(word: str) -> Node:
+    return container(
+        word,
+        listed("interface", LOGICAL_INTERFACE, listed("address", PREFIX, leaf("to", PREFIX))),
+    )
+
+
+NAT = container(
+    "nat",
+    _SOURCE,
+    _DESTINATION,
+    _STATIC,
+    _proxy("proxy-arp"),
+    _proxy("proxy-ndp"),
+    refused("natv6v4"),
+    refused("traceoptions"),
+    refused("allow-overlapping-pools"),
+)
+"""What may follow ``set security nat``."""

@@ -1,0 +1,92 @@
+"""Operational commands about NAT, as data."""
+
+from __future__ import annotations
+
+from controller.config.values import ADDRESS, NAME, number
+from controller.operate import show_nat, show_nat_tables
+from controller.operate.commands import Command, Option
+
+_SUMMARY = Option("summary", "Pools and rules in a line each (default)")
+_POOL = Option("pool", "A pool by its name, or all", NAME)
+_RULE = Option("rule", "A rule by its name, or all", NAME)
+_BINDINGS = (
+    Option("all", "All bindings (default)"),
+    Option("internal-ip", "Only of this inside address", ADDRESS),
+    Option("pool", "Only of this source pool", NAME),
+)
+
+SHOW_NAT = Command(
+    "nat",
+    "Address translation",
+    (
+        Command(
+            "source",
+            "Source NAT",
+            (
+                Command(
+                    "persistent-nat-table",
+                    "Inside endpoints that keep their outside one",
+                    options=(*_BINDINGS, Option("summary", "Counts only")),
+                    run=show_nat_tables.persistent,
+                ),
+                Command(
+                    "paired-address",
+                    "Hosts that have an address of a pool",
+                    options=(Option("pool-name", "Only of this source pool", NAME),),
+                    run=show_nat_tables.paired,
+                ),
+            ),
+            (_SUMMARY, _POOL, _RULE),
+            show_nat.source,
+        ),
+        Command("destination", "Destination NAT", (), (_SUMMARY, _POOL, _RULE),
+                show_nat.destination),
+        Command("static", "Static NAT", (), (_RULE,), show_nat.static),
+        Command(
+            "interface-nat-ports", "Ports of interfaces' addresses",
+            run=show_nat_tables.interface_ports,
+        ),
+    ),
+)  # fmt: skip
+
+CLEAR_NAT = Command(
+    "nat",
+    "Address translation",
+    (
+        Command(
+            "source",
+            "Source NAT",
+            (
+                Command(
+                    "persistent-nat-table",
+                    "Bindings without sessions",
+                    options=_BINDINGS,
+                    run=show_nat_tables.clear_persistent,
+                ),
+            ),
+        ),
+        Command("statistics", "Count hits from zero again", run=show_nat_tables.clear_statistics),
+    ),
+)
+
+REQUEST_SECURITY = Command(
+    "security",
+    "Address translation",
+    (
+        Command(
+            "nat",
+            "Address translation",
+            (
+                Command(
+                    "allocation",
+                    "Have allocation take time or fail, for labs (neither word: as usual)",
+                    options=(
+                        Option("delay", "Milliseconds that each takes", number(0, 60000)),
+                        Option("refuse-every", "Refuse each so-manyth", number(0, 1000000)),
+                    ),
+                    run=show_nat_tables.inject,
+                ),
+            ),
+        ),
+    ),
+)
