@@ -709,6 +709,14 @@ class SessionDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """A session of a policy that logs its sessions' beginnings is real."""
+
+    at: Nanoseconds
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """A session is gone: its close record."""
 
@@ -782,6 +790,7 @@ Message = (
     | ClearPersistentNat
     | InjectNatFaults
     | SessionDenied
+    | SessionCreated
     | SessionClosed
 )
 

@@ -49,6 +49,9 @@ from controller.spu_bay import SpuBay, flow_of, stray
 
 LOGGER = logging.getLogger(__name__)
 
+_PAUSE_S = 1.0
+"""For how long steps are not reported once there are too many."""
+
 
 class Machine(Protocol):
     """What takes messages and wants to be woken: pure, without I/O or clock."""
@@ -117,6 +120,7 @@ class Runtime:
         self._deadlines: dict[Actor, Nanoseconds] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Nanoseconds = 0
+        self.observer.on_crowd = self._pause_steps
 
     # -- life -----------------------------------------------------------------------------
 
@@ -280,6 +284,20 @@ class Runtime:
                 self._queue.append(instead)
         else:
             self.faults.undeliverable += 1
+
+    # -- steps ----------------------------------------------------------------------------
+
+    def _pause_steps(self) -> None:
+        """More first packets come than anybody can read of."""
+        if not self.central_point.trace:
+            return
+        self._report_steps(False)
+        asyncio.get_running_loop().call_later(_PAUSE_S, self._report_steps, True)
+
+    def _report_steps(self, on: bool) -> None:
+        self.central_point.trace = on
+        for spu in self.spus.values():
+            spu.trace = on
 
     # -- deadlines ------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
         *_resource(view),
         f"Maximum timeout: {text.seconds(view.timeout)}, "
         f"Current timeout: {text.seconds(session.timeout)}",
-        f"Session State: {view.state.value}{', TCP: ' + view.tcp if view.tcp else ''}",
+        f"Session State: {view.state.value}{_connection(view)}",
         f"Start time: {view.started // 1_000_000_000}, "
         f"Duration: {(now - view.started) // 1_000_000_000}",
     ]
@@ -110,11 +110,19 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"    Gateway: {text.address(view.next_hops[n])}, MAC: {wing.hop.dst_mac.hex(':')}, "
             f"Egress NPU: {wing.hop.port.npu}",
             f"    Leaves as: {text.flow(wing.translated)}",
+            *([f"    FIN state: {view.fins >> n & 1},"] if view.tcp else []),
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
         if not view.on_npus[n]:
             lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"
+
+
+def _connection(view: SessionView) -> str:
+    """Where a TCP connection stands, and whether its numbers are checked."""
+    if not view.tcp:
+        return ""
+    return f", TCP: {view.tcp}, Sequence check: {'yes' if view.checks_sequence else 'no'}"
 
 
 def _nat_rules(view: SessionView) -> list[str]:

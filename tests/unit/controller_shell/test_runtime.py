@@ -64,7 +64,7 @@ class Lab:
         self.log: list[str] = []
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
-        runtime.observer.on_walk = log.step
+        runtime.observer.on_create = log.created
         self.operator = Operator(runtime)
         self.server = OperatorServer(self.operator, path)
 

@@ -1,0 +1,154 @@
+"""A flow of the workload: two ends that answer each other, and what is known of its packets."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from controller.flow import Direction, FlowKey, Nanoseconds, Tuple5
+from controller.packet import Packet
+from controller.simulate.dice import Dice
+from controller.simulate.frames import tagged
+from controller.simulate.site import Wire
+
+CLIENT, SERVER = 0, 1
+
+
+class Network(Protocol):
+    """What flows need of the world."""
+
+    def put(self, flow: Flow, wire: Wire, frame: bytes, after: Nanoseconds) -> None:
+        """A frame goes onto a wire, towards the firewall."""
+        ...
+
+    def wake(self, flow: Flow, after: Nanoseconds, what: int) -> None:
+        """Call ``alarm`` then."""
+        ...
+
+
+class Flow:
+    """One client, one server. Packet numbers are even from the client, odd from the server."""
+
+    __slots__ = (
+        "alarms",
+        "arrived",
+        "client",
+        "clock",
+        "copies",
+        "dice",
+        "entries",
+        "fate",
+        "key",
+        "left_spu",
+        "names",
+        "network",
+        "next_number",
+        "number",
+        "open",
+        "seen",
+        "server",
+        "there",
+        "wire_free",
+    )
+
+    kind: ClassVar[str] = ""
+    """What it is, in a word or two."""
+    is_counted: ClassVar[bool] = True
+    """Each of its packets leaves once, or is dropped with a reason. Not so where a gateway takes
+    what passes apart and acknowledges it itself."""
+    is_for_us: ClassVar[bool] = False
+    """The firewall itself answers."""
+    reports_errors: ClassVar[bool] = False
+    """The server answers with ICMP errors."""
+
+    def __init__(
+        self,
+        number: int,
+        dice: tuple[Dice, Dice],
+        network: Network,
+        wires: tuple[Wire, Wire],
+        ahead: Tuple5,
+    ) -> None:
+        self.number = number
+        self.dice, self.fate = dice
+        """What its hosts do; and what happens to it on the way."""
+        self.network = network
+        self.client, self.server = wires
+        self.there = ahead
+        """Addresses and ports as the client has them."""
+        self.key = FlowKey(*ahead, wires[CLIENT].interface.token)
+        self.seen: Tuple5 | None = None
+        """As the server has them, from its side: what it answers with. ``None``: it has heard of
+        nothing yet."""
+        self.alarms = 0
+        """Calls of ``alarm`` to come."""
+        self.open = 0
+        """Packets under way, on wires and in the chassis."""
+        self.entries = 0
+        """Of it at the central point."""
+        self.copies: dict[int, int] = {}
+        """By packet number: how many may still leave."""
+        self.next_number = [0, 1]
+        self.wire_free = [0, 0]
+        """Until when the last frame occupies a wire, if frames stay in order."""
+        self.arrived: dict[int, list[int]] = {}
+        """By packet number: when its copies reached an SPU."""
+        self.clock = 0
+        self.left_spu = [0, 0]
+        """The latest arrival at an SPU, by direction, of those that left it."""
+        self.names: list[FlowKey] = []
+        """Keys under which it is known."""
+
+    # -- what it does -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The client's first packets."""
+        raise NotImplementedError
+
+    def alarm(self, _what: int = 0, /) -> None:
+        """Time has passed; the number is as ``wake`` was told."""
+
+    def heard(self, _side: int, _packet: Packet, _number: int, /) -> None:
+        """A packet reached the other end, by the wire ``self.server`` or ``self.client``."""
+
+    # -- how it does it -----------------------------------------------------------------------
+
+    @property
+    def back(self) -> Tuple5:
+        """The server's view, or what it would be without translation."""
+        return self.seen if self.seen is not None else self.there.reversed()
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 4 if len(self.there.src) == 4 else 6
+
+    def tag(self, side: int) -> bytes:
+        """The tag of a new packet from one side, which may leave once."""
+        number = self.next_number[side]
+        self.next_number[side] = number + 2
+        self.copies[number] = 1
+        return tagged(self.number, number)
+
+    def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
+        """Send a frame from one side."""
+        self.network.put(self, self.server if side else self.client, frame, after)
+
+    def wake(self, after: Nanoseconds, what: int = 0) -> None:
+        """Have ``alarm`` called."""
+        self.alarms += 1
+        self.network.wake(self, after, what)
+
+    def note(self, side: int, packet: Packet) -> None:
+        """What the server learns from a packet about who speaks to it."""
+        if side == SERVER:
+            self.seen = Tuple5(packet.dst, packet.src, packet.dport, packet.sport, packet.protocol)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left anywhere."""
+        return not (self.open or self.alarms or self.entries)
+
+
+def direction_of(number: int) -> Direction:
+    """Which way a packet goes, by its number."""
+    return Direction(number & 1)
