@@ -613,7 +613,12 @@ class CentralPoint:
             self._desk.release(binding, None)
             return
         entry = self._table.get(message.flow)
-        if entry is not None and entry.nat is not None and entry.nat[:3] == binding[:3]:
+        if (
+            entry is not None
+            and entry.spu == message.spu
+            and entry.nat is not None
+            and entry.nat[:3] == binding[:3]
+        ):
             self._release(entry)
 
     def _release(self, entry: _Entry) -> None:
