@@ -204,19 +204,19 @@ class Core:
             counts = self.nat_counts[rule.id] = NatCounts()
         return counts
 
-    def begin_nat(self, session: Session) -> None:
-        """A session that NAT rules translate stands."""
-        for rule in (session.source_rule, session.destination_rule):
+    def begin_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translate stands."""
+        for rule in rules:
             if rule is not None:
-                counts = self.count_nat(rule)
+                counts = self.nat_counts[rule.id]
                 counts.successful += 1
                 counts.sessions += 1
 
-    def end_nat(self, session: Session) -> None:
-        """A session that NAT rules translated is gone."""
-        for rule in (session.source_rule, session.destination_rule):
+    def end_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translated is gone."""
+        for rule in rules:
             if rule is not None:
-                self.count_nat(rule).sessions -= 1
+                self.nat_counts[rule.id].sessions -= 1
 
     def new_nat_serial(self) -> int:
         """A number for a question to the central point."""

@@ -315,7 +315,7 @@ class FirstPath:
         if pending.source_rule is not None or pending.destination_rule is not None:
             session.source_rule = pending.source_rule
             session.destination_rule = pending.destination_rule
-            core.begin_nat(session)
+            core.begin_nat(session.source_rule, session.destination_rule)
         if service.alg is not None:
             session.gateway = Gateway(session)
         if session.tcp is not None:
