@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -65,6 +66,12 @@ from controller.spu_bay import stray
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
+
+
+@cache
+def _spu(number: int) -> Actor:
+    """An SPU as a receiver: the same object every time."""
+    return Actor(Role.SPU, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class SimulatedNpu:
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
         answer = WingInstalled(message.session_id, message.direction, error)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _purge(self, message: PurgeSpu, _now: Nanoseconds) -> list[Outbound]:
         self._fences.put(message.spu, message.last_session_id)
@@ -183,7 +190,7 @@ class SimulatedNpu:
             self._idle.cancel(message.key)
         packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _read(self, message: ReadWing, now: Nanoseconds) -> list[Outbound]:
         entry = self._table.get(message.key)
@@ -197,7 +204,7 @@ class SimulatedNpu:
                 entry.packets,
                 entry.bytes,
             )
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _limit(self, message: LimitSessions, _now: Nanoseconds) -> list[Outbound]:
         change = self._at_limit.add if message.at_limit else self._at_limit.discard
@@ -228,7 +235,7 @@ class SimulatedNpu:
             quiet = now - entry.last_hit
             if quiet >= install.idle_timeout:
                 notice = WingIdle(install.session_id, install.direction)
-                out.append(Outbound(Actor(Role.SPU, install.spu), notice))
+                out.append(Outbound(_spu(install.spu), notice))
                 quiet = 0
             self._idle.set(key, now + install.idle_timeout - quiet)
         return out
