@@ -78,6 +78,10 @@ class FragmentTable:
             self._count -= len(messages)
             yield from messages
 
+    def __iter__(self) -> Iterator[PacketIn]:
+        for messages, _ in self._held.values():
+            yield from messages
+
     def __len__(self) -> int:
         """How many wait."""
         return self._count
