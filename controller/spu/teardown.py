@@ -43,6 +43,9 @@ class Teardown:
         session.state = SessionState.CLOSING
         session.close = reason
         session.probe = None
+        if session.tcp is not None and session.tcp.doubt is not None:
+            session.queue.append(session.tcp.doubt)
+            session.tcp.doubt = None
         core.timers.cancel(session.id)
         core.alg_timers.cancel(session.id)
         if session.splice is not None:
