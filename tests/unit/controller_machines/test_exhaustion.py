@@ -27,6 +27,7 @@ from controller.messages import (
     Step,
 )
 from controller.reasons import Close, Drop
+from controller.rounds import LEAST, Round
 
 from .world import MILLISECOND, World, chassis, configuration, number, udp, with_nat
 
@@ -161,6 +162,27 @@ def test_a_session_without_entry_is_found_and_ended() -> None:
     (closed,) = world.sim.closed
     assert (closed.session_id, closed.reason) == (lost.id, Close.CP_LOST)
     assert sum(world.sim.cp.nat.in_use().values()) == 2
+
+
+def test_a_round_meets_all_keys_though_they_change() -> None:
+    table = dict.fromkeys(range(3000))
+    around = Round(table)
+    met: list[int] = []
+    for _ in range(3000 // LEAST + 1):
+        met += around.next()
+    assert met[:3000] == list(range(3000)), "in order, each once"
+    met.clear()
+    for step in range(200):
+        del table[next(iter(table))]
+        table[3000 + step] = None
+        met += around.next()
+    for _ in range(2 * 3000 // LEAST):
+        met += around.next()
+    assert set(range(200, 3200)) <= set(met), "those that stay are met, sooner or later"
+    table.clear()
+    while around.next():
+        pass
+    assert around.next() == []
 
 
 def test_agreement_is_silent() -> None:
