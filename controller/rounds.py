@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 
 LEAST = 64
 """Keys at a time, at least."""
-STEPS = 1000
+STEPS = 200
 """A round takes about so many times, however large the table is."""
 _AHEAD = 16
 """So many times' keys are taken from the table at once."""

@@ -1,6 +1,6 @@
 """The central point's part of holding its table against the SPUs' (see ``spu/audit.py``).
 
-A few entries a second, a round over all in about a quarter of an hour, or sooner.
+A few entries at a time, a round over all in about half an hour, or sooner.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from controller.flow import FlowKey, Nanoseconds
 from controller.messages import Actor, AuditSessions, Outbound, Role
 from controller.rounds import Round
 
-PERIOD: Nanoseconds = SECOND
+PERIOD: Nanoseconds = 10 * SECOND
 
 
 class Entry(Protocol):

@@ -16,7 +16,7 @@ from controller.spu.core import Core
 from controller.spu.session import SessionState
 from controller.spu.teardown import Teardown
 
-PERIOD: Nanoseconds = SECOND
+PERIOD: Nanoseconds = 10 * SECOND
 
 
 class Audit:

@@ -32,7 +32,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(config=st.sampled_from(CONFIGURATIONS), events=EVENTS, seed=st.integers(0, 1 << 16))
 def test_no_port_is_lost_with_an_spu_and_none_is_given_twice(
     config: Configuration, events: list[tuple[str, int, int]], seed: int
