@@ -117,7 +117,7 @@ def test_an_spu_that_fails_on_its_timer_goes_too(tmp_path: Path) -> None:
             raise RuntimeError("out of time")
 
         runtime.spus[1].tick = fail  # type: ignore[assignment, method-assign]
-        later = runtime.clock() + 5 * SECOND
+        later = runtime.clock() + 11 * SECOND
         runtime.clock = lambda: later
         runtime._ring()
         await state_is(lab, 1, SpuState.OFFLINE)
