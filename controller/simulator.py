@@ -17,7 +17,7 @@ from typing import Any
 from controller.central_point import CentralPoint
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.flow import Address, Direction, FlowKey, FragmentId, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
     NEIGHBORS,
@@ -45,13 +45,14 @@ from controller.messages import (
     SpuPurged,
     StepTaken,
     Transmit,
+    WatermarkPassed,
     WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
 )
 from controller.npu.purge import Fences
-from controller.packet import FIN, RST, SYN, Packet, parse, rewrite
+from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.fabric import Fabric
@@ -109,9 +110,13 @@ class SimulatedNpu:
             Distribute: self._distribute,
             LimitSessions: self._limit,
         }
+        self.attacked: set[tuple[Address, int]] = set()
+        """Addresses and ports that more SYNs come to than the attack threshold."""
         self._fences = Fences()
         self.buckets = b""
         """The SPU of each bucket, once the central point said so."""
+        self._ports: dict[FragmentId, tuple[int, int]] = {}
+        """Of first fragments."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -199,6 +204,22 @@ class SimulatedNpu:
         change((message.screen, message.zone, message.address))
         return []
 
+    def _fragment(self, packet: Packet, token: int, now: Nanoseconds) -> InstallWing | None:
+        """The wing of a fragment; a later one has the ports of its first, if that came before."""
+        key, datagram = packet.key(token), packet.datagram(token)
+        if packet.is_later_fragment:
+            sport, dport = self._ports.get(datagram, (0, 0))
+            key = key._replace(sport=sport, dport=dport)
+        else:
+            self._ports[datagram] = key.sport, key.dport
+        entry = self._table.get(key)
+        if entry is None:
+            return None
+        entry.packets += 1
+        entry.bytes += len(packet.frame)
+        entry.last_hit = now
+        return entry.install
+
     def _limited(self, packet: Packet, token: int) -> Drop:
         """The session limit that keeps a first packet from the central point."""
         zone = self._zones.get(token, 0)
@@ -244,7 +265,9 @@ class SimulatedNpu:
         if packet.version == 6 and packet.icmp_type in _ND_TYPES:
             return self._punt(port, Punt.ND, token, frame, now)
         if packet.fragment:
-            return self._punt(port, Punt.FRAGMENT, token, frame, now)
+            return self._punt(
+                port, Punt.FRAGMENT, token, frame, now, self._fragment(packet, token, now)
+            )
         if packet.is_icmp_error:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
         entry = self._table.get(packet.key(token))
@@ -253,7 +276,9 @@ class SimulatedNpu:
             if limited is not Drop.NONE:
                 self._drop(limited)
                 return None
-            return self._punt(port, Punt.MISS, token, frame, now)
+            too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
+            reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
+            return self._punt(port, reason, token, frame, now)
         entry.packets += 1
         entry.bytes += len(frame)
         entry.last_hit = now
@@ -303,7 +328,10 @@ class Simulator:
         self.fabric = Fabric(chassis)
         self.now: Nanoseconds = 0
         self.cp = CentralPoint(config, chassis, nat_ports=nat_ports, trace=trace)
-        self.spus = {n: Spu(n, config, fib, chassis, trace=trace) for n in chassis.spus}
+        self._secret = secret = seed.to_bytes(8, "big")
+        self.spus = {
+            n: Spu(n, config, fib, chassis, trace=trace, cookie_seed=secret) for n in chassis.spus
+        }
         self.neighbors = Neighbors(config)
         self.npus = {n: SimulatedNpu(n, config) for n in chassis.npus}
         self.sent: list[Sent] = []
@@ -313,6 +341,7 @@ class Simulator:
         self.ran_out: list[RanOut] = []
         self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
+        self.watermarks: list[WatermarkPassed] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
         self.on_sent: Callable[[Sent], None] | None = None
@@ -378,6 +407,7 @@ class Simulator:
             self._chassis,
             trace=self._trace,
             incarnation=self._incarnations,
+            cookie_seed=self._secret,
         )
         self.spus[number] = self._machines[Actor(Role.SPU, number)] = spu
         self._deliver(Actor(Role.SPU, number), spu.tick(self.now))
@@ -490,6 +520,8 @@ class Simulator:
             self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, WatermarkPassed):
+            self.watermarks.append(message)
         elif isinstance(message, NatNotice):
             self.notices.append(message)
         elif isinstance(message, SpuChanged):

@@ -57,6 +57,7 @@
 #include "express.p4"
 #include "class_of_service.p4"
 #include "fabric.p4"
+#include "syn_again.p4"
 #include "punt.p4"
 #include "trace.p4"
 #include "accounting.p4"
@@ -140,7 +141,7 @@ control NpuIngress(inout headers_t hdr,
         }
 
         if (meta.drop == Drop.NONE && (meta.punt != Punt.NONE || meta.trace == 1)) {
-            punt.apply(meta, standard_metadata);
+            punt.apply(hdr, meta, standard_metadata);
         }
         if (meta.trace == 1 && !hdr.packet_out_header.isValid()) {
             copy.apply(hdr, meta, standard_metadata);

@@ -10,7 +10,7 @@ from collections import deque
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
-from controller.fragment import fragment
+from controller.fragment import fragment, fragment6
 from controller.messages import (
     CloseGates,
     GatesOpened,
@@ -94,6 +94,13 @@ class AlgPath:
             self._datagram(session, gateway, queued)
         else:
             self._segment(session, gateway, gateway.relay, queued)
+
+    def begin(self, gateway: Gateway, direction: Direction, packet: Packet) -> None:
+        """A SYN of a control session that SYN flood protection asked or took out itself."""
+        if gateway.relay is not None:
+            gateway.last[direction] = packet
+            seq, _ = sequence(packet)
+            gateway.relay.begin(direction, seq, maximum_segment(packet))
 
     # -- UDP ----------------------------------------------------------------------------------
 
@@ -275,6 +282,8 @@ class AlgPath:
             if windows is not None:
                 windows.take(direction, segment_of(packet))
         port = wing.hop.port
+        if session.splice is not None and direction == Direction.FORWARD:
+            packet = session.splice.outward(packet)
         frame = rewrite(packet, wing.translated, wing.hop)
         core, l3 = self._core, 18 if wing.hop.vlan else 14
         origin = core.origin(message, wing)
@@ -283,8 +292,10 @@ class AlgPath:
         if len(frame) - l3 <= mtu:
             core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, origin=origin))
         elif packet.version == 6:
-            detail = f"session {session.id}: longer than MTU {mtu} with other names in it"
-            core.drop(Drop.TOO_BIG, wing.key, detail)
+            # What the gateway wrote is the firewall's own packet.
+            for piece in fragment6(frame, l3, mtu, core.now >> 10 & 0xFFFFFFFF):
+                sent = Transmit(port, Send.EGRESS, piece, origin=origin)
+                core.send(core.npus[port.npu], sent)
         else:
             # It grew here: its sender cannot know, whatever it says about fragments.
             named = bytearray(frame)
