@@ -49,7 +49,7 @@ NATS = (
 CONFIGURATIONS = tuple(configuration(policies=RULES, nat=nat) for nat in NATS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.integers(0, 2**16),
     some_flows,
