@@ -64,18 +64,16 @@ class NatDesk:
 
     def answer(self, ask: AllocateNat) -> tuple[Grant | None, NatGranted | NatRefused]:
         """What the flow has from now on, and what its SPU is told."""
-        granted = None if self._refuses() else self._arbiter.grant(ask)
+        refuses = self._faults.refuse_every and self._refuses()
+        granted = None if refuses else self._arbiter.grant(ask)
         if granted is None:
             return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
         address, protocol, port, pool, _ = granted
         return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
 
     def _refuses(self) -> bool:
-        every = self._faults.refuse_every
-        if not every:
-            return False
         self._answered += 1
-        return self._answered % every == 0
+        return self._answered % self._faults.refuse_every == 0
 
     def release(self, granted: Grant, host: Host | None) -> None:
         """A flow does not need what it had. Gates that share it may need it still."""
