@@ -88,7 +88,7 @@ def test_an_spu_that_fails_is_taken_out_and_comes_back(
         )
         lines = [record.getMessage() for record in caplog.records]
         assert any(line.startswith("SPU 1 failed on PacketIn(") for line in lines)
-        assert "CHASSIS_SPU_CLEARING: SPU 1 (FPC3 PIC0) failed: ValueError: a fault of ours; " \
+        assert "CHASSIS_SPU_CLEARING: SPU 1 (FPC3 PIC0) is gone: ValueError: a fault of ours; " \
                "1 sessions are removed" in lines  # fmt: skip
         # Others go on at once; what it failed on is kept from the other SPU.
         await again(lab, 4002)
