@@ -318,6 +318,8 @@ class ReleaseNat:
     port: int
     flow: FlowKey | None = None
     """The forward wing that it was granted to; ``None``: to none."""
+    spu: int = 0
+    """Who had it: meanwhile the flow, and even the port, may be another SPU's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ its own too.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from controller.central_point.balance import Balance
@@ -52,8 +52,8 @@ usually, or until the ports are used for something else."""
 QUARANTINED = 1024
 """Flows that are kept; the oldest goes first."""
 
-SLICE = 500
-"""Entries forgotten without a break."""
+SLICE = 2000
+"""Entries looked at without a break, to forget those that go."""
 
 
 @dataclass(slots=True)
@@ -70,14 +70,14 @@ class Member(Generic[E]):
     since: Nanoseconds = 0
     waiting_for: set[int] = field(default_factory=set)
     """NPUs that still remove its wings."""
-    left: deque[E] = field(default_factory=deque)
-    """Sessions that are still to be forgotten."""
+    left: Iterator[E] | None = None
+    """Entries among which its sessions are still to be found and forgotten; ``None``: all are."""
     joining: int | None = None
     """The incarnation that waits to be accepted."""
     created: int = 0
     """Sessions that it set up, ever."""
     lost: int = 0
-    """Sessions that it took with it, ever."""
+    """Sessions and pending flows that it took with it, ever."""
 
 
 class Fleet(Generic[E]):
@@ -90,12 +90,12 @@ class Fleet(Generic[E]):
         *,
         now: Callable[[], Nanoseconds],
         send: Callable[[Actor, Message], None],
-        surrender: Callable[[int], list[E]],
-        forget: Callable[[E], None],
+        surrender: Callable[[int], Iterator[E]],
+        forget: Callable[[int, E], None],
     ) -> None:
         """``now`` is the time of the message in hand, ``send`` answers it; ``surrender`` makes the
-        central point give up an SPU's gates and pending flows and tells its sessions; ``forget``
-        drops one of these, unless it is gone already."""
+        central point give up an SPU's gates and pending flows and gives all its entries; ``forget``
+        drops one of these if it is the SPU's and not gone already."""
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
@@ -140,8 +140,8 @@ class Fleet(Generic[E]):
         load = self._balance.load_of(member.number)
         self._balance.set_in_service(member.number, False)
         self._change(member, SpuState.CLEARING, message.why, load)
-        member.left = deque(self._surrender(member.number))
-        member.lost += len(member.left)
+        member.left = self._surrender(member.number)
+        member.lost += load
         member.waiting_for = {npu.number for npu in self._npus}
         for npu in self._npus:
             self._send(npu, PurgeSpu(member.number, member.last_session_id))
@@ -164,15 +164,18 @@ class Fleet(Generic[E]):
     def tick(self) -> None:
         """Forget some of the sessions that nobody has any more."""
         for member in list(self._forgettable()):
-            for _ in range(min(SLICE, len(member.left))):
-                self._forget(member.left.popleft())
+            entries = list(islice(member.left or (), SLICE))
+            for entry in entries:
+                self._forget(member.number, entry)
+            if len(entries) < SLICE:
+                member.left = None
             self._cleared(member)
 
     def _forgettable(self) -> Iterable[Member[E]]:
-        return (m for m in self.members.values() if m.left and not m.waiting_for)
+        return (m for m in self.members.values() if m.left is not None and not m.waiting_for)
 
     def _cleared(self, member: Member[E]) -> None:
-        if member.state is not SpuState.CLEARING or member.waiting_for or member.left:
+        if member.state is not SpuState.CLEARING or member.waiting_for or member.left is not None:
             return
         self._change(member, SpuState.OFFLINE, member.why, 0)
         self._accept(member)

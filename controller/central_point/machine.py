@@ -488,23 +488,20 @@ class CentralPoint:
                 limits.left_out(key, -1)
             self._tell_npus()
 
-    def _surrender(self, spu: int) -> list[_Entry]:
-        """An SPU is gone: give up its gates and pending flows; its sessions."""
+    def _surrender(self, spu: int) -> Iterator[_Entry]:
+        """An SPU is gone: give up its gates and pending flows. All entries of now, its sessions'
+        among them (most of them twice)."""
         for gate in [gate for gate in self.gates if gate.spu == spu]:
             self.gates.remove(gate.id)
-        active = []
-        for key, entry in list(self._table.items()):
-            if entry.spu != spu or key is not entry.forward:
-                continue
-            if entry.reverse is None:
+        for flow in self._pending:
+            entry = self._table[flow]
+            if entry.spu == spu:
                 self._end_pending(entry)
-            else:
-                active.append(entry)
-        return active
+        return iter(list(self._table.values()))
 
-    def _forget_lost(self, entry: _Entry) -> None:
-        """A session of an SPU that is gone; its last words may have been that it ended."""
-        if self._table.get(entry.forward) is entry:
+    def _forget_lost(self, spu: int, entry: _Entry) -> None:
+        """A session, perhaps of an SPU that is gone, whose last words may have been of its end."""
+        if entry.spu == spu and self._table.get(entry.forward) is entry:
             self._forget(entry)
 
     # -- audit --------------------------------------------------------------------------------
@@ -616,7 +613,12 @@ class CentralPoint:
             self._desk.release(binding, None)
             return
         entry = self._table.get(message.flow)
-        if entry is not None and entry.nat is not None and entry.nat[:3] == binding[:3]:
+        if (
+            entry is not None
+            and entry.spu == message.spu
+            and entry.nat is not None
+            and entry.nat[:3] == binding[:3]
+        ):
             self._release(entry)
 
     def _release(self, entry: _Entry) -> None:

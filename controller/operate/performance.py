@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from controller.messages import Actor, Role
+from controller.messages import CP, Actor, Role
 from controller.operate.commands import CommandError, Options
 from controller.operate.load import Load
+from controller.reasons import Drop
 
 if TYPE_CHECKING:
     from controller.operate.operator import Operator
@@ -21,6 +22,7 @@ SECONDS = 60
 CREATION_SECONDS = 96
 """What creation rates are averaged over (junos-facts 6: "for last 96 seconds on average")."""
 _PER_ROW = 6
+_NO_ROOM = (Drop.SESSION_TABLE_FULL, Drop.SPU_FULL, Drop.NO_SPU)
 
 
 class History:
@@ -116,6 +118,9 @@ async def monitoring(operator: Operator, options: Options) -> str:
     if not any(site.is_combo for site in operator.runtime.chassis.spus.values()):
         lines.append(f"Central point: {sum(counts.by_spu.values())} of {counts.maximum} sessions")
     lines.append(f"Pending wings: {counts.pending}, reclaimed so far: {counts.reclaimed}")
+    drops = operator.runtime.observer.drops
+    refused = sum(drops[CP, reason] for reason in _NO_ROOM)
+    lines.append(f"First packets refused for want of room: {refused}")
     return "\n".join(lines) + "\n"
 
 

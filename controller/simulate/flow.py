@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-from controller.flow import Direction, FlowKey, Nanoseconds, Tuple5
+from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
 from controller.packet import Packet
 from controller.simulate.dice import Dice
 from controller.simulate.frames import tagged
 from controller.simulate.site import Wire
 
 CLIENT, SERVER = 0, 1
+
+_CHILD = 1 << 31
+"""Set in the number of a flow that another one announced."""
+_SIBLING_AT = 27
+"""Bits of the number from here on tell those of one parent apart; below is the parent's number."""
+
+
+def root_of(number: int) -> int:
+    """The flow that announced this one, or itself."""
+    return number & (1 << _SIBLING_AT) - 1 if number & _CHILD else number
 
 
 class Network(Protocol):
@@ -24,6 +34,14 @@ class Network(Protocol):
         """Call ``alarm`` then."""
         ...
 
+    def adopt(self, flow: Flow) -> None:
+        """A flow that another one announced begins."""
+        ...
+
+    def listen(self, flow: Flow, address: Address, port: int) -> None:
+        """What comes there without a tag is the flow's."""
+        ...
+
 
 class Flow:
     """One client, one server. Packet numbers are even from the client, odd from the server."""
@@ -31,14 +49,17 @@ class Flow:
     __slots__ = (
         "alarms",
         "arrived",
+        "children",
         "client",
         "clock",
         "copies",
         "dice",
         "entries",
+        "far",
         "fate",
         "key",
         "left_spu",
+        "listens",
         "names",
         "network",
         "next_number",
@@ -75,6 +96,12 @@ class Flow:
         self.client, self.server = wires
         self.there = ahead
         """Addresses and ports as the client has them."""
+        self.far = ahead.dst
+        """The server's address as it is; the client may know another one."""
+        self.children = 0
+        """Flows that it has announced."""
+        self.listens: list[tuple[Address, int]] = []
+        """Where it hears what has no tag."""
         self.key = FlowKey(*ahead, wires[CLIENT].interface.token)
         self.seen: Tuple5 | None = None
         """As the server has them, from its side: what it answers with. ``None``: it has heard of
@@ -138,6 +165,22 @@ class Flow:
         self.alarms += 1
         self.network.wake(self, after, what)
 
+    def listen(self, side: int, port: int) -> None:
+        """Hear what comes to a port of one side without a tag."""
+        self.network.listen(self, self.there.dst if side else self.there.src, port)
+
+    def announce(self, kind: type[Flow], side: int, ahead: Tuple5, far: Address) -> None:
+        """A flow to one side begins, as both sides were told: to an address that its opener knows
+        and that is ``far`` in truth."""
+        sibling = (self.children & 15) << _SIBLING_AT
+        self.children += 1
+        number = _CHILD | sibling | self.number
+        wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
+        dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
+        child = kind(number, dice, self.network, wires, ahead)
+        child.far = far
+        self.network.adopt(child)
+
     def note(self, side: int, packet: Packet) -> None:
         """What the server learns from a packet about who speaks to it."""
         if side == SERVER:
@@ -146,9 +189,4 @@ class Flow:
     @property
     def is_over(self) -> bool:
         """Whether nothing of it is left anywhere."""
-        return not (self.open or self.alarms or self.entries)
-
-
-def direction_of(number: int) -> Direction:
-    """Which way a packet goes, by its number."""
-    return Direction(number & 1)
+        return not (self.alarms or self.entries or (self.open and self.is_counted))

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from controller.central_point import CentralPoint
+from controller.central_point.persistent_nat import Outside
 from controller.flow import Address, FlowKey
 from controller.messages import PacketIn, SpuState
 from controller.spu import Spu
-from controller.spu.session import NatBinding, Pending, Session
+from controller.spu.session import Pending, Session
+
+Binding = tuple[Address, int, int]
+"""A port that is given out: address, protocol, port."""
 
 
 class CpEntry(NamedTuple):
@@ -49,19 +53,40 @@ def cp_pending(cp: CentralPoint) -> Iterator[FlowKey]:
     return iter(cp._pending)
 
 
-def granted(cp: CentralPoint) -> set[tuple[Address, int, int]]:
-    """Ports that are given out: address, protocol, port."""
-    return {
-        (address, protocol, port)
-        for (address, protocol), pool in cp.nat._pools.items()
-        for port in pool.granted
-    }
-
-
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
     """Whether a port is given out."""
-    pool = cp.nat._pools.get((address, protocol))
-    return pool is not None and port in pool.granted
+    space = cp.nat._spaces.get((address, protocol))
+    return space is not None and port not in space._free
+
+
+def may_share(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
+    """Whether several flows may have a port at a time: it is overloaded, belongs to a persistent
+    binding, or to an address whose ports are not translated."""
+    if cp.nat.persistent.at(Outside(address, port, protocol)) is not None:
+        return True
+    space = cp.nat._spaces.get((address, protocol))
+    return space is None or space.factor > 1
+
+
+def ports_in_use(cp: CentralPoint) -> Iterator[tuple[tuple[Address, int], int, bool]]:
+    """Address and protocol, how many of its ports are given out, and whether any may be shared."""
+    for key, space in cp.nat._spaces.items():
+        yield key, space.used, space.factor > 1
+
+
+def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
+    """What the central point has granted to a flow."""
+    entry = cp._table.get(key)
+    if entry is None or entry.nat is None:
+        return None
+    return entry.nat.address, entry.nat.protocol, entry.nat.port
+
+
+def ports_held(cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
+    """What the central point has granted, by flow."""
+    for key, entry in cp._table.items():
+        if key == entry.forward and entry.nat is not None:
+            yield key, (entry.nat.address, entry.nat.protocol, entry.nat.port)
 
 
 def is_clearing(cp: CentralPoint, spu: int) -> bool:
@@ -74,12 +99,17 @@ def is_online(cp: CentralPoint, spu: int) -> bool:
     return cp.members()[spu].state in (SpuState.ONLINE, SpuState.DRAINING)
 
 
-def leased(cp: CentralPoint) -> set[tuple[Address, int, int]]:
-    """Ports that belong to gates and to sessions that came through them."""
+def leased(cp: CentralPoint) -> set[Binding]:
+    """Ports that belong to gates, to sessions that came through them, or to persistent bindings."""
     leases = [state.lease for state in cp.gates._gates.values()]
     for entry in cp._table.values():
         leases += entry.leases
-    return {(*binding,) for lease in leases for binding in lease.bindings}
+    found = {(b.address, b.protocol, b.port) for lease in leases for b in lease.bindings}
+    found.update((b.address, b.protocol, b.port) for b in cp.gates._orphans)
+    for standing in cp.nat.persistent.all():
+        outside = standing.outside
+        found.add((outside.address, outside.protocol, outside.port))
+    return found
 
 
 def gates_of(cp: CentralPoint, session_id: int) -> int:
@@ -117,15 +147,16 @@ def timers(spu: Spu) -> set[int]:
     return {*spu._core.timers, *spu._core.alg_timers}
 
 
-def bindings(spu: Spu) -> Iterator[NatBinding]:
+def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
     """What an SPU's flows and sessions hold of the central point's ports."""
     core = spu._core
-    for pending_flow in core.pending.values():
-        if pending_flow.nat is not None:
-            yield pending_flow.nat
+    for key, flow in core.pending.items():
+        if flow.nat is not None:
+            yield key, (flow.nat.address, flow.nat.protocol, flow.nat.port)
     for session in core.sessions.values():
         if session.nat is not None:
-            yield session.nat
+            nat = session.nat
+            yield session.wings[0].key, (nat.address, nat.protocol, nat.port)
 
 
 def waiting(spu: Spu) -> Iterator[PacketIn]:

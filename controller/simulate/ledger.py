@@ -36,9 +36,10 @@ from controller.messages import (
     SpuPurged,
     WingInstalled,
 )
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.simulate import inside
 from controller.simulate.flow import Flow
+from controller.simulate.inside import Binding
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.violation import Rule, Violation
 from controller.spu import Spu
@@ -49,8 +50,6 @@ PENDING_LIMIT: Nanoseconds = 5 * SECOND
 """How long the central point keeps a pending wing (``central_point.machine.PENDING_TIMEOUT``)."""
 RESOLVE_LIMIT: Nanoseconds = 3 * SECOND
 """How long a next hop that does not answer is asked for."""
-
-Binding = tuple[bytes, int, int]
 
 
 class Entry:
@@ -83,8 +82,8 @@ class Ledger:
         self.entries: dict[FlowKey, Entry] = {}
         """By forward wing."""
         self.by_session: dict[int, Entry] = {}
-        self.ports: dict[Binding, FlowKey | None] = {}
-        """Granted by the central point, and to which flow."""
+        self.ports: dict[Binding, int] = {}
+        """Granted by the central point, and to how many flows."""
         self.flow_of: dict[FlowKey, Flow] = {}
         """Whose a wing is."""
         self.sessions = 0
@@ -108,14 +107,13 @@ class Ledger:
             RemoveWing: self._remove_wing,
             RemoveSession: self._removed_at_spu,
             PacketDropped: self._dropped,
-            AuditMissing: self._repair,
-            SessionsUnknown: self._repair,
         }
         """What to look at among the messages that a machine has sent."""
         self.on_handled: dict[type, Callable[[int, Any], None]] = {
             InstallAck: self._installing,
             WingInstalled: self._written,
             CreateSession: self._taken_up,
+            SessionsUnknown: self._unknown,
         }
         """What to look at after an SPU, by number, has handled a message."""
         self.on_cp: dict[type, Callable[[Any], None]] = {
@@ -123,6 +121,7 @@ class Ledger:
             AbandonSession: self._let_go,
             RemoveSession: self._removed_at_cp,
             ReleaseNat: self._released,
+            AuditMissing: self._missed,
             SpuFailed: self._failed,
             SpuPurged: self._purged,
         }
@@ -216,11 +215,21 @@ class Ledger:
                 what = f"its wing stays on NPU {message.npu}, though SPU {message.spu} failed"
                 self._broken(Rule.WINGS, what, key, session_id)
 
-    def _repair(self, _: Actor, message: AuditMissing | SessionsUnknown, __: Flow | None) -> None:
-        """Central point and an SPU found out that one of them lacks a session."""
-        session_id, key = message.sessions[0]
-        if not self.crashed:
-            self._broken(Rule.REPAIR, "one side lacks it", key, session_id)
+    def _missed(self, message: AuditMissing) -> None:
+        """An SPU lacks sessions, or had ended them when it said so."""
+        for session_id, key in message.sessions:
+            entry = self.entries.get(key)
+            if entry is not None and entry.session_id == session_id:
+                if not self.crashed:
+                    self._broken(Rule.REPAIR, "its SPU lacks it", key, session_id)
+                self._still(key)
+
+    def _unknown(self, spu: int, message: SessionsUnknown) -> None:
+        """The central point lacks sessions that an SPU has."""
+        for session_id, key in message.sessions:
+            session = inside.sessions(self.spus[spu]).get(session_id)
+            if session is not None and session.close is Close.CP_LOST and not self.crashed:
+                self._broken(Rule.REPAIR, "the central point lacks it", key, session_id)
 
     def expired(self, messages: Iterable[Outbound]) -> None:
         """The central point has looked at its clock."""
@@ -268,12 +277,10 @@ class Ledger:
 
     def _grant(self, _: Actor, message: NatGranted, __: Flow | None) -> None:
         binding = message.address, message.protocol, message.port
-        holder = self.ports.get(binding)
-        if binding in self.ports:
-            self._broken(
-                Rule.PORTS, f"port {message.port} is given twice; {holder} has it", message.flow
-            )
-        self.ports[binding] = message.flow
+        holders = self.ports.get(binding, 0)
+        if holders and not inside.may_share(self.cp, *binding):
+            self._broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
+        self.ports[binding] = holders + 1
         entry = self.entries.get(message.flow)
         if entry is None:
             self._broken(Rule.PORTS, "a port for a flow that is not known", message.flow)
@@ -283,12 +290,15 @@ class Ledger:
     def _released(self, message: ReleaseNat) -> None:
         entry = None if message.flow is None else self.entries.get(message.flow)
         binding = message.address, message.protocol, message.port
-        if entry is not None and entry.port == binding:
+        if entry is not None and entry.spu == message.spu and entry.port == binding:
             entry.port = None
             self._free(binding, entry.forward)
 
     def _free(self, binding: Binding, key: FlowKey) -> None:
-        """A port goes back, unless a gate shares it: then with that."""
+        """A port goes back, unless others share it, or a gate: then with that."""
+        self.ports[binding] -= 1
+        if self.ports[binding]:
+            return
         del self.ports[binding]
         if inside.is_granted(self.cp, *binding) and binding not in inside.leased(self.cp):
             self._broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
@@ -304,6 +314,8 @@ class Ledger:
     def _installing(self, spu: int, message: InstallAck) -> None:
         """The central point has it: so must the SPU, from now on."""
         self.checks += 1
+        if self.spus[spu].is_joining:
+            return  # it was for its predecessor, whose end the central point will hear of
         session_id = message.session_id
         session = inside.sessions(self.spus[spu]).get(session_id)
         if session is None:
@@ -407,19 +419,15 @@ class Ledger:
     def audit(self, under_way: Iterable[Message]) -> None:
         """Compare all tables, given the messages that are under way between machines."""
         asked, removed = set(), set()
-        ports: dict[Binding, int] = {}
         for message in under_way:
             match message:
                 case InstallAck():
                     asked.add(message.session_id)
                 case RemoveSession():
                     removed.add(message.session_id)
-                case NatGranted() | ReleaseNat():
-                    held = message.address, message.protocol, message.port
-                    ports[held] = ports.get(held, 0) + 1
         self._audit_entries(asked, removed)
         self._audit_npus()
-        self._audit_ports(ports)
+        self._audit_ports()
         for spu in self.spus.values():
             orphans = inside.timers(spu) - inside.sessions(spu).keys()
             for session_id in orphans:
@@ -441,6 +449,7 @@ class Ledger:
             spu = self.spus.get(found.spu)
             if (
                 spu is None
+                or spu.is_joining
                 or inside.is_clearing(self.cp, found.spu)
                 or found.session_id in asked
                 or found.session_id in removed
@@ -468,32 +477,32 @@ class Ledger:
                 spu = self.spus.get(owner)
                 if spu is not None and session_id in inside.sessions(spu):
                     continue
-                is_known = spu is None and inside.is_online(self.cp, owner)
+                is_gone = spu is None or spu.is_joining
+                is_known = is_gone and inside.is_online(self.cp, owner)
                 if not is_known and not inside.is_clearing(self.cp, owner):
                     what = f"NPU {number} has a wing {key} of a session that is gone"
                     self._broken(Rule.WINGS, what, key, session_id)
 
-    def _audit_ports(self, under_way: dict[Binding, int]) -> None:
-        held: dict[Binding, int] = dict(under_way)
+    def _audit_ports(self) -> None:
+        """What SPUs have is what the central point has granted them; and that is all of it."""
         for spu in self.spus.values():
-            for binding in inside.bindings(spu):
-                one = binding.address, binding.protocol, binding.port
-                held[one] = held.get(one, 0) + 1
-        given = inside.granted(self.cp)
-        leased = inside.leased(self.cp)
-        for port, holders in held.items():
-            if holders > 1:
-                self._broken(Rule.PORTS, f"port {port[2]} has {holders} holders", None)
-            if port not in given:
-                self._broken(Rule.PORTS, f"port {port[2]} is held, but not given out", None)
-        # What an SPU that failed had is the central point's to give back.
-        left = {
-            entry.port
-            for entry in self.entries.values()
-            if entry.spu not in self.spus or inside.is_clearing(self.cp, entry.spu)
-        }
-        for port in given - held.keys() - leased - left:
-            self._broken(Rule.PORTS, f"port {port[2]} has no holder", self.ports.get(port))
+            for key, port in inside.bindings(spu):
+                if inside.has_port(self.cp, key) != port:
+                    self._broken(Rule.PORTS, f"port {port[2]} is held, but not granted", key)
+        flows: dict[Binding, int] = {}
+        for key, port in inside.ports_held(self.cp):
+            flows[port] = flows.get(port, 0) + 1
+            if flows[port] > 1 and not inside.may_share(self.cp, *port):
+                self._broken(Rule.PORTS, f"port {port[2]} has {flows[port]} holders", key)
+            if not inside.may_share(self.cp, *port) and not inside.is_granted(self.cp, *port):
+                self._broken(Rule.PORTS, f"port {port[2]} is held, but free", key)
+        held: dict[tuple[bytes, int], int] = {}
+        for address, protocol, _ in flows.keys() | inside.leased(self.cp):
+            held[address, protocol] = held.get((address, protocol), 0) + 1
+        for where, used, is_shared in inside.ports_in_use(self.cp):
+            if used != held.get(where, 0) and not is_shared:
+                what = f"{used} ports of an address are given out, {held.get(where, 0)} are held"
+                self._broken(Rule.PORTS, what, None)
 
     def _broken(self, rule: Rule, what: str, key: FlowKey | None, session_id: int = 0) -> None:
         flow = None if key is None else self.flow_of.get(key)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from controller.flow import Nanoseconds
 from controller.simulate.engine import Run
+from controller.simulate.flow import root_of
 from controller.simulate.options import Plan
 from controller.simulate.violation import Rule, Violation
 
@@ -73,7 +74,11 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         run.run()
     except Violation as violation:
         broken = Broken(
-            violation.rule, violation.what, violation.at, violation.flow, violation.session_id
+            violation.rule,
+            violation.what,
+            violation.at,
+            root_of(violation.flow),
+            violation.session_id,
         )
     finally:
         seconds = time.perf_counter() - began

@@ -51,6 +51,10 @@ set applications application web inactivity-timeout 60
 set applications application slow protocol tcp
 set applications application slow destination-port 9000-9999
 set applications application slow inactivity-timeout 90
+set applications application ftp protocol tcp
+set applications application ftp destination-port 21
+set applications application ftp application-protocol ftp
+set applications application ftp inactivity-timeout 50
 set applications application refused protocol udp
 set applications application refused destination-port 9
 set security nat source rule-set hide from zone trust
@@ -63,9 +67,9 @@ _POLICIES = (
     ("trust", "untrust", "no-telnet", "junos-telnet", "reject"),
     ("trust", "untrust", "no-discard", "refused", "deny"),
     ("trust", "untrust", "express", "[ offloaded offloaded-tcp ]", "permit services-offload"),
-    ("trust", "untrust", "timed", "[ web slow ]", "permit"),
+    ("trust", "untrust", "timed", "[ web slow ftp ]", "permit"),
     ("trust", "untrust", "out", "any", "permit"),
-    ("trust", "dmz", "timed", "[ web slow offloaded-tcp ]", "permit"),
+    ("trust", "dmz", "timed", "[ web slow ftp offloaded-tcp ]", "permit"),
     ("trust", "dmz", "to-dmz", "any", "permit"),
     ("dmz", "untrust", "timed", "[ web slow offloaded-tcp ]", "permit services-offload"),
     ("dmz", "untrust", "dmz-out", "any", "permit services-offload"),

@@ -15,7 +15,7 @@ from controller.messages import (
 from controller.operate.text import flow as flow_text
 from controller.operate.walk_lines import drop_line, line, step_line, who
 from controller.simulate.engine import Run
-from controller.simulate.flow import Flow
+from controller.simulate.flow import Flow, root_of
 from controller.simulate.options import Plan
 from controller.simulate.play import Broken, play
 
@@ -50,7 +50,7 @@ class Story:
         run.world.hear = self._heard
 
     def _is_about(self, flow: Flow | None) -> bool:
-        if self._number and (flow is None or flow.number != self._number):
+        if self._number and (flow is None or root_of(flow.number) != self._number):
             return False
         if flow is not None and not self._headline:
             self._headline = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from controller.config.schema import Configuration
-from controller.flow import Nanoseconds, Port
+from controller.flow import Address, Nanoseconds, Port
 from controller.messages import CP, NEIGHBORS, Actor, Outbound, Role
 from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt
@@ -76,6 +76,16 @@ class Wires:
         """A host wants to be woken."""
         self._world.at(self._world.now + after, None, what, flow)
 
+    def adopt(self, flow: Flow) -> None:
+        """A flow that another one announced begins."""
+        self._world.live[flow.number] = flow
+        flow.begin()
+
+    def listen(self, flow: Flow, address: Address, port: int) -> None:
+        """What comes there without a tag is the flow's."""
+        self._world.listeners[address, port] = flow
+        flow.listens.append((address, port))
+
     def _lose(self, flow: Flow) -> None:
         world = self._world
         world.lost[_LOST] += 1
@@ -136,9 +146,12 @@ class Wires:
             what = f"a frame leaves that is no packet: {packet.name}"
             raise Violation(Rule.TRANSLATION, what, world.now)
         tag = tag_of(frame)
-        flow = None if tag is None else world.live.get(tag.flow)
-        if flow is None or tag is None:
-            return  # the firewall's own, such as a RST
+        if tag is None:
+            self._overheard(wire, packet)
+            return
+        flow = world.live.get(tag.flow)
+        if flow is None:
+            return
         if packet.is_icmp_error and not (flow.reports_errors and tag.packet & 1):
             return  # the firewall's own, which quotes a packet
         side = CLIENT if tag.packet & 1 or flow.is_for_us else SERVER
@@ -151,6 +164,24 @@ class Wires:
                 flow.server = wire
                 flow.note(side, packet)
             flow.heard(side, packet, tag.packet)
+        world.settle(flow)
+
+    def _overheard(self, wire: Wire, packet: Packet) -> None:
+        """A frame without a tag: a control connection's, or the firewall's own, such as a RST."""
+        world = self._world
+        flow = world.listeners.get((packet.dst, packet.dport))
+        if flow is None:
+            return
+        side = SERVER if packet.dst == flow.there.dst else CLIENT
+        if world.tell is not None:
+            port = wire.port
+            world.tell(f"a frame leaves by NPU {port.npu} port {port.port}", flow)
+        if self._loses and flow.fate.hits(20):
+            self._lose(flow)
+            return
+        if side == SERVER:
+            flow.server = wire
+        flow.heard(side, packet, -1)
         world.settle(flow)
 
     def _account(self, flow: Flow, tag: Tag, port: Port) -> None:
@@ -169,7 +200,7 @@ class Wires:
         if not is_intact(packet.frame, packet.l3):
             raise Violation(Rule.TRANSLATION, "its IP checksum is wrong", now, flow.number)
         if side == SERVER:
-            right = packet.dst == there.dst
+            right = packet.dst == flow.far
         else:
             right = packet.dst == there.src and (
                 packet.is_icmp_error or packet.is_later_fragment or packet.sport == there.dport

@@ -21,6 +21,7 @@ from controller.simulate.kinds import (
     Stray,
 )
 from controller.simulate.site import Wire
+from controller.simulate.talks import Ftp, Tftp
 
 _HOSTS = 1 << 12
 _SERVERS = 1 << 16
@@ -42,8 +43,8 @@ class _Kind(NamedTuple):
     spread: int = 1
     ways: str = "all"
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
-    ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``mesh``:
-    from the dmz; ``wrong``: from the wrong side."""
+    ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
+    from trust; ``mesh``: from the dmz; ``wrong``: from the wrong side."""
     versions: str = "46"
 
 
@@ -62,6 +63,8 @@ _KINDS = (
     _Kind(20, Stray, TCP, 443),
     _Kind(12, Connection, TCP, 23, 1, "out"),
     _Kind(12, Datagrams, UDP, 9, 1, "out"),
+    _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
+    _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
     _Kind(5, Datagrams, UDP, 6000, 1, "nowhere", "4"),
     _Kind(5, Stray, TCP, 80, 1, "wrong"),
@@ -89,6 +92,8 @@ class Workload:
         match kind.ways:
             case "out" | "silent" | "nowhere" | "own":
                 names = ("trust", "untrust")
+            case "gates":
+                names = ("trust", "untrust" if dice.hits(700) else "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
             case "wrong":

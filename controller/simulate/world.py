@@ -9,7 +9,7 @@ from heapq import heappush
 from typing import Any
 
 from controller.config.schema import SECOND
-from controller.flow import Nanoseconds
+from controller.flow import Address, Nanoseconds
 from controller.messages import Actor, Message
 from controller.reasons import Close, Drop
 from controller.simulate.flow import Flow
@@ -51,6 +51,8 @@ class World:
         self.events: list[Event] = []
         self.live: dict[int, Flow] = {}
         """Flows of which anything is left, by number."""
+        self.listeners: dict[tuple[Address, int], Flow] = {}
+        """Who hears what comes to an address and port without a tag."""
         self.ledger = Ledger(SLOWEST + (STALL if Fault.DELAY in plan.faults else 0))
         self.last_frame: Nanoseconds = 0
         """When one last came from outside."""
@@ -78,8 +80,16 @@ class World:
 
     def settle(self, flow: Flow) -> None:
         """Forget a flow of which nothing is left."""
-        if flow.is_over and self.live.pop(flow.number, None) is not None:
-            flow_of = self.ledger.flow_of
-            for key in flow.names:
-                if flow_of.get(key) is flow:
-                    del flow_of[key]
+        if not flow.is_over:
+            return
+        if self.live.get(flow.number) is flow:
+            del self.live[flow.number]
+        flow_of = self.ledger.flow_of
+        for key in flow.names:
+            if flow_of.get(key) is flow:
+                del flow_of[key]
+        flow.names.clear()
+        for place in flow.listens:
+            if self.listeners.get(place) is flow:
+                del self.listeners[place]
+        flow.listens.clear()

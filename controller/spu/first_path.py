@@ -169,7 +169,7 @@ class FirstPath:
         pending = core.pending.get(message.flow)
         address, port = message.address, message.port
         if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
-            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow))
+            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow, core.number))
             return
         pending.nat = NatBinding(address, message.protocol, port, message.pool)
         _, dst, _, dport, protocol = pending.routed
@@ -511,4 +511,4 @@ class FirstPath:
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
             core, (address, protocol, port, _) = self._core, pending.nat
-            core.to_cp(ReleaseNat(address, protocol, port, pending.flow))
+            core.to_cp(ReleaseNat(address, protocol, port, pending.flow, core.number))

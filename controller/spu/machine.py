@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Direction, FlowKey, Nanoseconds
+from controller.flow import Direction, FlowKey, Nanoseconds, Path
 from controller.messages import (
     AuditSessions,
     ClearSession,
@@ -311,6 +311,10 @@ class Spu:
     def express_counts(self) -> Mapping[NotExpress | None, int]:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
+
+    def state_counts(self) -> Counter[tuple[SessionState, Path]]:
+        """How many sessions there are by state and path."""
+        return Counter((session.state, session.path) for session in self._core.sessions.values())
 
     def express_now(self) -> Counter[NotExpress | None]:
         """Sessions that are there by why they are not on Express Path; ``None``: they are."""

@@ -33,6 +33,7 @@ def test_load_of_spus_and_central_point(tmp_path: Path) -> None:
             "Total Sessions: 1",
             "Central point: 1 of 1049576 sessions",
             "Pending wings: 0, reclaimed so far: 0",
+            "First packets refused for want of room: 0",
         ]
         detail = await lab.ask("show security monitoring fpc 3")
         assert "    Current flow session IPv4:       1\n" in detail

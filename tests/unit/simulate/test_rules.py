@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.central_point import CentralPoint
-from controller.central_point.nat_arbiter import NatArbiter
+from controller.central_point.port_space import PortSpace
 from controller.messages import RemoveWing, Transmit
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.play import play
@@ -40,7 +40,7 @@ def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_port_that_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NatArbiter, "allocate", lambda *_: 4000)
+    monkeypatch.setattr(PortSpace, "take", lambda *_: 4000)
     assert rule() is Rule.PORTS
 
 
