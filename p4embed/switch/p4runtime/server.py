@@ -11,6 +11,7 @@ import grpc
 from finsy.proto import p4r, p4r_grpc
 
 from p4embed.switch.p4runtime.arbitration import MAX_CLIENTS
+from p4embed.switch.p4runtime.prompt import PromptMethod, PromptPool
 from p4embed.switch.p4runtime.service import Service
 
 _WORKERS = MAX_CLIENTS + 8
@@ -75,11 +76,13 @@ class Server:
 
     def __init__(self, service: Service, address: str, tls: Tls | None = None) -> None:
         """Listen on ``address`` (``host:port``; port 0 picks a free one: see ``port``)."""
-        self._server = grpc.server(ThreadPoolExecutor(_WORKERS, "p4runtime"), options=_OPTIONS)
+        workers = ThreadPoolExecutor(_WORKERS, "p4runtime")
+        self._server = grpc.server(workers, options=_OPTIONS)
         handlers = _Handlers()
         p4r_grpc.add_P4RuntimeServicer_to_server(service, cast(grpc.Server, handlers))
+        prompt = PromptPool(workers, service.claim, service.release)
         handlers.by_method["Write"] = grpc.unary_unary_rpc_method_handler(
-            service.write_message, None, p4r.WriteResponse.SerializeToString
+            PromptMethod(service.write_message, prompt), None, p4r.WriteResponse.SerializeToString
         )
         self._server.add_registered_method_handlers(handlers.service, handlers.by_method)
         try:

@@ -44,6 +44,8 @@ log = logging.getLogger("p4embed.switch")
 
 API_VERSION = "1.4.1"
 """P4Runtime version that ``Capabilities`` reports."""
+SHORT_WRITE = 4096
+"""Bytes of a Write, some ten entries, that take less time than another thread takes to wake."""
 
 
 class Service(p4r_grpc.P4RuntimeServicer):
@@ -105,6 +107,15 @@ class Service(p4r_grpc.P4RuntimeServicer):
             abort(context, internal(error))
         # Another program was loaded meanwhile, which it has to be understood for.
         return self.Write(self._parsed(message, context), context)
+
+    def claim(self, message: bytes) -> bool:
+        """Whether a Write can be carried out at once: it is short, and nobody is at the state,
+        which then is the caller's until ``release``."""
+        return len(message) <= SHORT_WRITE and self._state.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Give back what ``claim`` has taken, in the same thread."""
+        self._state.release()
 
     @staticmethod
     def _parsed(message: bytes, context: grpc.ServicerContext) -> p4r.WriteRequest:
