@@ -3,8 +3,8 @@
 gRPC for Python hands every call to a worker, which asks for the message, waits until the thread
 that reads sockets has it, and is woken: on a small machine these hand-overs take longer than a
 Write of one entry. ``PromptPool`` stands where that worker pool would. It lets the message come
-first, and then runs the handler at once if ``claim`` says that it will not wait nor take long;
-otherwise it goes to the workers, as ever.
+first, and then carries the call out at once if it will not wait nor take long; otherwise it goes
+to the workers, as ever.
 
 gRPC offers a pool of a method's own (``experimental_thread_pool``), but the order of its steps is
 internal to it. Where it is not as known here, everything goes to the workers.
@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import grpc
 
@@ -26,6 +26,7 @@ log = logging.getLogger("p4embed.switch")
 _STEPS = 7
 """What gRPC gives to a pool behind the function to run: task, event, state, behaviour, argument
 thunk, deserializer, serializer."""
+_NO_MESSAGE = b"one request message is required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class _Internals:
     receive: Callable[..., Callable[[Any], tuple[Any, Any]]]
     token: str
     abort: Callable[..., None]
+    finish: Callable[..., None]
     operation: Any
     unimplemented: Any
 
@@ -47,6 +49,7 @@ def _internals() -> _Internals | None:
             server._receive_message,
             server._RECEIVE_MESSAGE_TOKEN,
             server._abort,
+            server._status,
             core.ReceiveMessageOperation,
             core.StatusCode.unimplemented,
         )
@@ -54,31 +57,54 @@ def _internals() -> _Internals | None:
         return None
 
 
-class PromptPool(ThreadPoolExecutor):
-    """A pool for one unary method whose messages arrive as bytes."""
+class Method(Protocol):
+    """A unary method whose requests and responses are bytes."""
 
-    def __init__(
-        self,
-        workers: ThreadPoolExecutor,
-        claim: Callable[[bytes], bool],
-        release: Callable[[], None],
-    ) -> None:
-        """``claim`` says whether to run a message's handler at once; if so, ``release`` follows."""
+    def claim(self, message: bytes) -> bool:
+        """Whether to carry a call out at once; if so, ``release`` follows."""
+        ...
+
+    def release(self) -> None:
+        """The call is carried out."""
+        ...
+
+    def carry_out(self, message: bytes) -> bytes:
+        """The response. Raises whatever is wrong."""
+        ...
+
+    def fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
+        """Tell the client what ``carry_out`` raised."""
+        ...
+
+
+class PromptPool(ThreadPoolExecutor):
+    """A pool for one method."""
+
+    def __init__(self, workers: ThreadPoolExecutor, method: Method) -> None:
         super().__init__(1)  # never starts a thread: nothing is submitted to it
-        self._workers = workers
-        self._claim, self._release = claim, release
+        self._workers, self._method = workers, method
         self._grpc = _internals()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call as soon as its message is there."""
-        if self._grpc is None or len(args) != _STEPS or kwargs:
+        known = self._grpc
+        if known is None or len(args) != _STEPS or kwargs:
             return self._workers.submit(fn, *args, **kwargs)
-        task, event, state, behaviour, _, deserializer, serializer = args
-        receive = self._grpc.receive(state, event.call, deserializer)
+        task, event, state, behaviour, _, *serialization = args
+        receive = known.receive(state, event.call, serialization[0])
         done: Future[Any] = Future()
 
-        def run(message: bytes) -> None:
-            fn(task, event, state, behaviour, lambda: message, deserializer, serializer)
+        def run(behaviour: Callable[[bytes, grpc.ServicerContext], bytes], message: bytes) -> None:
+            fn(task, event, state, behaviour, lambda: message, *serialization)
+
+        def answer(message: bytes) -> None:
+            try:
+                response = self._method.carry_out(message)
+            except Exception as error:
+                failed = error  # outlives the block
+                run(lambda _, context: self._method.fail(failed, context), message)
+            else:
+                known.finish(event, state, response)
 
         def received(what: Any) -> tuple[Any, Any]:
             outcome = receive(what)
@@ -88,45 +114,39 @@ class PromptPool(ThreadPoolExecutor):
                 if outcome[0] is not None:  # the client went away
                     done.set_result(None)
                 elif message is None:
-                    self._refuse(event, state, done)
+                    with state.condition:
+                        known.abort(state, event.call, known.unimplemented, _NO_MESSAGE)
+                    done.set_result(None)
+                elif self._method.claim(message):
+                    try:
+                        answer(message)
+                    finally:
+                        self._method.release()
+                        done.set_result(None)
                 else:
-                    self._answer(run, message, done)
+                    self._workers.submit(run, behaviour, message).add_done_callback(
+                        lambda _: done.set_result(None)
+                    )
             except Exception:  # nothing may escape into gRPC's own thread
                 log.exception("a Write could not be served")
             return outcome
 
         with state.condition:
-            event.call.start_server_batch((self._grpc.operation(0),), received)
-            state.due.add(self._grpc.token)
+            event.call.start_server_batch((known.operation(0),), received)
+            state.due.add(known.token)
         return done
-
-    def _answer(self, run: Callable[[bytes], None], message: bytes, done: Future[Any]) -> None:
-        if not self._claim(message):
-            self._workers.submit(run, message).add_done_callback(lambda _: done.set_result(None))
-            return
-        try:
-            run(message)
-        finally:
-            self._release()
-            done.set_result(None)
-
-    def _refuse(self, event: Any, state: Any, done: Future[Any]) -> None:
-        """A call without a message, as gRPC itself refuses it."""
-        assert self._grpc is not None
-        with state.condition:
-            self._grpc.abort(
-                state, event.call, self._grpc.unimplemented, b"one request message is required"
-            )
-        done.set_result(None)
 
 
 @dataclass(frozen=True)
-class PromptMethod:
-    """A unary method's behaviour with a pool of its own."""
+class PromptBehaviour:
+    """A method as gRPC calls it, with a pool of its own."""
 
-    behaviour: Callable[[bytes, grpc.ServicerContext], Any]
+    method: Method
     experimental_thread_pool: PromptPool
     """gRPC looks for this name."""
 
-    def __call__(self, request: bytes, context: grpc.ServicerContext) -> Any:
-        return self.behaviour(request, context)
+    def __call__(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return self.method.carry_out(request)
+        except Exception as error:
+            self.method.fail(error, context)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import grpc
-from finsy.proto import p4r, p4r_grpc
+from finsy.proto import p4r_grpc
 
 from p4embed.switch.p4runtime.arbitration import MAX_CLIENTS
-from p4embed.switch.p4runtime.prompt import PromptMethod, PromptPool
+from p4embed.switch.p4runtime.prompt import PromptBehaviour, PromptPool
 from p4embed.switch.p4runtime.service import Service
 
 _WORKERS = MAX_CLIENTS + 8
@@ -80,9 +80,9 @@ class Server:
         self._server = grpc.server(workers, options=_OPTIONS)
         handlers = _Handlers()
         p4r_grpc.add_P4RuntimeServicer_to_server(service, cast(grpc.Server, handlers))
-        prompt = PromptPool(workers, service.claim, service.release)
+        writes = service.writes
         handlers.by_method["Write"] = grpc.unary_unary_rpc_method_handler(
-            PromptMethod(service.write_message, prompt), None, p4r.WriteResponse.SerializeToString
+            PromptBehaviour(writes, PromptPool(workers, writes)), None, None
         )
         self._server.add_registered_method_handlers(handlers.service, handlers.by_method)
         try:

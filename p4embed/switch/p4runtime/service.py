@@ -11,8 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import grpc
-from finsy.proto import U128, p4r, p4r_grpc
-from google.protobuf.message import DecodeError
+from finsy.proto import p4r, p4r_grpc
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.engine import Digested, IdleEntry
@@ -29,7 +28,6 @@ from p4embed.switch.p4runtime.errors import (
 from p4embed.switch.p4runtime.learner import Learner
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.read import Reader
-from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.stream import (
     Stream,
     Streams,
@@ -38,14 +36,12 @@ from p4embed.switch.p4runtime.stream import (
     unsupported,
 )
 from p4embed.switch.p4runtime.target import Target
-from p4embed.switch.p4runtime.write import Writer
+from p4embed.switch.p4runtime.writes import Writes, check_primary
 
 log = logging.getLogger("p4embed.switch")
 
 API_VERSION = "1.4.1"
 """P4Runtime version that ``Capabilities`` reports."""
-SHORT_WRITE = 4096
-"""Bytes of a Write, some ten entries, that take less time than another thread takes to wake."""
 
 
 class Service(p4r_grpc.P4RuntimeServicer):
@@ -59,6 +55,7 @@ class Service(p4r_grpc.P4RuntimeServicer):
         self._arbitration = threading.Lock()
         self._state = threading.RLock()
         self._learner = Learner(self.pipeline, self._state, self.streams.send)
+        self.writes = Writes(self.pipeline, self._state, self._arbiter, self._arbitration)
 
     # -- what the data plane tells (``Listener``) ---------------------------------------------
 
@@ -77,52 +74,12 @@ class Service(p4r_grpc.P4RuntimeServicer):
     # -- unary RPCs ---------------------------------------------------------------------------
 
     def Write(self, request: p4r.WriteRequest, context: grpc.ServicerContext) -> p4r.WriteResponse:
-        """See ``write.py``."""
+        """See ``write.py``; the server asks ``writes`` instead."""
         try:
-            scope = self._check_primary(request)
-            with self._state:
-                Writer(self.pipeline.target, scope).write(request)
-        except (P4RuntimeError, BatchError) as error:
-            abort(context, error)
+            self.writes.write(request)
         except Exception as error:
-            abort(context, internal(error))
+            self.writes.fail(error, context)
         return p4r.WriteResponse()
-
-    def write_message(self, message: bytes, context: grpc.ServicerContext) -> p4r.WriteResponse:
-        """``Write`` of a message that is still as it came: in bulk if it can be."""
-        bulk = self.pipeline.bulk
-        understood = None if bulk is None else bulk.parse(message)
-        if bulk is None or understood is None:
-            return self.Write(self._parsed(message, context), context)
-        try:
-            with self._arbitration:
-                self._arbiter.check_primary(understood.device_id, "", understood.election_id)
-            with self._state:
-                if bulk is self.pipeline.bulk:
-                    bulk.write(understood, message)
-                    return p4r.WriteResponse()
-        except (P4RuntimeError, BatchError) as error:
-            abort(context, error)
-        except Exception as error:
-            abort(context, internal(error))
-        # Another program was loaded meanwhile, which it has to be understood for.
-        return self.Write(self._parsed(message, context), context)
-
-    def claim(self, message: bytes) -> bool:
-        """Whether a Write can be carried out at once: it is short, and nobody is at the state,
-        which then is the caller's until ``release``."""
-        return len(message) <= SHORT_WRITE and self._state.acquire(blocking=False)
-
-    def release(self) -> None:
-        """Give back what ``claim`` has taken, in the same thread."""
-        self._state.release()
-
-    @staticmethod
-    def _parsed(message: bytes, context: grpc.ServicerContext) -> p4r.WriteRequest:
-        try:
-            return p4r.WriteRequest.FromString(message)
-        except DecodeError:
-            abort(context, invalid("not a WriteRequest"))
 
     def Read(
         self, request: p4r.ReadRequest, context: grpc.ServicerContext
@@ -154,7 +111,7 @@ class Service(p4r_grpc.P4RuntimeServicer):
     ) -> p4r.SetForwardingPipelineConfigResponse:
         """See ``pipeline.py``."""
         try:
-            scope = self._check_primary(request)
+            scope = check_primary(self._arbiter, self._arbitration, request)
             if scope is not None and not scope.can_push_pipeline:
                 raise denied(f"role '{request.role}' may not change the pipeline")
             with self._state:
@@ -185,15 +142,6 @@ class Service(p4r_grpc.P4RuntimeServicer):
     ) -> p4r.CapabilitiesResponse:
         """The version of P4Runtime that is served."""
         return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
-
-    def _check_primary(
-        self, request: p4r.WriteRequest | p4r.SetForwardingPipelineConfigRequest
-    ) -> Scope | None:
-        """What the primary's role may do."""
-        election_id = U128.decode(request.election_id) if request.HasField("election_id") else None
-        with self._arbitration:
-            self._arbiter.check_primary(request.device_id, request.role, election_id)
-            return self._arbiter.scope(request.role)
 
     # -- stream -------------------------------------------------------------------------------
 

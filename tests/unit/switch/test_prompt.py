@@ -13,7 +13,7 @@ from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Options
 from p4embed.switch.p4runtime import Server, Service, prompt
-from p4embed.switch.p4runtime.service import SHORT_WRITE
+from p4embed.switch.p4runtime.writes import SHORT, Writes
 from p4embed.switch.ports import ReferenceDataplane
 
 from . import p4info as ids
@@ -23,25 +23,27 @@ from .programs import one_table
 PROGRAM = json.dumps(one_table([("exact", "h", "kind")])).encode()
 
 
-class Watched(Service):
-    """Notes which threads carry out Writes."""
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the threads that carried out Writes, in order."""
+    names: list[str] = []
+    carry_out = Writes.carry_out
 
-    threads: list[str]
+    def noted(self: Writes, message: bytes) -> bytes:
+        names.append(threading.current_thread().name)
+        return carry_out(self, message)
 
-    def write_message(self, message: bytes, context: grpc.ServicerContext) -> p4r.WriteResponse:
-        self.threads.append(threading.current_thread().name)
-        return super().write_message(message, context)
+    monkeypatch.setattr(Writes, "carry_out", noted)
+    return names
 
 
 @pytest.fixture
-def service() -> Watched:
-    made = Watched(DEVICE, ReferenceDataplane(Options(cpu_port=CPU)))
-    made.threads = []
-    return made
+def service() -> Service:
+    return Service(DEVICE, ReferenceDataplane(Options(cpu_port=CPU)))
 
 
 @pytest.fixture
-def client(service: Watched) -> Iterator[Client]:
+def client(service: Service) -> Iterator[Client]:
     server = Server(service, "127.0.0.1:0")
     server.start()
     made = Client(server.port)
@@ -56,28 +58,28 @@ def is_worker(name: str) -> bool:
     return name.startswith("p4runtime")
 
 
-def test_a_short_write_needs_no_worker(client: Client, service: Watched) -> None:
+def test_a_short_write_needs_no_worker(client: Client, threads: list[str]) -> None:
     for kind in range(5):
         client.write((INSERT, ids.entry(kind, port=1)))
     assert len(client.read(p4r.TableEntry())) == 5
-    assert not any(is_worker(name) for name in service.threads)
+    assert not any(is_worker(name) for name in threads)
 
 
-def test_a_long_write_is_a_workers(client: Client, service: Watched) -> None:
+def test_a_long_write_is_a_workers(client: Client, threads: list[str]) -> None:
     entry = ids.entry(1, port=1)
-    entry.metadata = bytes(SHORT_WRITE)
+    entry.metadata = bytes(SHORT)
     client.write((INSERT, entry))
     assert len(client.read(p4r.TableEntry())) == 1
-    assert all(is_worker(name) for name in service.threads)
+    assert all(is_worker(name) for name in threads)
 
 
-def test_a_write_that_must_wait_lets_others_pass(client: Client, service: Watched) -> None:
-    assert service.claim(b"")  # as if somebody were at the state
+def test_a_write_that_must_wait_lets_others_pass(client: Client, service: Service) -> None:
+    assert service.writes.claim(b"")  # as if somebody were at the state
     with ThreadPoolExecutor(1) as another:
         written = another.submit(client.write, (INSERT, ids.entry(1, port=1)))
         for _ in range(3):
             client.stub.Capabilities(p4r.CapabilitiesRequest(), timeout=WAIT)
-        service.release()
+        service.writes.release()
         written.result(WAIT)
     assert len(client.read(p4r.TableEntry())) == 1
     client.write((INSERT, ids.entry(2, port=1)))
@@ -117,7 +119,9 @@ def test_a_client_that_goes_away_leaves_nothing(client: Client) -> None:
     client.write((INSERT, ids.entry(1, port=1)))
 
 
-def test_another_grpc_works_too(monkeypatch: pytest.MonkeyPatch, service: Watched) -> None:
+def test_another_grpc_works_too(
+    monkeypatch: pytest.MonkeyPatch, service: Service, threads: list[str]
+) -> None:
     monkeypatch.setattr(prompt, "_internals", lambda: None)
     server = Server(service, "127.0.0.1:0")
     server.start()
@@ -125,6 +129,6 @@ def test_another_grpc_works_too(monkeypatch: pytest.MonkeyPatch, service: Watche
     client.receive()
     client.set_config(PROGRAM)
     client.write((INSERT, ids.entry(1, port=1)))
-    assert all(is_worker(name) for name in service.threads)
+    assert all(is_worker(name) for name in threads)
     client.close()
     server.stop()
