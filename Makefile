@@ -33,7 +33,7 @@ demo: build ## bring up two NPUs, show the main job on real traffic, take them d
 	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
 
 .PHONY: test
-test: lint unit differential sanitize ports ptf mininet ## every check and test
+test: lint unit simulate differential sanitize ports ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
@@ -124,6 +124,13 @@ lint: setup ## ruff and mypy
 unit: setup ## unit tests: no root, under a minute
 	@echo "==> unit tests"
 	@$(PYTHON) -m pytest -q -n auto tests/unit
+
+SEEDS ?= 200
+
+.PHONY: simulate
+simulate: setup ## the machines under virtual time, with faults: SEEDS=200 [ARGS="--sessions 5000"]
+	@echo "==> simulator: $(SEEDS) seeds"
+	@wingpath simulate --seeds $(SEEDS) --sessions 300 --swarm $(ARGS)
 
 .PHONY: differential
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets

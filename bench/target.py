@@ -16,7 +16,7 @@ from controller.config.schema import NpuSite
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Wing
 from controller.messages import InstallWing
 from controller.npu.connection import ELECTION_ID
-from controller.npu.entries import SessionEntries, canonical
+from controller.npu.entries import DELETE, INSERT, SessionEntries, canonical, update_of
 from controller.npu.pipeline import Pipeline
 from controller.npu.tables import number
 
@@ -143,18 +143,12 @@ class Target:
         for session, key in enumerate(keys, start=first_session):
             wing = Wing(key, Port(1, 1), key.tuple5, _NOWHERE)
             message = InstallWing(session, Direction.FORWARD, 1, wing, Path.SPU, 0, b"")
-            entity = p4r.Entity(table_entry=self._entries.install(message))
-            updates.append(p4r.Update(type=p4r.Update.INSERT, entity=entity))
+            updates.append(p4r.Update.FromString(update_of(INSERT, self._entries.install(message))))
         return updates
 
     def deletes(self, keys: Iterable[FlowKey]) -> list[p4r.Update]:
         """The DELETEs of wings."""
-        return [
-            p4r.Update(
-                type=p4r.Update.DELETE, entity=p4r.Entity(table_entry=self._entries.key(key))
-            )
-            for key in keys
-        ]
+        return [p4r.Update.FromString(update_of(DELETE, self._entries.key(key))) for key in keys]
 
     def write(self, updates: Sequence[p4r.Update]) -> tuple[int, int]:
         """One Write; when it began and when it returned (monotonic ns). Building the request is

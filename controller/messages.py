@@ -318,6 +318,8 @@ class ReleaseNat:
     port: int
     flow: FlowKey | None = None
     """The forward wing that it was granted to; ``None``: to none."""
+    spu: int = 0
+    """Who had it: meanwhile the flow, and even the port, may be another SPU's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +457,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -672,6 +676,17 @@ class PacketDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class NatNotice:
     """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
 
@@ -693,6 +708,14 @@ class SessionDenied:
     to_zone: str
     interface: str
     """Where it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """A session of a policy that logs its sessions' beginnings is real."""
+
+    at: Nanoseconds
+    session_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -764,10 +787,12 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
     | NatNotice
     | ClearPersistentNat
     | InjectNatFaults
     | SessionDenied
+    | SessionCreated
     | SessionClosed
 )
 

@@ -40,7 +40,7 @@ async def serve(
     runtime = Runtime(configuration, chassis, pipeline)
     log = SessionLog(configuration, runtime.session, SESSION_LOGGER.info)
     runtime.observer.on_close = log.closed
-    runtime.observer.on_walk = log.step
+    runtime.observer.on_create = log.created
     runtime.observer.on_deny = log.denied
     runtime.observer.on_nat = log.nat
     runtime.on_configuration.append(log.configure)
@@ -57,7 +57,7 @@ async def serve(
                 await starting
             return 0
         starting.result()
-        _calm_garbage_collection()
+        calm_garbage_collection()
         ready = f"ready: {_cards(chassis)}; operators at {socket}"
         print(ready, flush=True)
         if ready_file is not None:
@@ -77,7 +77,7 @@ async def serve(
         await runtime.close()
 
 
-def _calm_garbage_collection() -> None:
+def calm_garbage_collection() -> None:
     """Sessions live long and form no cycles: looking through all of them again and again would
     only stop packets. Collect rarely, and never what start-up made."""
     gc.collect()

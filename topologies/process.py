@@ -41,6 +41,11 @@ class Service:
         """Whether the process is alive."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise with the log's last words if the process is gone."""
         if not self.is_running:

@@ -1,29 +1,34 @@
 """Share one RPC between requests that come while another is under way; never wait for more.
 
-A lone request leaves at once. Those that arrive during its round trip leave together in the next
-one, so under load batches grow to what the target needs and no timer is involved. One RPC at a
-time also keeps requests in order.
+A lone request leaves when the event loop's turn is over. Those that arrive during its round trip
+leave together in the next one, so under load batches grow to what the target needs and no timer is
+involved. One RPC at a time also keeps requests in order.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+Answer = Callable[[Sequence[R]], None]
 
 
 class Batcher(Generic[T, R]):
-    """``send`` gets up to ``limit`` items and answers each; ``done`` gets its item's answer."""
+    """``send`` gets up to ``limit`` items, and a function to call with an answer for each; ``done``
+    of ``submit`` gets its item's answer."""
 
-    def __init__(self, send: Callable[[list[T]], Awaitable[Sequence[R]]], limit: int) -> None:
+    def __init__(self, send: Callable[[list[T], Answer[R]], None], limit: int) -> None:
         self._send = send
         self._limit = limit
         self._waiting: deque[tuple[T, Callable[[R], None]]] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._under_way: list[Callable[[R], None]] = []
+        self._is_busy = False
+        self._loop = asyncio.get_running_loop()
+        self._drained: list[asyncio.Future[None]] = []
         self.batches = 0
         """RPCs made so far."""
         self.items = 0
@@ -32,23 +37,37 @@ class Batcher(Generic[T, R]):
     def submit(self, item: T, done: Callable[[R], None]) -> None:
         """Have an item sent; ``done`` is called from the event loop, once."""
         self._waiting.append((item, done))
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop.call_soon(self._next)
 
     async def drained(self) -> None:
         """Wait until everything submitted so far is answered."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while self._is_busy:
+            future: asyncio.Future[None] = self._loop.create_future()
+            self._drained.append(future)
+            await future
 
-    async def _run(self) -> None:
+    def _next(self) -> None:
+        waiting = self._waiting
+        count = min(len(waiting), self._limit)
+        if not count:
+            self._is_busy = False
+            for future in self._drained:
+                if not future.done():
+                    future.set_result(None)
+            self._drained.clear()
+            return
+        batch = [waiting.popleft() for _ in range(count)]
+        self._under_way = [done for _, done in batch]
+        self.batches += 1
+        self.items += count
+        self._send([item for item, _ in batch], self._answered)
+
+    def _answered(self, answers: Sequence[R]) -> None:
+        under_way, self._under_way = self._under_way, []
         try:
-            while self._waiting:
-                count = min(len(self._waiting), self._limit)
-                batch = [self._waiting.popleft() for _ in range(count)]
-                self.batches += 1
-                self.items += count
-                answers = await self._send([item for item, _ in batch])
-                for (_, done), answer in zip(batch, answers, strict=True):
-                    done(answer)
+            for done, answer in zip(under_way, answers, strict=True):
+                done(answer)
         finally:
-            self._task = None
+            self._next()

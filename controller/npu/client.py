@@ -7,8 +7,11 @@ setting a session up costs no task.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from finsy.proto import p4r, rpc_code
@@ -40,8 +43,9 @@ from controller.messages import (
     WingRemoved,
 )
 from controller.npu.batcher import Batcher
-from controller.npu.connection import Connection, NpuError, code_name
-from controller.npu.entries import SessionEntries
+from controller.npu.channel import code_name
+from controller.npu.connection import Connection, NpuError
+from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, update_of
 from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
@@ -51,6 +55,8 @@ from controller.npu.quirks import install_failure
 from controller.npu.tables import MissingStage, meter_entry, table_entry
 from controller.reasons import Drop, Punt
 
+LOGGER = logging.getLogger(__name__)
+
 WRITE_BATCH = 1000
 READ_BATCH = 250
 REMOVE_TRIES = 3
@@ -59,6 +65,9 @@ EPOCHS = 255
 TRACE_SESSION = 1
 CPU_PORT = 255
 """As in ``p4src/ids.p4``."""
+_PACKET = bytes((p4r.StreamMessageResponse.DESCRIPTOR.fields_by_name["packet"].number << 3 | 2,))
+"""What a ``StreamMessageResponse`` with a packet-in begins with."""
+
 T = TypeVar("T")
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
@@ -114,8 +123,9 @@ class Npu:
         """The SPU of each bucket in hash-based distribution, once the central point says."""
         self._installed: dict[bytes, p4r.Entity] = {}
         """What the configuration put there, by what identifies it."""
-        self._writer: Batcher[p4r.Update, int] = Batcher(self._write, WRITE_BATCH)
-        self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._read, READ_BATCH)
+        self._writer: Batcher[bytes, int] = Batcher(self._write, WRITE_BATCH)
+        self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._begin_read, READ_BATCH)
+        self._reading: set[asyncio.Task[None]] = set()
         self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0
         """Messages of the stream that mean nothing to us."""
@@ -280,7 +290,7 @@ class Npu:
             elif code == rpc_code.ALREADY_EXISTS:
                 # Left over from a session that this NPU and its SPU no longer agree on; the
                 # new one owns the key.
-                self._writer.submit(_update(p4r.Update.MODIFY, entry), done)
+                self._writer.submit(update_of(MODIFY, entry), done)
             elif code == rpc_code.OK:
                 answer(None)
             elif self.connection.is_lost:
@@ -292,7 +302,7 @@ class Npu:
 
         entry = self._entries.install(message)
         self._wings[message.wing.key] = wing
-        self._writer.submit(_update(p4r.Update.INSERT, entry), done)
+        self._writer.submit(update_of(INSERT, entry), done)
 
     def _remove(self, message: RemoveWing, state: WingState | None) -> None:
         packets, size = (0, 0) if state is None else (state.packets, state.bytes)
@@ -318,7 +328,7 @@ class Npu:
             reply = WingRemoved(message.session_id, message.direction, packets, size)
             self._deliver(Outbound(to, reply))
 
-        delete = _update(p4r.Update.DELETE, self._entries.key(message.key))
+        delete = update_of(DELETE, self._entries.key(message.key))
         self._writer.submit(delete, done)
 
     def _purge(self, message: PurgeSpu) -> None:
@@ -330,14 +340,11 @@ class Npu:
             for key, wing in self._wings.items()
             if wing // 2 // SESSIONS_PER_SPU == spu and self._fences.is_dead(wing >> 1)
         ]
-        left = len(keys)
-
-        def answer() -> None:
-            purged = SpuPurged(self.site.number, spu, len(keys))
-            self._deliver(Outbound(CP, purged))
+        waiting = iter(keys)
+        left = 0
 
         def remove(key: FlowKey, tries: int) -> None:
-            delete = _update(p4r.Update.DELETE, self._entries.key(key))
+            delete = update_of(DELETE, self._entries.key(key))
             self._writer.submit(delete, lambda code: done(key, tries, code))
 
         def done(key: FlowKey, tries: int, code: int) -> None:
@@ -348,17 +355,34 @@ class Npu:
                 return
             left -= 1
             if not left:
-                answer()
+                more()
 
-        for key in keys:
-            del self._wings[key]
-            remove(key, 1)
-        if not keys:
-            answer()
+        def more() -> None:
+            """A Write's worth at a time, so that other packets and wings get their turn."""
+            nonlocal left
+            batch = list(islice(waiting, WRITE_BATCH))
+            left = len(batch)
+            for key in batch:
+                self._wings.pop(key, None)
+                remove(key, 1)
+            if not batch:
+                purged = SpuPurged(self.site.number, spu, len(keys))
+                self._deliver(Outbound(CP, purged))
+
+        more()
 
     def _distribute(self, message: Distribute) -> None:
         """Give the buckets that changed to other SPUs, if distribution is hash-based."""
+
+        def written(code: int) -> None:
+            if code != rpc_code.OK and not self.connection.is_lost:
+                # Its packets may go to an SPU that is not there; the runtime passes them on.
+                name = self.connection.name
+                LOGGER.warning("%s refuses a bucket of SPUs: %s", name, code_name(code))
+
         self._buckets = message.buckets
+        if "spu_bucket" not in self._pipeline.tables:
+            return
         for bucket, spu in enumerate(message.buckets):
             entity = p4r.Entity(table_entry=table_entry(self._pipeline, bucket_entry(bucket, spu)))
             key = _identity(entity.table_entry)
@@ -368,27 +392,33 @@ class Npu:
             if old != entity:
                 self._installed[key] = entity
                 update = p4r.Update(type=p4r.Update.MODIFY, entity=entity)
-                self._writer.submit(update, lambda _code: None)
+                self._writer.submit(update.SerializeToString(), written)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
         reply = WingRead(message.session_id, message.direction, idle, packets, size)
         self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
 
-    async def _write(self, updates: list[p4r.Update]) -> Sequence[int]:
-        try:
-            return await self.connection.write(updates)
-        except NpuError:
-            return [rpc_code.UNAVAILABLE] * len(updates)
+    def _write(self, updates: list[bytes], answer: Callable[[Sequence[int]], None]) -> None:
+        def done(codes: Sequence[int] | NpuError) -> None:
+            if isinstance(codes, NpuError):
+                codes = [rpc_code.UNAVAILABLE] * len(updates)
+            answer(codes)
+
+        self.connection.begin_write(updates, done)
+
+    def _begin_read(
+        self, keys: list[FlowKey], answer: Callable[[Sequence[WingState | None]], None]
+    ) -> None:
+        async def read() -> None:
+            answer(await self._read(keys))
+
+        task = asyncio.get_running_loop().create_task(read())
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
 
     async def _read(self, keys: list[FlowKey]) -> Sequence[WingState | None]:
-        wanted = []
-        for key in keys:
-            entry = self._entries.key(key)
-            # An empty message in these fields asks for their values.
-            entry.counter_data.SetInParent()
-            entry.time_since_last_hit.SetInParent()
-            wanted.append(p4r.Entity(table_entry=entry))
+        wanted = [p4r.Entity.FromString(self._entries.query(key)) for key in keys]
         found: dict[FlowKey, WingState] = {}
         try:
             async for entity in self.connection.read(wanted):
@@ -406,23 +436,22 @@ class Npu:
 
     # -- messages from the NPU ------------------------------------------------------------
 
-    def _received(self, response: p4r.StreamMessageResponse) -> None:
-        match response.WhichOneof("update"):
-            case "packet":
-                message = self._codec.packet_in(response.packet, self._clock())
-                if message is None:
-                    self.unknown_messages += 1
-                elif isinstance(message, TraceCopy):
-                    self._deliver(Outbound(OBSERVER, message))
-                else:
-                    self._deliver(Outbound(_receiver(message), message))
-            case "idle_timeout_notification":
-                for entry in response.idle_timeout_notification.table_entry:
-                    self._idle(entry)
-            case "arbitration":
-                pass  # Another controller came or went; we are still primary.
-            case _:
+    def _received(self, message: bytes) -> None:
+        if message[:1] == _PACKET:
+            packet = self._codec.packet_in(message, self._clock())
+            if packet is None:
                 self.unknown_messages += 1
+            elif isinstance(packet, TraceCopy):
+                self._deliver(Outbound(OBSERVER, packet))
+            else:
+                self._deliver(Outbound(_receiver(packet), packet))
+            return
+        response = p4r.StreamMessageResponse.FromString(message)
+        if response.WhichOneof("update") == "idle_timeout_notification":
+            for entry in response.idle_timeout_notification.table_entry:
+                self._idle(entry)
+        else:
+            self.unknown_messages += 1
 
     def _idle(self, entry: p4r.TableEntry) -> None:
         key = self._entries.flow_key(entry)

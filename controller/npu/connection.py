@@ -6,33 +6,32 @@ Everything fails with ``NpuError``, whose text says which NPU, where, and what h
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any
 
-import grpc
-from finsy.proto import U128, p4r, p4r_grpc, rpc_code, rpc_status
+from finsy.proto import U128, p4r, rpc_code, rpc_status
+from google.protobuf.message import DecodeError, Message
 
 from controller.config.schema import NpuSite
+from controller.npu.channel import Call, Channel, RpcError
 from controller.npu.pipeline import Pipeline
+from controller.npu.wire import varint
 
 ELECTION_ID = 1 << 16
 """Ours. Tools that only look on connect with lower ones and stay backups."""
 
 CONNECT_TIMEOUT_S = 10.0
+_RETRY_S = 0.1
 PIPELINE_TIMEOUT_S = 60.0
 RPC_TIMEOUT_S = 30.0
 PACKET_OUT_LIMIT = 4096
 """Packet-outs that wait for the stream; what comes beyond is dropped and counted."""
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Errors of a Write with many updates travel in the trailing metadata.
-    ("grpc.max_metadata_size", 1 << 20),
-    ("grpc.absolute_max_metadata_size", 1 << 20),
-    ("grpc.enable_http_proxy", 0),
-)
+_SERVICE = b"/p4.v1.P4Runtime/"
+_ARBITRATION = b"\x0a"
+"""What a ``StreamMessageResponse`` with field 1 begins with."""
+_UPDATES = b"\x22"
+"""Tag of a ``WriteRequest``'s updates."""
+_ALL_WELL = (rpc_code.OK,)
 
 
 class NpuError(Exception):
@@ -45,12 +44,11 @@ class Connection:
     def __init__(self, site: NpuSite, election_id: int = ELECTION_ID) -> None:
         self.site = site
         self._election = U128.encode(election_id)
-        self._channel: Any = None
-        self._stub: Any = None
-        self._stream: Any = None
-        self._outgoing: deque[p4r.StreamMessageRequest] = deque()
-        self._outgoing_ready = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._channel: Channel | None = None
+        self._stream: Call | None = None
+        self._received: Callable[[bytes], None] | None = None
+        self._early: asyncio.Queue[bytes | RpcError | None] = asyncio.Queue()
+        """What the stream brings before ``start``."""
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._closing = False
         self.packets_out_dropped = 0
@@ -72,108 +70,100 @@ class Connection:
 
     async def open(self) -> None:
         """Connect and become primary. Raises ``NpuError``."""
-        self._channel = grpc.aio.insecure_channel(self.site.address, options=_OPTIONS)
-        self._stub = p4r_grpc.P4RuntimeStub(self._channel)
+        self._channel = await self._connect()
+        self._stream = self._channel.open(
+            _SERVICE + b"StreamChannel", self._stream_message, self._stream_ended
+        )
+        await self._arbitrate()
+
+    async def _connect(self) -> Channel:
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                while True:
+                    try:
+                        return await Channel.connect(self.site.address, self._gone)
+                    except OSError:
+                        await asyncio.sleep(_RETRY_S)
         except TimeoutError:
-            await self.close()
             raise NpuError(
                 f"{self.name} does not answer; is its switch running, and is the address in "
                 "chassis.toml right?"
             ) from None
-        self._stream = self._stub.StreamChannel()
-        await self._arbitrate()
 
     async def _arbitrate(self) -> None:
         request = p4r.StreamMessageRequest()
         request.arbitration.device_id = self.site.device_id
         request.arbitration.election_id.CopyFrom(self._election)
+        assert self._stream is not None
+        self._stream.send(request.SerializeToString())
         try:
-            await self._stream.write(request)
-            answer = await asyncio.wait_for(self._stream.read(), CONNECT_TIMEOUT_S)
+            message = await asyncio.wait_for(self._early.get(), CONNECT_TIMEOUT_S)
         except TimeoutError:
             raise NpuError(f"{self.name} accepts connections but does not answer") from None
-        except grpc.RpcError as error:
-            raise self._refused(error) from None
-        if answer is grpc.aio.EOF:
-            try:
-                await self._stream
-            except grpc.RpcError as error:
-                raise self._refused(error) from None
+        if isinstance(message, RpcError):
+            raise self._refused(message) from None
+        if message is None:
             raise NpuError(f"{self.name} closed the connection")
-        code = answer.arbitration.status.code
-        if answer.WhichOneof("update") != "arbitration" or code != rpc_code.OK:
+        answer = p4r.StreamMessageResponse.FromString(message)
+        if answer.WhichOneof("update") != "arbitration" or answer.arbitration.status.code:
             raise NpuError(
                 f"{self.name} has another primary controller "
                 f"(election id {U128.decode(answer.arbitration.election_id)}); stop that one first"
             )
 
-    def _refused(self, error: grpc.RpcError) -> NpuError:
-        if _code(error) == grpc.StatusCode.INVALID_ARGUMENT and "lection id" in _text(error):
+    def _refused(self, error: RpcError) -> NpuError:
+        if error.code == rpc_code.INVALID_ARGUMENT and "lection id" in error.details:
             return NpuError(
                 f"{self.name} already has a controller with our election id; stop that one first"
             )
         return self._failure("refuses us as its controller", error)
 
-    def start(self, received: Callable[[p4r.StreamMessageResponse], None]) -> None:
-        """Hand every message of the stream to ``received`` from now on, and send packet-outs."""
-        self._tasks = [
-            asyncio.create_task(self._receive(received)),
-            asyncio.create_task(self._transmit()),
-        ]
+    def start(self, received: Callable[[bytes], None]) -> None:
+        """Hand every message of the stream (a serialized ``StreamMessageResponse``) to ``received``
+        from now on; those that came meanwhile first."""
+        self._received = received
+        while not self._early.empty():
+            message = self._early.get_nowait()
+            if isinstance(message, bytes):
+                self._stream_message(message)
+            else:
+                self._stream_ended(message)
 
     async def close(self) -> None:
         """Close the channel. Idempotent."""
         self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
-        if self._stream is not None:
-            self._stream.cancel()
-            self._stream = None
         if self._channel is not None:
-            await self._channel.close()
+            self._channel.close()
             self._channel = None
         if not self._lost.done():
             self._lost.set_result(f"{self.name}: connection closed")
 
     # -- stream ---------------------------------------------------------------------------
 
-    def transmit(self, request: p4r.StreamMessageRequest) -> None:
-        """Queue a packet-out."""
-        if len(self._outgoing) >= PACKET_OUT_LIMIT:
+    def transmit(self, request: bytes) -> None:
+        """Send a packet-out, a serialized ``StreamMessageRequest``, with the loop's turn."""
+        stream = self._stream
+        if stream is None or len(stream.outgoing) >= PACKET_OUT_LIMIT:
             self.packets_out_dropped += 1
             return
-        self._outgoing.append(request)
-        self._outgoing_ready.set()
+        stream.send(request)
 
-    async def _receive(self, received: Callable[[p4r.StreamMessageResponse], None]) -> None:
-        read = self._stream.read
-        try:
-            while (message := await read()) is not grpc.aio.EOF:
-                if (
-                    message.WhichOneof("update") == "arbitration"
-                    and message.arbitration.status.code != rpc_code.OK
-                ):
-                    self._gone("another controller became its primary")
-                    return
-                received(message)
-            self._gone("it closed the connection")
-        except grpc.RpcError as error:
-            self._gone(_text(error))
+    def _stream_message(self, message: bytes) -> None:
+        if self._received is None:
+            self._early.put_nowait(message)
+        elif message[:1] == _ARBITRATION:
+            answer = p4r.StreamMessageResponse.FromString(message)
+            if answer.arbitration.status.code != rpc_code.OK:
+                self._gone("another controller became its primary")
+        else:
+            self._received(message)
 
-    async def _transmit(self) -> None:
-        write = self._stream.write
-        try:
-            while True:
-                while self._outgoing:
-                    await write(self._outgoing.popleft())
-                self._outgoing_ready.clear()
-                await self._outgoing_ready.wait()
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            self._gone(_text(error))
+    def _stream_ended(self, error: RpcError | None) -> None:
+        self._stream = None
+        if self._received is None:
+            self._early.put_nowait(error)
+        else:
+            self._gone("it closed the connection" if error is None else str(error))
 
     def _gone(self, why: str) -> None:
         if not self._closing and not self._lost.done():
@@ -188,98 +178,116 @@ class Connection:
             response_type=p4r.GetForwardingPipelineConfigRequest.COOKIE_ONLY,
         )
         try:
-            answer = await self._stub.GetForwardingPipelineConfig(request, timeout=RPC_TIMEOUT_S)
+            answer = p4r.GetForwardingPipelineConfigResponse.FromString(
+                await self._call("GetForwardingPipelineConfig", request, RPC_TIMEOUT_S)
+            )
             if answer.config.cookie.cookie == pipeline.cookie:
                 return False
-        except grpc.RpcError:
+        except RpcError:
             pass  # No program yet: every target says so with a code of its own.
         config = p4r.ForwardingPipelineConfig(
             p4info=pipeline.p4info, p4_device_config=pipeline.device_config
         )
         config.cookie.cookie = pipeline.cookie
+        change = p4r.SetForwardingPipelineConfigRequest(
+            device_id=self.site.device_id,
+            election_id=self._election,
+            action=p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT,
+            config=config,
+        )
         try:
-            await self._stub.SetForwardingPipelineConfig(
-                p4r.SetForwardingPipelineConfigRequest(
-                    device_id=self.site.device_id,
-                    election_id=self._election,
-                    action=p4r.SetForwardingPipelineConfigRequest.VERIFY_AND_COMMIT,
-                    config=config,
-                ),
-                timeout=PIPELINE_TIMEOUT_S,
-            )
-        except grpc.RpcError as error:
+            await self._call("SetForwardingPipelineConfig", change, PIPELINE_TIMEOUT_S)
+        except RpcError as error:
             raise self._failure("refuses the program", error) from None
         return True
 
+    async def _call(self, method: str, request: Message, timeout: float) -> bytes:
+        return await self._open_channel().call(
+            _SERVICE + method.encode(), request.SerializeToString(), timeout
+        )
+
+    def _open_channel(self) -> Channel:
+        if self._channel is None:
+            raise RpcError(rpc_code.UNAVAILABLE, "the connection is closed")
+        return self._channel
+
     # -- Write and Read -------------------------------------------------------------------
 
-    async def write(self, updates: Sequence[p4r.Update]) -> list[int]:
-        """One Write RPC; the canonical code of each update. Raises ``NpuError`` if the NPU is
-        gone."""
-        request = p4r.WriteRequest(
-            device_id=self.site.device_id, election_id=self._election, updates=updates
+    def begin_write(
+        self, updates: Sequence[bytes], done: Callable[[Sequence[int] | NpuError], None]
+    ) -> None:
+        """One Write RPC of serialized ``Update`` messages; ``done`` gets the canonical code of
+        each, or what happened to the NPU."""
+        count = len(updates)
+
+        def answered(answer: bytes | RpcError) -> None:
+            if isinstance(answer, bytes):
+                done(_ALL_WELL * count)
+                return
+            codes = update_codes(answer, count)
+            done(self._failure("refuses a write", answer) if codes is None else codes)
+
+        request = p4r.WriteRequest(device_id=self.site.device_id, election_id=self._election)
+        body = b"".join(
+            piece for update in updates for piece in (_UPDATES, varint(len(update)), update)
         )
         try:
-            await self._stub.Write(request, timeout=RPC_TIMEOUT_S)
-        except grpc.RpcError as error:
-            codes = update_codes(error, len(updates))
-            if codes is None:
-                raise self._failure("refuses a write", error) from None
-            return codes
-        return [rpc_code.OK] * len(updates)
+            self._open_channel().unary(
+                _SERVICE + b"Write", request.SerializeToString() + body, RPC_TIMEOUT_S, answered
+            )
+        except RpcError as error:
+            done(self._failure("refuses a write", error))
+
+    async def write(self, updates: Sequence[p4r.Update]) -> Sequence[int]:
+        """One Write RPC; the canonical code of each update. Raises ``NpuError`` if the NPU is
+        gone."""
+        future: asyncio.Future[Sequence[int] | NpuError] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.begin_write([update.SerializeToString() for update in updates], future.set_result)
+        answer = await future
+        if isinstance(answer, NpuError):
+            raise answer
+        return answer
 
     async def read(self, entities: Iterable[p4r.Entity]) -> AsyncIterator[p4r.Entity]:
         """One Read RPC. Raises ``NpuError``."""
         request = p4r.ReadRequest(device_id=self.site.device_id, entities=entities)
         try:
-            async for response in self._stub.Read(request, timeout=RPC_TIMEOUT_S):
-                for entity in response.entities:
+            async for response in self._open_channel().stream(
+                _SERVICE + b"Read", request.SerializeToString(), RPC_TIMEOUT_S
+            ):
+                for entity in p4r.ReadResponse.FromString(response).entities:
                     yield entity
-        except grpc.RpcError as error:
+        except RpcError as error:
             raise self._failure("refuses a read", error) from None
 
-    def _failure(self, what: str, error: grpc.RpcError) -> NpuError:
-        if _code(error) == grpc.StatusCode.UNAVAILABLE:
-            self._gone(_text(error))
-            return NpuError(f"{self.name} is gone: {_text(error)}")
-        return NpuError(f"{self.name} {what}: {_text(error)}")
+    def _failure(self, what: str, error: RpcError) -> NpuError:
+        if error.code == rpc_code.UNAVAILABLE:
+            self._gone(str(error))
+            return NpuError(f"{self.name} is gone: {error}")
+        return NpuError(f"{self.name} {what}: {error}")
 
 
-def update_codes(error: grpc.RpcError, count: int) -> list[int] | None:
+def update_codes(error: RpcError, count: int) -> list[int] | None:
     """Each update's canonical code from a failed Write's status details, ``None`` if it has none.
 
     P4Runtime specification, "Error Reporting Messages": one ``p4.v1.Error`` for every update, in
     order, also for those that succeeded.
     """
-    metadata = error.trailing_metadata() if isinstance(error, grpc.aio.AioRpcError) else None
-    for key, value in metadata or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            status = rpc_status.Status()
-            status.ParseFromString(value)
-            if len(status.details) != count:
-                return None
-            codes = []
-            for detail in status.details:
-                update = p4r.Error()
-                if not detail.Unpack(update):
-                    return None
-                codes.append(update.canonical_code)
-            return codes
-    return None
-
-
-def code_name(code: int) -> str:
-    """A canonical code as documentation writes it."""
-    return next((name for name, number in rpc_code.Code.items() if number == code), str(code))
-
-
-def _code(error: BaseException) -> grpc.StatusCode | None:
-    return error.code() if isinstance(error, grpc.aio.AioRpcError) else None
-
-
-def _text(error: BaseException) -> str:
-    """An RPC error in one line."""
-    if isinstance(error, grpc.aio.AioRpcError):
-        details = " ".join((error.details() or "").split())
-        return f"{error.code().name}: {details}" if details else error.code().name
-    return str(error) or type(error).__name__
+    if not error.status:
+        return None
+    status = rpc_status.Status()
+    try:
+        status.ParseFromString(error.status)
+    except DecodeError:
+        return None
+    if len(status.details) != count:
+        return None
+    codes = []
+    for detail in status.details:
+        update = p4r.Error()
+        if not detail.Unpack(update):
+            return None
+        codes.append(update.canonical_code)
+    return codes

@@ -28,7 +28,7 @@ _Key = tuple[Drop, int, bytes]
 class LimitEntries:
     """Brings the tables to what the central point last said."""
 
-    def __init__(self, pipeline: Pipeline, writer: Batcher[p4r.Update, int]) -> None:
+    def __init__(self, pipeline: Pipeline, writer: Batcher[bytes, int]) -> None:
         self._pipeline = pipeline
         self._writer = writer
         self._wanted: dict[_Key, bool] = {}
@@ -65,4 +65,5 @@ class LimitEntries:
             else:
                 self._write(key, self._wanted[key])
 
-        self._writer.submit(p4r.Update(type=kind, entity=p4r.Entity(table_entry=entry)), done)
+        update = p4r.Update(type=kind, entity=p4r.Entity(table_entry=entry))
+        self._writer.submit(update.SerializeToString(), done)

@@ -10,6 +10,7 @@ from controller.flow import Direction, Nanoseconds, Port
 from controller.messages import Mark, Origin, PacketIn, TraceCopy, Transmit
 from controller.npu.pipeline import Pipeline
 from controller.npu.tables import number
+from controller.npu.wire import delimited
 from controller.reasons import Drop, Punt, Send, Stage, Verdict
 
 _DIRECTIONS = (Direction.FORWARD, Direction.REVERSE)
@@ -29,6 +30,13 @@ _MARKS = [
 ]
 """All that there are, so that no packet makes one: trace * 32 + class * 4 + loss priority."""
 
+_KNOWN = 4096
+"""Headers remembered."""
+_OUT = p4r.StreamMessageRequest.DESCRIPTOR.fields_by_name["packet"].number
+_PAYLOAD = p4r.PacketOut.DESCRIPTOR.fields_by_name["payload"].number
+_FIRST = bytes((p4r.PacketIn.DESCRIPTOR.fields_by_name["payload"].number << 3 | 2,))
+"""What a packet-in begins with."""
+
 
 class PacketCodec:
     """Decodes packet-ins and encodes packet-outs of one NPU."""
@@ -38,36 +46,45 @@ class PacketCodec:
         fields = pipeline.packet_in.fields
         self._slots = {fields[name]: slot for slot, name in enumerate(_ORDER) if name in fields}
         self._out = pipeline.packet_out
-        self._heads: dict[tuple[Send, int, Mark, Origin], list[p4r.PacketMetadata]] = {}
+        self._heads: dict[tuple[Send, int, Mark, Origin], bytes] = {}
+        self._known: dict[bytes, Sequence[int]] = {}
 
-    def packet_in(self, packet: p4r.PacketIn, at: Nanoseconds) -> PacketIn | TraceCopy | None:
-        """A punted packet, or a copy of one that is traced; ``None`` if its header names no
-        reason that we know."""
-        value = [0] * len(_ORDER)
-        slots = self._slots
-        for field in packet.metadata:
-            slot = slots.get(field.metadata_id)
-            if slot is not None:
-                value[slot] = int.from_bytes(field.value, "big")
+    def packet_in(self, message: bytes, at: Nanoseconds) -> PacketIn | TraceCopy | None:
+        """The packet-in of a serialized ``StreamMessageResponse``: a punted packet, or a copy of
+        one that is traced; ``None`` if its header names no reason that we know."""
+        payload, header = split(message)
+        value = self._known.get(header) or self._values(header)
         reason = _PUNTS.get(value[0])
         if reason is None or reason is Punt.NONE:
             return None
         if reason is Punt.TRACE:
-            return self._copy(value, packet.payload, at)
+            return self._copy(value, payload, at)
         # A rejected packet with a stage is a copy, made on the way out.
         is_outward = reason is Punt.FILTER_REJECT and value[9] != 0
         return PacketIn(
-            port=Port(self._npu, value[1]),
-            reason=reason,
-            token=value[2],
-            session_id=value[3],
-            direction=_DIRECTIONS[value[4]],
-            spu=value[5],
-            frame=packet.payload,
-            at=at,
-            mark=_MARKS[value[6] << 5 | value[7] << 2 | value[8]],
-            is_outward=is_outward,
+            Port(self._npu, value[1]),
+            reason,
+            value[2],
+            value[3],
+            _DIRECTIONS[value[4]],
+            value[5],
+            payload,
+            at,
+            _MARKS[value[6] << 5 | value[7] << 2 | value[8]],
+            is_outward,
         )
+
+    def _values(self, header: bytes) -> Sequence[int]:
+        """What a serialized header says, by slot. Those of misses are few and are remembered."""
+        value = [0] * len(_ORDER)
+        slots = self._slots
+        for field in p4r.PacketIn.FromString(header).metadata:
+            slot = slots.get(field.metadata_id)
+            if slot is not None:
+                value[slot] = int.from_bytes(field.value, "big")
+        if not value[3] and len(self._known) < _KNOWN:
+            self._known[header] = value
+        return value
 
     def _copy(self, value: Sequence[int], frame: bytes, at: Nanoseconds) -> TraceCopy | None:
         stage, verdict = _STAGES.get(value[9]), _VERDICTS.get(value[10])
@@ -83,15 +100,15 @@ class PacketCodec:
             value[3], frame,
         )  # fmt: skip
 
-    def packet_out(self, message: Transmit) -> p4r.StreamMessageRequest:
-        """A frame to send, with its header."""
+    def packet_out(self, message: Transmit) -> bytes:
+        """A frame to send, with its header: a serialized ``StreamMessageRequest``."""
         key = (message.send, message.port.port, message.mark, message.origin)
         head = self._heads.get(key)
         if head is None:
             head = self._heads[key] = self._head(message)
-        return p4r.StreamMessageRequest(packet=p4r.PacketOut(payload=message.frame, metadata=head))
+        return delimited(_OUT, delimited(_PAYLOAD, message.frame) + head)
 
-    def _head(self, message: Transmit) -> list[p4r.PacketMetadata]:
+    def _head(self, message: Transmit) -> bytes:
         mark = message.mark
         values = {
             "send": message.send,
@@ -103,7 +120,27 @@ class PacketCodec:
             "source_zone": message.origin.zone,
         }
         names = {id_: name for name, id_ in self._out.fields.items()}
-        return [
+        metadata = [
             p4r.PacketMetadata(metadata_id=id_, value=number(values.get(names.get(id_, ""), 0)))
             for id_ in self._out.widths
         ]
+        return p4r.PacketOut(metadata=metadata).SerializeToString()
+
+
+def split(message: bytes) -> tuple[bytes, bytes]:
+    """The payload of a ``StreamMessageResponse`` that is a packet-in, and the rest of the packet-in
+    serialized: what all packets of a kind have in common."""
+    at = 2
+    while message[at - 1] & 0x80:  # behind the length of the packet-in
+        at += 1
+    if message[at : at + 1] == _FIRST:
+        length, at = message[at + 1], at + 2
+        if length & 0x80:
+            length, at = length & 0x7F | message[at] << 7, at + 1
+        if length < 1 << 14:
+            return message[at : at + length], message[at + length :]
+    # As nobody writes it, or longer than a frame is.
+    packet = p4r.StreamMessageResponse.FromString(message).packet
+    payload = packet.payload
+    packet.ClearField("payload")
+    return payload, packet.SerializeToString()

@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
-from controller.config.schema import Configuration
-from controller.flow import FlowKey
+from controller.config.schema import SECOND, Configuration
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     Actor,
     Message,
     NatNotice,
     PacketDropped,
+    RanOut,
     SessionClosed,
+    SessionCreated,
     SessionDenied,
     SpuChanged,
+    Step,
     StepTaken,
     TraceCopy,
 )
 from controller.reasons import Drop
 
 WALKS = 2000
+WALKS_A_SECOND = 200
+"""More are not recorded: telling of every step would cost as much as setting sessions up."""
 STEPS_PER_WALK = 64
 RECENT_DROPS = 1000
 RECENT_COPIES = 4000
@@ -39,6 +45,8 @@ class Walk:
     steps: list[StepTaken] = field(default_factory=list)
     drop: PacketDropped | None = None
     """Why it ended, if no session came of it."""
+    is_cut: bool = False
+    """Steps that followed were not recorded."""
 
 
 class Observer:
@@ -50,8 +58,11 @@ class Observer:
         self.configuration = configuration
         self.on_close: Callable[[SessionClosed], None] | None = log
         """Called with every session that ended."""
-        self.on_walk: Callable[[StepTaken], None] | None = None
-        """Called with every step."""
+        self.on_create: Callable[[SessionCreated], None] | None = None
+        """Called with every session that begins, if its policy logs that."""
+        self.on_crowd: Callable[[], None] | None = None
+        """Called when more walks begin within a second than are recorded: the machines need not
+        report steps for a while."""
         self.on_deny: Callable[[SessionDenied], None] | None = None
         """Called with every flow that a policy refuses and logs."""
         self.on_nat: Callable[[NatNotice], None] | None = None
@@ -66,9 +77,15 @@ class Observer:
         """Of traced packets, oldest first."""
         self.on_drop: Callable[[PacketDropped], None] | None = None
         """Called with every packet that goes no further."""
+        self.on_ran_out: Callable[[RanOut], None] | None = None
+        """Called when something ran out and no packet fell."""
+        self.ran_out: Counter[tuple[Actor, Drop]] = Counter()
         self.on_spu: Callable[[SpuChanged], None] | None = None
         """Called when an SPU comes, goes or drains."""
         self.closed = 0
+        self._second: Nanoseconds = 0
+        self._begun = 0
+        """Walks since ``_second``."""
 
     def take(self, message: Message) -> None:
         """Note a message."""
@@ -92,10 +109,17 @@ class Observer:
             case SessionDenied():
                 if self.on_deny is not None:
                     self.on_deny(message)
+            case SessionCreated():
+                if self.on_create is not None:
+                    self.on_create(message)
             case SessionClosed():
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case RanOut():
+                self.ran_out[message.who, message.reason] += 1
+                if self.on_ran_out is not None:
+                    self.on_ran_out(message)
             case SpuChanged():
                 if self.on_spu is not None:
                     self.on_spu(message)
@@ -104,14 +128,29 @@ class Observer:
 
     def _step(self, step: StepTaken) -> None:
         walk = self.walks.get(step.flow)
-        first = not walk or walk.steps[0].step is step.step
-        if walk is None or first:
-            walk = self.walks[step.flow] = Walk(step.flow)
-            self.walks.move_to_end(step.flow)
-            if len(self.walks) > WALKS:
-                self.walks.popitem(last=False)
-        if len(walk.steps) < STEPS_PER_WALK:
+        if step.step is Step.MISS:
+            walk = self._begin(step)
+        elif walk is None:
+            return  # It began while steps were not reported.
+        if len(walk.steps) < STEPS_PER_WALK and not walk.is_cut:
             walk.steps.append(step)
         walk.session_id = walk.session_id or step.session_id
-        if self.on_walk is not None:
-            self.on_walk(step)
+
+    def _begin(self, step: StepTaken) -> Walk:
+        walk = self.walks[step.flow] = Walk(step.flow)
+        self.walks.move_to_end(step.flow)
+        if len(self.walks) > WALKS:
+            self.walks.popitem(last=False)
+        if step.at - self._second >= SECOND:
+            self._second, self._begun = step.at, 0
+        self._begun += 1
+        if self._begun > WALKS_A_SECOND and self.on_crowd is not None:
+            self._cut()
+            self.on_crowd()
+        return walk
+
+    def _cut(self) -> None:
+        """No steps come for a while: walks that are not at their end will lack some."""
+        for walk in islice(reversed(self.walks.values()), 2 * WALKS_A_SECOND):
+            ended = walk.drop is not None or (walk.steps and walk.steps[-1].step is Step.RELEASE)
+            walk.is_cut = walk.is_cut or not ended

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from controller.config.nat import NatRule
 from controller.config.schema import Configuration, Policy
 from controller.flow import Wing
-from controller.messages import NatNotice, SessionClosed, SessionDenied, Step, StepTaken
+from controller.messages import NatNotice, SessionClosed, SessionCreated, SessionDenied
 from controller.operate.text import InterfaceNames, address
 from controller.reasons import Close
 from controller.spu import SessionView
@@ -19,7 +19,8 @@ from controller.spu.services import Services
 
 CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
-    Close.TCP_RST: "TCP RST",
+    Close.TCP_CLIENT_RST: "TCP CLIENT RST",
+    Close.TCP_SERVER_RST: "TCP SERVER RST",
     Close.ICMP_ERROR: "ICMP error",
     Close.IDLE_TIMEOUT: "idle Timeout",
     Close.CLEARED: "Closed by operator",
@@ -56,11 +57,9 @@ class SessionLog:
         self._policies |= {policy.index: policy for policy in configuration.policies}
         self._services = Services(configuration)
 
-    def step(self, step: StepTaken) -> None:
+    def created(self, record: SessionCreated) -> None:
         """A session is created when the central point has acknowledged its installation."""
-        if step.step is not Step.ACK:
-            return
-        view = self._find(step.session_id)
+        view = self._find(record.session_id)
         if view is None:
             return
         zones = self._zones(view.forward, view.reverse)

@@ -67,15 +67,17 @@ def _serve(settings: Settings) -> None:
     try:
         _load(settings, dataplane)
         server = Server(service, settings.address, settings.tls)
-        dataplane.start(settings.ports, service)
-        server.start()
-        print(
-            f"p4embed-switch: device {settings.device_id} ready, P4Runtime on"
-            f" {settings.address}, {len(settings.ports)} ports, {settings.executor} executor",
-            flush=True,
-        )
-        stop.wait()
-        server.stop()
+        try:
+            dataplane.start(settings.ports, service)
+            server.start()
+            print(
+                f"p4embed-switch: device {settings.device_id} ready, P4Runtime on"
+                f" {settings.address}, {len(settings.ports)} ports, {settings.executor} executor",
+                flush=True,
+            )
+            stop.wait()
+        finally:
+            server.stop()
     finally:
         dataplane.stop()
 

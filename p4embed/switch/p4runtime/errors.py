@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NoReturn
 
 import grpc
 from finsy.proto import p4r, rpc_status
@@ -21,9 +20,6 @@ Code = grpc.StatusCode
 
 SPACE = "p4embed-switch"
 """Namespace of ``p4.v1.Error.code``; only canonical codes are used."""
-
-DETAILS_KEY = "grpc-status-details-bin"
-"""Trailing metadata in which gRPC carries a serialized ``google.rpc.Status``."""
 
 
 class MismatchError(ValueError):
@@ -111,13 +107,3 @@ def internal(error: Exception) -> P4RuntimeError:
     log.error("internal error: %s: %s", type(error).__name__, error)
     log.debug("where it happened", exc_info=error)
     return P4RuntimeError(Code.INTERNAL, f"internal error: {type(error).__name__}: {error}")
-
-
-def abort(context: grpc.ServicerContext, error: P4RuntimeError | BatchError) -> NoReturn:
-    """End an RPC with an error."""
-    if isinstance(error, BatchError):
-        status = error.status()
-        context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-        context.abort(Code.UNKNOWN, status.message)
-    context.abort(error.code, error.message)
-    raise AssertionError("abort returned")

@@ -1,27 +1,38 @@
-"""The gRPC server around the service."""
+"""The server around the service: addresses, TLS, and which RPC is whose.
+
+One thread runs the event loop of all connections (``http2.py``). What takes no time is done there;
+Reads, new programs and Writes that need the careful way have threads of their own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import grpc
-from finsy.proto import p4r_grpc
+from finsy.proto import p4r
+from google.protobuf.message import DecodeError, Message
 
-from p4embed.switch.p4runtime.arbitration import MAX_CLIENTS
-from p4embed.switch.p4runtime.prompt import PromptBehaviour, PromptPool
-from p4embed.switch.p4runtime.service import Service
-
-_WORKERS = MAX_CLIENTS + 8
-"""A stream holds a thread; the rest serve unary RPCs."""
-
-_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a second server on the same port is an error, not a lottery
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
+from p4embed.switch.p4runtime.errors import (
+    BatchError,
+    Code,
+    P4RuntimeError,
+    internal,
+    invalid,
 )
+from p4embed.switch.p4runtime.http2 import Answer, Failure, Http2, Outbox
+from p4embed.switch.p4runtime.service import Service
+from p4embed.switch.p4runtime.stream import Stream
+
+_WORKERS = 8
+_SERVICE = "/p4.v1.P4Runtime/"
+_STOP_SECONDS = 1.0
 
 
 class ServerError(Exception):
@@ -38,37 +49,121 @@ class Tls:
     ca: Path | None = None
     client_required: bool = False
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """What gRPC needs of them."""
-
-        def read(path: Path) -> bytes:
+    def context(self) -> ssl.SSLContext:
+        """What the event loop needs of them. Raises ``ServerError``."""
+        for path in (self.certificate, self.key, self.ca):
+            if path is not None:
+                try:
+                    path.open("rb").close()
+                except OSError as error:
+                    raise ServerError(f"cannot read {path}: {error.strerror}") from None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["h2"])
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+        except ssl.SSLError:
+            raise ServerError(
+                f"{self.certificate} and {self.key} are no certificate with its key"
+            ) from None
+        if self.ca is not None:
             try:
-                return path.read_bytes()
-            except OSError as error:
-                raise ServerError(f"cannot read {path}: {error.strerror}") from None
-
-        return grpc.ssl_server_credentials(
-            [(read(self.key), read(self.certificate))],
-            None if self.ca is None else read(self.ca),
-            self.client_required,
-        )
+                context.load_verify_locations(self.ca)
+            except ssl.SSLError:
+                raise ServerError(f"{self.ca} is no certificate") from None
+            required = ssl.CERT_REQUIRED if self.client_required else ssl.CERT_OPTIONAL
+            context.verify_mode = required
+        return context
 
 
-class _Handlers:
-    """Stands in for a server, to learn which handlers the generated code would register."""
+class _Rpcs:
+    """Which RPC is whose; called on the event loop."""
 
-    def __init__(self) -> None:
-        self.service = ""
-        self.by_method: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._loop = loop
+        self._workers = ThreadPoolExecutor(_WORKERS, "p4runtime")
+        self._careful: dict[str, tuple[Any, Callable[[Any], Iterable[Message]]]] = {
+            _SERVICE + name: (request, run)
+            for name, request, run in (
+                ("Write", p4r.WriteRequest, _one(service.write)),
+                ("Read", p4r.ReadRequest, service.read),
+                (
+                    "SetForwardingPipelineConfig",
+                    p4r.SetForwardingPipelineConfigRequest,
+                    _one(service.set_pipeline),
+                ),
+                (
+                    "GetForwardingPipelineConfig",
+                    p4r.GetForwardingPipelineConfigRequest,
+                    _one(service.get_pipeline),
+                ),
+                ("Capabilities", p4r.CapabilitiesRequest, _one(service.capabilities)),
+            )
+        }
 
-    def add_generic_rpc_handlers(self, _handlers: object) -> None:
-        """The same handlers, for servers that know no registered methods."""
+    def stop(self) -> None:
+        """No more work."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
 
-    def add_registered_method_handlers(
-        self, service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    def unary(self, method: str, message: bytes, answer: Answer) -> None:
+        """One message, one or more back."""
+        if method == _SERVICE + "Write":
+            try:
+                if self._service.write_in_bulk(message):
+                    answer((b"",), None)
+                    return
+            except (P4RuntimeError, BatchError) as error:
+                answer((), error)
+                return
+            except Exception as error:
+                answer((), internal(error))
+                return
+        known = self._careful.get(method)
+        if known is None:
+            answer((), P4RuntimeError(Code.UNIMPLEMENTED, f"there is no method {method}"))
+            return
+        self._workers.submit(self._work, *known, message, answer)
+
+    def _work(
+        self, request: Any, run: Callable[[Any], Iterable[Message]], message: bytes, answer: Answer
     ) -> None:
-        """What the server would be given."""
-        self.service, self.by_method = service, handlers
+        """On a thread of its own."""
+        answers: list[bytes] = []
+        failure: Failure | None = None
+        try:
+            for one in run(request.FromString(message)):
+                answers.append(one.SerializeToString())
+        except DecodeError:
+            failure = invalid(f"not a {request.DESCRIPTOR.name}")
+        except (P4RuntimeError, BatchError) as error:
+            failure = error
+        except Exception as error:
+            failure = internal(error)
+        with contextlib.suppress(RuntimeError):  # The server has stopped, and nobody waits.
+            self._loop.call_soon_threadsafe(answer, answers, failure)
+
+    def opens_stream(self, method: str, peer: str, wake: Callable[[], None]) -> Stream | None:
+        """``StreamChannel`` goes both ways, all else has one message."""
+        return self._service.open(peer, wake) if method == _SERVICE + "StreamChannel" else None
+
+    def received(self, outbox: Outbox, messages: Sequence[bytes]) -> None:
+        """Messages of a stream."""
+        assert isinstance(outbox, Stream)
+        try:
+            self._service.received(outbox, messages)
+        except Exception as error:
+            outbox.end(internal(error))
+
+    def finished(self, outbox: Outbox) -> None:
+        """The controller has said all."""
+        assert isinstance(outbox, Stream)
+        outbox.end()
+
+    def closed(self, outbox: Outbox) -> None:
+        """The stream is gone."""
+        assert isinstance(outbox, Stream)
+        self._service.closed(outbox)
 
 
 class Server:
@@ -76,33 +171,56 @@ class Server:
 
     def __init__(self, service: Service, address: str, tls: Tls | None = None) -> None:
         """Listen on ``address`` (``host:port``; port 0 picks a free one: see ``port``)."""
-        workers = ThreadPoolExecutor(_WORKERS, "p4runtime")
-        self._server = grpc.server(workers, options=_OPTIONS)
-        handlers = _Handlers()
-        p4r_grpc.add_P4RuntimeServicer_to_server(service, cast(grpc.Server, handlers))
-        writes = service.writes
-        handlers.by_method["Write"] = grpc.unary_unary_rpc_method_handler(
-            PromptBehaviour(writes, PromptPool(workers, writes)), None, None
-        )
-        self._server.add_registered_method_handlers(handlers.service, handlers.by_method)
+        context = None if tls is None else tls.context()
+        self._loop = asyncio.new_event_loop()
+        self._rpcs = _Rpcs(service, self._loop)
+        self._connections: set[Http2] = set()
+        self._thread = threading.Thread(target=self._run, name="p4runtime", daemon=True)
+        host, _, port = address.rpartition(":")
         try:
-            if tls is None:
-                self.port = self._server.add_insecure_port(address)
-            else:
-                self.port = self._server.add_secure_port(address, tls.credentials())
-        except RuntimeError:
-            self.port = 0
-        if not self.port:
+            self._server = self._loop.run_until_complete(
+                self._loop.create_server(
+                    lambda: Http2(self._rpcs, self._connections),
+                    host.strip("[]") or None,
+                    int(port),
+                    ssl=context,
+                    # Bound now, so that a port in use is an error now; served from start() on.
+                    start_serving=False,
+                )
+            )
+        except (OSError, ValueError, OverflowError):
+            self._loop.close()
             reason = "in use or not an address of this machine; choose another with"
-            reason += " --grpc-server-addr"
-            if tls is not None:
-                reason += f" (or {tls.certificate} and {tls.key} are no certificate with its key)"
-            raise ServerError(f"cannot listen on {address}: {reason}")
+            raise ServerError(f"cannot listen on {address}: {reason} --grpc-server-addr") from None
+        self.port: int = self._server.sockets[0].getsockname()[1]
 
     def start(self) -> None:
-        """Serve."""
-        self._server.start()
+        """Serve; clients can connect when this returns."""
+        self._loop.run_until_complete(self._server.start_serving())
+        self._thread.start()
 
     def stop(self) -> None:
-        """Stop; waits briefly for RPCs to end."""
-        self._server.stop(0.2).wait(1.0)
+        """Stop; connections are closed."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_STOP_SECONDS)
+        else:
+            self._server.close()
+            self._loop.close()
+        self._rpcs.stop()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+            self._server.close()
+            for connection in list(self._connections):
+                connection.close()
+            # One more turn, for what the transports still have to do.
+            self._loop.run_until_complete(asyncio.sleep(0))
+        finally:
+            self._loop.close()
+
+
+def _one(run: Callable[[Any], Message]) -> Callable[[Any], Iterable[Message]]:
+    return lambda request: (run(request),)

@@ -1,17 +1,18 @@
 """The P4Runtime service: each RPC checks who asks, takes the lock, and hands over to its module.
 
 One lock serializes Write, Read and pipeline changes, which makes them strictly serializable as the
-specification demands; it is not held while packets move.
+specification demands; it is not held while packets move. RPCs fail with ``P4RuntimeError`` or
+``BatchError``.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import grpc
-from finsy.proto import p4r, p4r_grpc
+from finsy.proto import U128, p4r
+from google.protobuf.message import DecodeError
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.engine import Digested, IdleEntry
@@ -20,14 +21,13 @@ from p4embed.switch.p4runtime.errors import (
     BatchError,
     Code,
     P4RuntimeError,
-    abort,
     denied,
-    internal,
     invalid,
 )
 from p4embed.switch.p4runtime.learner import Learner
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.read import Reader
+from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.stream import (
     Stream,
     Streams,
@@ -36,7 +36,7 @@ from p4embed.switch.p4runtime.stream import (
     unsupported,
 )
 from p4embed.switch.p4runtime.target import Target
-from p4embed.switch.p4runtime.writes import Writes, check_primary
+from p4embed.switch.p4runtime.write import Writer
 
 log = logging.getLogger("p4embed.switch")
 
@@ -44,8 +44,8 @@ API_VERSION = "1.4.1"
 """P4Runtime version that ``Capabilities`` reports."""
 
 
-class Service(p4r_grpc.P4RuntimeServicer):
-    """P4Runtime for one device."""
+class Service:
+    """P4Runtime for one device. Methods may be called from any thread."""
 
     def __init__(self, device_id: int, dataplane: Dataplane) -> None:
         self.pipeline = Pipeline(dataplane)
@@ -55,7 +55,6 @@ class Service(p4r_grpc.P4RuntimeServicer):
         self._arbitration = threading.Lock()
         self._state = threading.RLock()
         self._learner = Learner(self.pipeline, self._state, self.streams.send)
-        self.writes = Writes(self.pipeline, self._state, self._arbiter, self._arbitration)
 
     # -- what the data plane tells (``Listener``) ---------------------------------------------
 
@@ -73,116 +72,127 @@ class Service(p4r_grpc.P4RuntimeServicer):
 
     # -- unary RPCs ---------------------------------------------------------------------------
 
-    def Write(self, request: p4r.WriteRequest, context: grpc.ServicerContext) -> p4r.WriteResponse:
-        """See ``write.py``; the server asks ``writes`` instead."""
-        try:
-            self.writes.write(request)
-        except Exception as error:
-            self.writes.fail(error, context)
+    def write(self, request: p4r.WriteRequest) -> p4r.WriteResponse:
+        """See ``write.py``."""
+        scope = self._check_primary(request)
+        with self._state:
+            Writer(self.pipeline.target, scope).write(request)
         return p4r.WriteResponse()
 
-    def Read(
-        self, request: p4r.ReadRequest, context: grpc.ServicerContext
-    ) -> Iterator[p4r.ReadResponse]:
-        """See ``read.py``."""
+    def write_in_bulk(self, message: bytes) -> bool:
+        """Carry out a serialized ``WriteRequest`` now, if that takes no time: whether it was."""
+        bulk = self.pipeline.bulk
+        understood = None if bulk is None else bulk.parse(message)
+        if bulk is None or understood is None:
+            return False
+        with self._arbitration:
+            self._arbiter.check_primary(understood.device_id, "", understood.election_id)
+        if not self._state.acquire(blocking=False):
+            return False  # A Read of everything, say.
         try:
-            self._arbiter.check_device(request.device_id)
-            with self._arbitration:
-                scope = self._arbiter.scope(request.role)
-            failure: BatchError | None = None
-            responses: list[p4r.ReadResponse] = []
-            with self._state:
-                try:
-                    for response in Reader(self.pipeline.target, scope).read(request):
-                        responses.append(response)  # kept when a later query fails
-                except BatchError as error:
-                    failure = error
-            # Sent without the lock: a slow reader must not keep others from writing.
-            yield from responses
-            if failure is not None:
-                raise failure
-        except (P4RuntimeError, BatchError) as error:
-            abort(context, error)
-        except Exception as error:
-            abort(context, internal(error))
+            if bulk is not self.pipeline.bulk:
+                return False  # Another program was loaded, which it has to be understood for.
+            bulk.write(understood, message)
+        finally:
+            self._state.release()
+        return True
 
-    def SetForwardingPipelineConfig(
-        self, request: p4r.SetForwardingPipelineConfigRequest, context: grpc.ServicerContext
+    def read(self, request: p4r.ReadRequest) -> Iterator[p4r.ReadResponse]:
+        """See ``read.py``."""
+        self._arbiter.check_device(request.device_id)
+        with self._arbitration:
+            scope = self._arbiter.scope(request.role)
+        failure: BatchError | None = None
+        responses: list[p4r.ReadResponse] = []
+        with self._state:
+            try:
+                for response in Reader(self.pipeline.target, scope).read(request):
+                    responses.append(response)  # kept when a later query fails
+            except BatchError as error:
+                failure = error
+        # Sent without the lock: a slow reader must not keep others from writing.
+        yield from responses
+        if failure is not None:
+            raise failure
+
+    def set_pipeline(
+        self, request: p4r.SetForwardingPipelineConfigRequest
     ) -> p4r.SetForwardingPipelineConfigResponse:
         """See ``pipeline.py``."""
-        try:
-            scope = check_primary(self._arbiter, self._arbitration, request)
-            if scope is not None and not scope.can_push_pipeline:
-                raise denied(f"role '{request.role}' may not change the pipeline")
-            with self._state:
-                self.pipeline.set(request)
-        except P4RuntimeError as error:
-            abort(context, error)
-        except Exception as error:
-            abort(context, internal(error))
+        scope = self._check_primary(request)
+        if scope is not None and not scope.can_push_pipeline:
+            raise denied(f"role '{request.role}' may not change the pipeline")
+        with self._state:
+            self.pipeline.set(request)
         return p4r.SetForwardingPipelineConfigResponse()
 
-    def GetForwardingPipelineConfig(
-        self, request: p4r.GetForwardingPipelineConfigRequest, context: grpc.ServicerContext
+    def get_pipeline(
+        self, request: p4r.GetForwardingPipelineConfigRequest
     ) -> p4r.GetForwardingPipelineConfigResponse:
         """See ``pipeline.py``."""
-        try:
-            self._arbiter.check_device(request.device_id)
-            with self._state:
-                return self.pipeline.get(request.response_type)
-        except P4RuntimeError as error:
-            abort(context, error)
-        except Exception as error:
-            abort(context, internal(error))
+        self._arbiter.check_device(request.device_id)
+        with self._state:
+            return self.pipeline.get(request.response_type)
 
-    def Capabilities(
-        self,
-        request: p4r.CapabilitiesRequest,  # noqa: ARG002
-        context: grpc.ServicerContext,  # noqa: ARG002
-    ) -> p4r.CapabilitiesResponse:
+    def capabilities(self, _request: p4r.CapabilitiesRequest) -> p4r.CapabilitiesResponse:
         """The version of P4Runtime that is served."""
         return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
 
+    def _check_primary(
+        self, request: p4r.WriteRequest | p4r.SetForwardingPipelineConfigRequest
+    ) -> Scope | None:
+        """What the primary's role may do."""
+        election_id = U128.decode(request.election_id) if request.HasField("election_id") else None
+        with self._arbitration:
+            self._arbiter.check_primary(request.device_id, request.role, election_id)
+            return self._arbiter.scope(request.role)
+
     # -- stream -------------------------------------------------------------------------------
 
-    def StreamChannel(
-        self,
-        request_iterator: Iterator[p4r.StreamMessageRequest],
-        context: grpc.ServicerContext,
-    ) -> Iterator[p4r.StreamMessageResponse]:
-        """Arbitration, packets and notices of one controller."""
-        stream = Stream(context.peer())
-        if not context.add_callback(stream.end):
-            return
-        threading.Thread(
-            target=self._receive,
-            args=(stream, request_iterator),
-            name=f"stream {stream.peer}",
-            daemon=True,
-        ).start()
-        try:
-            yield from stream.messages(self.pipeline, self._state)
-        except P4RuntimeError as error:
-            abort(context, error)
-        finally:
-            with self._arbitration:
-                self._tell(self._arbiter.leave(stream))
+    def open(self, peer: str, wake: Callable[[], None]) -> Stream:
+        """A controller's stream begins: arbitration, packets and notices."""
+        return Stream(peer, wake, self.pipeline, self._state)
 
-    def _receive(self, stream: Stream, requests: Iterator[p4r.StreamMessageRequest]) -> None:
-        """What a controller sends, until it ends the stream."""
+    def received(self, stream: Stream, messages: Sequence[bytes]) -> None:
+        """What a controller sends, in order; an error ends its stream."""
         try:
-            for request in requests:
-                self._received(stream, request)
-            stream.end()
+            frames: list[bytes] = []
+            for message in messages:
+                frame = self._frame(stream, message)
+                if frame is not None:
+                    frames.append(frame)
+                    continue
+                self._send(frames)
+                self._received(stream, message)
+            self._send(frames)
         except P4RuntimeError as error:
             stream.end(error)
-        except grpc.RpcError:
-            stream.end()  # the connection broke
-        except Exception as error:
-            # A broken connection reaches a server as an exception of no type of its own.
-            stream.end(None if type(error) is Exception else internal(error))
 
-    def _received(self, stream: Stream, request: p4r.StreamMessageRequest) -> None:
+    def closed(self, stream: Stream) -> None:
+        """A controller's stream is over."""
+        with self._arbitration:
+            self._tell(self._arbiter.leave(stream))
+
+    def _frame(self, stream: Stream, message: bytes) -> bytes | None:
+        """The frame of a packet-out with which all is well."""
+        target = self.pipeline.running
+        if target is None or not self._arbiter.is_primary(stream):
+            return None
+        try:
+            return target.translator.packet_out.frame(message)
+        except (P4RuntimeError, DecodeError):
+            return None
+
+    def _send(self, frames: list[bytes]) -> None:
+        if frames:
+            self._dataplane.packet_out(frames)
+            frames.clear()
+
+    def _received(self, stream: Stream, message: bytes) -> None:
+        try:
+            request = p4r.StreamMessageRequest.FromString(message)
+        except DecodeError:
+            raise invalid("not a StreamMessageRequest") from None
         kind = request.WhichOneof("update")
         match kind:
             case "packet":

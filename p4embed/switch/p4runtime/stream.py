@@ -2,16 +2,16 @@
 
 A data plane's thread must never wait for a controller, so each stream has a queue of what it is to
 send, and a full queue drops packets (counted) rather than delaying them. What is queued is
-translated by the stream's own thread.
+translated when there is room to send it.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from finsy.proto import p4r
 
@@ -35,69 +35,78 @@ Idle = tuple[IdleEntry, ...]
 class Stream:
     """One controller's stream: what is to be sent, until it ends."""
 
-    def __init__(self, peer: str) -> None:
+    def __init__(
+        self, peer: str, wake: Callable[[], None], pipeline: Pipeline, lock: threading.RLock
+    ) -> None:
+        """``wake`` says, on any thread, that there is something to ``take``. ``lock`` keeps the
+        pipeline from changing while entries are looked up in it."""
         self.peer = peer
         self.scope: Scope | None = None
         """What its role may hear while it is primary; ``None``: everything."""
-        self._queue: queue.SimpleQueue[
-            p4r.StreamMessageResponse | bytes | Idle | P4RuntimeError | None
-        ] = queue.SimpleQueue()
         self.dropped = 0
+        self.ended: P4RuntimeError | bool = False
+        """Whether nothing follows; if it ends with an error, which one."""
+        self._wake = wake
+        self._pipeline = pipeline
+        self._lock = lock
+        self._queue: deque[p4r.StreamMessageResponse | bytes | Idle] = deque()
+        self._end: P4RuntimeError | bool = False
 
     def send(self, message: p4r.StreamMessageResponse) -> None:
         """Queue a message; it is never dropped."""
-        self._queue.put(message)
+        self._queue.append(message)
+        self._wake()
 
-    def offer(self, item: bytes | Idle | p4r.StreamMessageResponse) -> None:
-        """Queue a frame, idle entries or digests, unless the queue is full."""
-        if self._queue.qsize() < MAX_QUEUED:
-            self._queue.put(item)
-            return
-        self.dropped += 1
-        if self.dropped.bit_count() == 1:
-            log.warning(
-                "controller %s reads too slowly: %d messages dropped", self.peer, self.dropped
-            )
+    def offer(self, items: Sequence[bytes | Idle | p4r.StreamMessageResponse]) -> None:
+        """Queue frames, idle entries or digests, as far as there is room."""
+        room = max(0, MAX_QUEUED - len(self._queue))
+        self._queue.extend(items if len(items) <= room else items[:room])
+        self._wake()
+        if len(items) > room:
+            before = self.dropped
+            self.dropped += len(items) - room
+            if before.bit_length() != self.dropped.bit_length():
+                log.warning(
+                    "controller %s reads too slowly: %d messages dropped", self.peer, self.dropped
+                )
 
     def end(self, error: P4RuntimeError | None = None) -> None:
-        """End the stream, with an error or without."""
-        self._queue.put(error)
+        """End the stream, with an error or without, once what is queued has been taken."""
+        self._end = self._end or error or True
+        self._wake()
 
-    def messages(
-        self, pipeline: Pipeline, lock: threading.RLock
-    ) -> Iterator[p4r.StreamMessageResponse]:
-        """What to send, until the end; raises the error that ended the stream.
-
-        ``lock`` keeps the pipeline from changing while entries are looked up in it.
-        """
-        for message in self._all_messages(pipeline, lock):
-            if self.scope is None or self.scope.hears(message):
-                yield message
-
-    def _all_messages(
-        self, pipeline: Pipeline, lock: threading.RLock
-    ) -> Iterator[p4r.StreamMessageResponse]:
-        while True:
-            item = self._queue.get()
-            if item is None:
-                return
-            if isinstance(item, P4RuntimeError):
-                raise item
+    def take(self, most: int) -> Sequence[bytes]:
+        """What to send next, serialized: ``most`` of what is queued."""
+        queue, found = self._queue, []
+        target = self._pipeline.running
+        for _ in range(min(most, len(queue))):
+            item = queue.popleft()
             if isinstance(item, bytes):
-                yield p4r.StreamMessageResponse(packet=_packet_in(item, pipeline.running))
-            elif isinstance(item, tuple):
-                for start in range(0, len(item), IDLE_CHUNK):
-                    with lock:
-                        notices = idle_notices(item[start : start + IDLE_CHUNK], pipeline)
-                    yield from notices
-            else:
-                yield item
+                message = _packet_in(item, target)
+                if self.scope is None or self.scope.hears(
+                    p4r.StreamMessageResponse.FromString(message)
+                ):
+                    found.append(message)
+                continue
+            for one in self._notices(item) if isinstance(item, tuple) else (item,):
+                if self.scope is None or self.scope.hears(one):
+                    found.append(one.SerializeToString())
+        if not queue:
+            self.ended = self._end
+        return found
+
+    def _notices(self, entries: Idle) -> Iterator[p4r.StreamMessageResponse]:
+        for start in range(0, len(entries), IDLE_CHUNK):
+            with self._lock:
+                notices = idle_notices(entries[start : start + IDLE_CHUNK], self._pipeline)
+            yield from notices
 
 
-def _packet_in(frame: bytes, target: Target | None) -> p4r.PacketIn:
+def _packet_in(frame: bytes, target: Target | None) -> bytes:
     if target is None:
-        return p4r.PacketIn(payload=frame)
-    return target.translator.packet_in.unpack(frame)
+        packet = p4r.PacketIn(payload=frame)
+        return p4r.StreamMessageResponse(packet=packet).SerializeToString()
+    return target.translator.packet_in.message(frame)
 
 
 def idle_notices(
@@ -136,18 +145,17 @@ class Streams:
     def packets_in(self, frames: Sequence[bytes]) -> None:
         """Frames from the CPU port, for each primary."""
         for stream in self._primaries:
-            for frame in frames:
-                stream.offer(frame)
+            stream.offer(frames)
 
     def idle(self, entries: Sequence[IdleEntry]) -> None:
         """Idle entries, for each primary."""
         for stream in self._primaries:
-            stream.offer(tuple(entries))
+            stream.offer((tuple(entries),))
 
     def send(self, message: p4r.StreamMessageResponse) -> None:
         """A message for each primary."""
         for stream in self._primaries:
-            stream.offer(message)
+            stream.offer((message,))
 
 
 def packet_out_error(error: P4RuntimeError, packet: p4r.PacketOut) -> p4r.StreamMessageResponse:

@@ -64,8 +64,9 @@ class Lab:
         self.log: list[str] = []
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
-        runtime.observer.on_walk = log.step
-        self.server = OperatorServer(Operator(runtime), path)
+        runtime.observer.on_create = log.created
+        self.operator = Operator(runtime)
+        self.server = OperatorServer(self.operator, path)
 
     async def ask(self, command: str) -> str:
         """What an operator sees."""

@@ -1,0 +1,169 @@
+"""A whole system to measure: two NPUs and a controller between two interfaces, all our own.
+
+    clients -- veth -- NPU 1 ==== fabric ==== NPU 2 -- veth -- servers
+                          \\                   /
+                           `-- controller ---'        (CP, SPUs; P4Runtime on loopback)
+
+Clients are behind a router in zone trust, servers behind sixteen routers in sixteen subnets of
+zone untrust, so that source NAT by interface address has sixteen times 64512 ports. Everything
+lives in namespaces that end with the benchmark (``topologies.sandbox``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.config.build import load
+from controller.config.chassis import load_chassis
+from topologies.process import Service
+
+CLIENTS, SERVERS = "clients", "servers"
+"""Interfaces that a traffic program uses."""
+_READY_SECONDS = 60.0
+_ADDRESSES = {1: "127.0.0.1:9559", 2: "127.0.0.1:9560"}
+SUBNETS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is measured."""
+
+    pipeline: Path
+    p4info: Path
+    switch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system that is up."""
+
+    processes: dict[str, int]
+    """Process ids by part: ``controller``, ``npu1``, ``npu2``."""
+    gateways: tuple[str, str]
+    """MAC addresses of the firewall towards clients and towards servers."""
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time that each part has taken so far, all threads."""
+        return {name: cpu_seconds(pid) for name, pid in self.processes.items()}
+
+    def resident_bytes(self, part: str) -> int:
+        """Memory that a part has in use."""
+        status = Path(f"/proc/{self.processes[part]}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads of a process."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def chassis_text() -> str:
+    """``chassis.toml``: no limit to punts, room for every session."""
+    npus = "".join(
+        f'[[npu]]\nnumber = {n}\naddress = "{_ADDRESSES[n]}"\ndevice_id = {n}\n'
+        f"fabric = {{ {3 - n} = {200 + 3 - n} }}\n"
+        for n in (1, 2)
+    )
+    spus = "".join(f"[[spu]]\nnumber = {n}\nmax_sessions = 2000000\n" for n in (1, 2))
+    reasons = ("miss", "session", "tcp_control")
+    return npus + spus + "[punt_rates]\n" + "".join(f"{r} = 10000000\n" for r in reasons)
+
+
+def configuration_text(express: bool) -> str:
+    """The Junos configuration, with or without ``services-offload``; source NAT always."""
+    lines = [
+        "set interfaces ge-1/0/0 unit 0 family inet address 192.168.1.1/24",
+        "set routing-options static route 10.0.0.0/8 next-hop 192.168.1.2",
+        "set security zones security-zone trust interfaces ge-1/0/0.0",
+        "set security zones security-zone untrust interfaces ge-2/0/0.0",
+        "set security nat source rule-set hide from zone trust",
+        "set security nat source rule-set hide to zone untrust",
+        "set security nat source rule-set hide rule all match source-address 10.0.0.0/8",
+        "set security nat source rule-set hide rule all then source-nat interface",
+    ]
+    for net in range(SUBNETS):
+        lines += [
+            f"set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.{4 * net + 1}/30",
+            f"set routing-options static route 198.18.{net}.0/24 next-hop 203.0.113.{4 * net + 2}",
+        ]
+    policy = "set security policies from-zone trust to-zone untrust policy out"
+    lines += [f"{policy} match {what} any" for what in ("source-address", "destination-address")]
+    lines += [
+        f"{policy} match application any",
+        f"{policy} then permit" + (" services-offload" if express else ""),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def make_links() -> None:
+    """The wires, inside a network namespace of our own."""
+    links = ((CLIENTS, "npu1-ge0"), (SERVERS, "npu2-ge0"), ("npu1-fab2", "npu2-fab1"))
+    commands = []
+    for near, far in links:
+        commands.append(f"ip link add {near} type veth peer name {far}")
+        for name in (near, far):
+            commands += [
+                f"sysctl -qw net.ipv6.conf.{name}.disable_ipv6=1",
+                f"ip link set {name} mtu 2000 up",
+            ]
+    for command in commands:
+        subprocess.run(command.split(), check=True)
+
+
+def compile_traffic(name: str, directory: Path) -> Path:
+    """A C program of ``bench/native``."""
+    program = directory / name
+    source = Path(__file__).parent / "native" / f"{name}.c"
+    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+    return program
+
+
+@contextmanager
+def running(build: Build, *, express: bool) -> Iterator[Running]:
+    """A system that forwards while the block runs. Raises ``TopologyError``."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        directory = Path(name)
+        chassis, configuration = directory / "chassis.toml", directory / "wingpath.set"
+        chassis.write_text(chassis_text())
+        configuration.write_text(configuration_text(express))
+        services = {}
+        for number, far in ((1, 2), (2, 1)):
+            services[f"npu{number}"] = Service(
+                f"npu{number}",
+                [
+                    *(build.switch, "--device-id", str(number)),
+                    *("-i", f"1@npu{number}-ge0", "-i", f"{200 + far}@npu{number}-fab{far}"),
+                    *("--no-p4", "--", "--grpc-server-addr", _ADDRESSES[number]),
+                    *("--cpu-port", "255"),
+                ],
+                directory / f"npu{number}.log",
+            )
+            stack.callback(services[f"npu{number}"].stop)
+        ready = directory / "ready"
+        services["controller"] = Service(
+            "controller",
+            [
+                *(sys.executable, "-m", "controller", "run", "--config", str(configuration)),
+                *("--chassis", str(chassis), "--pipeline", str(build.pipeline)),
+                *("--p4info", str(build.p4info), "--socket", str(directory / "socket")),
+                *("--ready-file", str(ready)),
+            ],
+            directory / "controller.log",
+        )
+        stack.callback(services["controller"].stop)
+        services["controller"].wait_until(ready.exists, "getting ready", _READY_SECONDS)
+        interfaces = load(configuration, load_chassis(chassis)).interfaces
+        gateways = [interfaces[name].mac.hex(":") for name in ("ge-1/0/0.0", "ge-2/0/0.0")]
+        yield Running(
+            {part: service.pid for part, service in services.items()}, (gateways[0], gateways[1])
+        )
+        for service in services.values():
+            service.check()
