@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
 from controller.config.schema import Configuration, NatFaults
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
+from controller.flow import (
+    Address,
+    Direction,
+    FlowKey,
+    FragmentId,
+    Nanoseconds,
+    Path,
+    Port,
+    Tuple5,
+    Wing,
+)
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 
@@ -236,6 +246,15 @@ class CreateSession:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSyn:
+    """CP -> SPU: more SYNs come to this address and port than the attack threshold, and this one
+    is of no session. The SPU answers it; nobody keeps a wing pending."""
+
+    flow: FlowKey
+    packet: PacketIn
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """CP -> SPU: a further packet of a flow that is pending there, or of a session that it
     owns and that the NPU did not know (yet)."""
@@ -244,6 +263,16 @@ class Deliver:
     packet: PacketIn
     session_id: int
     """The session; 0: pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFragment:
+    """SPU -> CP: the first fragment of a datagram came to the session that it belongs to; others
+    that came before it may wait at the CP."""
+
+    flow: FlowKey
+    """The wing that it came on."""
+    key: FragmentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +296,7 @@ class CreateRequest:
     packet: PacketIn
 
 
-@dataclass(frozen=True, slots=True)
-class AllocateNat:
+class AllocateNat(NamedTuple):
     """SPU -> CP (step 3): the packet is suspended until the answer comes."""
 
     flow: FlowKey
@@ -286,8 +314,7 @@ class AllocateNat:
     """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class NatGranted:
+class NatGranted(NamedTuple):
     """CP -> SPU."""
 
     flow: FlowKey
@@ -299,8 +326,7 @@ class NatGranted:
     serial: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NatRefused:
+class NatRefused(NamedTuple):
     """CP -> SPU: no port is left."""
 
     flow: FlowKey
@@ -308,8 +334,7 @@ class NatRefused:
     serial: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseNat:
+class ReleaseNat(NamedTuple):
     """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
     and frees that with the entry at the latest, so what is released late is not freed twice."""
 
@@ -366,6 +391,15 @@ class PendingExpired:
     """CP -> SPU: the wing was pending for too long and is forgotten."""
 
     flow: FlowKey
+
+
+@dataclass(frozen=True, slots=True)
+class AgeEarly:
+    """CP -> SPU: the session table is too full. Sessions that have been idle for ``early-ageout``
+    end, until no more than ``floor`` are left."""
+
+    floor: int | None
+    """``None``: it is full no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,6 +566,18 @@ class SpuState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class WatermarkPassed:
+    """CP -> observer: a session table is too full, or no longer."""
+
+    at: Nanoseconds
+    spu: int
+    """Whose table; 0: that of the chassis."""
+    high: bool
+    """Above the high watermark; else down at the low one again."""
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpuChanged:
     """CP -> observer."""
 
@@ -633,6 +679,7 @@ class Step(Enum):
     MISS = "session lookup: miss, punted to the central point"
     PENDING = "no session, no gate: wing pending, SPU chosen"
     CREATE = "create-session message received"
+    PROVED = "our answer to the SYN acknowledged: the client is there"
     ROUTE = "route lookup"
     POLICY = "policy search"
     DESTINATION_NAT = "static or destination NAT: destination translated"
@@ -648,6 +695,8 @@ class Step(Enum):
     WING_REVERSE = "reverse wing on the egress NPU"
     WING_FORWARD = "forward wing on the ingress NPU"
     QUEUED = "packet queued behind the first"
+    SERVER_SYN = "SYN sent to the server"
+    JOINED = "server answered, the two halves are joined"
     RELEASE = "packet released through the egress NPU"
 
 
@@ -751,7 +800,9 @@ Message = (
     | LimitSessions
     | Transmit
     | CreateSession
+    | AnswerSyn
     | Deliver
+    | FirstFragment
     | Redirect
     | CreateRequest
     | AllocateNat
@@ -763,6 +814,7 @@ Message = (
     | InstallRefused
     | AbandonSession
     | PendingExpired
+    | AgeEarly
     | WingLeftOut
     | RemoveSession
     | OpenGates
@@ -777,6 +829,7 @@ Message = (
     | SpuPurged
     | Distribute
     | SpuChanged
+    | WatermarkPassed
     | AuditSessions
     | AuditMissing
     | ConfirmSessions
