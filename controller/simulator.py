@@ -9,15 +9,17 @@ running system. Time moves from event to event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
 from controller.central_point import CentralPoint
+from controller.central_point.balance import bucket_of
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
+from controller.config.stateless import Distribution
 from controller.flow import Address, Direction, FlowKey, FragmentId, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
@@ -52,6 +54,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
+from controller.npu.program import initial_buckets
 from controller.npu.purge import Fences
 from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
@@ -105,6 +108,7 @@ class SimulatedNpu:
         self.lost = False
         self.drops: dict[Drop, int] = {}
         self._tokens: dict[tuple[int, int], int] = {}
+        self._is_hashed = False
         self._zones: dict[int, int] = {}
         self.configure(config)
         self._table: dict[FlowKey, _Entry] = {}
@@ -121,13 +125,14 @@ class SimulatedNpu:
         """Addresses and ports that more SYNs come to than the attack threshold."""
         self._fences = Fences()
         self.buckets = b""
-        """The SPU of each bucket, once the central point said so."""
+        """The SPU of each bucket of hash-based distribution."""
         self._ports: dict[FragmentId, tuple[int, int]] = {}
         """Of first fragments."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
         """The interface tables."""
+        self._is_hashed = config.stateless.distribution is Distribution.HASH_BASED
         self._tokens = {
             (i.port.port, i.vlan): i.token
             for i in config.interfaces.values()
@@ -285,7 +290,10 @@ class SimulatedNpu:
                 return None
             too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
             reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
-            return self._punt(port, reason, token, frame, now)
+            miss = self._punt(port, reason, token, frame, now)
+            if self._is_hashed:
+                return replace(miss, spu=self.buckets[bucket_of(packet.key(token))])
+            return miss
         entry.packets += 1
         entry.bytes += len(frame)
         entry.last_hit = now
@@ -341,6 +349,8 @@ class Simulator:
         }
         self.neighbors = Neighbors(config)
         self.npus = {n: SimulatedNpu(n, config) for n in chassis.npus}
+        for npu in self.npus.values():
+            npu.buckets = initial_buckets(chassis)
         self.sent: list[Sent] = []
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []

@@ -6,8 +6,6 @@ numbers there are: blocks of ``BLOCK`` bits, and above them a bit for each block
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 BLOCK = 256
 _SHIFT = 8
 _MASK = BLOCK - 1
@@ -33,10 +31,6 @@ class FreeMap:
 
     def __contains__(self, number: int) -> bool:
         return bool(self._blocks[number >> _SHIFT] >> (number & _MASK) & 1)
-
-    def taken(self) -> Iterator[int]:
-        """Those that are not, in order."""
-        return (number for number in range(self.size) if number not in self)
 
     def take(self, number: int) -> bool:
         """Take a number; whether it was free."""

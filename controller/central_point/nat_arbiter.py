@@ -322,19 +322,6 @@ class NatArbiter:
 
     # -- what it looks like -------------------------------------------------------------------
 
-    def granted(self) -> Iterator[tuple[Address, int, int]]:
-        """Every port that is granted: address, protocol, port. (Of pools that keep ports there is
-        none: what they grant is addresses.)"""
-        for (address, protocol), space in self._spaces.items():
-            if space.used:
-                for port in space.granted():
-                    yield address, protocol, port
-
-    def is_granted(self, address: Address, protocol: int, port: int) -> bool:
-        """Whether a port is granted."""
-        space = self._spaces.get((address, protocol))
-        return space is not None and port in space
-
     def in_use(self) -> dict[tuple[Address, int], int]:
         """Bindings that stand by address and protocol, where there are any."""
         found = {key: space.used for key, space in self._spaces.items() if space.used}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 from controller.central_point.free_map import FreeMap
 from controller.flow import Address
@@ -68,14 +67,6 @@ class PortSpace:
         if port >= 0:
             self.used += 1
         return port
-
-    def __contains__(self, port: int) -> bool:
-        """Whether a port is granted."""
-        return 0 <= port < self._free.size and port not in self._free
-
-    def granted(self) -> Iterator[int]:
-        """All ports that are."""
-        return self._free.taken()
 
     def give(self, port: int, peer: Peer | None = None) -> bool:
         """Give a port back; whether it was granted (to this peer, where ports are shared)."""

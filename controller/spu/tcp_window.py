@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN, Packet
-from controller.payload import end_of
+from controller.payload import end_of, window_scale
 
 if TYPE_CHECKING:
     _Numbers = array[int]
@@ -33,12 +33,9 @@ else:
 
 _MASK = (1 << 32) - 1
 _SIGN = 1 << 31
-MAX_SHIFT = 14
-"""The largest scale (RFC 7323, section 2.3)."""
 _NOT_OFFERED = 255
 
 _HEADER = Struct("!IIBxH")
-_OPTION_END, _OPTION_NOP, _OPTION_WINDOW_SCALE = 0, 1, 3
 
 
 class Segment(NamedTuple):
@@ -68,23 +65,9 @@ def segment_of(packet: Packet) -> Segment:
     seq, ack, offset, window = _HEADER.unpack_from(frame, l4 + 4)
     start = l4 + (offset >> 4 << 2)
     flags = packet.flags
-    scale = _scale(frame, l4 + 20, start) if flags & SYN else None
+    scale = window_scale(packet) if flags & SYN else None
     data = max(end_of(packet) - start, 0)
     return Segment(seq, ack, flags, window, data, scale, packet.fragment)
-
-
-def _scale(frame: bytes, at: int, end: int) -> int | None:
-    while at < end and frame[at] != _OPTION_END:
-        if frame[at] == _OPTION_NOP:
-            at += 1
-            continue
-        size = frame[at + 1] if at + 1 < end else 0
-        if size < 2 or at + size > end:
-            break
-        if frame[at] == _OPTION_WINDOW_SCALE and size == 3:
-            return min(frame[at + 2], MAX_SHIFT)
-        at += size
-    return None
 
 
 # Places in ``Windows``: nine per side, the client's first.

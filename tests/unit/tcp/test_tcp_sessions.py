@@ -442,6 +442,21 @@ def test_mss_over_ipv6_and_of_a_control_session() -> None:
     assert max(len(payload(packet)) for packet in walk.a.received[before:]) <= 1220
 
 
+def test_windows_that_pass_a_gateway_are_bounded() -> None:
+    ftp = PREDEFINED["junos-ftp"]
+    settings = TcpSettings(maximum_window=1 << 16)
+    walk = World(with_nat(applications={ftp.name: ftp}, tcp=settings))
+    scaled = Connection(walk, walk.a, walk.b, 21, options=(("WScale", 5),))
+    plain = Connection(walk, walk.a, walk.b, 21, sport=41_000)
+    for talk, heard in ((scaled, 1 << 16 >> 5), (plain, 60_000)):
+        segment = talk.client.segment("A")
+        segment[TCP].window = 60_000
+        got = walk.pass_(walk.a, segment, walk.b)
+        assert got[TCP].window == heard
+        assert checksum_is_right(got)
+    assert scaled.syn[TCP].window == 8192
+
+
 # -- time-outs ----------------------------------------------------------------------------------
 
 
