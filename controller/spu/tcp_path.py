@@ -14,7 +14,7 @@ from __future__ import annotations
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
 from controller.flow import Direction, Nanoseconds, Path
-from controller.messages import ReadWing, WingRead
+from controller.messages import PacketIn, ReadWing, WingRead
 from controller.packet import ACK, FIN, RST, SYN, Packet
 from controller.payload import sequence
 from controller.reasons import Drop
@@ -60,6 +60,8 @@ class TcpPath:
         self._core = core
         self._replies = replies
         self._teardown = teardown
+        self.believed: PacketIn | None = None
+        """The segment in hand was in doubt, and is no more."""
 
     def begin(self, session: Session, tcp: TcpTracker) -> None:
         """Note what is to be checked of a connection from its first segment on, once it is clear
@@ -109,7 +111,7 @@ class TcpPath:
         packet, direction = queued.packet, queued.direction
         flags = packet.flags
         ends = RST | FIN if self._core.config.tcp.fin_invalidate else RST
-        if not flags & (SYN | ends) or tcp.doubt is queued:
+        if not flags & (SYN | ends) or self.believed is queued.message:
             return True
         seq, ack = sequence(packet)
         if direction == Direction.FORWARD:
@@ -138,11 +140,11 @@ class TcpPath:
         self._out_of_place(session, direction, segment_of(packet))
         return False
 
-    def is_believable(self, session: Session, tcp: TcpTracker, read: WingRead) -> bool:
+    def is_believable(
+        self, session: Session, tcp: TcpTracker, queued: Queued, read: WingRead
+    ) -> bool:
         """Whether the segment in doubt may be its sender's own, by what its wing has counted; if
         not, it is dropped here."""
-        queued = tcp.doubt
-        assert queued is not None
         direction = queued.direction
         first = tcp.client_isn if direction == Direction.FORWARD else tcp.server_isn
         seq, _ = sequence(queued.packet)
