@@ -7,10 +7,11 @@ session token of the interface it came in on (see ``docs/ARCHITECTURE.md`` for I
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import NamedTuple
+
+from controller.value import value
 
 Address = bytes
 """An IPv4 or IPv6 address in network byte order: 4 or 16 bytes."""
@@ -75,7 +76,7 @@ class Port(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hop:
     """Where and how a wing's packets leave."""
 
@@ -86,7 +87,7 @@ class Hop:
     dst_mac: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wing:
     """One direction of a session, complete: what arrives, where, and what it becomes."""
 
