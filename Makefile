@@ -196,6 +196,14 @@ bench-switch: build ## everything in docs/PERFORMANCE.md about the switch: half 
 	@$(AS_ROOT) $(PYTHON) -m bench.writes --switch "$(SWITCH)" --rounds 3 --sessions 500000 \
 	  --out build/bench/sessions.json
 
+.PHONY: bench-setups
+bench-setups: build ## sessions set up a second through the whole path, and what a first packet waits
+	@$(AS_ROOT) $(PYTHON) -m bench.setups --switch "$(SWITCH)" $(ARGS)
+
+.PHONY: bench-control-plane
+bench-control-plane: build ## all measurements of the control plane, in six minutes
+	@$(AS_ROOT) $(PYTHON) -m bench.control_plane --switch "$(SWITCH)" $(ARGS)
+
 .PHONY: bench-policies
 bench-policies: setup ## cost of the policy search by number of policies
 	@$(PYTHON) -m bench.policies
