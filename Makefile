@@ -33,7 +33,7 @@ demo: build ## bring up two NPUs, show the main job on real traffic, take them d
 	@$(AS_ROOT) $(PYTHON) -m topologies demo --switch "$(SWITCH)"
 
 .PHONY: test
-test: lint unit differential sanitize ports ptf mininet ## every check and test
+test: lint unit simulate differential sanitize ports ptf mininet ## every check and test
 	@echo "==> all tests passed ($(P4C), $(SWITCH))"
 
 .PHONY: topology
@@ -125,6 +125,13 @@ unit: setup ## unit tests: no root, under a minute
 	@echo "==> unit tests"
 	@$(PYTHON) -m pytest -q -n auto tests/unit
 
+SEEDS ?= 200
+
+.PHONY: simulate
+simulate: setup ## the machines under virtual time, with faults: SEEDS=200 [ARGS="--sessions 5000"]
+	@echo "==> simulator: $(SEEDS) seeds"
+	@wingpath simulate --seeds $(SEEDS) --sessions 300 --swarm $(ARGS)
+
 .PHONY: differential
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
 	@echo "==> differential tests: reference against native"
@@ -136,9 +143,11 @@ sanitize: setup ## native code under AddressSanitizer and UBSan: random packets,
 	@$(PYTHON) -m pytest -q tests/differential/test_sanitized.py
 
 .PHONY: fuzz
-fuzz: setup ## the same, packets of any bytes and length, for longer: SECONDS=60
-	@FUZZ_SECONDS=$(or $(SECONDS),60) $(PYTHON) -m pytest -q -s -k fuzz \
+fuzz: setup ## any frames, messages and connections against native code under sanitizers: FOR=60
+	@FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -k fuzz \
 	  tests/differential/test_sanitized.py
+	@$(AS_ROOT) env FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -p no:cacheprovider \
+	  tests/ports/test_whole_switch.py
 
 .PHONY: ports
 ports: setup ## the native data plane on real ports
@@ -182,19 +191,14 @@ bench-forwarding: build ## packets a second and latency through the NPU, against
 	@$(AS_ROOT) $(PYTHON) -m bench.forwarding --switch "$(SWITCH)" \
 	  --json build/npu.json --p4info build/npu.p4info.txtpb --out build/bench/forwarding.json
 
-# What our switch is held against, where it is installed.
-AGAINST := $(if $(shell command -v simple_switch_grpc),--switch "simple_switch_grpc -L off")
+# What ours are held against, where it is installed.
+AGAINST ?= $(if $(shell command -v simple_switch_grpc),simple_switch_grpc -L off)
 
 .PHONY: bench-switch
-bench-switch: build ## everything in docs/PERFORMANCE.md about the switch: half an hour
-	@mkdir -p build/bench
-	@$(PYTHON) -m bench.pipeline --json build/npu.json --out build/bench/pipeline.json
-	@for bench in forwarding writes tables; do \
-	  $(AS_ROOT) $(PYTHON) -m bench.$$bench --switch "$(SWITCH)" $(AGAINST) --rounds 5 \
-	    --out build/bench/$$bench.json; \
-	done
-	@$(AS_ROOT) $(PYTHON) -m bench.writes --switch "$(SWITCH)" --rounds 3 --sessions 500000 \
-	  --out build/bench/sessions.json
+bench-switch: build ## all measurements of the switch, into docs/PERFORMANCE.md: ten minutes
+	@$(AS_ROOT) $(PYTHON) -m bench.switch --switch "$(SWITCH)" $(if $(AGAINST),--against "$(AGAINST)") \
+	  --compiler p4embed-c $(if $(shell command -v p4c),--compiler p4c) \
+	  --out build/bench --page docs/PERFORMANCE.md
 
 .PHONY: bench-setups
 bench-setups: build ## sessions set up a second through the whole path, and what a first packet waits

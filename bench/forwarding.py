@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shlex
 import statistics
 import struct
@@ -27,13 +28,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "ptf-tests"), str(ROOT)]
-
-from finsy.proto import p4r  # noqa: E402  (needs the path above)
-from support.client import Client  # noqa: E402
-from support.names import Names, Value  # noqa: E402
-from support.switch import (  # noqa: E402
+from finsy.proto import p4r
+from support.client import Client
+from support.names import Names, Value
+from support.switch import (
     SetupError,
     create_ports,
     run_in_namespace,
@@ -42,8 +40,9 @@ from support.switch import (  # noqa: E402
     test_side,
 )
 
-from bench.report import header  # noqa: E402
+from bench.report import header
 
+ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1:9559"
 INSIDE = "WINGPATH_BENCH_INSIDE"
 IN, OUT = 1, 2
@@ -108,9 +107,11 @@ def frame(flow: int) -> bytes:
 
 
 def write_frames(path: Path, flows: int) -> None:
-    """The file that the sender reads."""
+    """The file that the sender reads: a frame of each flow, in random order."""
+    order = list(range(flows))
+    random.Random(0).shuffle(order)
     with path.open("wb") as file:
-        for flow in range(flows):
+        for flow in order:
             data = frame(flow)
             file.write(struct.pack("<H", len(data)) + data)
 
@@ -159,6 +160,14 @@ def install(client: Client, flows: int) -> None:
 
 
 # -- measuring --------------------------------------------------------------------------------
+
+
+def compiled(out: Path) -> Path:
+    """The C program that forwards, sends and probes."""
+    program = out / "traffic"
+    source = ROOT / "bench" / "native" / "traffic.c"
+    subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
+    return program
 
 
 class Traffic:
@@ -257,9 +266,7 @@ def run(arguments: argparse.Namespace) -> list[Result]:
     create_ports((IN, OUT))
     out: Path = arguments.out.resolve().parent
     out.mkdir(parents=True, exist_ok=True)
-    program = out / "traffic"
-    source = ROOT / "bench" / "native" / "traffic.c"
-    subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
+    program = compiled(out)
     results: list[Result] = []
     for flows in arguments.flows:
         frames = out / f"frames-{flows}"
@@ -322,7 +329,7 @@ def main(words: list[str]) -> int:
     if INSIDE not in os.environ:
         os.environ[INSIDE] = "1"
         try:
-            return run_in_namespace([sys.executable, str(Path(__file__).resolve()), *words])
+            return run_in_namespace([sys.executable, "-m", "bench.forwarding", *words])
         except SetupError as error:
             print(f"bench.forwarding: {error}", file=sys.stderr)
             return 2

@@ -44,7 +44,8 @@ class Series:
 def header(target: str, program: str) -> dict[str, Any]:
     """What a result needs to be compared with another."""
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
+        # Root may measure in a working tree that is another's.
+        ["git", "-c", "safe.directory=*", "describe", "--always", "--dirty"],
         cwd=Path(__file__).parent, capture_output=True, text=True,
     )  # fmt: skip
     return {

@@ -23,41 +23,39 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "ptf-tests"), str(ROOT)]
-
-from finsy.proto import p4r  # noqa: E402  (needs the path above)
-from support.client import Client  # noqa: E402
-from support.names import Names  # noqa: E402
-from support.switch import (  # noqa: E402
+from finsy.proto import p4r
+from support.client import Client
+from support.names import Names
+from support.switch import (
     SetupError,
     create_ports,
     run_in_namespace,
     running_switch,
 )
 
-from bench.forwarding import ADDRESS, FRAME_BYTES, IN, OUT, Traffic, cpu_seconds  # noqa: E402
-from bench.pipeline import load_bench  # noqa: E402
-from bench.report import header  # noqa: E402
-from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update  # noqa: E402
-from p4embed.switch.load import load_file  # noqa: E402
-from p4embed.switch.native import NativeEngine  # noqa: E402
+from bench.forwarding import ADDRESS, FRAME_BYTES, IN, OUT, Traffic, compiled, cpu_seconds
+from bench.pipeline import load_bench
+from bench.report import header
+from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
+from p4embed.switch.load import load_file
+from p4embed.switch.native import NativeEngine
 
+ROOT = Path(__file__).resolve().parents[1]
 INSIDE = "WINGPATH_BENCH_INSIDE"
-COUNTS = (1, 2, 4, 8, 16, 32, 64)
+COUNTS = (1, 4, 16, 64)
 FLOWS = 1024
 PACKETS = 100_000
 
 
-def source(tables: int) -> str:
-    """A program of so many tables, one after the other."""
+def source(tables: int, entries: int = FLOWS) -> str:
+    """A program of so many tables, one after the other, each with room for so many entries."""
     declared = "\n".join(
         f"""
     table t{i} {{
         key = {{ hdr.head.flow : exact; meta.step : exact; }}
         actions = {{ go; @defaultonly drop; }}
         const default_action = drop();
-        size = {FLOWS};
+        size = {entries};
     }}"""
         for i in range(tables)
     )
@@ -100,10 +98,10 @@ def frame(flow: int) -> bytes:
     return bytes(12) + b"\x88\xb5" + struct.pack("!I", flow) + bytes(FRAME_BYTES - 18)
 
 
-def build(tables: int, out: Path) -> Path:
-    """The program, compiled: its JSON, with the P4Info beside it."""
-    text = out / f"tables-{tables}.p4"
-    text.write_text(source(tables))
+def build(name: str, program: str, out: Path) -> Path:
+    """A program, compiled: its JSON, with the P4Info beside it."""
+    text = out / f"{name}.p4"
+    text.write_text(program)
     info = text.with_suffix(".p4info.txtpb")
     command = [sys.executable, "-m", "p4embed.compiler", "--target", "bmv2", "--arch", "v1model"]
     command += ["-o", str(out), "--p4runtime-files", str(info), str(text)]
@@ -178,17 +176,15 @@ def run(arguments: argparse.Namespace) -> list[dict[str, object]]:
     out: Path = arguments.out.resolve().parent
     out.mkdir(parents=True, exist_ok=True)
     library = load_bench(out)
-    traffic_program, frames = out / "traffic", out / "frames-tables"
-    traffic_source = ROOT / "bench" / "native" / "traffic.c"
-    subprocess.run(["cc", "-O2", "-o", str(traffic_program), str(traffic_source)], check=True)
+    frames = out / "frames-tables"
     with frames.open("wb") as file:
         for flow in range(FLOWS):
             data = frame(flow)
             file.write(struct.pack("<H", len(data)) + data)
-    traffic = Traffic(traffic_program, frames)
+    traffic = Traffic(compiled(out), frames)
     results: list[dict[str, object]] = []
     for tables in COUNTS:
-        program = build(tables, out)
+        program = build(f"tables-{tables}", source(tables), out)
         costs = alone(program, library, arguments.rounds)
         rates: dict[str, list[float]] = {command: [] for command in arguments.switch}
         for _ in range(arguments.rounds):

@@ -27,21 +27,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "ptf-tests"), str(ROOT)]
-
-import grpc  # noqa: E402  (needs the path above)
-from finsy.proto import p4r, p4r_grpc  # noqa: E402
-from support.names import Names, Value, encode  # noqa: E402
-from support.switch import (  # noqa: E402
+import grpc
+from finsy.proto import p4r, p4r_grpc
+from support.names import Names, Value, encode
+from support.switch import (
     SetupError,
     create_ports,
     run_in_namespace,
     running_switch,
 )
 
-from bench.forwarding import ADDRESS, GATEWAY_MAC, HOST_MAC, addresses  # noqa: E402
-from bench.report import header  # noqa: E402
+from bench.forwarding import ADDRESS, GATEWAY_MAC, HOST_MAC, addresses
+from bench.report import header
 
 INSIDE = "WINGPATH_BENCH_INSIDE"
 PORTS = (1, 2)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
-import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import p4embed.compiler.p4info.message  # noqa: F401  (once, not in every child that compiles)
 from conformance.replay import Outcome, Verdict
+from p4embed.compiler.cli import main as p4embed_main
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +20,21 @@ class Compiler:
     """A compiler with the command line of p4c."""
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] | None
+    """How to run it; ``None``: p4embed-c, in this process."""
 
 
-P4EMBED = Compiler("p4embed-c", (sys.executable, "-m", "p4embed.compiler"))
+P4EMBED = Compiler("p4embed-c", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a command line."""
+
+    status: int
+    """Its exit status; of a signal, less than 0."""
+    output: str
+    errors: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,8 @@ _HEAD = re.compile(
 )
 _PLACE = re.compile(r"^(?P<file>[^\s:()]+\.p4)\((?P<line>\d+)\)(?::|$)")
 _BUG = re.compile(
-    r"^(Traceback \(most recent call last\):|.*Compiler Bug.*|.*internal error.*)$", re.MULTILINE
+    r"^(Traceback \(most recent call last\):|.*Compiler Bug.*|.*internal (?:error|fault).*)$",
+    re.MULTILINE,
 )
 
 
@@ -77,31 +93,47 @@ def errors_in(said: str) -> tuple[Error, ...]:
     return tuple(found)
 
 
+def _run(compiler: Compiler, arguments: Sequence[str], timeout: float) -> Ran:
+    """Raises ``TimeoutExpired``."""
+    if compiler.command is None:
+        output, errors = io.StringIO(), io.StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            status = p4embed_main(arguments)
+        return Ran(status, output.getvalue(), errors.getvalue())
+    done = subprocess.run(
+        [*compiler.command, *arguments],
+        capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 def compile_program(
     compiler: Compiler, source: Path, directory: Path, timeout: float = 60
 ) -> Compiled:
-    """Compile ``source`` into ``directory``, which is made."""
+    """Compile ``source`` into ``directory``, which is made.
+
+    ``timeout`` is in seconds, for a compiler that is a program; who calls in a process of its own
+    (``isolation``) bounds the other.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     p4info = directory / f"{source.stem}.p4info.txtpb"
-    command = [
-        *compiler.command, "--target", "bmv2", "--arch", "v1model",
+    arguments = [
+        "--target", "bmv2", "--arch", "v1model",
         "-o", str(directory), "--p4runtime-files", str(p4info), str(source),
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
-        )
+        done = _run(compiler, arguments, timeout)
     except subprocess.TimeoutExpired:
         return Compiled(Outcome(Verdict.CRASHED, f"not done after {timeout:.0f} s"))
-    errors = errors_in(done.stderr)
-    if bug := _BUG.search(done.stderr):
-        last = done.stderr.strip().splitlines()[-1]
+    errors = errors_in(done.errors)
+    if bug := _BUG.search(done.errors):
+        last = done.errors.strip().splitlines()[-1]
         reason = last if bug.group().startswith("Traceback") else bug.group().strip()
         return Compiled(Outcome(Verdict.CRASHED, reason), errors=errors)
-    if done.returncode < 0:
-        return Compiled(Outcome(Verdict.CRASHED, f"signal {-done.returncode}"), errors=errors)
+    if done.status < 0:
+        return Compiled(Outcome(Verdict.CRASHED, f"signal {-done.status}"), errors=errors)
     made = directory / f"{source.stem}.json"
-    if done.returncode == 0 and made.exists():
+    if done.status == 0 and made.exists():
         return Compiled(Outcome(Verdict.PASSED), made, p4info if p4info.exists() else None, errors)
     if errors:
         first = errors[0]
@@ -109,7 +141,7 @@ def compile_program(
         if first.file and first.file != source.name:
             reason = f"{first.file} {reason}"
         return Compiled(Outcome(Verdict.REFUSED, reason), errors=errors)
-    said = (done.stderr or done.stdout).strip().splitlines()
-    reason = f"exit status {done.returncode}: {said[-1] if said else 'silent'}"
-    verdict = Verdict.REFUSED if done.returncode == 1 and said else Verdict.CRASHED
+    said = (done.errors or done.output).strip().splitlines()
+    reason = f"exit status {done.status}: {said[-1] if said else 'silent'}"
+    verdict = Verdict.REFUSED if done.status == 1 and said else Verdict.CRASHED
     return Compiled(Outcome(verdict, reason))

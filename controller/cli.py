@@ -1,4 +1,5 @@
-"""The command ``wingpath``: run a controller, talk to a running one, check a configuration."""
+"""The command ``wingpath``: run a controller, talk to a running one, check a configuration, play
+the machines under virtual time."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from controller.config.build import load
 from controller.config.chassis import load_chassis
@@ -17,6 +19,7 @@ from controller.config.problems import ConfigurationError
 from controller.operate.protocol import default_socket
 from controller.operate.shell import Client, ShellError, prompt, run_command
 from controller.routing.fabric import Fabric, FabricError
+from controller.simulate.arguments import add_arguments as add_simulate_arguments
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="wingpath", description="Central point and SPUs of a chassis firewall on P4 NPUs."
     )
     parser.add_argument("--version", action="version", version=f"wingpath {_version()}")
@@ -65,7 +68,26 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     check.add_argument("--config", type=Path, required=True)
     check.add_argument("--chassis", type=Path)
+
+    simulate = commands.add_parser(
+        "simulate", help="play the machines under virtual time, with faults, and check invariants"
+    )
+    add_simulate_arguments(simulate)
+    simulate.set_defaults(run=_simulate)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from controller.simulate.command import run
+
+    return run(options)
 
 
 def _version() -> str:

@@ -322,6 +322,8 @@ class ReleaseNat:
     port: int
     flow: FlowKey | None = None
     """The forward wing that it was granted to; ``None``: to none."""
+    spu: int = 0
+    """Who had it: meanwhile the flow, and even the port, may be another SPU's."""
 
 
 @value
@@ -459,6 +461,8 @@ class SpuFailed:
 
     spu: int
     why: str
+    flow: FlowKey | None = None
+    """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
 @value
@@ -676,6 +680,17 @@ class PacketDropped:
 
 
 @value
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@value
 class NatNotice:
     """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
 
@@ -776,6 +791,7 @@ Message = (
     | Reconfigure
     | StepTaken
     | PacketDropped
+    | RanOut
     | NatNotice
     | ClearPersistentNat
     | InjectNatFaults

@@ -58,7 +58,7 @@ def sequence(packet: Packet) -> tuple[int, int]:
 
 def maximum_segment(packet: Packet) -> int:
     """What the sender of a SYN says it takes in one segment."""
-    for kind, at, size in _options(packet):
+    for kind, at, size in tcp_options(packet):
         if kind == _OPTION_MSS and size == 4:
             return packet.frame[at + 2] << 8 | packet.frame[at + 3]
     return DEFAULT_MSS
@@ -75,7 +75,7 @@ def segment(like: Packet, seq: int, ack: int, flags: int, data: bytes) -> Packet
     _NUMBERS.pack_into(header, 4, seq, ack)
     header[13] = flags
     header[16:20] = b"\0\0\0\0"  # checksum; urgent data is no longer marked as such
-    for kind, at, size in _options(like):
+    for kind, at, size in tcp_options(like):
         if kind == _OPTION_SACK_PERMITTED:
             at -= start
             header[at : at + size] = bytes((_OPTION_NOP,)) * size
@@ -115,7 +115,7 @@ def _pseudo(packet: Packet, size: int) -> int:
     return addresses + packet.protocol + size
 
 
-def _options(packet: Packet) -> list[tuple[int, int, int]]:
+def tcp_options(packet: Packet) -> list[tuple[int, int, int]]:
     """TCP options as (kind, offset in the frame, size); what is cut off is left out."""
     frame = packet.frame
     at, end = packet.l4 + 20, packet.l4 + (frame[packet.l4 + 12] >> 4 << 2)

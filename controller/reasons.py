@@ -144,6 +144,11 @@ class Drop(IntEnum):
     ALG_MALFORMED = 195
     ALG_BACKLOG = 196
 
+    # TCP checks.
+    TCP_SEQUENCE = 208
+    TCP_RST_SEQUENCE = 209
+    TCP_STRICT_SYN = 210
+
 
 FIRST_SCREEN = Drop.SCREEN_LAND
 """A screen's bit in an interface's profile is its ``Drop`` value less this."""
@@ -210,7 +215,7 @@ class Close(IntEnum):
     """Why a session ended, as its close record says it."""
 
     TCP_FIN = 1
-    TCP_RST = 2
+    TCP_CLIENT_RST = 2
     ICMP_ERROR = 3
     IDLE_TIMEOUT = 4
     CLEARED = 5
@@ -218,6 +223,7 @@ class Close(IntEnum):
     NPU_LOST = 7
     CP_LOST = 8
     """The central point has no entry of it (any more)."""
+    TCP_SERVER_RST = 9
     RESPONSE_RECEIVED = 20
 
     # Policies and routing.

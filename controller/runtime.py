@@ -8,6 +8,7 @@ central point, SPU and neighbour table happens without a task switch; only NPUs 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -17,13 +18,15 @@ from typing import Protocol
 
 from controller.central_point.machine import CentralPoint
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Nanoseconds
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     CP,
     HOST,
     NEIGHBORS,
     OBSERVER,
     Actor,
+    CreateSession,
+    Deliver,
     DrainSpu,
     Message,
     Outbound,
@@ -43,7 +46,7 @@ from controller.routing.fabric import Fabric
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.spu import SessionView, Spu
-from controller.spu_bay import SpuBay, stray
+from controller.spu_bay import SpuBay, flow_of, stray
 
 LOGGER = logging.getLogger(__name__)
 
@@ -104,6 +107,8 @@ class Runtime:
         self.on_configuration: list[Callable[[Configuration], None]] = []
         """Called with each new configuration."""
         self.faults = Faults()
+        self.at_work: Actor | None = None
+        """Whose message is being handled right now."""
         self.is_ready = False
         """Whether all NPUs are programmed."""
         self._machines: dict[Actor, Machine] = {
@@ -199,11 +204,14 @@ class Runtime:
         """No new flows for an SPU; those it has go on."""
         self.deliver(Outbound(CP, DrainSpu(number)))
 
-    def _remove_spu(self, number: int, why: str, *, comes_back: bool) -> None:
+    def _remove_spu(
+        self, number: int, why: str, *, comes_back: bool, flow: FlowKey | None = None
+    ) -> None:
         actor = Actor(Role.SPU, number)
         self._machines.pop(actor, None)
         self._deadlines.pop(actor, None)
-        for outbound in self.bay.remove(number, why, self.clock(), comes_back=comes_back):
+        now = self.clock()
+        for outbound in self.bay.remove(number, why, now, comes_back=comes_back, flow=flow):
             self.deliver(outbound)
 
     def _make_spu(self, number: int, incarnation: int) -> Spu:
@@ -230,6 +238,7 @@ class Runtime:
         try:
             while queue:
                 to, message = queue.popleft()
+                self.at_work = to
                 try:
                     if to is OBSERVER:
                         # Most messages are steps; they need no look-up of who gets them.
@@ -243,26 +252,27 @@ class Runtime:
                         self._elsewhere(to, message)
                 except Exception as error:
                     LOGGER.exception("%s failed on %s", to, message)
-                    self._failed(to, error, touched)
-                    self._drop_packet(to, message)
+                    self._failed(to, error, touched, message)
         finally:
             self._draining = False
+            self.at_work = None
         self._reschedule(touched)
 
-    def _failed(self, actor: Actor, error: Exception, touched: set[Actor]) -> None:
+    def _failed(
+        self, actor: Actor, error: Exception, touched: set[Actor], message: Message | None
+    ) -> None:
         """A fault of ours must not end the sessions of everybody else. An SPU's ends those of the
-        SPU: what it knows may be wrong now."""
+        SPU: what it knows may be wrong now. The packet that it failed on goes nowhere else: it
+        might fail there too."""
         self.faults.failed += 1
+        flow = None
+        with contextlib.suppress(Exception):  # Reading the packet may be what failed.
+            flow = None if message is None else flow_of(message)
         if actor.role is Role.SPU and actor in self._machines:
             touched.discard(actor)
             why = f"{type(error).__name__}: {error}"
-            self._remove_spu(actor.number, why, comes_back=True)
-
-    def _drop_packet(self, actor: Actor, message: Message) -> None:
-        """The packet that a machine failed on goes nowhere else: it might fail there too."""
-        packet = getattr(message, "packet", message)
-        if isinstance(packet, PacketIn):
-            flow = getattr(message, "flow", None)
+            self._remove_spu(actor.number, why, comes_back=True, flow=flow)
+        if isinstance(message, PacketIn | CreateSession | Deliver):
             reason = Drop.SPU_FAILED if actor.role is Role.SPU else Drop.INTERNAL
             detail = f"{actor} failed on this packet"
             self.observer.take(PacketDropped(self.clock(), actor, reason, flow, detail))
@@ -324,7 +334,7 @@ class Runtime:
                 self._queue.extend(self._machines[actor].tick(now))
             except Exception as error:
                 LOGGER.exception("%s failed on its timer", actor)
-                self._failed(actor, error, due)
+                self._failed(actor, error, due, None)
         for number in self.bay.due(now):
             self.put_spu_in(number)
         self._drain()

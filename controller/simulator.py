@@ -34,6 +34,7 @@ from controller.messages import (
     PacketDropped,
     PacketIn,
     PurgeSpu,
+    RanOut,
     ReadWing,
     Reconfigure,
     RemoveWing,
@@ -146,7 +147,8 @@ class SimulatedNpu:
         elif self.capacity is not None and len(self._table) >= self.capacity:
             error = Drop.NPU_TABLE_FULL
         else:
-            if key in self._table:
+            standing = self._table.get(key)
+            if standing is not None and standing.install.session_id != message.session_id:
                 raise AssertionError(f"NPU {self.number}: wing {key} is installed twice")
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
@@ -308,6 +310,7 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.ran_out: list[RanOut] = []
         self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
         self.carried: list[Outbound] = []
@@ -352,13 +355,15 @@ class Simulator:
             if actor.role is not Role.NPU:
                 self._deliver(actor, machine.handle(Reconfigure(config), self.now))
 
-    def fail_spu(self, number: int, why: str = "it was told to fail") -> None:
+    def fail_spu(
+        self, number: int, why: str = "it was told to fail", flow: FlowKey | None = None
+    ) -> None:
         """An SPU is gone, with all it knew; the central point hears of it behind what the SPU sent
         before. Packets that come to it go to the central point, and all else nowhere."""
         actor = Actor(Role.SPU, number)
         if self._machines.pop(actor, None) is not None:
             del self.spus[number]
-            self._deliver(actor, [Outbound(CP, SpuFailed(number, why))])
+            self._deliver(actor, [Outbound(CP, SpuFailed(number, why, flow))])
 
     def join_spu(self, number: int) -> None:
         """A fresh SPU in the place of one that is gone; one that drains gets flows again."""
@@ -481,6 +486,8 @@ class Simulator:
             self.steps.append(message)
         elif isinstance(message, PacketDropped):
             self.dropped.append(message)
+        elif isinstance(message, RanOut):
+            self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
         elif isinstance(message, NatNotice):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from controller.config.schema import SECOND
-from controller.flow import Nanoseconds
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     CP,
     Actor,
@@ -25,6 +25,8 @@ from controller.messages import (
     Role,
     SpuFailed,
 )
+from controller.packet import parse
+from controller.reasons import Drop
 from controller.spu import Spu
 
 RESTART_DELAY: Nanoseconds = 10 * SECOND
@@ -50,13 +52,19 @@ class SpuBay:
         """When each that is out comes back; ``None``: when an operator says so."""
 
     def remove(
-        self, number: int, why: str, now: Nanoseconds, *, comes_back: bool
+        self,
+        number: int,
+        why: str,
+        now: Nanoseconds,
+        *,
+        comes_back: bool,
+        flow: FlowKey | None = None,
     ) -> list[Outbound]:
-        """An SPU is gone; whom to tell. Of one that is out already, only whether it comes back
-        changes."""
+        """An SPU is gone, perhaps because of a flow; whom to tell. Of one that is out already, only
+        whether it comes back changes."""
         was_in = self.spus.pop(number, None) is not None
         self._out[number] = now + RESTART_DELAY if comes_back else None
-        return [Outbound(CP, SpuFailed(number, why))] if was_in else []
+        return [Outbound(CP, SpuFailed(number, why, flow))] if was_in else []
 
     def insert(self, number: int) -> list[Outbound]:
         """A fresh SPU in the place of one that is out; one that is there gets flows again. (The
@@ -82,6 +90,17 @@ class SpuBay:
         if number in self.spus:
             return Place.IN
         return Place.OUT if self._out[number] is None else Place.FAILED
+
+
+def flow_of(message: Message) -> FlowKey | None:
+    """The flow that a message is about, if it is about one that another SPU may get too."""
+    match message:
+        case PacketIn():
+            packet = parse(message.frame)
+            return None if isinstance(packet, Drop) else packet.key(message.token)
+        case CreateSession() | Deliver():
+            return message.flow
+    return None
 
 
 def stray(to: Actor, message: Message) -> Outbound | None:

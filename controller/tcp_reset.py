@@ -1,4 +1,5 @@
-"""A RST in answer to a TCP segment (RFC 9293, 3.10.7.1: what a closed port says)."""
+"""TCP segments in answer to others: the RST of a closed port (RFC 9293, 3.10.7.1), and bare
+acknowledgements."""
 
 from __future__ import annotations
 
@@ -43,8 +44,21 @@ def reset(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
         length = end - l4 - (frame[l4 + 12] >> 4) * 4
         length += bool(packet.flags & SYN) + bool(packet.flags & FIN)
         numbers = 0, (sequence + length) & 0xFFFFFFFF, RST | ACK
+    return _answer(packet, hop, ttl, *numbers, 0)
+
+
+def acknowledgement(
+    packet: Packet, hop: Hop, seq: int, ack: int, window: int, ttl: int = 64
+) -> bytes:
+    """The frame with a bare acknowledgement, in the name of who the segment was for."""
+    return _answer(packet, hop, ttl, seq, ack, ACK, window)
+
+
+def _answer(
+    packet: Packet, hop: Hop, ttl: int, seq: int, ack: int, flags: int, window: int
+) -> bytes:
     segment = bytearray(
-        _TCP.pack(packet.dport, packet.sport, *numbers[:2], 5 << 4, numbers[2], 0, 0, 0)
+        _TCP.pack(packet.dport, packet.sport, seq, ack, 5 << 4, flags, window, 0, 0)
     )
     pseudo = int.from_bytes(packet.src, "big") + int.from_bytes(packet.dst, "big")
     pseudo += TCP + len(segment)

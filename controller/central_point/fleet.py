@@ -20,21 +20,20 @@ its own too.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from controller.central_point.balance import Balance
-from controller.config.schema import Chassis
-from controller.flow import Nanoseconds
+from controller.config.schema import SECOND, Chassis
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     OBSERVER,
     Actor,
     Distribute,
     DrainSpu,
     Message,
-    Outbound,
     PurgeSpu,
     Role,
     SpuAccepted,
@@ -47,8 +46,14 @@ from controller.messages import (
 
 E = TypeVar("E")
 
-SLICE = 500
-"""Entries forgotten without a break."""
+QUARANTINE: Nanoseconds = 60 * SECOND
+"""How long a flow that an SPU failed on is kept from other SPUs: from its client's last try,
+usually, or until the ports are used for something else."""
+QUARANTINED = 1024
+"""Flows that are kept; the oldest goes first."""
+
+SLICE = 2000
+"""Entries looked at without a break, to forget those that go."""
 
 
 @dataclass(slots=True)
@@ -65,14 +70,14 @@ class Member(Generic[E]):
     since: Nanoseconds = 0
     waiting_for: set[int] = field(default_factory=set)
     """NPUs that still remove its wings."""
-    left: deque[E] = field(default_factory=deque)
-    """Sessions that are still to be forgotten."""
+    left: Iterator[E] | None = None
+    """Entries among which its sessions are still to be found and forgotten; ``None``: all are."""
     joining: int | None = None
     """The incarnation that waits to be accepted."""
     created: int = 0
     """Sessions that it set up, ever."""
     lost: int = 0
-    """Sessions that it took with it, ever."""
+    """Sessions and pending flows that it took with it, ever."""
 
 
 class Fleet(Generic[E]):
@@ -83,18 +88,22 @@ class Fleet(Generic[E]):
         chassis: Chassis,
         balance: Balance,
         *,
-        surrender: Callable[[int], list[E]],
-        forget: Callable[[E], None],
+        now: Callable[[], Nanoseconds],
+        send: Callable[[Actor, Message], None],
+        surrender: Callable[[int], Iterator[E]],
+        forget: Callable[[int, E], None],
     ) -> None:
-        """``surrender`` makes the central point give up an SPU's gates and pending flows and tells
-        its sessions; ``forget`` drops one of these, unless it is gone already."""
+        """``now`` is the time of the message in hand, ``send`` answers it; ``surrender`` makes the
+        central point give up an SPU's gates and pending flows and gives all its entries; ``forget``
+        drops one of these if it is the SPU's and not gone already."""
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
-        self.out: list[Outbound] = []
-        """What to send; the central point takes it out."""
-        self.now: Nanoseconds = 0
+        self.quarantine: dict[FlowKey, Nanoseconds] = {}
+        """Flows that an SPU failed on, and until when they are kept from others."""
         self._balance = balance
+        self._now = now
+        self._send = send
         self._npus = [Actor(Role.NPU, number) for number in chassis.npus]
         self._surrender = surrender
         self._forget = forget
@@ -103,6 +112,16 @@ class Fleet(Generic[E]):
         """Whether an SPU is not there."""
         return self.members[spu].state in (SpuState.CLEARING, SpuState.OFFLINE)
 
+    def keeps(self, flow: FlowKey) -> bool:
+        """Whether a flow is in quarantine. Only asked if any is."""
+        until = self.quarantine.get(flow)
+        if until is None:
+            return False
+        if until <= self._now():
+            del self.quarantine[flow]
+            return False
+        return True
+
     # -- an SPU fails -------------------------------------------------------------------------
 
     def failed(self, message: SpuFailed) -> None:
@@ -110,6 +129,10 @@ class Fleet(Generic[E]):
         member = self.members.get(message.spu)
         if member is None:
             return
+        if message.flow is not None:
+            if len(self.quarantine) >= QUARANTINED:
+                del self.quarantine[next(iter(self.quarantine))]
+            self.quarantine[message.flow] = self._now() + QUARANTINE
         if self.is_lost(member.number):
             # One that had not been accepted yet knew nothing.
             member.joining = None
@@ -117,8 +140,8 @@ class Fleet(Generic[E]):
         load = self._balance.load_of(member.number)
         self._balance.set_in_service(member.number, False)
         self._change(member, SpuState.CLEARING, message.why, load)
-        member.left = deque(self._surrender(member.number))
-        member.lost += len(member.left)
+        member.left = self._surrender(member.number)
+        member.lost += load
         member.waiting_for = {npu.number for npu in self._npus}
         for npu in self._npus:
             self._send(npu, PurgeSpu(member.number, member.last_session_id))
@@ -136,20 +159,23 @@ class Fleet(Generic[E]):
         """When ``tick`` is due."""
         if self.is_whole:
             return None
-        return self.now if any(self._forgettable()) else None
+        return self._now() if any(self._forgettable()) else None
 
     def tick(self) -> None:
         """Forget some of the sessions that nobody has any more."""
         for member in list(self._forgettable()):
-            for _ in range(min(SLICE, len(member.left))):
-                self._forget(member.left.popleft())
+            entries = list(islice(member.left or (), SLICE))
+            for entry in entries:
+                self._forget(member.number, entry)
+            if len(entries) < SLICE:
+                member.left = None
             self._cleared(member)
 
     def _forgettable(self) -> Iterable[Member[E]]:
-        return (m for m in self.members.values() if m.left and not m.waiting_for)
+        return (m for m in self.members.values() if m.left is not None and not m.waiting_for)
 
     def _cleared(self, member: Member[E]) -> None:
-        if member.state is not SpuState.CLEARING or member.waiting_for or member.left:
+        if member.state is not SpuState.CLEARING or member.waiting_for or member.left is not None:
             return
         self._change(member, SpuState.OFFLINE, member.why, 0)
         self._accept(member)
@@ -211,9 +237,7 @@ class Fleet(Generic[E]):
             self._send(npu, Distribute(self._balance.buckets))
 
     def _change(self, member: Member[E], state: SpuState, why: str, sessions: int) -> None:
-        member.state, member.why, member.since = state, why, self.now
+        now = self._now()
+        member.state, member.why, member.since = state, why, now
         self.is_whole = all(m.state is SpuState.ONLINE for m in self.members.values())
-        self._send(OBSERVER, SpuChanged(self.now, member.number, state, why, sessions))
-
-    def _send(self, to: Actor, message: Message) -> None:
-        self.out.append(Outbound(to, message))
+        self._send(OBSERVER, SpuChanged(now, member.number, state, why, sessions))

@@ -137,7 +137,12 @@ class CentralPoint:
         self._tokens = _tokens(config)
         self._balance = balance = Balance(chassis.spus, chassis.cp)
         self._fleet: Fleet[_Entry] = Fleet(
-            chassis, balance, surrender=self._surrender, forget=self._forget_lost
+            chassis,
+            balance,
+            now=lambda: self._now,
+            send=lambda to, message: self._out.append(Outbound(to, message)),
+            surrender=self._surrender,
+            forget=self._forget_lost,
         )
         self._pending_timeout = chassis.cp.pending_timeout
         self.trace = trace
@@ -185,8 +190,8 @@ class CentralPoint:
 
     def handle(self, message: Message, now: Nanoseconds) -> list[Outbound]:
         """Take a message of an NPU or an SPU."""
-        self._now = self._fleet.now = self.nat.now = now
-        self._out = self._fleet.out = []
+        self._now = self.nat.now = now
+        self._out = []
         self._handlers[type(message)](message)
         if self.nat.notices:
             self._notify()
@@ -202,7 +207,7 @@ class CentralPoint:
         if desk is not None and (deadline is None or desk < deadline):
             deadline = desk
         if self._active:
-            audit = self._audit.due(self._now)
+            audit = self._audit.next or self._audit.due(self._now)
             if deadline is None or audit < deadline:
                 deadline = audit
         if not self._fleet.is_whole:
@@ -213,9 +218,8 @@ class CentralPoint:
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Reclaim wings that were pending for too long, gates, and what SPUs left behind."""
-        self._now = self._fleet.now = self.nat.now = now
-        self._out = self._fleet.out = []
-        out = self._out
+        self._now = self.nat.now = now
+        self._out = out = []
         self.gates.tick(now)
         self.nat.tick()
         for ask in self._desk.due(now):
@@ -318,6 +322,9 @@ class CentralPoint:
             self._out.append(
                 Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail))
             )
+        if self._fleet.quarantine and self._fleet.keeps(flow):
+            self._drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
+            return
         if self._limits is not None:
             refused = self._limits.refusal(flow, self._now)
             if refused is not None:
@@ -481,23 +488,20 @@ class CentralPoint:
                 limits.left_out(key, -1)
             self._tell_npus()
 
-    def _surrender(self, spu: int) -> list[_Entry]:
-        """An SPU is gone: give up its gates and pending flows; its sessions."""
+    def _surrender(self, spu: int) -> Iterator[_Entry]:
+        """An SPU is gone: give up its gates and pending flows. All entries of now, its sessions'
+        among them (most of them twice)."""
         for gate in [gate for gate in self.gates if gate.spu == spu]:
             self.gates.remove(gate.id)
-        active = []
-        for key, entry in list(self._table.items()):
-            if entry.spu != spu or key is not entry.forward:
-                continue
-            if entry.reverse is None:
+        for flow in self._pending:
+            entry = self._table[flow]
+            if entry.spu == spu:
                 self._end_pending(entry)
-            else:
-                active.append(entry)
-        return active
+        return iter(list(self._table.values()))
 
-    def _forget_lost(self, entry: _Entry) -> None:
-        """A session of an SPU that is gone; its last words may have been that it ended."""
-        if self._table.get(entry.forward) is entry:
+    def _forget_lost(self, spu: int, entry: _Entry) -> None:
+        """A session, perhaps of an SPU that is gone, whose last words may have been of its end."""
+        if entry.spu == spu and self._table.get(entry.forward) is entry:
             self._forget(entry)
 
     # -- audit --------------------------------------------------------------------------------
@@ -609,7 +613,12 @@ class CentralPoint:
             self._desk.release(binding, None)
             return
         entry = self._table.get(message.flow)
-        if entry is not None and entry.nat is not None and entry.nat[:3] == binding[:3]:
+        if (
+            entry is not None
+            and entry.spu == message.spu
+            and entry.nat is not None
+            and entry.nat[:3] == binding[:3]
+        ):
             self._release(entry)
 
     def _release(self, entry: _Entry) -> None:

@@ -9,6 +9,7 @@ from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
+from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
@@ -70,7 +71,8 @@ def build(
     """Resolve names and check what no single line can show."""
     zones = ZoneBuilder(root, problems, chassis, previous)
     zones.build()
-    policies = PolicyBuilder(root, problems, zones.zones, previous)
+    tcp = build_tcp(root, problems)
+    policies = PolicyBuilder(root, problems, zones.zones, tcp, previous)
     policies.build()
     nat = NatBuilder(
         root, problems, zones.zones, zones.interfaces, zones.routing_instances,
@@ -97,4 +99,5 @@ def build(
         stateless=build_stateless(root, problems, zones.interfaces),
         queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
+        tcp=tcp,
     )

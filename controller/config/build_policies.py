@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
+from controller.config.build_tcp import tcp_options
 from controller.config.problems import Problems
 from controller.config.schema import (
     GLOBAL_ZONE,
@@ -19,6 +20,7 @@ from controller.config.schema import (
     Zone,
 )
 from controller.config.set_lines import Word
+from controller.config.tcp import TcpSettings
 from controller.config.tree import Statement
 
 FIRST_POLICY_INDEX = 4
@@ -33,6 +35,7 @@ class PolicyBuilder:
         root: Statement,
         problems: Problems,
         zones: Mapping[str, Zone],
+        tcp: TcpSettings,
         previous: Configuration | None = None,
     ) -> None:
         """Policies keep the indices that they have in ``previous``."""
@@ -42,6 +45,7 @@ class PolicyBuilder:
         self._root = root
         self._problems = problems
         self._zones = zones
+        self._tcp = tcp
         self.applications: dict[str, Application] = {}
         self.policies: list[Policy] = []
         self.application_names = self._applications = ApplicationBuilder(root, problems)
@@ -130,6 +134,7 @@ class PolicyBuilder:
                 to_zones=_zone_list(policy, "to-zone"),
                 source_names=sources,
                 destination_names=destinations,
+                tcp=tcp_options(permit, policy.key, self._tcp, self._problems),
             )
         )
 

@@ -239,6 +239,7 @@ class ZoneBuilder:
                 interfaces=tuple(names),
                 screen=self._screen_name(zone),
                 host_inbound=_host_inbound(zone),
+                tcp_rst=zone.has("tcp-rst"),
             )
 
     def _screen_name(self, zone: Statement) -> str:

@@ -8,6 +8,7 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.build_tcp import FLOW_TCP, POLICY_TCP
 from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
     CLASS_OF_SERVICE,
@@ -108,7 +109,7 @@ _ZONES = container(
         listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
-        refused("tcp-rst"),
+        flag("tcp-rst"),
         container("address-book", *_ADDRESSES),
         refused("application-tracking"),
     ),
@@ -153,7 +154,7 @@ _THEN = container(
         refused("application-services"),
         refused("destination-address"),
         refused("firewall-authentication"),
-        refused("tcp-options"),
+        POLICY_TCP,
         refused("tunnel"),
     ),
     flag("deny"),
@@ -246,6 +247,7 @@ _FLOW = container(
     flag("allow-dns-reply"),
     leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    *FLOW_TCP,
     TRACEOPTIONS,
 )
 

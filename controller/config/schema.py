@@ -21,6 +21,7 @@ from ipaddress import (
 
 from controller.config.nat import NO_NAT, Nat
 from controller.config.stateless import STATELESS, Stateless
+from controller.config.tcp import TCP_SETTINGS, TcpOptions, TcpSettings
 from controller.flow import Address, Nanoseconds, Port
 from controller.reasons import Drop, Punt
 
@@ -114,6 +115,7 @@ class Zone:
     """Its ids-option, or empty."""
     host_inbound: frozenset[HostService] = frozenset()
     tcp_rst: bool = False
+    """A TCP segment that came from it, is of no session and begins none is answered by a RST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,8 @@ class Policy:
     source_names: tuple[NamedAddress, ...] = ()
     """``sources`` as they were configured."""
     destination_names: tuple[NamedAddress, ...] = ()
+    tcp: TcpOptions | None = None
+    """What it wants for TCP sessions of its own."""
 
     @property
     def is_global(self) -> bool:
@@ -320,6 +324,8 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    tcp: TcpSettings = TCP_SETTINGS
+    """What is checked of TCP connections, and when they are over."""
     queue_depth: QueueDepth = QueueDepth.NORMAL
     """How many packets may wait for a session (``security flow pending-sess-queue-length``)."""
 

@@ -8,8 +8,10 @@ setting a session up costs no task.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from finsy.proto import p4r, rpc_code
@@ -53,6 +55,8 @@ from controller.npu.quirks import install_failure
 from controller.npu.tables import MissingStage, meter_entry, table_entry
 from controller.npu.turn import Turn
 from controller.reasons import Drop, Punt
+
+LOGGER = logging.getLogger(__name__)
 
 WRITE_BATCH = 1000
 READ_BATCH = 250
@@ -342,11 +346,8 @@ class Npu:
             for key, wing in self._wings.items()
             if wing // 2 // SESSIONS_PER_SPU == spu and self._fences.is_dead(wing >> 1)
         ]
-        left = len(keys)
-
-        def answer() -> None:
-            purged = SpuPurged(self.site.number, spu, len(keys))
-            self._deliver(Outbound(CP, purged))
+        waiting = iter(keys)
+        left = 0
 
         def remove(key: FlowKey, tries: int) -> None:
             delete = update_of(DELETE, self._entries.key(key))
@@ -360,17 +361,34 @@ class Npu:
                 return
             left -= 1
             if not left:
-                answer()
+                more()
 
-        for key in keys:
-            del self._wings[key]
-            remove(key, 1)
-        if not keys:
-            answer()
+        def more() -> None:
+            """A Write's worth at a time, so that other packets and wings get their turn."""
+            nonlocal left
+            batch = list(islice(waiting, WRITE_BATCH))
+            left = len(batch)
+            for key in batch:
+                self._wings.pop(key, None)
+                remove(key, 1)
+            if not batch:
+                purged = SpuPurged(self.site.number, spu, len(keys))
+                self._deliver(Outbound(CP, purged))
+
+        more()
 
     def _distribute(self, message: Distribute) -> None:
         """Give the buckets that changed to other SPUs, if distribution is hash-based."""
+
+        def written(code: int) -> None:
+            if code != rpc_code.OK and not self.connection.is_lost:
+                # Its packets may go to an SPU that is not there; the runtime passes them on.
+                name = self.connection.name
+                LOGGER.warning("%s refuses a bucket of SPUs: %s", name, code_name(code))
+
         self._buckets = message.buckets
+        if "spu_bucket" not in self._pipeline.tables:
+            return
         for bucket, spu in enumerate(message.buckets):
             entity = p4r.Entity(table_entry=table_entry(self._pipeline, bucket_entry(bucket, spu)))
             key = _identity(entity.table_entry)
@@ -380,7 +398,7 @@ class Npu:
             if old != entity:
                 self._installed[key] = entity
                 update = p4r.Update(type=p4r.Update.MODIFY, entity=entity)
-                self._writer.submit(update.SerializeToString(), lambda _code: None)
+                self._writer.submit(update.SerializeToString(), written)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from controller.config.schema import SECOND
 from controller.flow import Nanoseconds
-from controller.messages import Actor, PacketDropped, SpuChanged, SpuState
+from controller.messages import Actor, PacketDropped, RanOut, SpuChanged, SpuState
 from controller.reasons import Drop
 
 REPEAT: Nanoseconds = 10 * SECOND
@@ -28,8 +28,10 @@ EXHAUSTIONS = {
     Drop.PENDING_TIMEOUT: "session set-up timed out",
     Drop.GATE_TABLE_FULL: "gate table full",
     Drop.ALG_BACKLOG: "ALG has too much to wait for",
+    Drop.NPU_TABLE_FULL: "NP-cache full, sessions go on through the SPU",
 }
-"""Drops that mean that the firewall lacks something, and what; "full" as on the original."""
+"""What the firewall may lack, by the reason that packets fall with; the first as on the original.
+Of all but the last, packets fall."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,8 @@ class Shortage:
     since: Nanoseconds
     """The first drop, after a minute without any."""
     last: Nanoseconds
-    packets: int = 0
-    """Since then."""
+    count: int = 0
+    """Packets, or wings without room, since then."""
     logged_at: Nanoseconds = 0
     logged: int = 0
     """How many of them the log lines so far speak for."""
@@ -71,8 +73,8 @@ class SystemLog:
                 text = f"{where} is online: {changed.why}"
         self._write(f"CHASSIS_SPU_{changed.state.name}: {text}")
 
-    def dropped(self, drop: PacketDropped) -> None:
-        """A packet fell; only what ran out matters here."""
+    def ran_out(self, drop: PacketDropped | RanOut) -> None:
+        """A packet fell, or something ran out and none did; only what ran out matters here."""
         what = EXHAUSTIONS.get(drop.reason)
         if what is None:
             return
@@ -81,15 +83,14 @@ class SystemLog:
         if found is None or drop.at - found.last > QUIET:
             found = self._shortages[key] = Shortage(*key, drop.at, drop.at)
         found.last = drop.at
-        found.packets += 1
+        found.count += 1
         if found.logged and drop.at - found.logged_at < REPEAT:
             return
-        more = found.packets - found.logged
-        found.logged, found.logged_at = found.packets, drop.at
+        more = found.count - found.logged
+        found.logged, found.logged_at = found.count, drop.at
         packets = "packet" if more == 1 else "packets"
-        self._write(
-            f"FLOW_{drop.reason.name}: {drop.who}: {what}: {drop.detail}; {more} {packets} dropped"
-        )
+        how_many = f"{more} {packets} dropped" if isinstance(drop, PacketDropped) else f"{more}x"
+        self._write(f"FLOW_{drop.reason.name}: {drop.who}: {what}: {drop.detail}; {how_many}")
 
     def alarms(self, now: Nanoseconds) -> Iterator[Shortage]:
         """What ran out and goes on, oldest first."""

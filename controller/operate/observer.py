@@ -17,6 +17,7 @@ from controller.messages import (
     Message,
     NatNotice,
     PacketDropped,
+    RanOut,
     SessionClosed,
     SessionCreated,
     SessionDenied,
@@ -76,6 +77,9 @@ class Observer:
         """Of traced packets, oldest first."""
         self.on_drop: Callable[[PacketDropped], None] | None = None
         """Called with every packet that goes no further."""
+        self.on_ran_out: Callable[[RanOut], None] | None = None
+        """Called when something ran out and no packet fell."""
+        self.ran_out: Counter[tuple[Actor, Drop]] = Counter()
         self.on_spu: Callable[[SpuChanged], None] | None = None
         """Called when an SPU comes, goes or drains."""
         self.closed = 0
@@ -112,6 +116,10 @@ class Observer:
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case RanOut():
+                self.ran_out[message.who, message.reason] += 1
+                if self.on_ran_out is not None:
+                    self.on_ran_out(message)
             case SpuChanged():
                 if self.on_spu is not None:
                     self.on_spu(message)

@@ -53,7 +53,7 @@ class Operator:
         self.history = History(runtime)
         self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
         runtime.observer.on_spu = self.system_log.spu
-        runtime.observer.on_drop = self.system_log.dropped
+        runtime.observer.on_drop = runtime.observer.on_ran_out = self.system_log.ran_out
         runtime.on_configuration.append(self._configure)
 
     def _configure(self, configuration: Configuration) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from controller.config.values import PORT_NAMES, PROTOCOL, Value, number, protocol_number
+from controller.config.values import PORT_NAMES, PROTOCOL, Value, number, one_of, protocol_number
 from controller.flow import Path
 from controller.operate.commands import Option, Options
 from controller.operate.text import contains, port_number, prefix
 from controller.spu import SessionView
+from controller.spu.express import NotExpress
 
 
 def _prefix_complaint(text: str) -> str | None:
@@ -34,6 +35,11 @@ FILTERS = (
     Option("protocol", "IP protocol by name or number", PROTOCOL),
     Option("session-identifier", "One session", number(1, (1 << 32) - 1, "session identifier")),
     Option("services-offload", "Sessions on Express Path"),
+    Option(
+        "not-offloaded",
+        "Sessions that are not on Express Path, for this reason ('any' of them)",
+        one_of("any", *(reason.word for reason in NotExpress)),
+    ),
 )
 """All filters look at the In wing, before any translation; all that are given must match."""
 
@@ -57,6 +63,9 @@ def matches(view: SessionView, options: Options) -> bool:
                 passes = view.id == int(value)
             case "services-offload":
                 passes = view.path is Path.EXPRESS
+            case "not-offloaded":
+                reason = view.not_express
+                passes = reason is not None and value in ("any", reason.word)
             case _:
                 passes = True
         if not passes:

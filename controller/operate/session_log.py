@@ -19,7 +19,8 @@ from controller.spu.services import Services
 
 CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
-    Close.TCP_RST: "TCP RST",
+    Close.TCP_CLIENT_RST: "TCP CLIENT RST",
+    Close.TCP_SERVER_RST: "TCP SERVER RST",
     Close.ICMP_ERROR: "ICMP error",
     Close.IDLE_TIMEOUT: "idle Timeout",
     Close.CLEARED: "Closed by operator",

@@ -12,16 +12,16 @@ from controller.spu.express import NotExpress
 
 async def reasons(operator: Operator, _: Options) -> str:
     """``show security np-cache reasons``: why sessions are not on Express Path, live ones and all
-    since the controller started."""
+    since the controller started. ``show security flow session not-offloaded WORD`` lists them."""
     live: Counter[NotExpress | None] = Counter()
     total: Counter[NotExpress | None] = Counter()
     for spu in operator.runtime.spus.values():
-        live.update(view.not_express for view in spu.sessions())
+        live.update(spu.express_now())
         total.update(spu.express_counts())
-    lines = [f"{'Services-offload':<52} {'Sessions':>9} {'Total':>11}"]
+    lines = [f"{'Services-offload':<48} {'Word':<12} {'Sessions':>9} {'Total':>11}"]
     for reason in (None, *NotExpress):
-        name = "yes" if reason is None else f"no: {reason.value}"
-        lines.append(f"{name:<52} {live[reason]:>9} {total[reason]:>11}")
+        name, word = ("yes", "-") if reason is None else (f"no: {reason.value}", reason.word)
+        lines.append(f"{name:<48} {word:<12} {live[reason]:>9} {total[reason]:>11}")
     return "\n".join(lines) + "\n"
 
 

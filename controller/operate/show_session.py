@@ -6,7 +6,8 @@ print it. Every wing's line ends in a comma and a space there, and so it does he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from controller.flow import Path
 from controller.operate import text
@@ -25,9 +26,17 @@ async def show(operator: Operator, options: Options) -> str:
     for number, slot in operator.slots.items():
         if number not in operator.runtime.spus:
             continue  # `show chassis spu` says why
-        views = [v for v in operator.runtime.spus[number].sessions() if matches(v, options)]
+        spu = operator.runtime.spus[number]
+        if options.keys() == {"summary"}:
+            # Of a full table, too: without a look at each session's details.
+            blocks.append(
+                f"Flow Sessions on {slot}:\n{_summary(operator, number, spu.state_counts())}"
+            )
+            continue
+        views = [v for v in spu.sessions() if matches(v, options)]
         if "summary" in options:
-            blocks.append(f"Flow Sessions on {slot}:\n{_summary(operator, number, views)}")
+            counts = Counter((view.state, view.path) for view in views)
+            blocks.append(f"Flow Sessions on {slot}:\n{_summary(operator, number, counts)}")
         else:
             body = await _listing(operator, views, _extensive if "extensive" in options else _brief)
             blocks.append(f"Flow Sessions on {slot}:\n\n{body}Total sessions: {len(views)}\n")
@@ -87,7 +96,7 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
         *_resource(view),
         f"Maximum timeout: {text.seconds(view.timeout)}, "
         f"Current timeout: {text.seconds(session.timeout)}",
-        f"Session State: {view.state.value}{', TCP: ' + view.tcp if view.tcp else ''}",
+        f"Session State: {view.state.value}{_connection(view)}",
         f"Start time: {view.started // 1_000_000_000}, "
         f"Duration: {(now - view.started) // 1_000_000_000}",
     ]
@@ -101,11 +110,19 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             f"    Gateway: {text.address(view.next_hops[n])}, MAC: {wing.hop.dst_mac.hex(':')}, "
             f"Egress NPU: {wing.hop.port.npu}",
             f"    Leaves as: {text.flow(wing.translated)}",
+            *([f"    FIN state: {view.fins >> n & 1},"] if view.tcp else []),
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
         if not view.on_npus[n]:
             lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"
+
+
+def _connection(view: SessionView) -> str:
+    """Where a TCP connection stands, and whether its numbers are checked."""
+    if not view.tcp:
+        return ""
+    return f", TCP: {view.tcp}, Sequence check: {'yes' if view.checks_sequence else 'no'}"
 
 
 def _nat_rules(view: SessionView) -> list[str]:
@@ -132,20 +149,24 @@ _FAILURES = (Drop.SESSION_TABLE_FULL, Drop.NPU_TABLE_FULL, Drop.NAT_EXHAUSTED, D
 """Why a flow that a policy let in may get no session."""
 
 
-def _summary(operator: Operator, number: int, views: Sequence[SessionView]) -> str:
+def _summary(
+    operator: Operator, number: int, counts: Mapping[tuple[SessionState, Path], int]
+) -> str:
     runtime = operator.runtime
-    states = [view.state for view in views]
-    valid = states.count(SessionState.ACTIVE)
-    pending = states.count(SessionState.INSTALLING) + runtime.spus[number].pending_count()
-    invalidated = states.count(SessionState.CLOSING)
-    offloaded = sum(view.path is Path.EXPRESS for view in views)
+
+    def count(state: SessionState) -> int:
+        return sum(n for (each, _), n in counts.items() if each is state)
+
+    valid, invalidated = count(SessionState.ACTIVE), count(SessionState.CLOSING)
+    pending = count(SessionState.INSTALLING) + runtime.spus[number].pending_count()
+    offloaded = sum(n for (_, path), n in counts.items() if path is Path.EXPRESS)
     failed = sum(
         count
         for (who, reason), count in runtime.observer.drops.items()
         if who.number == number and who.role.value == "SPU" and reason in _FAILURES
     )
     return (
-        f"Unicast-sessions: {len(views)}\n"
+        f"Unicast-sessions: {sum(counts.values())}\n"
         "Multicast-sessions: 0\n"
         f"Services-offload-sessions: {offloaded}\n"
         f"Failed-sessions: {failed}\n"

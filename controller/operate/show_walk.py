@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from controller.config.values import protocol_number
-from controller.messages import Actor, StepTaken
+from controller.messages import Actor
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
 from controller.operate.observer import Walk
 from controller.operate.operator import Operator
+from controller.operate.walk_lines import drop_line, step_line, who
 from controller.reasons import Drop
 
 DATA_PLANE_REASONS = 128
@@ -51,26 +52,12 @@ def _walk(walk: Walk) -> str:
     start = walk.steps[0].at
     session = f", session {walk.session_id}" if walk.session_id else ""
     lines = [f"First packet of {text.flow(walk.flow)}, token {walk.flow.token:#x}{session}:"]
-    lines += [_step(step, start) for step in walk.steps]
+    lines += [step_line(step, start) for step in walk.steps]
     if walk.drop is not None:
-        drop = walk.drop
-        lines.append(
-            f"{text.milliseconds(drop.at - start)}  {who(drop.who):<9}  "
-            f"dropped: {drop.reason.name} ({drop.detail})"
-        )
+        lines.append(drop_line(walk.drop, start))
     if walk.is_cut:
         lines.append("(what followed was not recorded: too many first packets a second)")
     return "\n".join(lines) + "\n"
-
-
-def _step(step: StepTaken, start: int) -> str:
-    detail = f" ({step.detail})" if step.detail else ""
-    return f"{text.milliseconds(step.at - start)}  {who(step.who):<9}  {step.step.value}{detail}"
-
-
-def who(actor: Actor) -> str:
-    """``SPU 2``, or ``CP``, of which there is one."""
-    return str(actor)
 
 
 async def drops(operator: Operator, _: Options) -> str:
@@ -85,6 +72,8 @@ async def drops(operator: Operator, _: Options) -> str:
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
     lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    for (actor, reason), count in sorted(operator.runtime.observer.ran_out.items(), key=_by_place):
+        lines.append(f"{who(actor):<18}{reason.name:<26}{count} wings left out, nothing dropped")
     faults = operator.runtime.faults
     if faults.undeliverable or faults.failed:
         lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")

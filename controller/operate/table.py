@@ -44,7 +44,7 @@ _MATCH = (
     Option("protocol", "IP protocol by name or number", PROTOCOL, is_required=True),
     Option("result-count", "How many policies to show (default 1)", number(1, 16)),
 )
-_WALK_FILTERS = tuple(option for option in FILTERS if option.word != "services-offload")
+_WALK_FILTERS = tuple(option for option in FILTERS if "offload" not in option.word)
 _LEVELS = (
     Option("brief", "One line a wing (default)"),
     Option("extensive", "Everything that is known"),

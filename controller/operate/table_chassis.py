@@ -30,6 +30,10 @@ SHOW_MONITORING = Command(
                     "session", "Sessions, second by second", options=(_FPC,),
                     run=performance.session,
                 ),
+                Command(
+                    "spu", "Load in percent, second by second", options=(_FPC,),
+                    run=performance.spu,
+                ),
             ),
         ),
     ),

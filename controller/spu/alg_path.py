@@ -27,6 +27,7 @@ from controller.spu.alg.registry import gateway as gateway_for
 from controller.spu.alg.stream import Out, Relay
 from controller.spu.core import Core
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
+from controller.spu.tcp_window import Windows, segment_of
 from controller.spu.teardown import Teardown
 
 REPEAT_AFTER: Nanoseconds = SECOND
@@ -38,7 +39,7 @@ REPEATS = 6
 class Gateway:
     """What a control session has of its gateway."""
 
-    __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting")
+    __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting", "windows")
 
     def __init__(self, session: Session) -> None:
         service = session.service
@@ -53,6 +54,9 @@ class Gateway:
         self.waiting: dict[Direction, deque[tuple[Queued, Findings]]] = {}
         """Datagrams that wait, the first of a direction for its gates."""
         self.repeats = 0
+        self.windows: Windows | None = None
+        """Of the server and what it was sent; its client and what that was sent are the session's
+        own. Numbers of the two differ where text was changed."""
 
     @property
     def suspended(self) -> int:
@@ -238,6 +242,12 @@ class AlgPath:
     ) -> None:
         """``message`` is what the packet came with, if it is not one that the gateway made."""
         wing = session.wings[direction]
+        if session.tcp is not None and session.tcp.windows is not None:
+            gateway = session.gateway
+            to_server = direction == Direction.FORWARD and gateway is not None
+            windows = gateway.windows if to_server and gateway is not None else session.tcp.windows
+            if windows is not None:
+                windows.take(direction, segment_of(packet))
         port = wing.hop.port
         frame = rewrite(packet, wing.translated, wing.hop)
         core, l3 = self._core, 18 if wing.hop.vlan else 14

@@ -18,6 +18,7 @@ from controller.messages import (
     Outbound,
     PacketDropped,
     PacketIn,
+    RanOut,
     Redirect,
     Role,
     Step,
@@ -240,6 +241,10 @@ class Core:
         """Report a packet that goes no further."""
         dropped = PacketDropped(self.now, self.me, reason, flow, detail)
         self.out.append(Outbound(OBSERVER, dropped))
+
+    def ran_out(self, reason: Drop, flow: FlowKey, detail: str) -> None:
+        """Report a want that cost no packet."""
+        self.out.append(Outbound(OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
 
     def redirect(self, queued: Queued) -> None:
         """Hand a packet back to the central point."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from controller.config.schema import Action
 from controller.flow import Address, text
 from controller.messages import OBSERVER, SessionDenied, Step
-from controller.packet import TCP, UDP
+from controller.packet import RST, TCP, UDP
 from controller.payload import contents
 from controller.reasons import Drop
 from controller.routing.fib import Route
@@ -104,7 +104,8 @@ class Decisions:
         DNS with a question."""
         packet = pending.first.packet
         if packet.protocol == TCP:
-            if not opens(packet.flags):
+            may_be_any = not self._core.config.tcp.syn_check and not packet.flags & RST
+            if not opens(packet.flags) and not may_be_any:
                 return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
         elif packet.icmp_type >= 0 and not packet.is_echo_request:
             return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")
@@ -146,7 +147,7 @@ class Decisions:
         if self._core.trace:
             detail = f"{parent.verdict.name}, by session {parent.id}"
             self._core.step(Step.GATE, pending.flow, detail)
-        return None
+        return _demands_syn(pending)
 
     def policy(self, pending: Pending) -> Refusal | None:
         """Original source, translated destination; the first policy that matches."""
@@ -159,7 +160,7 @@ class Decisions:
             detail = f"{verdict.name}: {verdict.action.value}, from {from_zone} to {to_zone}"
             core.step(Step.POLICY, pending.flow, detail)
         if verdict.permits:
-            return None
+            return _demands_syn(pending)
         if verdict.policy is not None and verdict.policy.log_init:
             interface = pending.ingress.name
             denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
@@ -169,6 +170,17 @@ class Decisions:
             Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
             f"{verdict.name}, from {from_zone} to {to_zone}",
         )
+
+
+def _demands_syn(pending: Pending) -> Refusal | None:
+    """What a policy asks of first segments where nobody else does (``syn-check-required``)."""
+    policy = pending.verdict.policy
+    if policy is None or policy.tcp is None or not policy.tcp.syn_check:
+        return None
+    packet = pending.first.packet
+    if packet.protocol != TCP or opens(packet.flags):
+        return None
+    return Refusal(Drop.TCP_NOT_SYN, f"{policy.name} requires a SYN, flags 0x{packet.flags:02x}")
 
 
 def _of(vr: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from controller.config.tcp import TCP_SETTINGS, TcpSettings
 from controller.flow import Wing
 from controller.packet import ICMP, ICMPV6, TCP, UDP
 from controller.spu.policy import Verdict
@@ -19,7 +20,15 @@ class NotExpress(Enum):
     FRAGMENT = "its first packet was a fragment"
     IPV6_NAT = "IPv6 with address translation"
     MTU = "the MTU of its two interfaces differs"
+    STRICT_SYN = "strict-syn-check has its SPU see the whole handshake"
+    SEQUENCE_CHECK = "its policy requires sequence checks, and NPUs make none"
+    RST_CHECK = "rst-sequence-check, and NPUs do not follow sequence numbers"
     TABLE_FULL = "an NPU had no room for its wings"
+
+    @property
+    def word(self) -> str:
+        """What an operator types for it."""
+        return self.name.lower().replace("_", "-")
 
 
 _ELIGIBLE = frozenset((TCP, UDP, ICMP, ICMPV6))
@@ -32,11 +41,14 @@ def not_express(
     is_control: bool = False,
     is_fragment: bool = False,
     mtus: tuple[int, int] = (0, 0),
+    tcp: TcpSettings = TCP_SETTINGS,
 ) -> NotExpress | None:
     """Why a session may not ride Express Path; ``None``: it may. The first reason found stands.
 
     ``is_control``: a gateway reads along. ``is_fragment``: its first packet was one. ``mtus`` are
     those of its interfaces: an NPU does not fragment. IPv6 with NAT is what the NPU cannot rewrite.
+    ``tcp`` is what is checked of connections: what was asked for by name keeps them with their SPU,
+    and the sequence check that is on by default does not.
     (junos-facts 4 has the original's list. Filters are none of our reasons: the NPU applies them
     before it looks for a session. And where the original offloads unless told otherwise, from
     21.2 on, only ``services-offload`` does so here, as before 21.2.)
@@ -55,4 +67,16 @@ def not_express(
         return NotExpress.IPV6_NAT
     if mtus[0] != mtus[1]:
         return NotExpress.MTU
+    return _tcp_check(verdict, tcp) if forward.key.protocol == TCP else None
+
+
+def _tcp_check(verdict: Verdict, tcp: TcpSettings) -> NotExpress | None:
+    """A check that only an SPU can make, as it is the one that sees the segments."""
+    if tcp.strict_syn_check:
+        return NotExpress.STRICT_SYN
+    if tcp.rst_sequence_check:
+        return NotExpress.RST_CHECK
+    policy = verdict.policy
+    if policy is not None and policy.tcp is not None and policy.tcp.sequence_check:
+        return NotExpress.SEQUENCE_CHECK
     return None

@@ -44,7 +44,6 @@ from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
 from controller.spu.replies import Replies
-from controller.spu.services import TCP_INITIAL_TIMEOUT
 from controller.spu.session import (
     NatBinding,
     Pending,
@@ -53,7 +52,7 @@ from controller.spu.session import (
     SessionState,
     Stage,
 )
-from controller.spu.tcp import TcpTracker
+from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown
 
 LONGEST_IDLE: Nanoseconds = 86400 * SECOND
@@ -170,7 +169,7 @@ class FirstPath:
         pending = core.pending.get(message.flow)
         address, port = message.address, message.port
         if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
-            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow))
+            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow, core.number))
             return
         pending.nat = NatBinding(address, message.protocol, port, message.pool)
         _, dst, _, dport, protocol = pending.routed
@@ -300,13 +299,17 @@ class FirstPath:
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
                 mtus=(pending.ingress.mtu, pending.route.interface.mtu),
+                tcp=core.config.tcp,
             ),
             pending.nat,
             core.now,
         )
         if pending.flow.protocol == TCP:
-            session.tcp = TcpTracker()
-            session.timeout = TCP_INITIAL_TIMEOUT
+            if opens(pending.first.packet.flags):
+                session.timeout = core.config.tcp.initial_timeout
+                session.tcp = TcpTracker()
+            else:
+                session.tcp = TcpTracker(is_new=False)
         if passage is not None:
             session.parent = passage.parent
         if pending.source_rule is not None or pending.destination_rule is not None:
@@ -315,6 +318,8 @@ class FirstPath:
             core.begin_nat(session)
         if service.alg is not None:
             session.gateway = Gateway(session)
+        if session.tcp is not None:
+            self._live.tcp.begin(session, session.tcp)
         session.queue.append(pending.first)
         session.queue.extend(pending.queue)
         session.next_hops = (pending.route.next_hop, pending.back.next_hop)
@@ -388,10 +393,14 @@ class FirstPath:
         if error is not None:
             session.installed ^= 1 << direction
             detail = f"NPU {npu} has no room: its packets come by the central point"
+            core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
+                core.express_counts[None] -= 1
                 core.express_counts[NotExpress.TABLE_FULL] += 1
                 session.not_express = NotExpress.TABLE_FULL
                 session.path = Path.SPU
+                if session.tcp is not None:
+                    self._live.tcp.begin(session, session.tcp)
                 if session.installed:
                     # One wing on Express Path alone would hide half of the session from its SPU.
                     self._take_back(session)
@@ -502,4 +511,4 @@ class FirstPath:
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
             core, (address, protocol, port, _) = self._core, pending.nat
-            core.to_cp(ReleaseNat(address, protocol, port, pending.flow))
+            core.to_cp(ReleaseNat(address, protocol, port, pending.flow, core.number))

@@ -1,8 +1,8 @@
 """Packets of sessions that stand, and their ageing.
 
 **Time-outs.** Wings are written with the session's final inactivity time-out, so an NPU's notice
-means "silent for that long". Shorter ones are deadlines of the SPU: the first 20 s of a TCP
-connection, until it is established, and 2 s after the second FIN. A session ends only when both
+means "silent for that long". Shorter ones are deadlines of the SPU: until a TCP connection is
+established, and when it is closed (``tcp_path``). A session ends only when both
 wings were silent for the time-out in force. Its SPU sees each packet of a normal session and knows;
 for one on Express Path it asks both NPUs, one question in flight per session. If the session turns
 out to be alive it is looked at again when it could be silent long enough, and notices that come
@@ -15,14 +15,14 @@ from controller.flow import Direction, Path, Tuple5, Wing
 from controller.fragment import fragment, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
-from controller.packet import UDP, Packet, rewrite
+from controller.packet import SYN, UDP, Packet, rewrite
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
-from controller.spu.services import TCP_CLOSE_WAIT
 from controller.spu.session import Queued, Session, SessionState
 from controller.spu.tcp import TcpState, opens
+from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
 
 NO_TRANSPORT = 59
@@ -40,6 +40,8 @@ class LivePath:
         self._replies = replies
         self._teardown = teardown
         self._alg = alg
+        self.tcp = TcpPath(core, replies, teardown)
+        """What becomes of TCP connections."""
 
     def take(self, session: Session, queued: Queued) -> None:
         """A packet of a session in any state."""
@@ -75,12 +77,20 @@ class LivePath:
         tcp = session.tcp
         changed = None
         if tcp is not None:
-            if tcp.state is TcpState.CLOSING and opens(packet.flags):
-                # The ports are used again at once: end the old connection, then begin anew.
-                self._teardown.begin(session, Close.TCP_FIN)
-                session.queue.append(queued)
+            if tcp.state >= TcpState.TIME_WAIT and opens(packet.flags):
+                # The ports are used again at once: end the old connection, then begin anew. It
+                # waits before the end begins, which is over at once if no NPU has a wing.
+                session.queue.insert(0, queued)
+                self._teardown.begin(session, tcp.close_reason)
+                return
+            if (tcp.windows is not None or tcp.strict) and not self.tcp.passes(
+                session, tcp, queued
+            ):
                 return
             changed = tcp.observe(direction, packet.flags)
+            if packet.flags & SYN:
+                packet = self.tcp.clamped(session, direction, packet)
+                queued = Queued(message, packet, direction)
             if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
                 tcp.forward_controls += 1
         if not message.session_id:  # else its NPU's entry has counted it
@@ -97,8 +107,8 @@ class LivePath:
             for piece in fragment(frame, l3, mtu) if mtu else (frame,):
                 sent = Transmit(port, Send.EGRESS, piece, message.mark, origin)
                 core.send(core.npus[port.npu], sent)
-        if changed is not None:
-            self._tcp_changed(session, changed)
+        if tcp is not None and changed is not None:
+            self.tcp.changed(session, tcp)
 
     def _narrow(self, wing: Wing, packet: Packet) -> int:
         """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
@@ -144,22 +154,6 @@ class LivePath:
             # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
             self._teardown.begin(session, Close.ICMP_ERROR)
 
-    def _tcp_changed(self, session: Session, state: TcpState) -> None:
-        core = self._core
-        if state is TcpState.RESET:
-            self._teardown.begin(session, Close.TCP_RST)
-        elif state is TcpState.CLOSING:
-            core.timers.set(session.id, core.now + TCP_CLOSE_WAIT)
-        elif state is TcpState.ESTABLISHED:
-            self._established(session)
-
-    def _established(self, session: Session) -> None:
-        session.timeout = session.service.timeout
-        if session.is_installed:
-            self._core.timers.cancel(session.id)
-        else:
-            self._core.timers.set(session.id, self._core.now + session.timeout)
-
     # -- ageing -------------------------------------------------------------------------------
 
     def wing_idle(self, message: WingIdle) -> None:
@@ -172,8 +166,8 @@ class LivePath:
 
     def deadline(self, session: Session) -> None:
         """A session's own deadline has come."""
-        if session.tcp is not None and session.tcp.state is TcpState.CLOSING:
-            self._teardown.begin(session, Close.TCP_FIN)
+        if session.tcp is not None and session.tcp.is_over:
+            self._teardown.begin(session, session.tcp.close_reason)
         else:
             self._look(session)
 
@@ -200,13 +194,13 @@ class LivePath:
         if tcp is not None and message.direction == Direction.FORWARD:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:
-                self._established(session)
+                self.tcp.changed(session, tcp)
         session.probe[message.direction] = message.idle
         if len(session.probe) < 2:
             return
         idle = min((i for i in session.probe.values() if i is not None), default=None)
         session.probe = None
-        if tcp is not None and tcp.state is TcpState.CLOSING:
+        if tcp is not None and tcp.is_over:
             return  # its deadline is set
         self._judge(session, idle)
 

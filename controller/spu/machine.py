@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Direction, FlowKey, Nanoseconds
+from controller.flow import Direction, FlowKey, Nanoseconds, Path
 from controller.messages import (
     AuditSessions,
     ClearSession,
@@ -45,6 +46,7 @@ from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
 from controller.spu.reconfigure import Reconfiguration
+from controller.spu.repair import Repair
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
@@ -86,6 +88,7 @@ class Spu:
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._first.recheck = self._reconfiguration.check
+        self._repair = Repair(core, self._first)
         self._audit = Audit(core, self._teardown)
         self._joining: Joining | None = None
         self._open: dict[type, Callable[[Any], None]] = {
@@ -155,7 +158,7 @@ class Spu:
             return self._joining.next_ask
         if not core.sessions:
             return None
-        deadline = self._audit.due()
+        deadline = self._audit.next or self._audit.due()
         sessions, gateways = core.timers.next(), core.alg_timers.next()
         if sessions is not None and sessions < deadline:
             deadline = sessions
@@ -236,7 +239,9 @@ class Spu:
             core.to_cp(Redirect(flow, core.number, message.packet, message.session_id))
             return
         direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
-        self._live.take(session, Queued(message.packet, packet, direction))
+        queued = Queued(message.packet, packet, direction)
+        self._repair.consider(session, queued)
+        self._live.take(session, queued)
 
     def _on_neighbor_resolved(self, message: NeighborResolved) -> None:
         session = self._core.by_key.get(message.flow)
@@ -289,7 +294,9 @@ class Spu:
             started=session.started,
             last_seen=session.last_seen,
             timeout=session.timeout,
-            tcp="" if session.tcp is None else session.tcp.state.name.lower(),
+            tcp="" if session.tcp is None else session.tcp.state.name.lower().replace("_", "-"),
+            fins=0 if session.tcp is None else session.tcp.fins,
+            checks_sequence=session.tcp is not None and session.tcp.windows is not None,
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
@@ -304,6 +311,19 @@ class Spu:
     def express_counts(self) -> Mapping[NotExpress | None, int]:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
+
+    def state_counts(self) -> Counter[tuple[SessionState, Path]]:
+        """How many sessions there are by state and path."""
+        return Counter((session.state, session.path) for session in self._core.sessions.values())
+
+    def express_now(self) -> Counter[NotExpress | None]:
+        """Sessions that are there by why they are not on Express Path; ``None``: they are."""
+        return Counter(session.not_express for session in self._core.sessions.values())
+
+    @property
+    def repairs(self) -> int:
+        """Wings so far that were written again because their NPU had lost them."""
+        return self._repair.count
 
     def nat_counts(self) -> Mapping[int, NatCounts]:
         """What is counted of NAT rules, by rule id."""

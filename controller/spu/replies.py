@@ -17,7 +17,7 @@ from controller.packet import RST, TCP, UDP, Packet
 from controller.reasons import Drop, Send
 from controller.spu.core import Core
 from controller.spu.session import Queued
-from controller.tcp_reset import reset
+from controller.tcp_reset import acknowledgement, reset
 
 RATE = 1000
 """Replies a second (``system internet-options icmpv4-rate-limit packet-rate``, its default)."""
@@ -81,7 +81,9 @@ class Replies:
         kind = _ERRORS.get(reason)
         if kind is not None:
             self._error(queued, kind, mtu)
-        elif reason is Drop.POLICY_REJECT:
+        elif reason is Drop.POLICY_REJECT or (
+            reason is Drop.TCP_NOT_SYN and self._tells_strays(queued)
+        ):
             self.refuse(queued)
 
     def refuse(self, queued: Queued) -> None:
@@ -91,6 +93,19 @@ class Replies:
             self._error(queued, PORT_UNREACHABLE)
         elif packet.protocol == TCP and not packet.flags & RST and self._may(packet):
             self._send(queued, reset(packet, self._back(queued)))
+
+    def acknowledge(self, queued: Queued, seq: int, ack: int, window: int) -> None:
+        """Tell the sender of a TCP segment what the other side expects, in its name."""
+        if self._may(queued.packet):
+            frame = acknowledgement(queued.packet, self._back(queued), seq, ack, window)
+            self._send(queued, frame)
+
+    def _tells_strays(self, queued: Queued) -> bool:
+        """Whether the zone that a packet came from says ``tcp-rst``."""
+        core = self._core
+        interface = core.interface(queued.message.port, queued.packet.vlan)
+        zone = None if interface is None else core.config.zones.get(interface.zone)
+        return zone is not None and zone.tcp_rst
 
     def _error(self, queued: Queued, kind: _Kind, rest: int = 0) -> None:
         packet = queued.packet

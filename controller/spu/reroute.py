@@ -27,7 +27,7 @@ from controller.spu.core import Core
 from controller.spu.first_path import FirstPath
 from controller.spu.nat import holds
 from controller.spu.session import Move, Session, SessionState
-from controller.spu.tcp import TcpState
+from controller.spu.tcp_path import inactivity
 from controller.spu.teardown import Teardown
 
 
@@ -42,8 +42,8 @@ class Reroute:
     def check(self, session: Session) -> None:
         """Compare an active session's next hops with the routing table's."""
         core = self._core
-        if session.tcp is not None and session.tcp.state is TcpState.CLOSING:
-            return  # it has two seconds left
+        if session.tcp is not None and session.tcp.is_over:
+            return  # it ends soon
         forward, reverse = session.wings
         sides = ((reverse.ingress, reverse.key.token), (forward.ingress, forward.key.token))
         ends = (forward.translated.dst, forward.key.src)
@@ -72,7 +72,7 @@ class Reroute:
             routes.append(route)
         if session.without_route:
             session.without_route = False
-            session.timeout = session.service.timeout
+            session.timeout = inactivity(session, core.config.tcp, None)
         if moved:
             if not self._keeps_translation(session, routes[0].interface):
                 self._teardown.begin(session, Close.ROUTE_CHANGED)

@@ -1,7 +1,9 @@
 """What a flow is for (its service) and how long it may be silent.
 
-Order of the time-out's lookup (junos-facts 3): the application that the policy matched, the table
-by port, the protocol's default.
+Order of the time-out's lookup (Juniper's "Understanding policy application timeout configuration
+and lookup"): the application that the policy matched, if it has one; the table by TCP or UDP port,
+which has what any application says of its ports, the last one configured first; the protocol's
+default.
 """
 
 from __future__ import annotations
@@ -24,11 +26,9 @@ PROTOCOL_TIMEOUT: dict[int, Nanoseconds] = {
 }
 OTHER_TIMEOUT: Nanoseconds = 1800 * SECOND
 PORT_TIMEOUT: dict[tuple[int, int], Nanoseconds] = {(TCP, 80): 300 * SECOND}
-
-TCP_INITIAL_TIMEOUT: Nanoseconds = 20 * SECOND
-"""Until the handshake is complete (``tcp-initial-timeout``)."""
-TCP_CLOSE_WAIT: Nanoseconds = 2 * SECOND
-"""From the second FIN to the end: the last acknowledgements still pass."""
+"""Of ports whose application nobody needs to name."""
+WIDE = 1024
+"""An application with more ports than that says nothing about each of them."""
 
 NO_SERVICE = "None"
 """What logs and session lists print for a flow that no application describes."""
@@ -51,10 +51,14 @@ class Services:
         self._ranges: list[Application] = []
         self._algs = config.algs
         self._alg_ports: dict[tuple[int, int], Alg] = {}
+        self._port_timeouts: dict[tuple[int, int], Nanoseconds] = dict(PORT_TIMEOUT)
         for application in config.applications.values():
             ports = application.destination_ports
             if application.alg is not None and application.name in PREDEFINED:
                 self._alg_ports[application.protocol, ports.start] = application.alg
+            timeout = application.inactivity_timeout
+            if timeout is not None and application.protocol in (TCP, UDP) and len(ports) <= WIDE:
+                self._port_timeouts |= {(application.protocol, port): timeout for port in ports}
             if len(ports) == 1:
                 key = application.protocol, ports.start
                 self._exact.setdefault(key, []).append(application)
@@ -68,14 +72,14 @@ class Services:
         application = matched or self._classify(flow)
         name = NO_SERVICE if application is None else application.name
         alg = self._alg(flow, application)
-        if application is not None and application.inactivity_timeout is not None:
-            return Service(name, application.inactivity_timeout, alg)
-        return Service(name, _timeout(flow), alg)
+        if matched is not None and matched.inactivity_timeout is not None:
+            return Service(name, matched.inactivity_timeout, alg)
+        return Service(name, self._timeout(flow), alg)
 
     def of_child(self, flow: Tuple5, name: str) -> Service:
         """The service of a flow that a control session announced."""
         child = CHILDREN.get(name)
-        return Service(name, _timeout(flow), None if child is None else child[0])
+        return Service(name, self._timeout(flow), None if child is None else child[0])
 
     def _alg(self, flow: Tuple5, application: Application | None) -> Alg | None:
         """What the application says; without that, what is usual on the port."""
@@ -97,7 +101,6 @@ class Services:
                 return application
         return None
 
-
-def _timeout(flow: Tuple5) -> Nanoseconds:
-    by_port = PORT_TIMEOUT.get((flow.protocol, flow.dport))
-    return by_port or PROTOCOL_TIMEOUT.get(flow.protocol, OTHER_TIMEOUT)
+    def _timeout(self, flow: Tuple5) -> Nanoseconds:
+        by_port = self._port_timeouts.get((flow.protocol, flow.dport))
+        return by_port or PROTOCOL_TIMEOUT.get(flow.protocol, OTHER_TIMEOUT)

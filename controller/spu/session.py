@@ -276,6 +276,10 @@ class SessionView:
     parent: int = 0
     """Session id of the control session whose gate let it in."""
 
+    fins: int = 0
+    """A bit per direction that sent a FIN."""
+    checks_sequence: bool = False
+    """Its SPU sees all of its segments, and follows their numbers."""
     next_hops: tuple[Address, Address] = (b"", b"")
     """Per direction."""
     nat_pool: str = ""

@@ -1,12 +1,17 @@
-"""TCP as a session sees it: enough of the connection's state to know how it begins and ends.
+"""TCP as a session sees it: where the connection stands, from the flags of its segments.
 
-                    SYN          SYN+ACK           ACK                  FIN, FIN
-    first packet ---------> OPENING ------> ANSWERED -----> ESTABLISHED ---------> CLOSING
-                     any state: RST -> RESET
+    first packet       SYN+ACK back        ACK              FIN              FIN of the other
+    ----------> OPENING ------> ANSWERED ------> ESTABLISHED ----> HALF_CLOSED ----> TIME_WAIT
+                                  any state: RST -> RESET
+
+The states are those of RFC 9293, section 3.3.2, as far as somebody between the two ends can tell
+them apart. A connection that is met in its middle (``no-syn-check``) is ESTABLISHED at once.
 
 An Express Path session shows its SPU only segments with SYN, FIN or RST. Whether the handshake's
 last ACK came is then seen from the forward wing's counter (``machine`` asks the NPU when the
-initial time-out ends); a FIN says as much.
+initial time-out ends); a FIN of the client says as much.
+
+What the numbers of segments have to be is ``tcp_window``'s to say.
 """
 
 from __future__ import annotations
@@ -15,17 +20,23 @@ from enum import IntEnum
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN
+from controller.reasons import Close
+from controller.spu.tcp_window import Windows
 
 
 class TcpState(IntEnum):
-    """Where a connection stands."""
+    """Where a connection stands, in the order in which states follow one another."""
 
     OPENING = 0
+    """SYN-SENT of the client."""
     ANSWERED = 1
+    """SYN-RECEIVED of the server, and the client was told."""
     ESTABLISHED = 2
-    CLOSING = 3
-    """Both sides sent FIN."""
-    RESET = 4
+    HALF_CLOSED = 3
+    """One side sent FIN."""
+    TIME_WAIT = 4
+    """Both sides did: only last acknowledgements and repeated FINs are to come."""
+    RESET = 5
 
 
 def opens(flags: int) -> bool:
@@ -36,18 +47,38 @@ def opens(flags: int) -> bool:
 class TcpTracker:
     """One connection."""
 
-    __slots__ = ("fins", "forward_controls", "state")
+    __slots__ = ("fins", "forward_controls", "reset_by", "state", "strict", "windows")
 
-    def __init__(self) -> None:
-        self.state = TcpState.OPENING
+    def __init__(self, is_new: bool = True) -> None:
+        """``is_new``: it begins with a SYN, not in its middle."""
+        self.state = TcpState.OPENING if is_new else TcpState.ESTABLISHED
         self.fins = 0
         """Bit per direction that sent FIN."""
+        self.reset_by = Direction.FORWARD
+        """Who ended it, once it is reset."""
         self.forward_controls = 0
         """Segments of an Express Path session that its forward wing counted and that came to
         the SPU all the same."""
+        self.strict = False
+        """No data before the handshake is complete."""
+        self.windows: Windows | None = None
+        """Where numbers are checked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing but the last words is to come: the ports may be used again."""
+        return self.state >= TcpState.TIME_WAIT
+
+    @property
+    def close_reason(self) -> Close:
+        """Why the session of a connection that is over ends."""
+        if self.state is not TcpState.RESET:
+            return Close.TCP_FIN
+        by_client = self.reset_by == Direction.FORWARD
+        return Close.TCP_CLIENT_RST if by_client else Close.TCP_SERVER_RST
 
     def observe(self, direction: Direction, flags: int) -> TcpState | None:
-        """A segment passes; the new state if it changed."""
+        """A segment passes; the new state if it changed, or if it begins anew (TIME_WAIT)."""
         state = self.state
         if not flags & (SYN | FIN | RST):
             # The handshake's last ACK. Nothing else of data segments matters here.
@@ -55,22 +86,37 @@ class TcpTracker:
                 self.state = TcpState.ESTABLISHED
                 return self.state
             return None
+        if state is TcpState.RESET:
+            return None
         if flags & RST:
+            self.reset_by = direction
             new = TcpState.RESET
         elif flags & FIN:
             self.fins |= 1 << direction
             if self.fins == 3:
-                new = TcpState.CLOSING
+                # Also when a FIN comes again (RFC 9293, section 3.10.7.4, TIME-WAIT).
+                new = TcpState.TIME_WAIT
+            elif state is TcpState.OPENING or state is TcpState.HALF_CLOSED:
+                return None
             else:
-                new = TcpState.ESTABLISHED if state is TcpState.ANSWERED else state
+                new = TcpState.HALF_CLOSED
         elif direction == Direction.REVERSE and flags & ACK and state is TcpState.OPENING:
             new = TcpState.ANSWERED
         else:
             return None
-        if new is state or state is TcpState.RESET:
-            return None
         self.state = new
         return new
+
+    def allows(self, direction: Direction, flags: int, is_empty: bool) -> bool:
+        """Whether a segment may pass where the handshake is strict: until it is complete, SYNs,
+        RSTs and bare ACKs may, and data only with the very ACK that completes it. Comes before
+        ``observe``."""
+        if self.state >= TcpState.ESTABLISHED or flags & RST:
+            return True
+        if is_empty and not flags & FIN:
+            return True
+        completes = self.state is TcpState.ANSWERED and direction == Direction.FORWARD
+        return completes and flags & (SYN | ACK) == ACK
 
     def forward_packets_seen(self, packets: int) -> TcpState | None:
         """The forward wing's counter of an Express Path session, read: more packets than control

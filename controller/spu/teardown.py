@@ -87,7 +87,7 @@ class Teardown:
                 del core.by_key[wing.key]
         if session.nat is not None:
             address, protocol, port, _ = session.nat
-            core.to_cp(ReleaseNat(address, protocol, port, forward.key))
+            core.to_cp(ReleaseNat(address, protocol, port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
             core.end_nat(session)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)

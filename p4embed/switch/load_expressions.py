@@ -228,10 +228,11 @@ class Expressions:
             case "stack_field":
                 stack_at, name_at = value.array(2)
                 stack = lookup(symbols.stack_names, stack_at, "header stack")
-                last = p.LastElement(stack)
-                if name_at.text() == "last":  # the element as a whole; no field can have this name
-                    return last
-                return symbols.field_of(last, symbols.type_of(last), name_at, name_at.text())
+                last, name = p.LastElement(stack), name_at.text()
+                type_ = symbols.type_of(last)
+                if name == "last" and name not in (field.name for field in type_.fields):
+                    return last  # the element as a whole
+                return symbols.field_of(last, type_, name_at, name)
             case "union_stack_field":
                 stack_at, member_at, name_at = value.array(3)
                 header = self.union_member(stack_at, member_at)

@@ -16,6 +16,7 @@ from p4embed.switch.load import load_file
 from p4embed.switch.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "native"))
 
 

@@ -7,13 +7,12 @@ built with them.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sanitizers import environment
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = (
@@ -26,36 +25,16 @@ CASES = (
 FUZZ = ("differential/fuzz_native.py",)
 
 
-def sanitizer_library() -> str | None:
-    """The library that must be loaded before all others."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        return None
-    asked = subprocess.run(
-        [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    )
-    path = asked.stdout.strip()
-    return path if Path(path).is_absolute() else None
-
-
 @pytest.mark.parametrize("cases", [CASES, FUZZ], ids=["cases", "fuzz"])
 def test_under_sanitizers(tmp_path: Path, cases: tuple[str, ...]) -> None:
-    library = sanitizer_library()
-    if library is None:
+    variables = environment(tmp_path)
+    if variables is None:
         pytest.skip("the C compiler has no address sanitizer")
-    environment = os.environ | {
-        "XDG_CACHE_HOME": str(tmp_path),
-        "WINGPATH_CFLAGS": "-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1",
-        "LD_PRELOAD": library,
-        # The interpreter frees little when it ends.
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONPATH": str(TESTS.parent),
-    }
     # Without capture: what is said before a sanitizer ends the process must not be lost.
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *(str(TESTS / case) for case in cases)],
-        env=environment,
+        env=variables | {"PYTHONPATH": str(TESTS.parent)},
         cwd=TESTS.parent,
         capture_output=True,
         text=True,

@@ -5,8 +5,10 @@ Programs on hosts are those of Debian, bounded in time; what they say is the ass
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -99,15 +101,25 @@ class Topology:
 
     def cli(self, command: str) -> str:
         """What an operator's command prints."""
-        socket = str(self._run / f"{self._name}.sock")
+        path = str(self._run / f"{self._name}.sock")
         return subprocess.run(
-            [sys.executable, "-m", "controller", "cli", "--socket", socket, "-c", command],
+            [sys.executable, "-m", "controller", "cli", "--socket", path, "-c", command],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
             timeout=20,
         ).stdout
+
+    def ask(self, command: str) -> str:
+        """Like ``cli``, without starting a program: the controller's answer, errors too."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(20)
+            line.connect(str(self._run / f"{self._name}.sock"))
+            line.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        return str(answer.get("text", answer.get("error")))
 
     def wait(self, condition: Callable[[], bool], seconds: float = 10) -> bool:
         """Whether something becomes true in time."""

@@ -23,8 +23,8 @@ def expression(expr: ir.Expr | ir.StackElement) -> str:
             return f"${name}"
         case ir.Valid(instance):
             return f"{instance}.isValid()"
-        case ir.StackElement(stack, index):
-            return f"{stack}[{expression(index)}]"
+        case ir.StackElement(stack, index, member):
+            return f"{stack}[{expression(index)}]" + ("" if member is None else f".{member}")
         case ir.ElementField(element, name):
             return f"{expression(element)}.{name}"
         case ir.ElementValid(element):

@@ -26,6 +26,7 @@ from p4embed.compiler.elaborate.values import (
     StackPlace,
     StructValue,
     Text,
+    UnionElement,
     UnionMember,
     UnionPlace,
     Unsupported,
@@ -84,6 +85,10 @@ def keep(ctx: Context, value: Value) -> Value:
         copy = ctx.storage.header(value.type, f"{ctx.scope.path}.tmp", value.type.declaration.span)
         lvalues.store(ctx, copy, value, value.type.declaration.span)
         return copy
+    if isinstance(value, UnionPlace | UnionElement):
+        place = ctx.storage.union(value.type, f"{ctx.scope.path}.tmp", value.type.declaration.span)
+        lvalues.store(ctx, place, value, value.type.declaration.span)
+        return place
     if is_scalar(value):
         return ctx.save(value)
     return value
@@ -209,6 +214,8 @@ def member_of(ctx: Context, base: Value, name: str, expr: ast.Expression) -> Val
             return conversions.default_value(declared.type, expr)
         case UnionPlace(members=members):
             return members[name]
+        case UnionElement():
+            return base.member(name)
         case StackPlace():
             match name:
                 case "next":
@@ -246,16 +253,11 @@ def element_of(ctx: Context, base: Value, expr: ast.Index) -> Value:
         return base.elements[index.value]
     element_type = base.type.element
     assert isinstance(element_type, StructType)
-    if element_type.is_union:
-        raise Unsupported(
-            "an index of a stack of header unions must be known while compiling on target bmv2",
-            expr.index.span,
-        )
     if not fold.is_leaf(conversions.as_scalar(ctx, index, expr.index)):
         index = ctx.save(conversions.as_scalar(ctx, index, expr.index), "index")
-    return ElementPlace(
-        ir.StackElement(base.name, conversions.as_scalar(ctx, index, expr.index)), element_type
-    )
+    element = ir.StackElement(base.name, conversions.as_scalar(ctx, index, expr.index))
+    place = UnionElement if element_type.is_union else ElementPlace
+    return place(element, element_type)
 
 
 def _binary(ctx: Context, expr: ast.Binary) -> Value:

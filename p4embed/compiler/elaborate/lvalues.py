@@ -16,6 +16,7 @@ from p4embed.compiler.elaborate.values import (
     StackLiteral,
     StackPlace,
     StructValue,
+    UnionElement,
     UnionMember,
     UnionPlace,
     Unsupported,
@@ -117,7 +118,7 @@ def store(ctx: Context, place: Value | SlicePlace, value: Value, span: Span) -> 
             _store_header(ctx, place, value, span)
         case StackPlace():
             _store_stack(ctx, place, value, span)
-        case UnionPlace():
+        case UnionPlace() | UnionElement():
             _store_union(ctx, place, value, span)
         case _:
             raise Unsupported("this cannot be assigned to on target bmv2", span)
@@ -226,18 +227,25 @@ def _store_stack(ctx: Context, place: StackPlace, value: Value, span: Span) -> N
             raise Unsupported("this value is not supported on target bmv2 here", span)
 
 
-def _store_union(ctx: Context, place: UnionPlace, value: Value, span: Span) -> None:
+def _union_argument(place: UnionPlace | UnionElement) -> ir.Arg:
+    """A header union as the argument of a primitive."""
+    if isinstance(place, UnionPlace):
+        return ir.Ref("header_union", place.name)
+    return place.element
+
+
+def _store_union(ctx: Context, place: UnionPlace | UnionElement, value: Value, span: Span) -> None:
     match value:
-        case UnionPlace():
-            if value.name != place.name:
-                do(
-                    ctx,
-                    "assign_union",
-                    (ir.Ref("header_union", place.name), ir.Ref("header_union", value.name)),
-                    span,
-                )
+        case UnionPlace() | UnionElement():
+            target, source = _union_argument(place), _union_argument(value)
+            if target != source:
+                do(ctx, "assign_union", (target, source), span)
         case InvalidHeader():
-            for member in place.members.values():
+            for f in place.type.fields:
+                name = f.name
+                member = (
+                    place.members[name] if isinstance(place, UnionPlace) else place.member(name)
+                )
                 set_invalid(ctx, member, span)
         case _:
             raise Unsupported("this value is not supported on target bmv2 here", span)

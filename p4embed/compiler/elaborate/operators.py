@@ -15,6 +15,7 @@ from p4embed.compiler.elaborate.values import (
     StackLiteral,
     StackPlace,
     StructValue,
+    UnionElement,
     UnionPlace,
     Unsupported,
     Value,
@@ -161,5 +162,10 @@ def validity(value: Value, expr: ast.Expression) -> ir.Expr:
             result: ir.Expr = fold.FALSE
             for m in members.values():
                 result = fold.logical_or(result, ir.Valid(m.instance))
+            return result
+        case UnionElement(type=type_):
+            result = fold.FALSE
+            for f in type_.fields:
+                result = fold.logical_or(result, validity(value.member(f.name), expr))
             return result
     raise Unsupported("'isValid' is not supported on target bmv2 here", expr.span)

@@ -77,13 +77,13 @@ def _extract_element(
 ) -> None:
     """Extract into an element by a variable index: a branch for each; the parser ends if it is
     out of bounds (P4_16, section 8.18)."""
-    stack = next(s for s in ctx.world.program.stacks if s.name == element.stack)
     type_ = fold.bits_of(element.index)
     error = ir.Const(ctx.world.error_number("StackOutOfBounds"), ir.BIT32)
     branches: list[tree.Statement] = [ir.Verify(fold.FALSE, error, span)]
-    for position, member in reversed(list(enumerate(stack.members))):
+    for position, header in reversed(list(enumerate(ctx.world.program.elements(element)))):
         found = fold.compare("==", element.index, fold.const(position, type_))
-        branches = [tree.If(found, [ir.Extract(member, False, length, span)], branches, span)]
+        extract = ir.Extract(header.name, False, length, span)
+        branches = [tree.If(found, [extract], branches, span)]
     ctx.out.extend(branches)
 
 

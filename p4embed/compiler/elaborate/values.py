@@ -7,7 +7,7 @@ headers, stacks and unions keep their parts apart, each part a value of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeGuard
 
 from p4embed.compiler import ir
@@ -71,6 +71,21 @@ class ElementPlace:
 
     element: ir.StackElement
     type: StructType
+
+
+@dataclass(frozen=True, slots=True)
+class UnionElement:
+    """An element of a stack of header unions by an index known only at run time."""
+
+    element: ir.StackElement
+    type: StructType
+
+    def member(self, name: str) -> ElementPlace:
+        """A member of it."""
+        found = self.type.find(name)
+        assert found is not None
+        assert isinstance(found.type, StructType)
+        return ElementPlace(replace(self.element, member=name), found.type)
 
 
 @dataclass(eq=False, slots=True)
@@ -185,6 +200,7 @@ Value: TypeAlias = (
     | NextElement
     | LastElement
     | UnionPlace
+    | UnionElement
     | UnionMember
     | PacketValue
     | InstanceValue
@@ -276,7 +292,7 @@ def touches(value: Value) -> Iterator[tuple[str, str]]:
     match value:
         case HeaderPlace(instance):
             yield instance, "*"
-        case ElementPlace(element):
+        case ElementPlace(element) | UnionElement(element):
             yield element.stack, "*"
         case StackPlace(name, _, elements):
             yield name, "*"

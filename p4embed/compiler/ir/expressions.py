@@ -108,11 +108,13 @@ class Valid:
 class StackElement:
     """The element of a header stack at an index known only at run time.
 
-    Elements stand until the pass `indices`.
+    In a stack of header unions, the union's `member`, or the union itself. Elements stand until
+    the pass `indices`.
     """
 
     stack: str
     index: Expr
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

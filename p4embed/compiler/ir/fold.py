@@ -250,6 +250,5 @@ def map_children(expr: ir.Expr, rewrite: Callable[[ir.Expr], ir.Expr]) -> ir.Exp
         case ir.Choice(condition, yes, no):
             return replace(expr, condition=rewrite(condition), yes=rewrite(yes), no=rewrite(no))
         case ir.ElementField(element) | ir.ElementValid(element):
-            moved = ir.StackElement(element.stack, rewrite(element.index))
-            return replace(expr, element=moved)
+            return replace(expr, element=replace(element, index=rewrite(element.index)))
     return expr

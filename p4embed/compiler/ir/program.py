@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from p4embed.compiler.diagnostics import Span
-from p4embed.compiler.ir.expressions import Const, Expr, FieldRef
+from p4embed.compiler.ir.expressions import Const, Expr, FieldRef, StackElement
 from p4embed.compiler.ir.headers import (
     HeaderInstance,
     HeaderStack,
@@ -17,6 +17,7 @@ from p4embed.compiler.ir.headers import (
 )
 from p4embed.compiler.ir.parser import Parser, ValueSet
 from p4embed.compiler.ir.pipeline import Action, Pipeline
+from p4embed.compiler.ir.primitives import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,19 @@ class Program:
     registers: list[Register] = field(default_factory=list)
     learn_lists: list[FieldList] = field(default_factory=list)
     field_lists: list[FieldList] = field(default_factory=list)
+
+    def elements(self, element: StackElement) -> list[Ref]:
+        """What an element with a variable index may be, by index: headers or header unions."""
+        for stack in self.stacks:
+            if stack.name == element.stack:
+                return [Ref("header", name) for name in stack.members]
+        found = next(s for s in self.union_stacks if s.name == element.stack)
+        if element.member is None:
+            return [Ref("header_union", name) for name in found.members]
+        kind = next(t for t in self.union_types if t.name == found.type)
+        at = [name for name, _ in kind.members].index(element.member)
+        unions = {u.name: u for u in self.unions}
+        return [Ref("header", unions[name].members[at]) for name in found.members]
 
     def header_type_of(self, instance: str) -> HeaderType:
         """The type of a header or metadata instance."""

@@ -210,8 +210,8 @@ def map_statements(body: list[Statement], rewrite: Rewrite) -> list[Statement]:
 
 def _lvalue(target: ir.LValue, rewrite: Rewrite) -> ir.LValue:
     if isinstance(target, ir.ElementField):
-        element = ir.StackElement(target.element.stack, rewrite(target.element.index))
-        return replace(target, element=element)
+        element = target.element
+        return replace(target, element=replace(element, index=rewrite(element.index)))
     return target
 
 
@@ -224,8 +224,8 @@ def map_primitive(primitive: ir.Primitive, rewrite: Rewrite) -> ir.Primitive:
                 return arg
             case ir.Vector(items):
                 return ir.Vector(tuple(rewrite(i) for i in items))
-            case ir.StackElement(stack, index):
-                return ir.StackElement(stack, rewrite(index))
+            case ir.StackElement():
+                return replace(arg, index=rewrite(arg.index))
             case _:
                 return rewrite(arg)
 

@@ -29,7 +29,7 @@ def resolve_indices(program: tree.Program) -> tree.Program:
 
 class _Indices:
     def __init__(self, lowered: ir.Program) -> None:
-        self.members = {s.name: s.members for s in lowered.stacks}
+        self.elements = lowered.elements
 
     def graph(self, graph: tree.ParserGraph) -> None:
         for state in graph.states:
@@ -54,8 +54,8 @@ class _Indices:
         self, element: ir.StackElement, read: Callable[[str], ir.Expr], default: ir.Expr
     ) -> ir.Expr:
         result = default
-        for position, member in reversed(list(enumerate(self.members[element.stack]))):
-            result = fold.choice(_is(element.index, position), read(member), result)
+        for position, found in reversed(list(enumerate(self.elements(element)))):
+            result = fold.choice(_is(element.index, position), read(found.name), result)
         return result
 
     # --- writing ---
@@ -83,22 +83,22 @@ class _Indices:
             if isinstance(arg, ir.StackElement):
                 before, after = primitive.args[:position], primitive.args[position + 1 :]
 
-                def make(member: str) -> list[tree.Statement]:
-                    args = (*before, ir.Ref("header", member), *after)  # noqa: B023 used at once
+                def make(found: ir.Ref) -> list[tree.Statement]:
+                    args = (*before, found, *after)  # noqa: B023 used at once
                     return self.primitive(ir.Primitive(primitive.op, args, primitive.source))
 
                 return self.branches(arg, make)
         return [tree.Do(tree.map_primitive(primitive, self.read))]
 
     def branch(self, element: ir.StackElement, make: Make) -> list[tree.Statement]:
-        return self.branches(element, lambda member: [make(member)])
+        return self.branches(element, lambda found: [make(found.name)])
 
     def branches(
-        self, element: ir.StackElement, make: Callable[[str], list[tree.Statement]]
+        self, element: ir.StackElement, make: Callable[[ir.Ref], list[tree.Statement]]
     ) -> list[tree.Statement]:
         result: list[tree.Statement] = []
-        for position, member in reversed(list(enumerate(self.members[element.stack]))):
-            result = [tree.If(_is(element.index, position), make(member), result)]
+        for position, found in reversed(list(enumerate(self.elements(element)))):
+            result = [tree.If(_is(element.index, position), make(found), result)]
         return result
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from p4embed.switch.load import load_bytes
+from p4embed.switch.reference import ReferenceEngine
+
 
 def states(result: Any) -> dict[str, dict[str, Any]]:
     (parser,) = result.json["parsers"]
@@ -317,3 +320,20 @@ def test_varbit_variable_has_a_header_of_its_own(build: Callable[..., Any]) -> N
     keep, give = result.json["actions"][0]["primitives"]
     assert keep["op"] == give["op"] == "assign_VL"
     assert keep["parameters"][0] == give["parameters"][1]
+
+
+def test_a_field_of_a_stack_may_be_named_last(build: Callable[..., Any]) -> None:
+    result = build(
+        types="header h_t { bit<7> a; bit<1> last; }",
+        headers="h_t[3] h;",
+        parser="""
+            state start {
+                packet.extract(hdr.h.next);
+                transition select(hdr.h.last.last) { 1: accept; default: start; }
+            }
+        """,
+        ingress="standard_metadata.egress_spec = (bit<9>)hdr.h[1].a;",
+    )
+    engine = ReferenceEngine(load_bytes(result.compiled.json_text().encode()))
+    (sent,) = engine.process(1, b"\x02\x05\xff", 0)
+    assert sent.port == 2, "the second element, the last one, was extracted"

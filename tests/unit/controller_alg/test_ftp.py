@@ -235,8 +235,8 @@ def test_gate_closes_with_its_parent_and_by_time() -> None:
     assert len(world.sim.cp.gates) == 0
     assert control.say(control.client, b"PORT 10,0,1,2,80,1\r\n") == b"PORT 10,0,2,1,80,1\r\n"
     world.send(world.a, control.client.segment("RA"))
-    world.sim.run()
-    assert world.sim.closed[-1].reason is Close.TCP_RST
+    world.sim.run(3 * SECOND)
+    assert world.sim.closed[-1].reason is Close.TCP_CLIENT_RST
     world.assert_empty()
 
 
@@ -246,7 +246,7 @@ def test_port_of_a_child_outlives_gate_and_parent() -> None:
     control.say(control.client, b"PORT 10,0,1,2,80,1\r\n")
     data = Connection(world, world.b, world.a, sport=20, listens_at=(N, 80 * 256 + 1))
     world.send(world.a, control.client.segment("RA"))
-    world.sim.run()
+    world.sim.run(3 * SECOND)
     assert [session.parent for session in world.sim.spus[1].sessions()] != [0]
     assert sum(world.sim.cp.nat.in_use().values()) == 1
     assert data.say(data.client, b"still") == b"still"

@@ -210,7 +210,7 @@ def test_nat_answers() -> None:
     assert granted == (Actor(Role.SPU, asks[0].spu), NatGranted(asks[0].flow, NAT, 17, 2000))
     (refused,) = cp.take(asks[1])
     assert refused[1] == NatRefused(asks[1].flow, Drop.NAT_EXHAUSTED)
-    cp.take(ReleaseNat(NAT, 17, 2000, asks[0].flow))
+    cp.take(ReleaseNat(NAT, 17, 2000, asks[0].flow, asks[0].spu))
     assert isinstance(cp.take(asks[1])[0][1], NatGranted)
 
 
@@ -222,7 +222,7 @@ def test_a_binding_goes_with_its_flow_at_the_latest() -> None:
     assert cp.machine.nat.in_use() == {}
     other, second = cp.create(2)
     assert isinstance(cp.take(AllocateNat(second, other, NAT, 17, 1))[0][1], NatGranted)
-    cp.take(ReleaseNat(NAT, 17, 2000, flow))
+    cp.take(ReleaseNat(NAT, 17, 2000, flow, spu))
     assert cp.machine.nat.in_use(), "what one flow had is another's now, and stays"
 
 
@@ -236,6 +236,29 @@ def test_a_flow_that_is_gone_gets_no_port() -> None:
 
 
 # -- balance ------------------------------------------------------------------------------------
+
+
+def test_only_the_spu_that_has_a_port_gives_it_back() -> None:
+    """An SPU gave a flow up before its answer came, and another one has the flow now, and the same
+    port: what the first one says of it when its answer comes at last is of the past."""
+    cp = Cp()
+    first, flow = cp.create()
+    ask = AllocateNat(flow, first, NAT, 17, 2000)
+    assert cp.take(ask)
+    cp.take(AbandonSession(flow, first, Drop.NONE))
+    cp.create(sport=7)  # the first SPU has something to do
+    ((to, _),) = cp.take(Redirect(flow, first, cp.packet()))
+    assert to.number != first
+    ((_, granted),) = cp.take(replace(ask, spu=to.number))
+    assert granted == NatGranted(flow, NAT, 17, 2000)
+
+    cp.take(ReleaseNat(NAT, 17, 2000, flow, first))
+    other, another = cp.create(sport=8)
+    ((_, granted),) = cp.take(AllocateNat(another, other, NAT, 17, 2000))
+    assert isinstance(granted, NatGranted)
+    assert granted.port != 2000
+    cp.take(ReleaseNat(NAT, 17, 2000, flow, to.number))
+    assert len(cp.machine.nat.in_use()) == 1
 
 
 def test_load_follows_capacity() -> None:

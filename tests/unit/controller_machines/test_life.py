@@ -40,7 +40,8 @@ def connect(world: World, src: Host, dst: Host, sport: int = 1025) -> Packet:
 def reply(syn: Packet, flags: str) -> Packet:
     """A segment of the server to who it thinks its client is."""
     ip = IP(src=syn[IP].dst, dst=syn[IP].src)
-    return ip / TCP(sport=syn[TCP].dport, dport=syn[TCP].sport, flags=flags)
+    ack = syn[TCP].seq + 1
+    return ip / TCP(sport=syn[TCP].dport, dport=syn[TCP].sport, flags=flags, ack=ack)
 
 
 def closes(world: World) -> list[Close]:
@@ -89,6 +90,27 @@ def test_central_point_takes_a_misdelivered_packet_to_its_owner() -> None:
     (deliver,) = world.sim.cp.handle(redirect.message, world.sim.now)
     assert deliver.to.number == 1
     assert deliver.message == Deliver(session.forward.key, astray, session.id)
+
+
+def test_a_wing_that_an_npu_lost_is_written_again() -> None:
+    world = World()
+    world.pass_(world.a, udp(world.a, world.b, n=1), world.b)
+    npu = world.sim.npus[0]
+    (key,) = npu.owners
+    world.sim.run(10 * SECOND)
+    before = npu.owners
+    npu.handle(RemoveWing(before[key][0], Direction.FORWARD, 1, key), world.sim.now)
+    assert npu.owners == {}
+    world.pass_(world.a, udp(world.a, world.b, n=2), world.b)
+    assert npu.owners == before
+    assert world.sim.spus[1].repairs == 1
+    world.pass_(world.a, udp(world.a, world.b, n=3), world.b)
+    assert world.sim.spus[1].repairs == 1
+    # Not while it may still be under way, nor again and again.
+    for _ in range(3):
+        npu.handle(RemoveWing(before[key][0], Direction.FORWARD, 1, key), world.sim.now)
+        world.pass_(world.a, udp(world.a, world.b), world.b)
+    assert world.sim.spus[1].repairs == 1
 
 
 def test_owner_that_does_not_know_its_session_gives_it_up() -> None:
@@ -208,7 +230,7 @@ def test_fin_both_ways(client: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("resets", ["client", "server"])
-def test_rst_is_forwarded_and_ends_the_session_at_once(client: str, resets: str) -> None:
+def test_rst_is_forwarded_and_ends_the_session_soon(client: str, resets: str) -> None:
     world = World(with_nat())
     src = getattr(world, client)
     syn = connect(world, src, world.b)
@@ -216,7 +238,11 @@ def test_rst_is_forwarded_and_ends_the_session_at_once(client: str, resets: str)
         world.pass_(src, tcp(src, world.b, "R"), world.b)
     else:
         world.pass_(world.b, reply(syn, "RA"), src)
-    assert closes(world) == [Close.TCP_RST]
+    world.sim.run(SECOND)
+    assert closes(world) == [], "what is under way still passes"
+    world.sim.run(2 * SECOND)
+    by = {"client": Close.TCP_CLIENT_RST, "server": Close.TCP_SERVER_RST}
+    assert closes(world) == [by[resets]]
     world.assert_empty()
 
 
@@ -224,7 +250,8 @@ def test_refused_connection_leaves_nothing() -> None:
     world = World(with_nat())
     syn = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
     world.pass_(world.b, reply(syn, "RA"), world.a)
-    assert closes(world) == [Close.TCP_RST]
+    world.sim.run(3 * SECOND)
+    assert closes(world) == [Close.TCP_SERVER_RST]
     world.assert_empty()
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.central_point.fleet import QUARANTINE
 from controller.config.schema import SECOND
 from controller.flow import Direction
 from controller.gate import Endpoint, GateOrder
@@ -237,6 +238,24 @@ def test_a_fresh_spu_asks_until_it_is_accepted_and_passes_packets_on() -> None:
     spu.handle(SpuAccepted(1, 5, 10_000_007), SECOND)
     assert not spu.is_joining
     assert spu.deadline() is None
+
+
+def test_what_an_spu_failed_on_is_kept_from_the_others_for_a_while() -> None:
+    world = World(None, chassis(spus=2))
+    set_up(world, range(1, 3))
+    (view,) = world.sim.spus[1].sessions()
+    world.sim.fail_spu(1, "a fault", view.forward.key)
+    settle(world)
+    bad, good = view.forward.key.sport, 9
+    for sport in (bad, good):
+        world.send(world.a, udp(world.a, world.b, sport=sport))
+    settle(world)
+    assert world.reasons() == [Drop.INTERNAL]
+    assert owners(world) == {2: 2}
+    world.sim.run(QUARANTINE)
+    world.send(world.a, udp(world.a, world.b, sport=bad))
+    settle(world)
+    assert world.reasons() == [Drop.INTERNAL]
 
 
 # -- whatever happens, in any order -------------------------------------------------------------

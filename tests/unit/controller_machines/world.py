@@ -266,4 +266,5 @@ def answer(packet: Packet) -> Packet:
         body = bytes(packet[UDP].payload)
         return ip / UDP(sport=packet[UDP].dport, dport=packet[UDP].sport) / body
     flags = "SA" if packet[TCP].flags == "S" else "A"
-    return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags)
+    ack = packet[TCP].seq + 1
+    return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags, ack=ack)

@@ -65,7 +65,8 @@ class Lab:
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
         runtime.observer.on_create = log.created
-        self.server = OperatorServer(Operator(runtime), path)
+        self.operator = Operator(runtime)
+        self.server = OperatorServer(self.operator, path)
 
     async def ask(self, command: str) -> str:
         """What an operator sees."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from finsy.proto import p4r
 
-from controller.messages import SpuState
+from controller.config.schema import SECOND
+from controller.messages import CP, SpuState
 from controller.reasons import Drop, Punt
 from controller.spu_bay import RESTART_DELAY
 from controller_shell.fake_npu import FakeNpu
@@ -89,8 +90,12 @@ def test_an_spu_that_fails_is_taken_out_and_comes_back(
         assert any(line.startswith("SPU 1 failed on PacketIn(") for line in lines)
         assert "CHASSIS_SPU_CLEARING: SPU 1 (FPC3 PIC0) failed: ValueError: a fault of ours; " \
                "1 sessions are removed" in lines  # fmt: skip
-        await again(lab)
+        # Others go on at once; what it failed on is kept from the other SPU.
+        await again(lab, 4002)
         await lab.until(lambda: len(runtime.spus[2].sessions()) == 1)
+        lab.fakes[1].punt(udp(4000, 27015), reason=Punt.MISS, ingress_port=1, token=1)
+        await lab.until(lambda: bool(runtime.observer.drops[CP, Drop.INTERNAL]))
+        assert "INTERNAL" in await lab.ask("show security flow drops")
 
         assert runtime.bay.deadline() == now + RESTART_DELAY
         skew = RESTART_DELAY
@@ -101,6 +106,28 @@ def test_an_spu_that_fails_is_taken_out_and_comes_back(
 
     with caplog.at_level(logging.INFO):
         with_lab(tmp_path, test)
+
+
+def test_an_spu_that_fails_on_its_timer_goes_too(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        runtime = lab.runtime
+        await first_packet(lab)
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("out of time")
+
+        runtime.spus[1].tick = fail  # type: ignore[assignment, method-assign]
+        later = runtime.clock() + 5 * SECOND
+        runtime.clock = lambda: later
+        runtime._ring()
+        await state_is(lab, 1, SpuState.OFFLINE)
+        assert runtime.faults.failed == 1
+        runtime.faults.failed = 0
+        assert lab.sessions(1) == []
+        await again(lab)
+        await lab.until(lambda: len(runtime.spus[2].sessions()) == 1)
+
+    with_lab(tmp_path, test)
 
 
 def test_a_draining_spu_empties_and_takes_part_again(tmp_path: Path) -> None:

@@ -81,8 +81,13 @@ def test_hit_counts_are_picked_and_sorted(tmp_path: Path) -> None:
         assert await lab.ask("show security shadow-policies") == (
             "Number of shadowed policies: 0\n"
         )
-        assert "yes                                                          1           1" in (
-            await lab.ask("show security np-cache reasons")
+        reasons = await lab.ask("show security np-cache reasons")
+        assert f"yes{'':<46}-{'':<20}1           1" in reasons
+        for word, count in (("any", 0), ("policy", 0)):
+            listed = await lab.ask(f"show security flow session not-offloaded {word}")
+            assert f"Total sessions: {count}" in listed
+        assert "did you mean 'mtu'" in (
+            await lab.ask("show security flow session not-offloaded mtuu")
         )
 
     with_lab(tmp_path, test)

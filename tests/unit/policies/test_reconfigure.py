@@ -249,6 +249,6 @@ def test_a_connection_that_ends_while_it_moves_ends() -> None:
     world.pass_(world.c, tcp(world.c, FAR, "S"), world.g)
     world.sim.reconfigure(replace(to("10.0.2.2"), policies=(OUT,)))
     world.send(world.c, tcp(world.c, FAR, "R"))
-    world.sim.run()
-    assert [closed.reason for closed in world.sim.closed] == [Close.TCP_RST]
+    world.sim.run(3 * SECOND)
+    assert [closed.reason for closed in world.sim.closed] == [Close.TCP_CLIENT_RST]
     world.assert_empty()

@@ -1,0 +1,22 @@
+"""``wingpath simulate``: the machines under virtual time, with faults, watched step by step.
+
+======================  ============================================================================
+``arguments, command``  the command line and its reports
+``options``             a run's plan: seed, size, faults
+``play, shrink``        runs from beginning to end; from a run that broke a rule to a small one
+``story``               what happened, in the words of ``show security flow walk``
+``engine, world``       a run: events in their order; what its parts share
+``cards``               machines that come and go, and the messages between them
+``wires``               frames between hosts and NPUs
+``tracking``            packets on their way through SPUs, in order
+``trouble, incidents``  what an operator does and who crashes; when
+``ledger, inside``      the invariants; and the one place that looks into machines
+``violation``           the rules by name
+``npu``                 an NPU that fails
+``site``                chassis, configurations and wires
+``workload``            which flow has which number
+``flow, kinds``         flows and what they do
+``frames``              what they send
+``dice``                chance that a seed repeats
+======================  ============================================================================
+"""

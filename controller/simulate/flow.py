@@ -1,0 +1,192 @@
+"""A flow of the workload: two ends that answer each other, and what is known of its packets."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
+from controller.packet import Packet
+from controller.simulate.dice import Dice
+from controller.simulate.frames import tagged
+from controller.simulate.site import Wire
+
+CLIENT, SERVER = 0, 1
+
+_CHILD = 1 << 31
+"""Set in the number of a flow that another one announced."""
+_SIBLING_AT = 27
+"""Bits of the number from here on tell those of one parent apart; below is the parent's number."""
+
+
+def root_of(number: int) -> int:
+    """The flow that announced this one, or itself."""
+    return number & (1 << _SIBLING_AT) - 1 if number & _CHILD else number
+
+
+class Network(Protocol):
+    """What flows need of the world."""
+
+    def put(self, flow: Flow, wire: Wire, frame: bytes, after: Nanoseconds) -> None:
+        """A frame goes onto a wire, towards the firewall."""
+        ...
+
+    def wake(self, flow: Flow, after: Nanoseconds, what: int) -> None:
+        """Call ``alarm`` then."""
+        ...
+
+    def adopt(self, flow: Flow) -> None:
+        """A flow that another one announced begins."""
+        ...
+
+    def listen(self, flow: Flow, address: Address, port: int) -> None:
+        """What comes there without a tag is the flow's."""
+        ...
+
+
+class Flow:
+    """One client, one server. Packet numbers are even from the client, odd from the server."""
+
+    __slots__ = (
+        "alarms",
+        "arrived",
+        "children",
+        "client",
+        "clock",
+        "copies",
+        "dice",
+        "entries",
+        "far",
+        "fate",
+        "key",
+        "left_spu",
+        "listens",
+        "names",
+        "network",
+        "next_number",
+        "number",
+        "open",
+        "seen",
+        "server",
+        "there",
+        "wire_free",
+    )
+
+    kind: ClassVar[str] = ""
+    """What it is, in a word or two."""
+    is_counted: ClassVar[bool] = True
+    """Each of its packets leaves once, or is dropped with a reason. Not so where a gateway takes
+    what passes apart and acknowledges it itself."""
+    is_for_us: ClassVar[bool] = False
+    """The firewall itself answers."""
+    reports_errors: ClassVar[bool] = False
+    """The server answers with ICMP errors."""
+
+    def __init__(
+        self,
+        number: int,
+        dice: tuple[Dice, Dice],
+        network: Network,
+        wires: tuple[Wire, Wire],
+        ahead: Tuple5,
+    ) -> None:
+        self.number = number
+        self.dice, self.fate = dice
+        """What its hosts do; and what happens to it on the way."""
+        self.network = network
+        self.client, self.server = wires
+        self.there = ahead
+        """Addresses and ports as the client has them."""
+        self.far = ahead.dst
+        """The server's address as it is; the client may know another one."""
+        self.children = 0
+        """Flows that it has announced."""
+        self.listens: list[tuple[Address, int]] = []
+        """Where it hears what has no tag."""
+        self.key = FlowKey(*ahead, wires[CLIENT].interface.token)
+        self.seen: Tuple5 | None = None
+        """As the server has them, from its side: what it answers with. ``None``: it has heard of
+        nothing yet."""
+        self.alarms = 0
+        """Calls of ``alarm`` to come."""
+        self.open = 0
+        """Packets under way, on wires and in the chassis."""
+        self.entries = 0
+        """Of it at the central point."""
+        self.copies: dict[int, int] = {}
+        """By packet number: how many may still leave."""
+        self.next_number = [0, 1]
+        self.wire_free = [0, 0]
+        """Until when the last frame occupies a wire, if frames stay in order."""
+        self.arrived: dict[int, list[int]] = {}
+        """By packet number: when its copies reached an SPU."""
+        self.clock = 0
+        self.left_spu = [0, 0]
+        """The latest arrival at an SPU, by direction, of those that left it."""
+        self.names: list[FlowKey] = []
+        """Keys under which it is known."""
+
+    # -- what it does -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The client's first packets."""
+        raise NotImplementedError
+
+    def alarm(self, _what: int = 0, /) -> None:
+        """Time has passed; the number is as ``wake`` was told."""
+
+    def heard(self, _side: int, _packet: Packet, _number: int, /) -> None:
+        """A packet reached the other end, by the wire ``self.server`` or ``self.client``."""
+
+    # -- how it does it -----------------------------------------------------------------------
+
+    @property
+    def back(self) -> Tuple5:
+        """The server's view, or what it would be without translation."""
+        return self.seen if self.seen is not None else self.there.reversed()
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 4 if len(self.there.src) == 4 else 6
+
+    def tag(self, side: int) -> bytes:
+        """The tag of a new packet from one side, which may leave once."""
+        number = self.next_number[side]
+        self.next_number[side] = number + 2
+        self.copies[number] = 1
+        return tagged(self.number, number)
+
+    def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
+        """Send a frame from one side."""
+        self.network.put(self, self.server if side else self.client, frame, after)
+
+    def wake(self, after: Nanoseconds, what: int = 0) -> None:
+        """Have ``alarm`` called."""
+        self.alarms += 1
+        self.network.wake(self, after, what)
+
+    def listen(self, side: int, port: int) -> None:
+        """Hear what comes to a port of one side without a tag."""
+        self.network.listen(self, self.there.dst if side else self.there.src, port)
+
+    def announce(self, kind: type[Flow], side: int, ahead: Tuple5, far: Address) -> None:
+        """A flow to one side begins, as both sides were told: to an address that its opener knows
+        and that is ``far`` in truth."""
+        sibling = (self.children & 15) << _SIBLING_AT
+        self.children += 1
+        number = _CHILD | sibling | self.number
+        wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
+        dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
+        child = kind(number, dice, self.network, wires, ahead)
+        child.far = far
+        self.network.adopt(child)
+
+    def note(self, side: int, packet: Packet) -> None:
+        """What the server learns from a packet about who speaks to it."""
+        if side == SERVER:
+            self.seen = Tuple5(packet.dst, packet.src, packet.dport, packet.sport, packet.protocol)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left anywhere."""
+        return not (self.alarms or self.entries or (self.open and self.is_counted))

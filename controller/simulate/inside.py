@@ -1,0 +1,171 @@
+"""Where the simulator looks into machines that are otherwise black boxes: one place for it.
+
+The tables of the central point, of an SPU and of an NPU, as they stand, one entry at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from controller.central_point import CentralPoint
+from controller.central_point.persistent_nat import Outside
+from controller.flow import Address, FlowKey
+from controller.messages import PacketIn, SpuState
+from controller.spu import Spu
+from controller.spu.session import Pending, Session
+
+Binding = tuple[Address, int, int]
+"""A port that is given out: address, protocol, port."""
+
+
+class CpEntry(NamedTuple):
+    """What the central point knows of a wing."""
+
+    session_id: int
+    """0 while pending."""
+    spu: int
+    forward: FlowKey
+    reverse: FlowKey | None
+
+
+def cp_entry(cp: CentralPoint, key: FlowKey) -> CpEntry | None:
+    """The central point's entry of a wing."""
+    entry = cp._table.get(key)
+    if entry is None:
+        return None
+    return CpEntry(entry.session_id, entry.spu, entry.forward, entry.reverse)
+
+
+def cp_entries(cp: CentralPoint) -> Iterator[tuple[FlowKey, CpEntry]]:
+    """All wings at the central point."""
+    for key, entry in cp._table.items():
+        yield key, CpEntry(entry.session_id, entry.spu, entry.forward, entry.reverse)
+
+
+def cp_waits(cp: CentralPoint, key: FlowKey) -> bool:
+    """Whether a time-out runs for a pending wing."""
+    return key in cp._pending
+
+
+def cp_pending(cp: CentralPoint) -> Iterator[FlowKey]:
+    """Wings whose time-out runs."""
+    return iter(cp._pending)
+
+
+def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
+    """Whether a port is given out."""
+    space = cp.nat._spaces.get((address, protocol))
+    return space is not None and port not in space._free
+
+
+def may_share(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
+    """Whether several flows may have a port at a time: it is overloaded, belongs to a persistent
+    binding, or to an address whose ports are not translated."""
+    if cp.nat.persistent.at(Outside(address, port, protocol)) is not None:
+        return True
+    space = cp.nat._spaces.get((address, protocol))
+    return space is None or space.factor > 1
+
+
+def ports_in_use(cp: CentralPoint) -> Iterator[tuple[tuple[Address, int], int, bool]]:
+    """Address and protocol, how many of its ports are given out, and whether any may be shared."""
+    for key, space in cp.nat._spaces.items():
+        yield key, space.used, space.factor > 1
+
+
+def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
+    """What the central point has granted to a flow."""
+    entry = cp._table.get(key)
+    if entry is None or entry.nat is None:
+        return None
+    return entry.nat.address, entry.nat.protocol, entry.nat.port
+
+
+def ports_held(cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
+    """What the central point has granted, by flow."""
+    for key, entry in cp._table.items():
+        if key == entry.forward and entry.nat is not None:
+            yield key, (entry.nat.address, entry.nat.protocol, entry.nat.port)
+
+
+def is_clearing(cp: CentralPoint, spu: int) -> bool:
+    """Whether sessions of an SPU that failed are being cleared away."""
+    return cp.members()[spu].state is SpuState.CLEARING
+
+
+def is_online(cp: CentralPoint, spu: int) -> bool:
+    """Whether the central point takes an SPU to be there."""
+    return cp.members()[spu].state in (SpuState.ONLINE, SpuState.DRAINING)
+
+
+def leased(cp: CentralPoint) -> set[Binding]:
+    """Ports that belong to gates, to sessions that came through them, or to persistent bindings."""
+    leases = [state.lease for state in cp.gates._gates.values()]
+    for entry in cp._table.values():
+        leases += entry.leases
+    found = {(b.address, b.protocol, b.port) for lease in leases for b in lease.bindings}
+    found.update((b.address, b.protocol, b.port) for b in cp.gates._orphans)
+    for standing in cp.nat.persistent.all():
+        outside = standing.outside
+        found.add((outside.address, outside.protocol, outside.port))
+    return found
+
+
+def gates_of(cp: CentralPoint, session_id: int) -> int:
+    """How many gates a control session has open."""
+    return len(cp.gates._by_parent.get(session_id, ()))
+
+
+def gate_parents(cp: CentralPoint) -> set[int]:
+    """Sessions with open gates."""
+    return set(cp.gates._by_parent)
+
+
+def sessions(spu: Spu) -> dict[int, Session]:
+    """An SPU's sessions by id."""
+    return spu._core.sessions
+
+
+def by_key(spu: Spu) -> dict[FlowKey, Session]:
+    """An SPU's sessions by wing."""
+    return spu._core.by_key
+
+
+def pending(spu: Spu) -> dict[FlowKey, Pending]:
+    """An SPU's flows that are being set up."""
+    return spu._core.pending
+
+
+def has_timer(spu: Spu, session_id: int) -> bool:
+    """Whether a deadline of a session stands."""
+    return session_id in spu._core.timers or session_id in spu._core.alg_timers
+
+
+def timers(spu: Spu) -> set[int]:
+    """Sessions with deadlines."""
+    return {*spu._core.timers, *spu._core.alg_timers}
+
+
+def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
+    """What an SPU's flows and sessions hold of the central point's ports."""
+    core = spu._core
+    for key, flow in core.pending.items():
+        if flow.nat is not None:
+            yield key, (flow.nat.address, flow.nat.protocol, flow.nat.port)
+    for session in core.sessions.values():
+        if session.nat is not None:
+            nat = session.nat
+            yield session.wings[0].key, (nat.address, nat.protocol, nat.port)
+
+
+def waiting(spu: Spu) -> Iterator[PacketIn]:
+    """Packets in an SPU's queues."""
+    core = spu._core
+    for pending_flow in core.pending.values():
+        yield pending_flow.first.message
+        for queued in pending_flow.queue:
+            yield queued.message
+    for session in core.sessions.values():
+        for queued in session.queue:
+            yield queued.message

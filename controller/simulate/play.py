@@ -1,0 +1,112 @@
+"""Runs from beginning to end: what came out, as values; and many seeds side by side."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from controller.flow import Nanoseconds
+from controller.simulate.engine import Run
+from controller.simulate.flow import root_of
+from controller.simulate.options import Plan
+from controller.simulate.violation import Rule, Violation
+
+_GC_EVERY = 200_000
+"""Allocations between two looks for cycles: what comes and goes here has few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that a run has broken."""
+
+    rule: Rule
+    what: str
+    at: Nanoseconds
+    flow: int
+    """Number of the flow concerned; 0: not known."""
+    session_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run."""
+
+    plan: Plan
+    broken: Broken | None
+    steps: int
+    """Events: messages, frames on wires, alarms."""
+    messages: int
+    """Of them, messages to machines."""
+    flows: int
+    sessions: int
+    """Acknowledged by the central point."""
+    checks: int
+    """Comparisons with what machines hold, beside the audits."""
+    most_sessions: int
+    """At once."""
+    virtual: Nanoseconds
+    seconds: float
+    """Of this machine's time."""
+    memory: int
+    """The most that the process took so far, in bytes."""
+    closed: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+
+
+def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
+    """Run a plan; ``prepare`` may attach what wants to look on."""
+    run = Run(plan)
+    if prepare is not None:
+        prepare(run)
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_EVERY, 20, 50)
+    began = time.perf_counter()
+    broken = None
+    try:
+        run.run()
+    except Violation as violation:
+        broken = Broken(
+            violation.rule,
+            violation.what,
+            violation.at,
+            root_of(violation.flow),
+            violation.session_id,
+        )
+    finally:
+        seconds = time.perf_counter() - began
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    return Outcome(
+        plan,
+        broken,
+        run.steps,
+        run.world.messages,
+        run.world.flows,
+        run.world.ledger.sessions,
+        run.world.ledger.checks,
+        run.world.ledger.most,
+        run.world.now,
+        seconds,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        * (1 if sys.platform == "darwin" else 1024),
+        {reason.name: count for reason, count in run.world.closed.most_common()},
+        {reason.name: count for reason, count in run.world.dropped.most_common()},
+        dict(run.world.lost.most_common()),
+    )
+
+
+def play_all(plans: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
+    """Run plans in so many processes; outcomes in the order of the plans."""
+    if jobs == 1:
+        yield from map(play, plans)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(play, plans, chunksize=4)

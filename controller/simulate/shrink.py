@@ -1,0 +1,103 @@
+"""From a run that broke a rule to a small one that breaks it too.
+
+Flows are taken away, then incidents, then kinds of faults, as long as the same rule is broken.
+First what is most likely to do: the flow concerned alone. Then halves, quarters and so on of all
+others (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from controller.config.schema import SECOND
+from controller.simulate.incidents import schedule
+from controller.simulate.options import Plan
+from controller.simulate.play import Outcome, play
+from controller.simulate.violation import Rule
+
+
+class Shrink:
+    """Searches for a small plan; ``smallest`` is the best outcome so far."""
+
+    def __init__(
+        self,
+        found: Outcome,
+        seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``seconds`` bounds the search, not the last replay in it."""
+        assert found.broken is not None
+        self.smallest = found
+        self.replays = 0
+        self._rule: Rule = found.broken.rule
+        self._clock = clock
+        self._until = clock() + seconds
+
+    def run(self) -> Outcome:
+        """The smallest outcome that was found."""
+        plan = self.smallest.plan
+        broken = self.smallest.broken
+        assert broken is not None
+        # What begins after the end changes nothing.
+        begun = sorted(plan.flows) if plan.flows is not None else range(1, plan.sessions + 1)
+        flows = list(begun)[: self.smallest.flows]
+        end = plan.sessions * SECOND // plan.rate
+        incidents = [one.number for one in schedule(plan, end) if one.at <= broken.at]
+        if broken.flow in flows and (
+            self._breaks(flows=[broken.flow], incidents=[])
+            or self._breaks(flows=[broken.flow], incidents=incidents)
+        ):
+            flows = [broken.flow]
+        else:
+            flows = self._fewer(flows, lambda some: self._breaks(flows=some, incidents=incidents))
+        last = self.smallest.plan
+        if last.incidents is None or last.incidents:
+            self._fewer(
+                incidents, lambda some: self._breaks(flows=flows, incidents=some), may_be_none=True
+            )
+        self._fewer_faults()
+        return self.smallest
+
+    def _fewer_faults(self) -> None:
+        for fault in sorted(self.smallest.plan.faults, key=lambda fault: fault.value):
+            plan = self.smallest.plan
+            self._try(replace(plan, faults=plan.faults - {fault}))
+
+    def _breaks(self, flows: Sequence[int], incidents: Sequence[int]) -> bool:
+        plan = self.smallest.plan
+        return self._try(replace(plan, flows=frozenset(flows), incidents=frozenset(incidents)))
+
+    def _try(self, plan: Plan) -> bool:
+        if self._clock() > self._until:
+            return False
+        self.replays += 1
+        outcome = play(plan)
+        if outcome.broken is None or outcome.broken.rule is not self._rule:
+            return False
+        self.smallest = outcome
+        return True
+
+    def _fewer(
+        self, items: list[int], breaks: Callable[[list[int]], bool], *, may_be_none: bool = False
+    ) -> list[int]:
+        """A part of the items that still breaks the rule, of which none can be spared."""
+        if may_be_none and items and breaks([]):
+            return []
+        parts = 2
+        while len(items) > 1:
+            size = -(-len(items) // parts)
+            for start in range(0, len(items), size):
+                rest = items[:start] + items[start + size :]
+                if rest and breaks(rest):
+                    items = rest
+                    parts = max(2, parts - 1)
+                    break
+            else:
+                if size == 1:
+                    break
+                parts = min(len(items), parts * 2)
+            if self._clock() > self._until:
+                break
+        return items

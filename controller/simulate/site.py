@@ -1,0 +1,207 @@
+"""The chassis of a run, its configurations, and what is at the far end of its wires.
+
+Three zones on two NPUs, one interface tagged, two ways into the untrusted network. Behind each wire
+is a router with many hosts behind that, so a few ARP entries serve any number of flows; one
+address on each wire belongs to nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from controller.config.build import parse
+from controller.config.chassis import parse_chassis
+from controller.config.schema import Chassis, Configuration, Interface
+from controller.flow import Address, Hop, Port
+from controller.reasons import Drop
+from controller.routing import nd
+
+NPUS = (1, 2)
+
+_LINES = """
+set interfaces ge-1/0/0 unit 0 family inet address 10.0.1.1/24
+set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
+set interfaces ge-1/0/1 vlan-tagging
+set interfaces ge-1/0/1 unit 30 vlan-id 30
+set interfaces ge-1/0/1 unit 30 family inet address 10.0.3.1/24
+set interfaces ge-1/0/1 unit 30 family inet6 address 2001:db8:3::1/64
+set interfaces ge-2/0/0 unit 0 family inet address 10.0.2.1/24
+set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:2::1/64
+set interfaces ge-2/0/1 unit 0 family inet address 10.0.4.1/24
+set security zones security-zone trust interfaces ge-1/0/0.0
+set security zones security-zone trust host-inbound-traffic system-services ping
+set security zones security-zone dmz interfaces ge-1/0/1.30
+set security zones security-zone untrust interfaces ge-2/0/0.0
+set security zones security-zone untrust interfaces ge-2/0/1.0
+set routing-options static route 10.1.0.0/16 next-hop 10.0.1.254
+set routing-options static route 10.3.0.0/16 next-hop 10.0.3.254
+set routing-options static route 198.18.0.0/15 next-hop 10.0.2.254
+set routing-options rib inet6.0 static route 2001:db8:1000::/36 next-hop 2001:db8:1::fe
+set routing-options rib inet6.0 static route 2001:db8:3000::/36 next-hop 2001:db8:3::fe
+set routing-options rib inet6.0 static route 2001:db8:2000::/36 next-hop 2001:db8:2::fe
+set applications application offloaded protocol udp
+set applications application offloaded destination-port 6000-6999
+set applications application offloaded-tcp protocol tcp
+set applications application offloaded-tcp destination-port 8000-8999
+set applications application offloaded-tcp inactivity-timeout 40
+set applications application web protocol tcp
+set applications application web destination-port 80
+set applications application web inactivity-timeout 60
+set applications application slow protocol tcp
+set applications application slow destination-port 9000-9999
+set applications application slow inactivity-timeout 90
+set applications application ftp protocol tcp
+set applications application ftp destination-port 21
+set applications application ftp application-protocol ftp
+set applications application ftp inactivity-timeout 50
+set applications application refused protocol udp
+set applications application refused destination-port 9
+set security nat source rule-set hide from zone trust
+set security nat source rule-set hide to zone untrust
+set security nat source rule-set hide rule all match source-address 10.0.0.0/8
+set security nat source rule-set hide rule all then source-nat interface
+"""
+
+_POLICIES = (
+    ("trust", "untrust", "no-telnet", "junos-telnet", "reject"),
+    ("trust", "untrust", "no-discard", "refused", "deny"),
+    ("trust", "untrust", "express", "[ offloaded offloaded-tcp ]", "permit services-offload"),
+    ("trust", "untrust", "timed", "[ web slow ftp ]", "permit"),
+    ("trust", "untrust", "out", "any", "permit"),
+    ("trust", "dmz", "timed", "[ web slow ftp offloaded-tcp ]", "permit"),
+    ("trust", "dmz", "to-dmz", "any", "permit"),
+    ("dmz", "untrust", "timed", "[ web slow offloaded-tcp ]", "permit services-offload"),
+    ("dmz", "untrust", "dmz-out", "any", "permit services-offload"),
+    ("untrust", "dmz", "in", "any", "permit"),
+)
+"""From zone, to zone, name, applications, what it does."""
+
+_VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (),
+    # A policy is gone, and what it permitted is refused.
+    (("policy to-dmz", ""), ("", "set security policies policy-rematch")),
+    # The way into the untrusted network is another one.
+    (("198.18.0.0/15 next-hop 10.0.2.254", "198.18.0.0/15 next-hop 10.0.4.254"),),
+    # What rode Express Path is denied, and live sessions are held against that.
+    (
+        ("policy express then permit services-offload", "policy express then deny"),
+        ("", "set security policies policy-rematch extensive"),
+    ),
+    # No translation any more, and no way back.
+    (
+        ("rule-set hide", ""),
+        ("198.18.0.0/15", ""),
+        ("", "set security flow route-change-timeout 6"),
+    ),
+)
+"""What differs from the first configuration: lines with the first text have the second instead, or
+are gone if that is empty; behind an empty text is a line that is new."""
+
+VARIANTS = len(_VARIANTS)
+
+
+def chassis(spus: int, max_sessions: int) -> Chassis:
+    """Two NPUs joined by a fabric, and so many SPUs."""
+    lines = []
+    for npu, far in ((1, 2), (2, 1)):
+        lines.append(
+            f'[[npu]]\nnumber = {npu}\naddress = "127.0.0.1:{9558 + npu}"\n'
+            f"device_id = {npu}\nfabric = {{ {far} = 200 }}\n"
+        )
+    for spu in range(1, spus + 1):
+        lines.append(f"[[spu]]\nnumber = {spu}\nmax_sessions = {max_sessions}\n")
+    return parse_chassis("".join(lines), "simulated chassis")
+
+
+def configuration(
+    variant: int, site: Chassis, previous: Configuration | None = None
+) -> Configuration:
+    """One of the configurations that a run changes between."""
+    lines = _LINES.strip().splitlines()
+    for from_zone, to_zone, name, applications, then in _POLICIES:
+        policy = f"set security policies from-zone {from_zone} to-zone {to_zone} policy {name}"
+        lines += [
+            f"{policy} match source-address any",
+            f"{policy} match destination-address any",
+            f"{policy} match application {applications}",
+            f"{policy} then {then}",
+        ]
+    for old, new in _VARIANTS[variant]:
+        if not old:
+            lines.append(new)
+        elif not new:
+            lines = [line for line in lines if old not in line]
+        else:
+            lines = [line.replace(old, new) for line in lines]
+    return parse("\n".join(lines), f"simulated configuration {variant}", site, previous)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What is plugged into an interface: a router, and networks behind it."""
+
+    interface: Interface
+    router_mac: bytes
+    routers: frozenset[Address]
+    """Addresses that the router answers for in ARP and ND."""
+    network4: bytes
+    """First two bytes of the addresses behind it."""
+    network6: bytes
+    """First five bytes."""
+    silent: Address
+    """On the wire, but nobody has it."""
+
+    @property
+    def port(self) -> Port:
+        """Where its frames go in."""
+        return self.interface.port
+
+
+_WIRES = {
+    "trust": ("ge-1/0/0.0", "0a0100", ("10.0.1.254", "2001:db8:1::fe"), "10.0.1.77"),
+    "dmz": ("ge-1/0/1.30", "0a0300", ("10.0.3.254", "2001:db8:3::fe"), "10.0.3.77"),
+    "untrust": ("ge-2/0/0.0", "0a0200", ("10.0.2.254", "2001:db8:2::fe"), "10.0.2.77"),
+    "uplink": ("ge-2/0/1.0", "0a0400", ("10.0.4.254",), "10.0.4.77"),
+}
+_NETWORKS = {
+    "trust": (bytes((10, 1)), bytes.fromhex("20010db81000")[:5]),
+    "dmz": (bytes((10, 3)), bytes.fromhex("20010db83000")[:5]),
+    "untrust": (bytes((198, 18)), bytes.fromhex("20010db82000")[:5]),
+    "uplink": (bytes((198, 18)), bytes.fromhex("20010db82000")[:5]),
+}
+
+
+def wires(config: Configuration) -> dict[str, Wire]:
+    """What is plugged in, by zone; ``uplink`` is the second way into ``untrust``."""
+    found = {}
+    for name, (interface, mac, routers, silent) in _WIRES.items():
+        network4, network6 = _NETWORKS[name]
+        found[name] = Wire(
+            config.interfaces[interface],
+            bytes.fromhex("0200" + mac + "fe"),
+            frozenset(ip_address(address).packed for address in routers),
+            network4,
+            network6,
+            ip_address(silent).packed,
+        )
+    return found
+
+
+def resolve(wire: Wire, frame: bytes) -> bytes | None:
+    """What a wire's router says to an ARP request or a solicitation; empty: nothing, as it is about
+    somebody else. ``None``: the frame is neither."""
+    at = 18 if wire.interface.vlan else 14
+    kind = frame[at - 2 : at]
+    if kind == b"\x08\x06":
+        heard = nd.read_arp(frame)
+    elif kind == b"\x86\xdd" and frame[at + 6] == 58 and 133 <= frame[at + 40] <= 137:
+        heard = nd.read_nd(frame)
+    else:
+        return None
+    if isinstance(heard, Drop) or not heard.asks or heard.target not in wire.routers:
+        return b""
+    hop = Hop(wire.port, wire.interface.vlan, wire.router_mac, heard.mac)
+    if len(heard.target) == 4:
+        return nd.arp(2, hop, heard.target, heard.mac, heard.sender)
+    return nd.advertisement(hop, heard.target, heard.sender)

@@ -1,0 +1,81 @@
+"""Packets on their way through SPUs: which they are, and in which order they leave."""
+
+from __future__ import annotations
+
+from controller.flow import Nanoseconds
+from controller.messages import (
+    CreateRequest,
+    CreateSession,
+    Deliver,
+    Message,
+    PacketIn,
+    Redirect,
+    Transmit,
+)
+from controller.reasons import Send
+from controller.simulate.flow import Flow
+from controller.simulate.frames import tag_of
+from controller.simulate.violation import Rule, Violation
+
+PacketCarrier = PacketIn | CreateSession | Deliver | Redirect | CreateRequest
+CARRIERS = frozenset((PacketIn, CreateSession, Deliver, Redirect, CreateRequest))
+"""Messages with a packet in them, beside ``Transmit``."""
+
+
+def carried(message: PacketCarrier) -> bytes:
+    """The frame in a message."""
+    return message.frame if isinstance(message, PacketIn) else message.packet.frame
+
+
+def carries_packet_of(flow: Flow, message: Message) -> bool:
+    """Whether a packet of a flow is lost with a message; not so one that the firewall made itself,
+    such as an ARP request or an error that quotes the packet."""
+    if isinstance(message, Transmit):
+        if message.send is not Send.EGRESS and not flow.is_for_us:
+            return False
+        frame = message.frame
+    elif isinstance(message, PacketCarrier):
+        frame = carried(message)
+    else:
+        return False
+    tag = tag_of(frame)
+    return tag is not None and tag.flow == flow.number
+
+
+def reached_spu(message: PacketCarrier, flow: Flow) -> None:
+    """A packet comes to an SPU."""
+    tag = tag_of(carried(message))
+    if tag is not None and tag.flow == flow.number:
+        flow.clock += 1
+        flow.arrived.setdefault(tag.packet, []).append(flow.clock)
+
+
+def handed_back(message: Redirect | CreateRequest, flow: Flow) -> None:
+    """A packet leaves an SPU for the central point, and may come again."""
+    tag = tag_of(message.packet.frame)
+    if tag is not None and tag.flow == flow.number:
+        arrivals = flow.arrived.get(tag.packet)
+        if arrivals:
+            arrivals.pop(0)
+
+
+def left_spu(message: Transmit, live: dict[int, Flow], now: Nanoseconds) -> None:
+    """A packet leaves an SPU for an NPU: in the order in which it came, among those of its
+    direction. Of copies, which look alike, any may be the one."""
+    tag = tag_of(message.frame) if message.send is Send.EGRESS else None
+    flow = None if tag is None else live.get(tag.flow)
+    if tag is None or flow is None or not flow.is_counted:
+        return
+    direction = tag.packet & 1
+    last = flow.left_spu[direction]
+    arrivals = flow.arrived.get(tag.packet, [])
+    for index, arrival in enumerate(arrivals):
+        if arrival > last:
+            del arrivals[index]
+            flow.left_spu[direction] = arrival
+            return
+    if not arrivals:
+        what = f"packet {tag.packet} leaves an SPU more often than it came"
+        raise Violation(Rule.TWICE, what, now, flow.number)
+    what = f"packet {tag.packet} reached the SPU before one that has left it already"
+    raise Violation(Rule.ORDER, what, now, flow.number)

@@ -1,0 +1,173 @@
+"""Incidents: what an operator does, and who crashes."""
+
+from __future__ import annotations
+
+from heapq import heapify
+
+from controller.config.schema import SECOND
+from controller.messages import (
+    CP,
+    Actor,
+    ClearSession,
+    DrainSpu,
+    Outbound,
+    Reconfigure,
+    Role,
+    SpuFailed,
+)
+from controller.simulate import inside
+from controller.simulate.cards import Cards
+from controller.simulate.dice import Dice
+from controller.simulate.frames import tag_of
+from controller.simulate.incidents import Incident
+from controller.simulate.options import Fault
+from controller.simulate.site import NPUS, VARIANTS, configuration
+from controller.simulate.tracking import carries_packet_of
+from controller.simulate.world import MICROSECOND, MILLISECOND, Call, World
+from controller.spu import Spu
+
+
+class Trouble:
+    """Makes incidents happen."""
+
+    def __init__(self, world: World, cards: Cards) -> None:
+        self._world = world
+        self._cards = cards
+
+    def happen(self, incident: Incident) -> None:
+        """Now."""
+        world = self._world
+        if world.tell is not None:
+            world.tell(incident.text, None)
+        if not self._cards.is_up:
+            return
+        dice = Dice(world.plan.seed, incident.number, 2)
+        match incident.fault:
+            case Fault.CLEAR:
+                self._clear(dice)
+            case Fault.RELOAD:
+                self._reload(dice)
+            case Fault.SPU:
+                self._lose_spu(dice)
+            case Fault.NPU:
+                self._lose_npu(dice)
+            case Fault.CONTROLLER:
+                self._crash(dice)
+            case _:
+                raise AssertionError(f"{incident.fault} is no incident")
+
+    # -- operators ----------------------------------------------------------------------------
+
+    def _clear(self, dice: Dice) -> None:
+        """An operator clears some sessions of an SPU."""
+        world, cards = self._world, self._cards
+        number = 1 + dice.below(world.plan.spus)
+        spu = cards.spus.get(number)
+        if spu is None:
+            return
+        index, wanted = cards.index[Actor(Role.SPU, number)], 1 + dice.below(10)
+        for session_id, session in list(inside.sessions(spu).items())[:wanted]:
+            flow = world.ledger.flow_of.get(session.wings[0].key)
+            at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
+            world.at(at, index, ClearSession(session_id), flow)
+
+    def _reload(self, dice: Dice) -> None:
+        """Another configuration; each machine hears of it when its message gets there."""
+        world, cards = self._world, self._cards
+        cards.config = configuration(dice.below(VARIANTS), cards.chassis, cards.config)
+        message = Reconfigure(cards.config)
+        for npu in cards.npus.values():
+            npu.configure(cards.config)
+        for index, name in enumerate(cards.names):
+            if name.role is not Role.NPU:
+                at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
+                world.at(at, index, message, None)
+
+    # -- SPUs ---------------------------------------------------------------------------------
+
+    def _lose_spu(self, dice: Dice) -> None:
+        """An SPU fails, and a fresh one joins after a while; or it gets no new flows for a while.
+        The central point hears of its end behind what it sent before."""
+        world, cards = self._world, self._cards
+        number = 1 + dice.below(world.plan.spus)
+        if number not in cards.spus:
+            return
+        index = cards.index[Actor(Role.SPU, number)]
+        back = world.now + MILLISECOND + dice.below(max(SECOND, world.end // 8))
+        if dice.hits(300):
+            cards.carry(index, [Outbound(CP, DrainSpu(number))], None)
+            world.at(back, index, Call.UNDRAIN, None)
+            return
+        self._lose_waiting(cards.remove(index))
+        cards.carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
+        world.at(back, index, Call.JOIN, None)
+
+    def undrain(self, index: int) -> None:
+        """An SPU gets new flows again."""
+        cards = self._cards
+        if cards.is_up:
+            number = cards.names[index].number
+            cards.carry(index, [Outbound(CP, DrainSpu(number, on=False))], None)
+
+    # -- NPUs and the controller --------------------------------------------------------------
+
+    def _lose_npu(self, dice: Dice) -> None:
+        """An NPU goes down. Writes to it fail, or were done and nobody knows; when the controller
+        notices, it ends (docs/LIMITATIONS.md), and is started again once the NPU is back."""
+        world = self._world
+        self._cards.npus[NPUS[dice.below(len(NPUS))]].lost = True
+        notice = min(200 * MILLISECOND, world.end // 8)
+        world.at(world.now + dice.below(notice + 1), None, Call.NOTICE, None)
+
+    def notice(self) -> None:
+        """The controller notices that an NPU is gone, unless it is back already."""
+        cards = self._cards
+        if cards.is_up and any(npu.lost for npu in cards.npus.values()):
+            self._crash(Dice(self._world.plan.seed, self._world.now))
+
+    def _crash(self, dice: Dice) -> None:
+        """The controller is gone, with all it knew and all that was under way to and from it. NPUs
+        go on by themselves: what rides Express Path still passes. Another one begins soon."""
+        world, cards = self._world, self._cards
+        self._lose_messages()
+        for spu in cards.spus.values():
+            self._lose_waiting(spu)
+        cards.shut_down()
+        cards.arm()
+        world.ledger.close_books()
+        for flow in list(world.live.values()):
+            world.settle(flow)
+        # Soon enough to meet what the workload still has.
+        longest = min(3 * SECOND, world.end // 6)
+        world.at(world.now + MILLISECOND + dice.below(longest + 1), None, Call.BOOT, None)
+
+    def boot(self) -> None:
+        """A new controller empties the NPUs' tables and begins."""
+        cards = self._cards
+        if cards.is_up:
+            return
+        for npu in cards.npus.values():
+            npu.lost = False
+            npu.forget()
+        cards.boot()
+
+    def _lose_waiting(self, spu: Spu) -> None:
+        """Packets in the queues of an SPU that is gone."""
+        live = self._world.live
+        for message in inside.waiting(spu):
+            tag = tag_of(message.frame)
+            flow = None if tag is None else live.get(tag.flow)
+            if flow is not None:
+                flow.open -= 1
+
+    def _lose_messages(self) -> None:
+        """What is under way to machines is lost."""
+        events, kept = self._world.events, []
+        for event in events:
+            _, _, to, what, flow = event
+            if to.__class__ is not int or what is Call.JOIN or what is Call.UNDRAIN:
+                kept.append(event)
+            elif flow is not None and carries_packet_of(flow, what):
+                flow.open -= 1
+        events[:] = kept
+        heapify(events)

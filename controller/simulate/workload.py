@@ -1,0 +1,136 @@
+"""Which flow has which number: kinds by weight, ends by number, all from the seed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from controller.flow import Address, Tuple5
+from controller.packet import ICMP, ICMPV6, TCP, UDP
+from controller.simulate.dice import Dice
+from controller.simulate.flow import Flow, Network
+from controller.simulate.kinds import (
+    Connection,
+    Datagrams,
+    Deaf,
+    Expiring,
+    Fragments,
+    Mesh,
+    Ping,
+    PingUs,
+    Stray,
+)
+from controller.simulate.site import Wire
+from controller.simulate.talks import Ftp, Tftp
+
+_HOSTS = 1 << 12
+_SERVERS = 1 << 16
+_FIRST_PORT = 5000
+_PORTS = 60_000
+
+_OURS = {4: ip_address("10.0.1.1").packed, 6: ip_address("2001:db8:1::1").packed}
+_NOWHERE = ip_address("203.0.113.9").packed
+
+
+class _Kind(NamedTuple):
+    """A kind of flow, how often it is, and where it goes."""
+
+    weight: int
+    flow: type[Flow]
+    protocol: int
+    port: int
+    """Of the server; with ``spread``, the first of so many."""
+    spread: int = 1
+    ways: str = "all"
+    """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
+    ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
+    from trust; ``mesh``: from the dmz; ``wrong``: from the wrong side."""
+    versions: str = "46"
+
+
+_KINDS = (
+    _Kind(230, Connection, TCP, 80),
+    _Kind(130, Connection, TCP, 8000, 1000),
+    _Kind(60, Connection, TCP, 9000, 1000),
+    _Kind(180, Datagrams, UDP, 6000, 1000),
+    _Kind(120, Datagrams, UDP, 4000, 500),
+    _Kind(80, Ping, ICMP, 0),
+    _Kind(30, PingUs, ICMP, 0, 1, "own"),
+    _Kind(40, Fragments, UDP, 7000, 100, "all", "4"),
+    _Kind(40, Mesh, UDP, 7100, 800, "mesh"),
+    _Kind(20, Deaf, UDP, 33000, 100, "all", "4"),
+    _Kind(15, Expiring, UDP, 6000, 1000),
+    _Kind(20, Stray, TCP, 443),
+    _Kind(12, Connection, TCP, 23, 1, "out"),
+    _Kind(12, Datagrams, UDP, 9, 1, "out"),
+    _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
+    _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
+    _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
+    _Kind(5, Datagrams, UDP, 6000, 1, "nowhere", "4"),
+    _Kind(5, Stray, TCP, 80, 1, "wrong"),
+)
+_TOTAL = sum(kind.weight for kind in _KINDS)
+_WAYS = (("trust", "untrust"),) * 6 + (("trust", "dmz"),) * 2 + (("dmz", "untrust"),) * 2
+
+
+class Workload:
+    """Makes flow ``number`` of a seed, the same one every time."""
+
+    def __init__(self, seed: int, wires: dict[str, Wire], network: Network) -> None:
+        self._seed = seed
+        self._wires = wires
+        self._network = network
+
+    def flow(self, number: int) -> Flow:
+        """The flow with a number from 1."""
+        dice = Dice(self._seed, number)
+        kind = _pick(dice)
+        version = int(kind.versions[0])
+        if len(kind.versions) > 1 and dice.hits(200):
+            version = 6
+        names = _WAYS[dice.below(len(_WAYS))]
+        match kind.ways:
+            case "out" | "silent" | "nowhere" | "own":
+                names = ("trust", "untrust")
+            case "gates":
+                names = ("trust", "untrust" if dice.hits(700) else "dmz")
+            case "mesh":
+                names = ("dmz", "untrust")
+            case "wrong":
+                names = ("untrust", "dmz")
+        client, server = (self._wires[name] for name in names)
+        source = _behind(client, version, number % _HOSTS)
+        destination = _behind(server, version, number % _SERVERS)
+        match kind.ways:
+            case "silent":
+                destination = server.silent
+            case "nowhere":
+                destination = _NOWHERE
+            case "own":
+                destination = _OURS[version]
+            case "wrong":
+                # What a host of trust would say, heard on the other side.
+                source = _behind(self._wires["trust"], version, number % _HOSTS)
+        sport = _FIRST_PORT + number // _HOSTS % _PORTS
+        protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
+        if protocol == ICMP:
+            protocol, port = (ICMP, 0x0800) if version == 4 else (ICMPV6, 0x8000)
+        ahead = Tuple5(source, destination, sport, port, protocol)
+        fate = Dice(self._seed, number, 5)
+        return kind.flow(number, (dice, fate), self._network, (client, server), ahead)
+
+
+def _pick(dice: Dice) -> _Kind:
+    at = dice.below(_TOTAL)
+    for kind in _KINDS:
+        at -= kind.weight
+        if at < 0:
+            return kind
+    raise AssertionError("weights add up")
+
+
+def _behind(wire: Wire, version: int, host: int) -> Address:
+    """A host behind a wire's router."""
+    if version == 4:
+        return wire.network4 + (host + 256 & 0xFFFF).to_bytes(2, "big")
+    return wire.network6 + host.to_bytes(11, "big")

@@ -1,0 +1,38 @@
+"""What a SYN announces as the longest segment that its sender takes, made smaller on the way."""
+
+from __future__ import annotations
+
+from controller.packet import Packet, adjust
+from controller.payload import tcp_options
+
+_OPTION_MSS = 2
+
+
+def clamp(packet: Packet, most: int) -> Packet:
+    """A SYN that announces no more than ``most`` bytes; one that announces nothing stays so.
+
+    Its checksum is adjusted, so a wrong one stays wrong.
+    """
+    for kind, at, size in tcp_options(packet):
+        if kind != _OPTION_MSS or size != 4:
+            continue
+        frame, l4 = packet.frame, packet.l4
+        old = frame[at + 2] << 8 | frame[at + 3]
+        if old <= most:
+            return packet
+        body = bytearray(frame)
+        body[at + 2 : at + 4] = most.to_bytes(2, "big")
+        # At an odd offset its bytes belong to two words of the sum, the wrong way round.
+        delta = _swapped(most) - _swapped(old) if (at - l4) & 1 else most - old
+        sum_ = frame[l4 + 16] << 8 | frame[l4 + 17]
+        body[l4 + 16 : l4 + 18] = adjust(sum_, delta).to_bytes(2, "big")
+        return Packet(
+            bytes(body), packet.vlan, packet.l3, l4, packet.version, packet.src, packet.dst,
+            packet.sport, packet.dport, packet.protocol, packet.ttl, packet.flags,
+            packet.icmp_type, packet.fragment,
+        )  # fmt: skip
+    return packet
+
+
+def _swapped(value: int) -> int:
+    return (value & 0xFF) << 8 | value >> 8

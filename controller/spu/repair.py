@@ -1,0 +1,57 @@
+"""Wings that are not where they belong are written again.
+
+A packet of an installed session that comes by the central point found no wing of the session in its
+NPU, or one of another session. Just after the set-up that is a matter of time; later, the NPU's
+table is wrong: its entry was deleted by others, or stands for a session that is no more. The
+session's own wing takes its place.
+"""
+
+from __future__ import annotations
+
+from controller.config.schema import SECOND
+from controller.flow import Direction, Nanoseconds
+from controller.reasons import Punt
+from controller.spu.core import Core
+from controller.spu.first_path import FirstPath
+from controller.spu.session import Queued, Session, SessionState
+
+SETTLED: Nanoseconds = SECOND
+"""How old a session is before a detour means more than that its wings are under way; and how long
+a repair is given before the next one."""
+REMEMBERED = 1024
+"""Repairs that are remembered for that."""
+
+_DETOURS = (Punt.MISS, Punt.SYN_PROXY, Punt.SESSION, Punt.TCP_CONTROL)
+
+
+class Repair:
+    """Sees packets that took the detour."""
+
+    def __init__(self, core: Core, first: FirstPath) -> None:
+        self._core = core
+        self._first = first
+        self._recent: dict[tuple[int, Direction], Nanoseconds] = {}
+        self.count = 0
+        """Wings written again so far."""
+
+    def consider(self, session: Session, queued: Queued) -> None:
+        """A packet of a session was delivered by the central point."""
+        now = self._core.now
+        direction = queued.direction
+        if (
+            session.state is not SessionState.ACTIVE
+            or session.move is not None
+            or not session.installed >> direction & 1
+            or queued.message.reason not in _DETOURS
+            or now - session.started < SETTLED
+        ):
+            return
+        what = (session.id, direction)
+        last = self._recent.get(what)
+        if last is not None and now - last < SETTLED:
+            return
+        if len(self._recent) >= REMEMBERED:
+            self._recent.clear()
+        self._recent[what] = now
+        self.count += 1
+        self._first.renew(session, direction)

@@ -1,0 +1,140 @@
+"""What an SPU asks of a TCP segment before it passes, and what becomes of its session then.
+
+Sessions on Express Path show their SPU SYNs, FINs and RSTs only, so numbers are checked where all
+segments come by: ``not_express`` keeps a session on its SPU's path if something demands the check.
+"""
+
+from __future__ import annotations
+
+from controller.config.schema import SECOND
+from controller.config.tcp import TcpSettings
+from controller.flow import Direction, Nanoseconds, Path
+from controller.packet import ACK, RST, Packet
+from controller.reasons import Drop
+from controller.spu.core import Core
+from controller.spu.mss import clamp
+from controller.spu.replies import Replies
+from controller.spu.session import Queued, Session
+from controller.spu.tcp import TcpState, TcpTracker
+from controller.spu.tcp_window import Segment, Windows, segment_of
+from controller.spu.teardown import Teardown
+
+AFTER_RST: Nanoseconds = 2 * SECOND
+"""From a RST to the end of its session: what is still under way passes."""
+
+
+def inactivity(session: Session, settings: TcpSettings, gone: Nanoseconds | None) -> Nanoseconds:
+    """How long a session may be silent as its connection stands; ``gone`` is how long if it has no
+    route any more."""
+    normal = session.service.timeout
+    tcp = session.tcp
+    if tcp is not None:
+        state = tcp.state
+        if state < TcpState.ESTABLISHED:
+            normal = settings.initial_timeout
+        elif state is TcpState.RESET:
+            return AFTER_RST
+        elif settings.time_wait is not None:
+            if state is TcpState.TIME_WAIT:
+                return settings.time_wait
+            if state is TcpState.HALF_CLOSED and settings.half_close:
+                normal = min(normal, settings.time_wait)
+    return min(normal, gone) if session.without_route and gone is not None else normal
+
+
+class TcpPath:
+    """Checks segments, and follows their connections."""
+
+    def __init__(self, core: Core, replies: Replies, teardown: Teardown) -> None:
+        self._core = core
+        self._replies = replies
+        self._teardown = teardown
+
+    def begin(self, session: Session, tcp: TcpTracker) -> None:
+        """Note what is to be checked of a connection from its first segment on, once it is clear
+        which path its session takes."""
+        settings, policy = self._core.config.tcp, session.verdict.policy
+        tcp.strict = settings.strict_syn_check
+        wants = settings.sequence_check or settings.rst_sequence_check
+        if policy is not None and policy.tcp is not None and policy.tcp.sequence_check:
+            wants = True
+        # The numbers of a connection that is met in its middle are anybody's guess.
+        if wants and session.path is Path.SPU and tcp.state is TcpState.OPENING:
+            tcp.windows = Windows.fresh()
+            if session.gateway is not None:
+                session.gateway.windows = Windows.fresh()
+
+    def passes(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
+        """Whether a segment may pass; one that may not is dropped here, by name."""
+        packet, direction = queued.packet, queued.direction
+        segment = segment_of(packet)
+        if tcp.strict and not tcp.allows(direction, segment.flags, not segment.data):
+            detail = f"session {session.id}: data before the handshake is complete"
+            self._core.drop(Drop.TCP_STRICT_SYN, session.wings[direction].key, detail)
+            return False
+        windows = tcp.windows
+        if windows is None:
+            return True
+        if session.gateway is not None and direction == Direction.REVERSE:
+            windows = session.gateway.windows or windows
+        exact = not segment.flags & RST or not self._core.config.tcp.rst_sequence_check
+        if not exact and not windows.is_exact(direction, segment.seq):
+            self._challenge(session, queued, windows.last_word(direction), segment)
+            return False
+        if windows.take(direction, segment) or not self._checks_sequence(session):
+            return True
+        detail = f"session {session.id}: {_numbers(segment)}"
+        self._core.drop(Drop.TCP_SEQUENCE, session.wings[direction].key, detail)
+        return False
+
+    def _checks_sequence(self, session: Session) -> bool:
+        policy = session.verdict.policy
+        return self._core.config.tcp.sequence_check or (
+            policy is not None and policy.tcp is not None and policy.tcp.sequence_check
+        )
+
+    def _challenge(self, session: Session, queued: Queued, last: Segment, segment: Segment) -> None:
+        """A RST that is not exact goes no further, but its sender may send a better one: what its
+        peer said last tells it the number (RFC 5961, section 3.2)."""
+        detail = f"session {session.id}: {_numbers(segment)}"
+        self._core.drop(Drop.TCP_RST_SEQUENCE, session.wings[queued.direction].key, detail)
+        self._replies.acknowledge(queued, last.seq, last.ack, last.window)
+
+    def clamped(self, session: Session, direction: Direction, packet: Packet) -> Packet:
+        """A SYN as it goes on, with what it announces as its longest segment."""
+        policy = session.verdict.policy
+        most = None
+        if policy is not None and policy.tcp is not None:
+            options = policy.tcp
+            most = options.initial_mss if direction == Direction.FORWARD else options.reverse_mss
+        if most is None:
+            most = self._core.config.tcp.mss
+        return packet if most is None else clamp(packet, most)
+
+    def changed(self, session: Session, tcp: TcpTracker) -> None:
+        """A connection has come to another state: how long its session lives from now on."""
+        core = self._core
+        settings, state = core.config.tcp, tcp.state
+        if state is TcpState.RESET:
+            if settings.rst_invalidate:
+                self._teardown.begin(session, tcp.close_reason)
+                return
+        elif state >= TcpState.HALF_CLOSED:
+            if settings.fin_invalidate:
+                self._teardown.begin(session, tcp.close_reason)
+                return
+        elif state is TcpState.ANSWERED:
+            if session.path is Path.EXPRESS and session.service.timeout < session.timeout:
+                # It may be established without our knowing: ask in time for its own time-out.
+                core.timers.set(session.id, core.now + session.service.timeout)
+            return
+        session.timeout = inactivity(session, settings, core.config.route_change_timeout)
+        if session.timeout == session.service.timeout and session.is_installed and not tcp.is_over:
+            core.timers.cancel(session.id)  # its NPUs keep this one
+        else:
+            core.timers.set(session.id, core.now + session.timeout)
+
+
+def _numbers(segment: Segment) -> str:
+    said = f", ack {segment.ack}" if segment.flags & ACK else ""
+    return f"{'RST, ' if segment.flags & RST else ''}seq {segment.seq}{said}, {segment.data} bytes"

@@ -1,0 +1,1 @@
+"""TCP checks, time-outs and ends of an SPU."""
