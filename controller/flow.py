@@ -8,6 +8,7 @@ session token of the interface it came in on (see ``docs/ARCHITECTURE.md`` for I
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import NamedTuple
 
@@ -85,6 +86,12 @@ class Hop:
     """802.1Q VLAN of the egress interface; 0: untagged."""
     src_mac: bytes
     dst_mac: bytes
+
+
+@lru_cache(4096)
+def hop_to(port: Port, vlan: int, src_mac: bytes, dst_mac: bytes) -> Hop:
+    """A hop as one object, however many wings have it."""
+    return Hop(port, vlan, src_mac, dst_mac)
 
 
 @value
