@@ -56,6 +56,16 @@ class FlowKey(NamedTuple):
         return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
 
 
+class FragmentId(NamedTuple):
+    """What all fragments of a datagram have in common."""
+
+    src: Address
+    dst: Address
+    protocol: int
+    identification: int
+    token: int
+
+
 class Direction(IntEnum):
     """Which wing of a session; the value is the ``wing`` field on the CPU port."""
 

@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
 from controller.config.schema import Configuration, NatFaults
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
+from controller.flow import (
+    Address,
+    Direction,
+    FlowKey,
+    FragmentId,
+    Nanoseconds,
+    Path,
+    Port,
+    Tuple5,
+    Wing,
+)
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
 from controller.value import value
@@ -240,6 +250,15 @@ class CreateSession:
 
 
 @value
+class AnswerSyn:
+    """CP -> SPU: more SYNs come to this address and port than the attack threshold, and this one
+    is of no session. The SPU answers it; nobody keeps a wing pending."""
+
+    flow: FlowKey
+    packet: PacketIn
+
+
+@value
 class Deliver:
     """CP -> SPU: a further packet of a flow that is pending there, or of a session that it
     owns and that the NPU did not know (yet)."""
@@ -248,6 +267,16 @@ class Deliver:
     packet: PacketIn
     session_id: int
     """The session; 0: pending."""
+
+
+@value
+class FirstFragment:
+    """SPU -> CP: the first fragment of a datagram came to the session that it belongs to; others
+    that came before it may wait at the CP."""
+
+    flow: FlowKey
+    """The wing that it came on."""
+    key: FragmentId
 
 
 @value
@@ -271,8 +300,7 @@ class CreateRequest:
     packet: PacketIn
 
 
-@value
-class AllocateNat:
+class AllocateNat(NamedTuple):
     """SPU -> CP (step 3): the packet is suspended until the answer comes."""
 
     flow: FlowKey
@@ -290,8 +318,7 @@ class AllocateNat:
     """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
-@value
-class NatGranted:
+class NatGranted(NamedTuple):
     """CP -> SPU."""
 
     flow: FlowKey
@@ -303,8 +330,7 @@ class NatGranted:
     serial: int = 0
 
 
-@value
-class NatRefused:
+class NatRefused(NamedTuple):
     """CP -> SPU: no port is left."""
 
     flow: FlowKey
@@ -312,8 +338,7 @@ class NatRefused:
     serial: int = 0
 
 
-@value
-class ReleaseNat:
+class ReleaseNat(NamedTuple):
     """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
     and frees that with the entry at the latest, so what is released late is not freed twice."""
 
@@ -370,6 +395,15 @@ class PendingExpired:
     """CP -> SPU: the wing was pending for too long and is forgotten."""
 
     flow: FlowKey
+
+
+@value
+class AgeEarly:
+    """CP -> SPU: the session table is too full. Sessions that have been idle for ``early-ageout``
+    end, until no more than ``floor`` are left."""
+
+    floor: int | None
+    """``None``: it is full no more."""
 
 
 @value
@@ -536,6 +570,18 @@ class SpuState(Enum):
 
 
 @value
+class WatermarkPassed:
+    """CP -> observer: a session table is too full, or no longer."""
+
+    at: Nanoseconds
+    spu: int
+    """Whose table; 0: that of the chassis."""
+    high: bool
+    """Above the high watermark; else down at the low one again."""
+    sessions: int
+
+
+@value
 class SpuChanged:
     """CP -> observer."""
 
@@ -637,6 +683,7 @@ class Step(Enum):
     MISS = "session lookup: miss, punted to the central point"
     PENDING = "no session, no gate: wing pending, SPU chosen"
     CREATE = "create-session message received"
+    PROVED = "our answer to the SYN acknowledged: the client is there"
     ROUTE = "route lookup"
     POLICY = "policy search"
     DESTINATION_NAT = "static or destination NAT: destination translated"
@@ -652,6 +699,8 @@ class Step(Enum):
     WING_REVERSE = "reverse wing on the egress NPU"
     WING_FORWARD = "forward wing on the ingress NPU"
     QUEUED = "packet queued behind the first"
+    SERVER_SYN = "SYN sent to the server"
+    JOINED = "server answered, the two halves are joined"
     RELEASE = "packet released through the egress NPU"
 
 
@@ -755,7 +804,9 @@ Message = (
     | LimitSessions
     | Transmit
     | CreateSession
+    | AnswerSyn
     | Deliver
+    | FirstFragment
     | Redirect
     | CreateRequest
     | AllocateNat
@@ -767,6 +818,7 @@ Message = (
     | InstallRefused
     | AbandonSession
     | PendingExpired
+    | AgeEarly
     | WingLeftOut
     | RemoveSession
     | OpenGates
@@ -781,6 +833,7 @@ Message = (
     | SpuPurged
     | Distribute
     | SpuChanged
+    | WatermarkPassed
     | AuditSessions
     | AuditMissing
     | ConfirmSessions

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from controller.flow import Address, FlowKey, Hop, Tuple5
+from controller.flow import Address, FlowKey, FragmentId, Hop, Tuple5
 from controller.reasons import Drop
 
 ETHERTYPE_IPV4 = 0x0800
@@ -112,6 +112,13 @@ class Packet:
         """Addresses, ports and protocol."""
         return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
 
+    def with_frame(self, frame: bytes) -> Packet:
+        """The same packet in a frame that differs in none of these fields."""
+        return Packet(
+            frame, self.vlan, self.l3, self.l4, self.version, self.src, self.dst, self.sport,
+            self.dport, self.protocol, self.ttl, self.flags, self.icmp_type, self.fragment,
+        )  # fmt: skip
+
     def key(self, token: int) -> FlowKey:
         """The six criteria, with the token of the interface it came in on."""
         return FlowKey(self.src, self.dst, self.sport, self.dport, self.protocol, token)
@@ -124,14 +131,20 @@ class Packet:
         if self.version == 4:
             at = self.l3 + 6
             return bool((self.frame[at] << 8 | self.frame[at + 1]) & 0x1FFF)
-        at = self.l4 - 6
+        at = fragment_header(self.frame, self.l3)[0] + 2
         return bool((self.frame[at] << 8 | self.frame[at + 1]) >> 3)
 
     @property
     def fragment_id(self) -> int:
         """What all fragments of a packet have in common, beside addresses and protocol."""
-        at, size = (self.l3 + 4, 2) if self.version == 4 else (self.l4 - 4, 4)
+        at, size = self.l3 + 4, 2
+        if self.version == 6:
+            at, size = fragment_header(self.frame, self.l3)[0] + 4, 4
         return int.from_bytes(self.frame[at : at + size], "big")
+
+    def datagram(self, token: int) -> FragmentId:
+        """What all of its fragments have in common."""
+        return FragmentId(self.src, self.dst, self.protocol, self.fragment_id, token)
 
     @property
     def is_icmp_error(self) -> bool:
@@ -156,6 +169,14 @@ class Packet:
     def is_echo_request(self) -> bool:
         """Whether it is a ping."""
         return self.icmp_type == (ECHO_REQUEST if self.protocol == ICMP else ECHO_REQUEST_V6)
+
+
+def fragment_header(frame: bytes, l3: int) -> tuple[int, int]:
+    """Where the fragment header of an IPv6 packet is that has one, and the byte that says so."""
+    said, at = l3 + 6, l3 + 40
+    while frame[said] != IPV6_FRAGMENT:
+        said, at = at, at + ((frame[at + 1] + 1) << 3)
+    return at, said
 
 
 def parse(frame: bytes) -> Packet | Drop:

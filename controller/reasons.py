@@ -114,7 +114,7 @@ class Drop(IntEnum):
     SESSION_TABLE_FULL = 135
     NPU_TABLE_FULL = 136
     NPU_LOST = 137
-    FRAGMENT_UNSUPPORTED = 138
+    FRAGMENT_TIMEOUT = 138
     ICMP_ERROR_UNMATCHED = 139
     HOST_INBOUND = 140
     NO_OWNER = 141
@@ -144,6 +144,13 @@ class Drop(IntEnum):
     ALG_MALFORMED = 195
     ALG_BACKLOG = 196
 
+    # SYN flood protection.
+    SYN_ACK_ACK_PROXY = 224
+    NO_ANSWER = 225
+
+    # Reassembly.
+    FRAGMENT_OVERLAP = 226
+    FRAGMENT_LIMIT = 227
     # TCP checks.
     TCP_SEQUENCE = 208
     TCP_RST_SEQUENCE = 209
@@ -231,3 +238,8 @@ class Close(IntEnum):
     INTERFACE_CHANGED = 41
     ROUTE_CHANGED = 42
     NAT_CHANGED = 43
+
+    NO_ANSWER = 60
+    """The server of a connection that a SYN cookie let in is silent."""
+    EARLY_AGEOUT = 61
+    """It was idle when the session table was too full."""

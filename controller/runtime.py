@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -97,6 +98,8 @@ class Runtime:
         fib_of(configuration)  # Raises FibError.
         self.central_point = CentralPoint(configuration, chassis)
         self.neighbors = Neighbors(configuration)
+        self._secret = os.urandom(32)
+        """Of SYN cookies."""
         self.bay = SpuBay(list(chassis.spus), self._make_spu)
         self.observer = Observer(configuration)
         turn = Turn()
@@ -221,6 +224,7 @@ class Runtime:
             fib_of(self.configuration),
             self.chassis,
             incarnation=incarnation,
+            cookie_seed=self._secret,
         )
 
     # -- messages -------------------------------------------------------------------------

@@ -9,15 +9,18 @@ running system. Time moves from event to event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
 from controller.central_point import CentralPoint
+from controller.central_point.balance import bucket_of
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.config.stateless import Distribution
+from controller.flow import Address, Direction, FlowKey, FragmentId, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
     NEIGHBORS,
@@ -45,13 +48,15 @@ from controller.messages import (
     SpuPurged,
     StepTaken,
     Transmit,
+    WatermarkPassed,
     WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
 )
+from controller.npu.program import initial_buckets
 from controller.npu.purge import Fences
-from controller.packet import FIN, RST, SYN, Packet, parse, rewrite
+from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.fabric import Fabric
@@ -62,6 +67,12 @@ from controller.spu_bay import stray
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
+
+
+@cache
+def _spu(number: int) -> Actor:
+    """An SPU as a receiver: the same object every time."""
+    return Actor(Role.SPU, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class SimulatedNpu:
         self.lost = False
         self.drops: dict[Drop, int] = {}
         self._tokens: dict[tuple[int, int], int] = {}
+        self._is_hashed = False
         self._zones: dict[int, int] = {}
         self.configure(config)
         self._table: dict[FlowKey, _Entry] = {}
@@ -109,13 +121,18 @@ class SimulatedNpu:
             Distribute: self._distribute,
             LimitSessions: self._limit,
         }
+        self.attacked: set[tuple[Address, int]] = set()
+        """Addresses and ports that more SYNs come to than the attack threshold."""
         self._fences = Fences()
         self.buckets = b""
-        """The SPU of each bucket, once the central point said so."""
+        """The SPU of each bucket of hash-based distribution."""
+        self._ports: dict[FragmentId, tuple[int, int]] = {}
+        """Of first fragments."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
         """The interface tables."""
+        self._is_hashed = config.stateless.distribution is Distribution.HASH_BASED
         self._tokens = {
             (i.port.port, i.vlan): i.token
             for i in config.interfaces.values()
@@ -153,7 +170,7 @@ class SimulatedNpu:
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
         answer = WingInstalled(message.session_id, message.direction, error)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _purge(self, message: PurgeSpu, _now: Nanoseconds) -> list[Outbound]:
         self._fences.put(message.spu, message.last_session_id)
@@ -178,7 +195,7 @@ class SimulatedNpu:
             self._idle.cancel(message.key)
         packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _read(self, message: ReadWing, now: Nanoseconds) -> list[Outbound]:
         entry = self._table.get(message.key)
@@ -192,12 +209,28 @@ class SimulatedNpu:
                 entry.packets,
                 entry.bytes,
             )
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _limit(self, message: LimitSessions, _now: Nanoseconds) -> list[Outbound]:
         change = self._at_limit.add if message.at_limit else self._at_limit.discard
         change((message.screen, message.zone, message.address))
         return []
+
+    def _fragment(self, packet: Packet, token: int, now: Nanoseconds) -> InstallWing | None:
+        """The wing of a fragment; a later one has the ports of its first, if that came before."""
+        key, datagram = packet.key(token), packet.datagram(token)
+        if packet.is_later_fragment:
+            sport, dport = self._ports.get(datagram, (0, 0))
+            key = key._replace(sport=sport, dport=dport)
+        else:
+            self._ports[datagram] = key.sport, key.dport
+        entry = self._table.get(key)
+        if entry is None:
+            return None
+        entry.packets += 1
+        entry.bytes += len(packet.frame)
+        entry.last_hit = now
+        return entry.install
 
     def _limited(self, packet: Packet, token: int) -> Drop:
         """The session limit that keeps a first packet from the central point."""
@@ -223,7 +256,7 @@ class SimulatedNpu:
             quiet = now - entry.last_hit
             if quiet >= install.idle_timeout:
                 notice = WingIdle(install.session_id, install.direction)
-                out.append(Outbound(Actor(Role.SPU, install.spu), notice))
+                out.append(Outbound(_spu(install.spu), notice))
                 quiet = 0
             self._idle.set(key, now + install.idle_timeout - quiet)
         return out
@@ -244,7 +277,9 @@ class SimulatedNpu:
         if packet.version == 6 and packet.icmp_type in _ND_TYPES:
             return self._punt(port, Punt.ND, token, frame, now)
         if packet.fragment:
-            return self._punt(port, Punt.FRAGMENT, token, frame, now)
+            return self._punt(
+                port, Punt.FRAGMENT, token, frame, now, self._fragment(packet, token, now)
+            )
         if packet.is_icmp_error:
             return self._punt(port, Punt.ICMP_ERROR, token, frame, now)
         entry = self._table.get(packet.key(token))
@@ -253,7 +288,12 @@ class SimulatedNpu:
             if limited is not Drop.NONE:
                 self._drop(limited)
                 return None
-            return self._punt(port, Punt.MISS, token, frame, now)
+            too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
+            reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
+            miss = self._punt(port, reason, token, frame, now)
+            if self._is_hashed:
+                return replace(miss, spu=self.buckets[bucket_of(packet.key(token))])
+            return miss
         entry.packets += 1
         entry.bytes += len(frame)
         entry.last_hit = now
@@ -303,9 +343,14 @@ class Simulator:
         self.fabric = Fabric(chassis)
         self.now: Nanoseconds = 0
         self.cp = CentralPoint(config, chassis, nat_ports=nat_ports, trace=trace)
-        self.spus = {n: Spu(n, config, fib, chassis, trace=trace) for n in chassis.spus}
+        self._secret = secret = seed.to_bytes(8, "big")
+        self.spus = {
+            n: Spu(n, config, fib, chassis, trace=trace, cookie_seed=secret) for n in chassis.spus
+        }
         self.neighbors = Neighbors(config)
         self.npus = {n: SimulatedNpu(n, config) for n in chassis.npus}
+        for npu in self.npus.values():
+            npu.buckets = initial_buckets(chassis)
         self.sent: list[Sent] = []
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
@@ -313,6 +358,7 @@ class Simulator:
         self.ran_out: list[RanOut] = []
         self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
+        self.watermarks: list[WatermarkPassed] = []
         self.carried: list[Outbound] = []
         """Every message between machines and NPUs, in the order of delivery."""
         self.on_sent: Callable[[Sent], None] | None = None
@@ -378,6 +424,7 @@ class Simulator:
             self._chassis,
             trace=self._trace,
             incarnation=self._incarnations,
+            cookie_seed=self._secret,
         )
         self.spus[number] = self._machines[Actor(Role.SPU, number)] = spu
         self._deliver(Actor(Role.SPU, number), spu.tick(self.now))
@@ -490,6 +537,8 @@ class Simulator:
             self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, WatermarkPassed):
+            self.watermarks.append(message)
         elif isinstance(message, NatNotice):
             self.notices.append(message)
         elif isinstance(message, SpuChanged):

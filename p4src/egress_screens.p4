@@ -29,8 +29,9 @@ control EgressScreens(inout headers_t hdr, inout metadata_t meta) {
         }
 
         if (meta.fragment == 1 && (meta.screens & TEAR_DROP) != 0) {
+            bit<16> place = (bit<16>)meta.zone;
             fragment_addresses.apply(hdr, meta);
-            fragments.apply(meta, (bit<16>)meta.zone);
+            fragments.apply(meta, place);
         }
         predicates.apply(hdr, meta, hits);
         if (by_source == 1 && (meta.screens & SPOOFING) != 0) {

@@ -57,6 +57,7 @@
 #include "express.p4"
 #include "class_of_service.p4"
 #include "fabric.p4"
+#include "syn_again.p4"
 #include "punt.p4"
 #include "trace.p4"
 #include "accounting.p4"
@@ -89,8 +90,9 @@ control Arrival(inout headers_t hdr,
         }
         if (meta.drop == Drop.NONE && meta.punt == Punt.NONE) {
             if (meta.fragment == 1) {
+                bit<16> place = meta.token;
                 addresses.apply(hdr, meta);
-                fragments.apply(meta, meta.token);
+                fragments.apply(meta, place);
             }
             if (meta.screens != 0) {
                 ingress_screens.apply(hdr, meta);
@@ -140,7 +142,7 @@ control NpuIngress(inout headers_t hdr,
         }
 
         if (meta.drop == Drop.NONE && (meta.punt != Punt.NONE || meta.trace == 1)) {
-            punt.apply(meta, standard_metadata);
+            punt.apply(hdr, meta, standard_metadata);
         }
         if (meta.trace == 1 && !hdr.packet_out_header.isValid()) {
             copy.apply(hdr, meta, standard_metadata);

@@ -34,7 +34,8 @@ control PacketOut(inout headers_t hdr,
 // A packet goes to the controller, and the count of its reason goes up; unless there are
 // too many of its kind. So a flood of first packets, say, takes nothing from ARP, or from
 // the packets of sessions.
-control PuntToController(inout metadata_t meta,
+control PuntToController(in headers_t hdr,
+                         inout metadata_t meta,
                          inout standard_metadata_t standard_metadata) {
     @brief("Packets handed to the controller, by Punt.")
     counter(REASONS, CounterType.packets) punts;
@@ -43,10 +44,19 @@ control PuntToController(inout metadata_t meta,
     @brief("Packets a second for the controller, by Punt; Punt.TRACE: copies.")
     meter(REASONS, MeterType.packets) punt_meter;
 
+    SynAgain() syn_again;
+
     apply {
         bit<2> color = METER_GREEN;
+        bit<1> again = 0;
         if (meta.punt != Punt.NONE) {
             punt_meter.execute_meter((bit<32>)(bit<8>)meta.punt, color);
+            if (color == METER_RED && meta.punt == Punt.SYN_PROXY) {
+                syn_again.apply(hdr, meta, again);
+                if (again == 1) {
+                    punt_meter.execute_meter(SYN_AGAIN_METER, color);
+                }
+            }
             if (color == METER_RED) {
                 punts_refused.count((bit<32>)(bit<8>)meta.punt);
                 meta.drop = Drop.PUNT_LIMIT;

@@ -42,6 +42,9 @@ const bit<32> PORTS = 512;
 // Cells of hashed registers: rates by address, and datagrams under reassembly.
 // Two that share a cell are counted together; the more cells, the more rarely.
 #define RATE_CELLS 32768
+// SYNs that were refused, remembered until they come again: as many as a flood brings in
+// the second that a client waits.
+#define SYN_CELLS 1048576
 #define FRAGMENT_CELLS 16384
 
 // Terms of all firewall filters of one direction and IP version, what they count and

@@ -139,6 +139,10 @@ class Balance:
 
     # -- what it looks like -------------------------------------------------------------------
 
+    def capacity_of(self, spu: int) -> int:
+        """Sessions that an SPU can hold."""
+        return self._members[spu].capacity
+
     def load_of(self, spu: int) -> int:
         """Sessions and pending wings of an SPU."""
         return self._members[spu].load

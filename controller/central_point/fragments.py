@@ -1,46 +1,87 @@
-"""Later fragments that come before their session's wing is in the NPU: whose are they?
+"""Fragments whose session is not known: whose are they?
 
 The NPU gives a later fragment the ports of its first one, and then finds its wing. While the wing
-is still on its way, the fragment comes here instead, as its first one did.
+is still on its way, the fragment comes here instead, as its first one did. One that comes before
+its first waits here until that is seen, here or by the session's SPU, which tells.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from controller.config.schema import SECOND
-from controller.flow import Address, FlowKey, Nanoseconds
-from controller.packet import Packet
+from controller.flow import FlowKey, FragmentId, Nanoseconds
+from controller.messages import PacketIn
 
 LIFETIME: Nanoseconds = 30 * SECOND
 """How long a first fragment is remembered, as in the NPU."""
 CAPACITY = 4096
 """First fragments remembered; the oldest goes first."""
-
-_Id = tuple[Address, Address, int, int, int]
+HELD = 1024
+"""Fragments that wait."""
+HELD_OF_ONE = 64
+"""Of one datagram."""
 
 
 class FragmentTable:
-    """Flows by what the fragments of one packet have in common."""
+    """Flows by what the fragments of one packet have in common, and fragments without."""
 
     def __init__(self) -> None:
-        self._flows: OrderedDict[_Id, tuple[FlowKey, Nanoseconds]] = OrderedDict()
+        self._flows: OrderedDict[FragmentId, tuple[FlowKey, Nanoseconds]] = OrderedDict()
+        self._held: OrderedDict[FragmentId, tuple[list[PacketIn], Nanoseconds]] = OrderedDict()
+        self._count = 0
 
-    def note(self, packet: Packet, flow: FlowKey, now: Nanoseconds) -> None:
-        """Remember a first fragment."""
-        key = _id(packet, flow.token)
+    def note(self, key: FragmentId, flow: FlowKey, now: Nanoseconds) -> list[PacketIn]:
+        """Remember a first fragment; those that waited for it."""
         self._flows[key] = (flow, now)
         self._flows.move_to_end(key)
         if len(self._flows) > CAPACITY:
             self._flows.popitem(last=False)
+        held = self._held.pop(key, None)
+        if held is None:
+            return []
+        self._count -= len(held[0])
+        return held[0]
 
-    def flow(self, packet: Packet, token: int, now: Nanoseconds) -> FlowKey | None:
+    def flow(self, key: FragmentId, now: Nanoseconds) -> FlowKey | None:
         """The flow of a later fragment's packet, if its first one came before."""
-        found = self._flows.get(_id(packet, token))
+        found = self._flows.get(key)
         if found is None or now - found[1] > LIFETIME:
             return None
         return found[0]
 
+    def hold(self, key: FragmentId, message: PacketIn, until: Nanoseconds) -> bool:
+        """Have a later fragment wait for its first one; whether there is room."""
+        held = self._held.get(key)
+        if self._count >= HELD or (held is not None and len(held[0]) >= HELD_OF_ONE):
+            return False
+        if held is None:
+            held = self._held[key] = ([], until)
+        held[0].append(message)
+        self._count += 1
+        return True
 
-def _id(packet: Packet, token: int) -> _Id:
-    return packet.src, packet.dst, packet.protocol, packet.fragment_id, token
+    def deadline(self) -> Nanoseconds | None:
+        """When the oldest has waited long enough."""
+        for _, until in self._held.values():
+            return until
+        return None
+
+    def due(self, now: Nanoseconds) -> Iterator[PacketIn]:
+        """Take out those that have."""
+        while self._held:
+            key, (messages, until) = next(iter(self._held.items()))
+            if until > now:
+                return
+            del self._held[key]
+            self._count -= len(messages)
+            yield from messages
+
+    def __iter__(self) -> Iterator[PacketIn]:
+        for messages, _ in self._held.values():
+            yield from messages
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return self._count

@@ -57,7 +57,7 @@ def rules(config: Configuration) -> Mapping[int, tuple[Rule, ...]]:
     for interface in config.interfaces.values():
         zone = config.zones.get(interface.zone)
         profile = None if zone is None else config.screens.get(zone.screen)
-        if zone is None or profile is None:
+        if zone is None or profile is None or not profile.inward:
             continue
         npus = frozenset(i.port.npu for i in config.interfaces.values() if i.zone == zone.name)
         made = tuple(

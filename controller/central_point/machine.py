@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from controller.central_point.audit import Audit
 from controller.central_point.balance import Balance
@@ -20,8 +21,9 @@ from controller.central_point.fleet import Fleet, Member
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, GateTable, Lease
 from controller.central_point.limits import SessionLimits, rules
-from controller.central_point.nat_arbiter import PORTS, NatArbiter
-from controller.central_point.nat_desk import Granted, NatDesk
+from controller.central_point.nat_arbiter import PORTS, Grant, NatArbiter
+from controller.central_point.nat_desk import NatDesk
+from controller.central_point.watermarks import Watermarks
 from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState, text
@@ -33,6 +35,7 @@ from controller.messages import (
     AbandonSession,
     Actor,
     AllocateNat,
+    AnswerSyn,
     AuditMissing,
     ClearPersistentNat,
     CloseGates,
@@ -41,6 +44,7 @@ from controller.messages import (
     CreateSession,
     Deliver,
     DrainSpu,
+    FirstFragment,
     GatesOpened,
     GatesRefused,
     InjectNatFaults,
@@ -49,6 +53,7 @@ from controller.messages import (
     InstallSession,
     Message,
     NatGranted,
+    NatNotice,
     NatRefused,
     OpenGates,
     Outbound,
@@ -68,7 +73,7 @@ from controller.messages import (
     StepTaken,
     WingLeftOut,
 )
-from controller.packet import Packet, parse
+from controller.packet import RST, TCP, Packet, parse
 from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
@@ -84,7 +89,7 @@ class _Entry:
         self.reverse: FlowKey | None = None
         """``None`` while the forward wing is pending."""
         self.session_id = 0
-        self.nat: Granted | None = None
+        self.nat: Grant | None = None
         """What it was granted and has not released."""
         self.leases: tuple[Lease, ...] = ()
         """Ports that it has from a gate it came through."""
@@ -131,6 +136,7 @@ class CentralPoint:
     ) -> None:
         """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
         self.nat = NatArbiter(nat_ports, config.nat)
+        self.nat.tell = self._on_notice
         self.gates = GateTable(self.nat)
         self._desk = NatDesk(self.nat, self.gates, chassis.nat_faults)
         self.config = config
@@ -157,6 +163,9 @@ class CentralPoint:
         self._npus = {number: Actor(Role.NPU, number) for number in chassis.npus}
         self.screen_hits: Counter[tuple[int, Drop]] = Counter()
         """What the screens of the central point found, by zone's number and screen."""
+        self._answers_syns = False
+        """Some zone wants SYNs above the attack threshold to be answered by an SPU."""
+        self._watermarks: Watermarks | None = None
         self._limits: SessionLimits | None = None
         self._left_out: dict[FlowKey, list[FlowKey]] = {}
         """Wings that an NPU has no room for, by their session's forward wing."""
@@ -167,6 +176,7 @@ class CentralPoint:
             PacketIn: self._on_packet_in,
             Reconfigure: self._on_reconfigure,
             Redirect: self._on_redirect,
+            FirstFragment: self._on_first_fragment,
             CreateRequest: self._on_create_request,
             AllocateNat: self._on_allocate_nat,
             ReleaseNat: self._on_release_nat,
@@ -193,8 +203,6 @@ class CentralPoint:
         self._now = self.nat.now = now
         self._out = []
         self._handlers[type(message)](message)
-        if self.nat.notices:
-            self._notify()
         return self._out
 
     def deadline(self) -> Nanoseconds | None:
@@ -203,6 +211,10 @@ class CentralPoint:
         deadline = pending
         if gates is not None and (deadline is None or gates < deadline):
             deadline = gates
+        if len(self._fragments):
+            fragments = self._fragments.deadline()
+            if fragments is not None and (deadline is None or fragments < deadline):
+                deadline = fragments
         desk = self._desk.deadline()
         if desk is not None and (deadline is None or desk < deadline):
             deadline = desk
@@ -232,11 +244,12 @@ class CentralPoint:
             self._end_pending(entry)
             self._reclaimed += 1
             out.append(Outbound(self._spus[entry.spu], PendingExpired(flow)))
+        for late in self._fragments.due(now):
+            where = f"NPU {late.port.npu} port {late.port.port}"
+            self._drop(Drop.FRAGMENT_TIMEOUT, None, f"its first fragment did not come, {where}")
         self._fleet.tick()
         if self._active and self._audit.due(now) <= now:
             out += self._audit.ask(now)
-        if self.nat.notices:
-            self._notify()
         return out
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
@@ -254,20 +267,64 @@ class CentralPoint:
             self._drop(packet, None, "malformed first packet")
             return
         if packet.is_later_fragment:
-            flow = self._fragments.flow(packet, message.token, self._now)
-            if flow is None:
-                detail = "a later fragment whose first one did not come before it"
-                self._drop(Drop.FRAGMENT_UNSUPPORTED, None, detail)
-            else:
-                self._find_or_create(flow, message)
+            self._on_later_fragment(message, packet)
             return
         if packet.is_icmp_error:
             self._on_icmp_error(message)
             return
         flow = packet.key(message.token)
         if packet.fragment:
-            self._fragments.note(packet, flow, self._now)
-        self._find_or_create(flow, message, packet)
+            waited = self._fragments.note(packet.datagram(message.token), flow, self._now)
+            self._find_or_create(flow, message, packet)
+            for later in waited:
+                self._find_or_create(flow, later)
+            return
+        if not self._answers_syns or packet.protocol != TCP:
+            self._find_or_create(flow, message, packet)
+        elif message.reason is Punt.SYN_PROXY and packet.begins_session and flow not in self._table:
+            self._have_answered(flow, message)
+        elif packet.flags & RST and flow not in self._table:
+            # Hosts that an attacker pretends to be say so to our answers.
+            self._drop(Drop.TCP_NOT_SYN, flow, "a RST of no session")
+        else:
+            # It may acknowledge an answer: whoever gave that knows best.
+            wanted = 0 if packet.begins_session else self._guard_of(flow)
+            self._find_or_create(flow, message, packet, wanted)
+
+    def _on_later_fragment(self, message: PacketIn, packet: Packet) -> None:
+        """It belongs where its first one does; if that is not known yet, it waits."""
+        key = packet.datagram(message.token)
+        flow = self._fragments.flow(key, self._now)
+        if flow is not None:
+            self._find_or_create(flow, message)
+        elif not self._fragments.hold(key, message, self._now + self.config.reassembly_timeout):
+            self._drop(Drop.FRAGMENT_LIMIT, None, "too many fragments wait for their first one")
+
+    def _on_first_fragment(self, message: FirstFragment) -> None:
+        """An SPU saw what later fragments may have waited for."""
+        for later in self._fragments.note(message.key, message.flow, self._now):
+            self._find_or_create(message.flow, later)
+
+    def _have_answered(self, flow: FlowKey, message: PacketIn) -> None:
+        """A SYN above the attack threshold: an SPU answers it, and nothing is kept here."""
+        if self._limits is not None:
+            refused = self._limits.refusal(flow, self._now)
+            if refused is not None:
+                self._tell_npus()
+                self._drop(refused.reason, flow, refused.detail)
+                return
+        gate = self.gates.match(flow)
+        spu = self._guard_of(flow) if gate is None else gate.spu
+        if not spu:
+            self._drop(Drop.NO_SPU, flow, "no SPU is in service")
+            return
+        self._out.append(Outbound(self._spus[spu], AnswerSyn(flow, message)))
+
+    def _guard_of(self, flow: FlowKey) -> int:
+        """The SPU that answers SYNs of a source, and hears of it when the source is really there:
+        the same for all its flows, so that it can count them."""
+        buckets = self._balance.buckets
+        return buckets[crc32(flow.src) & 0xFF] if buckets else 0
 
     def _on_create_request(self, message: CreateRequest) -> None:
         """Hash-based distribution: an SPU was given the first packet of a flow."""
@@ -345,7 +402,7 @@ class CentralPoint:
             return
         entry = _Entry(flow, spu)
         passage = called = None
-        if self.nat.persistent and gate is None:
+        if self.nat.persistent.outside and gate is None:
             called = self._call(flow, entry)
         if gate is not None:
             entered = self.gates.enter(gate, flow)
@@ -359,6 +416,8 @@ class CentralPoint:
         self._pending.set(flow, self._now + self._pending_timeout)
         if self._limits is not None:
             self._limits.enter(flow)
+        if self._watermarks is not None:
+            self._out += self._watermarks.entered(spu, self._now)
         if self.trace:
             load = balance.load_of(spu)
             self._step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
@@ -476,6 +535,8 @@ class CentralPoint:
         """What a session or pending flow had of the chassis is free again."""
         if not self._balance.give_back(entry.spu) and not self._fleet.is_whole:
             self._fleet.emptied(entry.spu)
+        if self._watermarks is not None:
+            self._out += self._watermarks.left(entry.spu, self._now)
         if entry.nat is not None:
             self._release(entry)
         for lease in entry.leases:
@@ -526,10 +587,12 @@ class CentralPoint:
             answer = SessionsUnknown(message.spu, unknown)
             self._out.append(Outbound(self._spus[message.spu], answer))
 
-    # -- session limits -----------------------------------------------------------------------
+    # -- screens ------------------------------------------------------------------------------
 
     def _limit(self) -> None:
-        """Limits follow the configuration; sessions that are there count from the beginning."""
+        """Screens follow the configuration; sessions that are there count from the beginning."""
+        self._answers_syns = _answers_syns(self.config)
+        self._mark()
         by_token = rules(self.config)
         old = self._limits
         if old is not None:
@@ -548,6 +611,16 @@ class CentralPoint:
         for wings in self._left_out.values():
             for key in wings:
                 limits.left_out(key, 1)
+
+    def _mark(self) -> None:
+        """Watermarks follow the configuration too; a table that is too full is found by the next
+        session."""
+        aging, old = self.config.aging, self._watermarks
+        if old is not None:
+            if old.aging == aging:
+                return
+            self._out += old.stop()
+        self._watermarks = None if aging is None else Watermarks(aging, self._balance, self._spus)
 
     def _on_wing_left_out(self, message: WingLeftOut) -> None:
         entry = self._table.get(message.flow)
@@ -608,7 +681,7 @@ class CentralPoint:
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
-        binding = Granted(message.address, message.protocol, message.port)
+        binding = Grant(message.address, message.protocol, message.port)
         if message.flow is None:
             self._desk.release(binding, None)
             return
@@ -636,9 +709,8 @@ class CentralPoint:
         entry.leases = (Lease([Binding(address, protocol, port)]),)
         return Endpoint(binding.inside.address, binding.inside.port)
 
-    def _notify(self) -> None:
-        self._out += [Outbound(OBSERVER, notice) for notice in self.nat.notices]
-        self.nat.notices.clear()
+    def _on_notice(self, notice: NatNotice) -> None:
+        self._out.append(Outbound(OBSERVER, notice))
 
     # -- what it looks like -------------------------------------------------------------------
 
@@ -679,6 +751,7 @@ class CentralPoint:
         left += [f"load {load} of SPU {spu}" for spu, load in self._balance.load.items() if load]
         left += [f"gate {gate}" for gate in self.gates]
         left += self._desk.audit()
+        left += [f"{len(self._fragments)} fragments wait"] if len(self._fragments) else []
         left += [f"wing left out of an NPU: {flow}" for flow in self._left_out]
         if self._limits is not None:
             left += self._limits.audit()
@@ -691,6 +764,12 @@ class CentralPoint:
 
     def _drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         self._out.append(Outbound(OBSERVER, PacketDropped(self._now, CP, reason, flow, detail)))
+
+
+def _answers_syns(config: Configuration) -> bool:
+    profiles = [config.screens.get(zone.screen) for zone in config.zones.values()]
+    inward = [p.screens for p in profiles if p is not None and p.inward]
+    return any(Drop.SCREEN_SYN_FLOOD_ATTACK in screens for screens in inward)
 
 
 def _tokens(config: Configuration) -> tuple[int, ...]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from controller.central_point.gates import GateTable
-from controller.central_point.nat_arbiter import NatArbiter
+from controller.central_point.nat_arbiter import Grant, NatArbiter
 from controller.central_point.nat_pools import Host
-from controller.central_point.port_space import Peer
 from controller.config.schema import NatFaults
-from controller.flow import Address, FlowKey, Nanoseconds
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     AllocateNat,
     ClearPersistentNat,
@@ -20,16 +18,6 @@ from controller.messages import (
     NatRefused,
 )
 from controller.reasons import Drop
-
-
-class Granted(NamedTuple):
-    """What a flow has of the arbiter."""
-
-    address: Address
-    protocol: int
-    port: int
-    peer: Peer | None = None
-    """Whom the port is for, if others may share it."""
 
 
 class NatDesk:
@@ -70,21 +58,24 @@ class NatDesk:
             return answers if ends is None else ends
         return min(ends, answers)
 
-    def answer(self, ask: AllocateNat) -> tuple[Granted | None, NatGranted | NatRefused]:
+    def answer(self, ask: AllocateNat) -> tuple[Grant | None, NatGranted | NatRefused]:
         """What the flow has from now on, and what its SPU is told."""
-        flow, serial, protocol = ask.flow, ask.serial, ask.protocol
-        self._answered += 1
-        every = self._faults.refuse_every
-        found = None if every and self._answered % every == 0 else self._arbiter.grant(ask)
-        if found is None:
-            return None, NatRefused(flow, Drop.NAT_EXHAUSTED, serial)
-        address, port, pool, peer = found
-        granted = NatGranted(flow, address, protocol, port, pool, serial)
-        return Granted(address, protocol, port, peer), granted
+        granted = None if self._refuses() else self._arbiter.grant(ask)
+        if granted is None:
+            return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
+        address, protocol, port, pool, _ = granted
+        return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
 
-    def release(self, granted: Granted, host: Host | None) -> None:
+    def _refuses(self) -> bool:
+        every = self._faults.refuse_every
+        if not every:
+            return False
+        self._answered += 1
+        return self._answered % every == 0
+
+    def release(self, granted: Grant, host: Host | None) -> None:
         """A flow does not need what it had. Gates that share it may need it still."""
-        address, protocol, port, peer = granted
+        address, protocol, port, _, peer = granted
         if not self._gates.defers(address, protocol, port, host, peer):
             self._arbiter.release(address, protocol, port, host, peer)
 

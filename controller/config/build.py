@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from controller.config.build_aging import aging
 from controller.config.build_alg import enabled_algs
+from controller.config.build_fragments import fragment_settings
 from controller.config.build_nat import NatBuilder
 from controller.config.build_policies import PolicyBuilder
 from controller.config.build_routes import RouteBuilder
@@ -13,7 +15,7 @@ from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth
+from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth, SynFloodMode
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 
@@ -80,6 +82,7 @@ def build(
     )  # fmt: skip
     routes = RouteBuilder(root, problems, zones.interfaces, zones.routing_instances)
     timeout = root.text("security", "flow", "route-change-timeout")
+    syn_flood_mode = root.text("security", "flow", "syn-flood-protection-mode")
     depth = root.text("security", "flow", "pending-sess-queue-length")
     return Configuration(
         interfaces=zones.interfaces,
@@ -99,5 +102,8 @@ def build(
         stateless=build_stateless(root, problems, zones.interfaces),
         queue_depth=QueueDepth(depth) if depth is not None else QueueDepth.NORMAL,
         allow_dns_reply=root.has("security", "flow", "allow-dns-reply"),
+        aging=aging(root, problems),
+        **fragment_settings(root),
+        syn_flood_mode=SynFloodMode(syn_flood_mode or SynFloodMode.COOKIE.value),
         tcp=tcp,
     )

@@ -207,6 +207,7 @@ class ZoneBuilder:
                 frozenset(on),
                 option.has("alarm-without-drop"),
                 {screen: value for screen, value in on.items() if screen in screens.THRESHOLDS},
+                screens.syn_flood_timeout(option),
                 white_listed(option, self._root, self._problems),
                 direction != "output",
                 direction != "input",

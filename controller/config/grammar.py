@@ -8,6 +8,8 @@ it is an error by name and never silently without effect.
 from __future__ import annotations
 
 from controller.config import screens
+from controller.config.build_aging import AGING
+from controller.config.build_fragments import FRAGMENTS
 from controller.config.build_tcp import FLOW_TCP, POLICY_TCP
 from controller.config.grammar_nat import NAT
 from controller.config.grammar_stateless import (
@@ -247,6 +249,9 @@ _FLOW = container(
     flag("allow-dns-reply"),
     leaf("pending-sess-queue-length", one_of(*(depth.value for depth in QueueDepth))),
     leaf("route-change-timeout", number(6, 1800, "number of seconds")),
+    AGING,
+    *FRAGMENTS,
+    leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     *FLOW_TCP,
     TRACEOPTIONS,
 )

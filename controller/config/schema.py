@@ -135,13 +135,37 @@ class ScreenProfile:
     screens: frozenset[Drop]
     alarm_without_drop: bool = False
     thresholds: Mapping[Drop, int] = field(default_factory=dict)
-    """Of the screens that have one: packets a second, microseconds, or extension headers."""
+    """Of the screens that have one: packets a second, microseconds, sessions, or extension
+    headers."""
+    syn_flood_timeout: Nanoseconds = 20 * SECOND
+    """How long the SYN proxy waits for a client (``tcp syn-flood timeout``)."""
     white_lists: tuple[WhiteListed, ...] = ()
     """Packets that floods are not counted of."""
     inward: bool = True
     """Applied to what arrives from its zones (``match-direction``)."""
     outward: bool = True
     """Applied to what leaves into its zones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """Early ageing (``security flow aging``)."""
+
+    early_ageout: Nanoseconds
+    """How long a session may be idle while the session table is too full."""
+    low: int
+    """Percent of the table at which that ends."""
+    high: int
+    """Percent of the table above which it begins."""
+
+
+class SynFloodMode(Enum):
+    """What becomes of SYNs above the attack threshold (``syn-flood-protection-mode``)."""
+
+    COOKIE = "syn-cookie"
+    """Answered with a number that says all; nothing is kept."""
+    PROXY = "syn-proxy"
+    """Answered, and kept in a table until the client comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +348,15 @@ class Configuration:
     """The application layer gateways that are switched on."""
     allow_dns_reply: bool = False
     """A DNS answer may begin a session (``security flow allow-dns-reply``)."""
+    syn_flood_mode: SynFloodMode = SynFloodMode.COOKIE
+    force_reassembly: bool = False
+    """Datagrams in fragments are put together before they go on (``force-ip-reassembly``)."""
+    preserve_fragment_size: bool = False
+    """What was put together leaves in fragments as large as it came in."""
+    reassembly_timeout: Nanoseconds = 5 * SECOND
+    """How long the rest of a datagram may be missing (``fragment-reassembly-timeout``)."""
+    aging: Aging | None = None
+    """``None``: the session table may become full."""
     tcp: TcpSettings = TCP_SETTINGS
     """What is checked of TCP connections, and when they are over."""
     queue_depth: QueueDepth = QueueDepth.NORMAL

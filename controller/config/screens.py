@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.config.schema import SECOND
 from controller.config.tree import Node, Statement, container, flag, leaf, refused
 from controller.config.values import Value, number, one_of
 from controller.config.white_lists import SYN_WHITE_LIST, UDP_WHITE_LIST
+from controller.flow import Nanoseconds
 from controller.reasons import Drop
 
 
@@ -48,6 +50,7 @@ _RATE = Threshold(1000, 1, 1_000_000)
 _WINDOW = Threshold(5000, 1000, 1_000_000)
 """Microseconds in which the tenth address or port makes a sweep or scan."""
 _SYN = ("tcp", "syn-flood")
+_TIMEOUT = "timeout"
 _SESSIONS = ("limit-session",)
 
 SCREENS = (
@@ -137,6 +140,12 @@ SCREENS = (
         Drop.SCREEN_IPV6_MALFORMED_HEADER, ("ip", "ipv6-malformed-header"), "IPv6 malformed header"
     ),
     Screen(
+        Drop.SYN_ACK_ACK_PROXY,
+        ("tcp", "syn-ack-ack-proxy"),
+        "TCP SYN-ACK-ACK proxy threshold",
+        Threshold(512, 1, 250_000),
+    ),
+    Screen(
         Drop.SCREEN_SESSION_LIMIT_SOURCE,
         _SESSIONS,
         "Session source limit threshold",
@@ -155,8 +164,7 @@ THRESHOLDS = frozenset(screen.drop for screen in SCREENS if screen.threshold is 
 """Screens that have one."""
 
 _REFUSED = {
-    ("tcp",): ("syn-ack-ack-proxy",),
-    _SYN: ("timeout", "queue-size"),
+    _SYN: ("queue-size",),
     ("ip",): ("tunnel",),
     ("ip", "ipv6-extension-header"): ("user-defined-header-type",),
     _SESSIONS: ("by-source", "by-destination"),
@@ -189,6 +197,8 @@ def _below(path: tuple[str, ...]) -> tuple[Node, ...]:
             nodes.append(leaf(word, limits[0].value))
         else:
             words = [leaf(limit.word, limit.value) for limit in limits]
+            if here == _SYN:
+                words.append(leaf(_TIMEOUT, number(1, 50)))
             alone = not limits or any(not limit.is_only_switch for limit in limits)
             more = _MORE.get(here, ())
             nodes.append((flag if alone else container)(word, *words, *more, *_refused(here)))
@@ -197,6 +207,11 @@ def _below(path: tuple[str, ...]) -> tuple[Node, ...]:
 
 def _refused(path: tuple[str, ...]) -> tuple[Node, ...]:
     return tuple(map(refused, _REFUSED.get(path, ())))
+
+
+def syn_flood_timeout(option: Statement) -> Nanoseconds:
+    """How long an ``ids-option`` lets half-open connections wait."""
+    return int(option.text(*_SYN, _TIMEOUT) or 20) * SECOND
 
 
 def _is_below(screen: Screen, path: tuple[str, ...]) -> bool:

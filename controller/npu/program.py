@@ -34,12 +34,17 @@ DEFAULT_PUNT_RATES: Mapping[Punt, int] = {
     Punt.ICMP_ERROR: 1_000,
     Punt.TTL_EXPIRED: 500,
     Punt.STALE: 5_000,
-    Punt.SYN_PROXY: 5_000,
+    Punt.SYN_PROXY: 1_500,
     Punt.FILTER_REJECT: 500,
     Punt.TRACE: 2_000,
 }
 """Packets a second that an NPU hands to the controller, by reason; ours, no public page has any.
-First packets get what the controller can set up; existing sessions have their own share."""
+First packets get what the controller can set up; existing sessions have their own share. SYNs of a
+flood are answered at leisure: what is beyond that comes again if it is a real client's."""
+
+SYN_AGAIN_CELL = 255
+SYN_AGAIN_RATE = 500
+"""As in ``p4src/syn_again.p4``: SYNs a second that were refused and come again."""
 
 _HASH_BASED = "session-distribution-mode hash-based"
 
@@ -72,6 +77,8 @@ def rates(configuration: Configuration, chassis: Chassis, npu: int) -> Iterator[
         burst = max(1, rate * BURST_MILLISECONDS // 1000)
         purpose = f"punt_rates {reason.name.lower()}" if reason in chassis.punt_rates else ""
         yield Rate("punt_meter", reason, rate, burst, rate, burst, purpose)
+    again = SYN_AGAIN_RATE
+    yield Rate("punt_meter", SYN_AGAIN_CELL, again, again, again, again)
     stateless = configuration.stateless
     used = [
         stateless.interfaces[i.name]

@@ -31,6 +31,8 @@ SIDES = tuple(Side)
 INWARD_ONLY = frozenset((Drop.SCREEN_SESSION_LIMIT_SOURCE, Drop.SCREEN_SESSION_LIMIT_DESTINATION))
 """Screens that are not applied on the way out."""
 
+_SCREENS = range(FIRST_SCREEN, FIRST_SCREEN + 64)
+"""Screens of NPUs; others are the controller's."""
 _THRESHOLDS = {
     "icmp_flood": Drop.SCREEN_ICMP_FLOOD,
     "udp_flood": Drop.SCREEN_UDP_FLOOD,
@@ -77,7 +79,7 @@ def profile_of_side(profile: ScreenProfile | None, side: Side) -> dict[str, int]
 
 def bits(screens: Iterable[Drop]) -> int:
     """The bit map of some screens."""
-    return sum(1 << (screen - FIRST_SCREEN) for screen in screens)
+    return sum(1 << (screen - FIRST_SCREEN) for screen in screens if screen in _SCREENS)
 
 
 def _counting(zone: Zone, profile: ScreenProfile) -> Iterator[Entry]:

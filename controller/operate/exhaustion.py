@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from controller.config.schema import SECOND
 from controller.flow import Nanoseconds
-from controller.messages import Actor, PacketDropped, RanOut, SpuChanged, SpuState
+from controller.messages import (
+    Actor,
+    PacketDropped,
+    RanOut,
+    SpuChanged,
+    SpuState,
+    WatermarkPassed,
+)
 from controller.reasons import Drop
 
 REPEAT: Nanoseconds = 10 * SECOND
@@ -72,6 +79,15 @@ class SystemLog:
             case SpuState.ONLINE:
                 text = f"{where} is online: {changed.why}"
         self._write(f"CHASSIS_SPU_{changed.state.name}: {text}")
+
+    def watermark(self, passed: WatermarkPassed) -> None:
+        """A session table is too full, or no longer (names as in Junos)."""
+        name, what = "HIGH", "above the high watermark: idle sessions end early"
+        if not passed.high:
+            name, what = "LOW", "down at the low watermark"
+        where = f"SPU {passed.spu} ({self._slot(passed.spu)})" if passed.spu else "chassis"
+        count = f"current session count: {passed.sessions}"
+        self._write(f"FLOW_{name}_WATERMARK_TRIGGERED: {where}: {what}; {count}")
 
     def ran_out(self, drop: PacketDropped | RanOut) -> None:
         """A packet fell, or something ran out and none did; only what ran out matters here."""

@@ -25,6 +25,7 @@ from controller.messages import (
     Step,
     StepTaken,
     TraceCopy,
+    WatermarkPassed,
 )
 from controller.reasons import Drop
 
@@ -82,6 +83,8 @@ class Observer:
         self.ran_out: Counter[tuple[Actor, Drop]] = Counter()
         self.on_spu: Callable[[SpuChanged], None] | None = None
         """Called when an SPU comes, goes or drains."""
+        self.on_watermark: Callable[[WatermarkPassed], None] | None = None
+        """Called when a session table becomes too full, or is so no longer."""
         self.closed = 0
         self._second: Nanoseconds = 0
         self._begun = 0
@@ -116,6 +119,9 @@ class Observer:
                 self.closed += 1
                 if self.on_close is not None:
                     self.on_close(message)
+            case WatermarkPassed():
+                if self.on_watermark is not None:
+                    self.on_watermark(message)
             case RanOut():
                 self.ran_out[message.who, message.reason] += 1
                 if self.on_ran_out is not None:

@@ -54,6 +54,7 @@ class Operator:
         self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
         runtime.observer.on_spu = self.system_log.spu
         runtime.observer.on_drop = runtime.observer.on_ran_out = self.system_log.ran_out
+        runtime.observer.on_watermark = self.system_log.watermark
         runtime.on_configuration.append(self._configure)
 
     def _configure(self, configuration: Configuration) -> None:

@@ -32,6 +32,8 @@ CLOSE_REASONS = {
     Close.ROUTE_CHANGED: "Closed by route change",
     Close.NAT_CHANGED: "Closed by NAT rule change",
     Close.RESPONSE_RECEIVED: "response received",
+    Close.NO_ANSWER: "server does not answer",
+    Close.EARLY_AGEOUT: "idle Timeout, early",
 }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.config.schema import SECOND
 from controller.config.stateless import Distribution
 from controller.messages import Role
 from controller.operate.commands import Options
@@ -87,6 +88,7 @@ async def statistics(operator: Operator, _: Options) -> str:
     every = accounts.values()
     runtime = operator.runtime
     machines = sum(n for (who, _), n in runtime.observer.drops.items() if who.role is not Role.HOST)
+    fragments = [spu.fragment_counts() for spu in runtime.spus.values()]
     copied = sum(a.copies.total() + a.egress_copies.total() for a in every)
     lines = [
         f"    Current sessions: {sum(len(spu.sessions()) for spu in runtime.spus.values())}",
@@ -99,7 +101,8 @@ async def statistics(operator: Operator, _: Options) -> str:
         f"    Services-offload packets processed: {sum(a.express for a in every)}",
         f"    Fragment packets: {sum(a.punts[Punt.FRAGMENT] for a in every)}",
         "    Pre fragments generated: 0",
-        "    Post fragments generated: 0",
+        f"    Post fragments generated: {sum(each.generated for each in fragments)}",
+        f"    Datagrams reassembled: {sum(each.reassembled for each in fragments)}",
     ]
     for number, account in accounts.items():
         lines += ["", f"NPU {number}:", *_account(account)]
@@ -141,6 +144,8 @@ async def clear(operator: Operator, _: Options) -> str:
     operator.account_baseline = await read(operator)
     drops = operator.runtime.observer.drops
     operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role is not Role.HOST)
+    for spu in operator.runtime.spus.values():
+        spu.clear_fragment_counts()
     return ""
 
 
@@ -158,5 +163,14 @@ async def status(operator: Operator, _: Options) -> str:
         f"    Flow tracing status: {'on' if tracing.filters else 'off'}",
     ]
     lines += [f"    Packet filter: {each.name}" for each in tracing.filters]
+    aging = operator.runtime.configuration.aging
+    if aging is not None:
+        ageing = [str(n) for n, spu in operator.runtime.spus.items() if spu.is_ageing_early]
+        lines += [
+            "  Flow early ageing",
+            f"    Watermarks: high {aging.high} %, low {aging.low} %",
+            f"    Early ageout: {aging.early_ageout // SECOND} s",
+            f"    Active on: {'SPU ' + ', '.join(ageing) if ageing else 'none'}",
+        ]
     lines += ["  Flow session distribution", f"    Distribution mode: {how}"]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 
 from controller.config.screens import SCREENS
@@ -50,7 +51,7 @@ _IN_ORDER: tuple[tuple[str, Drop | None], ...] = (
     ("TCP SYN FIN", Drop.SCREEN_SYN_FIN),
     ("TCP FIN no ACK", Drop.SCREEN_FIN_NO_ACK),
     ("Source session limit", Drop.SCREEN_SESSION_LIMIT_SOURCE),
-    ("TCP SYN-ACK-ACK proxy", None),
+    ("TCP SYN-ACK-ACK proxy", Drop.SYN_ACK_ACK_PROXY),
     ("IP block fragment", Drop.SCREEN_BLOCK_FRAG),
     ("Destination session limit", Drop.SCREEN_SESSION_LIMIT_DESTINATION),
 )
@@ -72,12 +73,24 @@ ROWS = _rows()
 
 
 def _cells(zones: Iterable[int]) -> list[int]:
-    bits = [screen - FIRST_SCREEN for screens in ROWS.values() for screen in screens]
+    every = [screen for screens in ROWS.values() for screen in screens if _is_of_npu(screen)]
+    bits = [screen - FIRST_SCREEN for screen in every]
     return [zone * SCREENS_A_ZONE + bit for zone in zones for bit in bits]
 
 
+def _is_of_npu(screen: Drop) -> bool:
+    return screen < FIRST_SCREEN + SCREENS_A_ZONE
+
+
+def _own(operator: Operator) -> list[Counter[tuple[int, Drop]]]:
+    """What the controller's own screens found."""
+    runtime = operator.runtime
+    guards = [spu.guard_counts().screen_hits for spu in runtime.spus.values()]
+    return [runtime.central_point.screen_hits, *guards]
+
+
 async def show(operator: Operator, options: Options) -> str:
-    """``show security screen statistics zone Z``: of all NPUs, and of the central point. Raises
+    """``show security screen statistics zone Z``: of NPUs, central point and SPUs. Raises
     ``NpuError``."""
     zone = known_zone(operator, options["zone"])
     reads = [
@@ -89,13 +102,13 @@ async def show(operator: Operator, options: Options) -> str:
     for cells in await asyncio.gather(*reads):
         for index, count in cells.items():
             hits[index] = hits.get(index, 0) + count.packets
-    for (number, screen), found in operator.runtime.central_point.screen_hits.items():
-        cell = number * SCREENS_A_ZONE + screen - FIRST_SCREEN
-        hits[cell] = hits.get(cell, 0) + found
     lines = ["Screen statistics:", "", f"{'IDS attack type':<45}Statistics"]
     first = zone * SCREENS_A_ZONE - FIRST_SCREEN
+    own = _own(operator)
     for name, screens in ROWS.items():
-        lines.append(f"  {name:<43}{sum(hits.get(first + screen, 0) for screen in screens)}")
+        found = sum(hits.get(first + screen, 0) for screen in screens if _is_of_npu(screen))
+        found += sum(counts.get((zone, screen), 0) for screen in screens for counts in own)
+        lines.append(f"  {name:<43}{found}")
     return "\n".join(lines) + "\n"
 
 
@@ -130,7 +143,7 @@ async def clear(operator: Operator, options: Options) -> str:
         for alias in _COUNTERS
     ]
     await asyncio.gather(*clears)
-    own = operator.runtime.central_point.screen_hits
-    for cell in [cell for cell in own if cell[0] in zones]:
-        del own[cell]
+    for counts in _own(operator):
+        for cell in [cell for cell in counts if cell[0] in zones]:
+            del counts[cell]
     return "IDS statistics cleared\n"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from controller.config.values import NAME, number
-from controller.operate import show_firewall, show_flow, show_screen, show_trace
+from controller.operate import show_firewall, show_flow, show_screen, show_syn_flood, show_trace
 from controller.operate.commands import Command, Option
 
 _LAST = Option("last", "Only the newest ones", number(1, 4000))
 
 SHOW_FLOW = (
     Command("statistics", "What arrived, and what became of it", run=show_flow.statistics),
+    Command(
+        "syn-flood-protection",
+        "SYNs above the attack threshold, and what came of them",
+        run=show_syn_flood.show,
+    ),
     Command("status", "Modes of forwarding, tracing, distribution", run=show_flow.status),
     Command(
         "trace",

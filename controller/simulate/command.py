@@ -142,13 +142,12 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
     seeds = f"seed {first.seed}"
     if len(outcomes) > 1:
         seeds = f"seeds {first.seed} to {outcomes[-1].plan.seed}"
-    busy = sum(outcome.seconds for outcome in outcomes)
+    cpu = sum(outcome.cpu for outcome in outcomes)
     lines = [
         f"{seeds}: {total['flows']:,} flows, {total['sessions']:,} sessions, {first.spus} SPUs, "
         f"faults {names_of(frozenset().union(*(o.plan.faults for o in outcomes)))}",
-        f"  {total['steps']:,} steps ({total['messages']:,} messages) in {seconds:.1f} s: "
-        f"{total['steps'] / busy if busy else 0:,.0f} steps/s a process; "
-        f"{total['checks']:,} checks",
+        f"  {total['steps']:,} steps ({total['messages']:,} messages, {total['checks']:,} checks) "
+        f"in {seconds:.1f} s, {cpu:.1f} s of CPU: {total['steps'] / cpu:,.0f} steps/s of CPU",
         f"  at most {max(o.most_sessions for o in outcomes):,} sessions at once, "
         f"{max(o.memory for o in outcomes) / 2**20:,.0f} MiB",
         f"  closed: {_counts(outcomes, 'closed')}",

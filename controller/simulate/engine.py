@@ -163,7 +163,10 @@ class Run:
         left = self._cards.left()
         if left:
             raise Violation(Rule.ENTRIES, f"left at the end: {left[0]}", now)
+        given_up = self.world.ledger.waited_in_vain
         for flow in self.world.live.values():
-            if flow.is_counted and flow.open:
+            if flow.is_counted and flow.open and flow.comes_in_fragments:
+                given_up -= flow.open
+            if flow.is_counted and flow.open and (given_up < 0 or not flow.comes_in_fragments):
                 what = f"{flow.open} packets of it have neither left nor been dropped ({flow.kind})"
                 raise Violation(Rule.VANISHED, what, now, flow.number)

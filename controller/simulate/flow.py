@@ -76,6 +76,8 @@ class Flow:
     is_counted: ClassVar[bool] = True
     """Each of its packets leaves once, or is dropped with a reason. Not so where a gateway takes
     what passes apart and acknowledges it itself."""
+    comes_in_fragments: ClassVar[bool] = False
+    """Later ones may wait in vain for a first one that was lost, and fall without a name."""
     is_for_us: ClassVar[bool] = False
     """The firewall itself answers."""
     reports_errors: ClassVar[bool] = False

@@ -53,6 +53,11 @@ def cp_pending(cp: CentralPoint) -> Iterator[FlowKey]:
     return iter(cp._pending)
 
 
+def cp_waiting(cp: CentralPoint) -> Iterator[PacketIn]:
+    """Later fragments whose first one did not come yet."""
+    return iter(cp._fragments)
+
+
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
     """Whether a port is given out."""
     space = cp.nat._spaces.get((address, protocol))

@@ -93,6 +93,7 @@ class Fragments(Flow):
 
     __slots__ = ("questions",)
     kind = "fragments"
+    comes_in_fragments = True
 
     def begin(self) -> None:
         self.questions = 1 + self.dice.below(3)

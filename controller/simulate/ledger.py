@@ -84,6 +84,8 @@ class Ledger:
         self.by_session: dict[int, Entry] = {}
         self.ports: dict[Binding, int] = {}
         """Granted by the central point, and to how many flows."""
+        self.waited_in_vain = 0
+        """Fragments that the central point gave up: of which flow, nobody knows."""
         self.flow_of: dict[FlowKey, Flow] = {}
         """Whose a wing is."""
         self.sessions = 0
@@ -394,6 +396,8 @@ class Ledger:
             owner = flow
         if owner is not None:
             owner.open -= 1
+        elif message.reason is Drop.FRAGMENT_TIMEOUT:
+            self.waited_in_vain += 1
 
     # -- time ---------------------------------------------------------------------------------
 

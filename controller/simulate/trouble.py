@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heapify
 
 from controller.config.schema import SECOND
@@ -11,6 +12,7 @@ from controller.messages import (
     ClearSession,
     DrainSpu,
     Outbound,
+    PacketIn,
     Reconfigure,
     Role,
     SpuFailed,
@@ -24,7 +26,6 @@ from controller.simulate.options import Fault
 from controller.simulate.site import NPUS, VARIANTS, configuration
 from controller.simulate.tracking import carries_packet_of
 from controller.simulate.world import MICROSECOND, MILLISECOND, Call, World
-from controller.spu import Spu
 
 
 class Trouble:
@@ -98,7 +99,7 @@ class Trouble:
             cards.carry(index, [Outbound(CP, DrainSpu(number))], None)
             world.at(back, index, Call.UNDRAIN, None)
             return
-        self._lose_waiting(cards.remove(index))
+        self._lose_waiting(inside.waiting(cards.remove(index)))
         cards.carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
         world.at(back, index, Call.JOIN, None)
 
@@ -131,7 +132,8 @@ class Trouble:
         world, cards = self._world, self._cards
         self._lose_messages()
         for spu in cards.spus.values():
-            self._lose_waiting(spu)
+            self._lose_waiting(inside.waiting(spu))
+        self._lose_waiting(inside.cp_waiting(world.ledger.cp))
         cards.shut_down()
         cards.arm()
         world.ledger.close_books()
@@ -151,10 +153,10 @@ class Trouble:
             npu.forget()
         cards.boot()
 
-    def _lose_waiting(self, spu: Spu) -> None:
-        """Packets in the queues of an SPU that is gone."""
+    def _lose_waiting(self, messages: Iterable[PacketIn]) -> None:
+        """Packets in the queues of a machine that is gone."""
         live = self._world.live
-        for message in inside.waiting(spu):
+        for message in messages:
             tag = tag_of(message.frame)
             flow = None if tag is None else live.get(tag.flow)
             if flow is not None:

@@ -91,6 +91,7 @@ class Core:
         "by_key",
         "by_token",
         "config",
+        "early_ageout",
         "express_counts",
         "fib",
         "hits",
@@ -104,10 +105,12 @@ class Core:
         "out",
         "pending",
         "policies",
+        "protected",
         "queue_limit",
         "services",
         "sessions",
         "statistics",
+        "syn_timers",
         "timers",
         "trace",
         "unchecked",
@@ -127,6 +130,8 @@ class Core:
         """By session id."""
         self.alg_timers: Timers[int] = Timers()
         """Likewise: when a gateway is to repeat what it owes."""
+        self.syn_timers: Timers[int] = Timers()
+        """Likewise: when a server is to be asked again."""
         self.hits: dict[int, int] = {}
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
@@ -135,6 +140,8 @@ class Core:
         """By NAT rule id."""
         self.express_counts: Counter[NotExpress | None] = Counter()
         """Sessions by why they were not on Express Path; ``None``: they were."""
+        self.early_ageout: Nanoseconds = 0
+        """How long sessions may be idle while the session table is too full; 0: it is not."""
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
@@ -153,6 +160,14 @@ class Core:
         self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)
         """Packets that are no longer fit everywhere."""
         self._policies_by_index = {policy.index: policy for policy in config.policies}
+        self.protected = {
+            zone.name: profile
+            for zone in config.zones.values()
+            if (profile := config.screens.get(zone.screen)) is not None
+            and profile.inward
+            and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens
+        }
+        """Zones whose SYNs are answered from here above the attack threshold."""
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
         self.nat = nat_tables(config)
@@ -215,19 +230,19 @@ class Core:
             counts = self.nat_counts[rule.id] = NatCounts()
         return counts
 
-    def begin_nat(self, session: Session) -> None:
-        """A session that NAT rules translate stands."""
-        for rule in (session.source_rule, session.destination_rule):
+    def begin_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translate stands."""
+        for rule in rules:
             if rule is not None:
-                counts = self.count_nat(rule)
+                counts = self.nat_counts[rule.id]
                 counts.successful += 1
                 counts.sessions += 1
 
-    def end_nat(self, session: Session) -> None:
-        """A session that NAT rules translated is gone."""
-        for rule in (session.source_rule, session.destination_rule):
+    def end_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translated is gone."""
+        for rule in rules:
             if rule is not None:
-                self.count_nat(rule).sessions -= 1
+                self.nat_counts[rule.id].sessions -= 1
 
     def new_nat_serial(self) -> int:
         """A number for a question to the central point."""

@@ -17,6 +17,8 @@ from controller.spu.core import Core
 from controller.spu.host_inbound import HostInbound
 from controller.spu.replies import Replies
 from controller.spu.session import Pending, Refusal, SessionState
+from controller.spu.splice import Splice
+from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import opens
 
 DNS_PORT = 53
@@ -25,8 +27,9 @@ DNS_PORT = 53
 class Decisions:
     """What an SPU decides on a first packet, in the order of the methods."""
 
-    def __init__(self, core: Core, replies: Replies) -> None:
+    def __init__(self, core: Core, replies: Replies, guard: SynGuard) -> None:
         self._core = core
+        self._guard = guard
         self._host = HostInbound(core, replies)
 
     def arrival(self, pending: Pending) -> Refusal | None:
@@ -104,8 +107,16 @@ class Decisions:
         DNS with a question."""
         packet = pending.first.packet
         if packet.protocol == TCP:
+            is_first = opens(packet.flags)
+            if not is_first and self._core.protected:
+                vouched = self._guard.vouch(pending)
+                if isinstance(vouched, Splice):
+                    pending.splice = vouched
+                    return None
+                if vouched is not None:
+                    return vouched
             may_be_any = not self._core.config.tcp.syn_check and not packet.flags & RST
-            if not opens(packet.flags) and not may_be_any:
+            if not is_first and not may_be_any:
                 return Refusal(Drop.TCP_NOT_SYN, f"flags 0x{packet.flags:02x}")
         elif packet.icmp_type >= 0 and not packet.is_echo_request:
             return Refusal(Drop.ICMP_NOT_REQUEST, f"type {packet.icmp_type}")

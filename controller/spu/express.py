@@ -20,6 +20,7 @@ class NotExpress(Enum):
     FRAGMENT = "its first packet was a fragment"
     IPV6_NAT = "IPv6 with address translation"
     MTU = "the MTU of its two interfaces differs"
+    SYN_PROXY = "SYN flood protection translates its sequence numbers"
     STRICT_SYN = "strict-syn-check has its SPU see the whole handshake"
     SEQUENCE_CHECK = "its policy requires sequence checks, and NPUs make none"
     RST_CHECK = "rst-sequence-check, and NPUs do not follow sequence numbers"
@@ -40,12 +41,14 @@ def not_express(
     *,
     is_control: bool = False,
     is_fragment: bool = False,
+    is_spliced: bool = False,
     mtus: tuple[int, int] = (0, 0),
     tcp: TcpSettings = TCP_SETTINGS,
 ) -> NotExpress | None:
     """Why a session may not ride Express Path; ``None``: it may. The first reason found stands.
 
-    ``is_control``: a gateway reads along. ``is_fragment``: its first packet was one. ``mtus`` are
+    ``is_control``: a gateway reads along. ``is_fragment``: its first packet was one.
+    ``is_spliced``: SYN flood protection let it in, and its numbers are translated. ``mtus`` are
     those of its interfaces: an NPU does not fragment. IPv6 with NAT is what the NPU cannot rewrite.
     ``tcp`` is what is checked of connections: what was asked for by name keeps them with their SPU,
     and the sequence check that is on by default does not.
@@ -63,6 +66,8 @@ def not_express(
         return NotExpress.PROTOCOL
     if is_fragment:
         return NotExpress.FRAGMENT
+    if is_spliced:
+        return NotExpress.SYN_PROXY
     if len(forward.key.src) == 16 and forward.is_translated:
         return NotExpress.IPV6_NAT
     if mtus[0] != mtus[1]:

@@ -52,6 +52,7 @@ from controller.spu.session import (
     SessionState,
     Stage,
 )
+from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown
 
@@ -63,12 +64,15 @@ same. (Targets keep time-outs in 32 bits of milliseconds.)"""
 class FirstPath:
     """Sets sessions up."""
 
-    def __init__(self, core: Core, replies: Replies, live: LivePath, teardown: Teardown) -> None:
+    def __init__(
+        self, core: Core, replies: Replies, live: LivePath, teardown: Teardown, guard: SynGuard
+    ) -> None:
         self._core = core
+        self._guard = guard
         self._replies = replies
         self._live = live
         self._teardown = teardown
-        self._decisions = Decisions(core, replies)
+        self._decisions = Decisions(core, replies, guard)
         self.recheck: Callable[[Session], None] | None = None
         """Called with a session that is installed and was decided on under another
         configuration."""
@@ -298,6 +302,7 @@ class FirstPath:
                 both[0],
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
+                is_spliced=pending.splice is not None,
                 mtus=(pending.ingress.mtu, pending.route.interface.mtu),
                 tcp=core.config.tcp,
             ),
@@ -305,7 +310,7 @@ class FirstPath:
             core.now,
         )
         if pending.flow.protocol == TCP:
-            if opens(pending.first.packet.flags):
+            if pending.splice is not None or opens(pending.first.packet.flags):
                 session.timeout = core.config.tcp.initial_timeout
                 session.tcp = TcpTracker()
             else:
@@ -315,9 +320,12 @@ class FirstPath:
         if pending.source_rule is not None or pending.destination_rule is not None:
             session.source_rule = pending.source_rule
             session.destination_rule = pending.destination_rule
-            core.begin_nat(session)
+            core.begin_nat(session.source_rule, session.destination_rule)
         if service.alg is not None:
             session.gateway = Gateway(session)
+        if pending.splice is not None:
+            session.splice = pending.splice
+            self._guard.entered(session)
         if session.tcp is not None:
             self._live.tcp.begin(session, session.tcp)
         session.queue.append(pending.first)
@@ -444,7 +452,10 @@ class FirstPath:
         if session.tcp is not None or not session.is_installed:
             # Without its wings no NPU says when it is idle.
             core.timers.set(session.id, core.now + session.timeout)
-        queue = session.queue
+        splice = session.splice
+        if splice is not None and not splice.is_joined:
+            self._live.server_half.begin(session, splice)
+        queue = session.queue if splice is None or splice.is_joined else []
         # A RST in the queue closes the session; what is behind it waits for what comes next.
         while queue and session.state is SessionState.ACTIVE:
             queued = queue.pop(0)
@@ -496,7 +507,11 @@ class FirstPath:
 
     def _abandon(self, pending: Pending, reason: Drop, detail: str) -> None:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
-        self._replies.dropped(reason, pending.first)
+        if pending.splice is None:
+            self._replies.dropped(reason, pending.first)
+        else:
+            # The client was told that it is connected.
+            self._replies.refuse(pending.first)
         self._forget(pending, reason, detail)
 
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:

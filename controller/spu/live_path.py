@@ -12,15 +12,19 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 from __future__ import annotations
 
 from controller.flow import Direction, Path, Tuple5, Wing
-from controller.fragment import fragment, may_fragment
+from controller.fragment import fragment, fragment6, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import SYN, UDP, Packet, rewrite
+from controller.payload import contents
 from controller.reasons import Close, Drop, Punt, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
+from controller.spu.reassembly import Reassembly, Shape
 from controller.spu.replies import Replies
+from controller.spu.server_half import ServerHalf
 from controller.spu.session import Queued, Session, SessionState
+from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpState, opens
 from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
@@ -35,13 +39,20 @@ _SOON = 1_000_000
 class LivePath:
     """Forwards packets of sessions, and ends those that are over."""
 
-    def __init__(self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath) -> None:
+    def __init__(
+        self, core: Core, replies: Replies, teardown: Teardown, alg: AlgPath, guard: SynGuard
+    ) -> None:
         self._core = core
+        self._guard = guard
+        self.reassembly = Reassembly(core, replies)
+        self.tcp = TcpPath(core, replies, teardown)
+        """What becomes of TCP connections."""
+        self.server_half = ServerHalf(core, replies, teardown, alg, self.tcp, guard.counts)
+        """Of connections that SYN flood protection let in."""
+        self.server_half.forward = self.forward
         self._replies = replies
         self._teardown = teardown
         self._alg = alg
-        self.tcp = TcpPath(core, replies, teardown)
-        """What becomes of TCP connections."""
 
     def take(self, session: Session, queued: Queued) -> None:
         """A packet of a session in any state."""
@@ -66,11 +77,33 @@ class LivePath:
         if packet.is_icmp_error:
             self._forward_error(session, queued)
             return
-        if packet.is_later_fragment:
-            self._forward_fragment(session, queued)
-            return
+        shape = None
+        if packet.fragment:
+            if core.config.force_reassembly or session.gateway is not None:
+                made = self.reassembly.take(session, queued)
+                if made is None:
+                    return
+                queued, shape = made
+                message, packet, direction = queued
+            elif packet.is_later_fragment:
+                self._forward_fragment(session, queued)
+                return
+        splice = session.splice
+        if splice is not None:
+            if not splice.is_joined:
+                self.server_half.take(session, splice, queued)
+                return
+            if direction == Direction.REVERSE:
+                packet = splice.inward(packet)
+                queued = queued._replace(packet=packet)
+            elif splice.is_silent and contents(packet):
+                self._guard.spoke(session, splice)
         mtu = self._narrow(wing, packet)
-        if mtu and (packet.version == 6 or not may_fragment(packet.frame, packet.l3)):
+        if (
+            mtu
+            and shape is None
+            and (packet.version == 6 or not may_fragment(packet.frame, packet.l3))
+        ):
             core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
             self._replies.dropped(Drop.TOO_BIG, queued, mtu)
             return
@@ -83,9 +116,7 @@ class LivePath:
                 session.queue.insert(0, queued)
                 self._teardown.begin(session, tcp.close_reason)
                 return
-            if (tcp.windows is not None or tcp.strict) and not self.tcp.passes(
-                session, tcp, queued
-            ):
+            if tcp.checked and not self.tcp.passes(session, tcp, queued):
                 return
             changed = tcp.observe(direction, packet.flags)
             if packet.flags & SYN:
@@ -101,14 +132,31 @@ class LivePath:
             self._alg.take(session, session.gateway, queued)
         else:
             port = wing.hop.port
+            if splice is not None and direction == Direction.FORWARD:
+                packet = splice.outward(packet)
             frame = rewrite(packet, wing.translated, wing.hop)
             l3 = 18 if wing.hop.vlan else 14
             origin = core.origin(message, wing)
-            for piece in fragment(frame, l3, mtu) if mtu else (frame,):
+            whole = not mtu and (shape is None or not core.config.preserve_fragment_size)
+            for piece in (frame,) if whole else self._pieces(frame, l3, mtu, shape):
                 sent = Transmit(port, Send.EGRESS, piece, message.mark, origin)
                 core.send(core.npus[port.npu], sent)
         if tcp is not None and changed is not None:
             self.tcp.changed(session, tcp)
+
+    def _pieces(self, frame: bytes, l3: int, mtu: int, shape: Shape | None) -> list[bytes]:
+        """A packet that is too long for its way on (0: it is not), or was in fragments and is to
+        be again."""
+        if shape is not None and self._core.config.preserve_fragment_size:
+            mtu = min(mtu or shape.largest, shape.largest)
+        if frame[l3] >> 4 == 4:
+            pieces = fragment(frame, l3, mtu)
+        else:
+            assert shape is not None, "no router cuts IPv6 packets that came whole"
+            pieces = fragment6(frame, l3, mtu, shape.identification)
+        if len(pieces) > 1:
+            self.reassembly.counts.generated += len(pieces)
+        return pieces
 
     def _narrow(self, wing: Wing, packet: Packet) -> int:
         """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
@@ -147,6 +195,8 @@ class LivePath:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         port = wing.hop.port
+        if session.splice is not None and session.splice.is_joined:
+            packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
         core.send(core.npus[port.npu], sent)
@@ -162,16 +212,17 @@ class LivePath:
         session = core.sessions.get(message.session_id)
         if session is None or session.id in core.timers:
             return
-        self._look(session)
+        self.look(session)
 
     def deadline(self, session: Session) -> None:
         """A session's own deadline has come."""
         if session.tcp is not None and session.tcp.is_over:
             self._teardown.begin(session, session.tcp.close_reason)
         else:
-            self._look(session)
+            self.look(session)
 
-    def _look(self, session: Session) -> None:
+    def look(self, session: Session) -> None:
+        """End a session that was silent for long enough; ask NPUs if they alone know."""
         if session.state is not SessionState.ACTIVE or session.probe is not None:
             return
         if session.path is Path.SPU:
@@ -185,12 +236,18 @@ class LivePath:
             core.send(core.npus[wing.ingress.npu], read)
 
     def wing_read(self, message: WingRead) -> None:
-        """What an NPU knows of a wing; both are needed."""
+        """What an NPU knows of a wing: for a RST in doubt, and of both wings for their age."""
         core = self._core
         session = core.sessions.get(message.session_id)
-        if session is None or session.probe is None:
-            return  # it began to close meanwhile
+        if session is None:
+            return
         tcp = session.tcp
+        if tcp is not None and tcp.doubt is not None and tcp.doubt.direction == message.direction:
+            if self.tcp.is_believable(session, tcp, message):
+                self.take(session, tcp.doubt)
+            tcp.doubt = None
+        if session.probe is None:
+            return  # it was about that alone, or the session began to close meanwhile
         if tcp is not None and message.direction == Direction.FORWARD:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:
@@ -212,5 +269,7 @@ class LivePath:
             silent = idle
         if silent >= session.timeout:
             self._teardown.begin(session, Close.IDLE_TIMEOUT)
+        elif core.early_ageout and silent >= core.early_ageout:
+            self._teardown.begin(session, Close.EARLY_AGEOUT)
         else:
             core.timers.set(session.id, core.now + max(_SOON, session.timeout - silent))

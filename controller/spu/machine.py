@@ -9,11 +9,14 @@ from typing import Any
 from controller.config.schema import Chassis, Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, Path
 from controller.messages import (
+    AgeEarly,
+    AnswerSyn,
     AuditSessions,
     ClearSession,
     CreateRequest,
     CreateSession,
     Deliver,
+    FirstFragment,
     GatesOpened,
     GatesRefused,
     InstallAck,
@@ -40,16 +43,20 @@ from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
 from controller.spu.audit import Audit
 from controller.spu.core import Core, NatCounts
+from controller.spu.early_ageing import EarlyAgeing
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
 from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
+from controller.spu.reassembly import FragmentCounts
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.repair import Repair
 from controller.spu.replies import Replies
 from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
+from controller.spu.syn_guard import GuardCounts, SynGuard
+from controller.spu.tcp import opens
 from controller.spu.teardown import Teardown
 
 
@@ -76,17 +83,21 @@ class Spu:
         *,
         trace: bool = True,
         incarnation: int = 0,
+        cookie_seed: bytes = b"wingpath",
     ) -> None:
         """Without ``trace`` no steps are reported; drops and session records always are. One that
-        comes later than the central point has an ``incarnation`` and asks to be accepted."""
+        comes later than the central point has an ``incarnation`` and asks to be accepted.
+        ``cookie_seed`` is the secret of SYN cookies, the same for all SPUs of a chassis."""
         self._core = core = Core(number, config, fib, chassis, trace)
-        self._teardown = Teardown(core)
         self._replies = Replies(core)
+        self._guard = guard = SynGuard(core, self._replies, cookie_seed)
+        self._teardown = Teardown(core, guard)
         self._alg = AlgPath(core, self._teardown)
-        self._live = LivePath(core, self._replies, self._teardown, self._alg)
-        self._first = FirstPath(core, self._replies, self._live, self._teardown)
+        self._live = LivePath(core, self._replies, self._teardown, self._alg, guard)
+        self._first = FirstPath(core, self._replies, self._live, self._teardown, guard)
         self._reroute = Reroute(core, self._first, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
+        self._ageing = EarlyAgeing(core, self._live)
         self._first.recheck = self._reconfiguration.check
         self._repair = Repair(core, self._first)
         self._audit = Audit(core, self._teardown)
@@ -95,6 +106,8 @@ class Spu:
             Reconfigure: self._reconfiguration.take,
             PacketIn: self._on_packet_in,
             CreateSession: self._first.create,
+            AgeEarly: self._ageing.take,
+            AnswerSyn: guard.answer,
             Deliver: self._on_deliver,
             NatGranted: self._first.nat_granted,
             NatRefused: self._first.nat_refused,
@@ -156,14 +169,27 @@ class Spu:
             return core.now
         if self._joining is not None:
             return self._joining.next_ask
+        deadline = self._live.reassembly.deadline()
+        if len(self._guard.timers):
+            half_open = self._guard.timers.next()
+            if half_open is not None and (deadline is None or half_open < deadline):
+                deadline = half_open
         if not core.sessions:
-            return None
-        deadline = self._audit.next or self._audit.due()
+            return deadline
+        audit = self._audit.next or self._audit.due()
+        if deadline is None or audit < deadline:
+            deadline = audit
         sessions, gateways = core.timers.next(), core.alg_timers.next()
         if sessions is not None and sessions < deadline:
             deadline = sessions
         if gateways is not None and gateways < deadline:
             deadline = gateways
+        if core.early_ageout and self._ageing.due() < deadline:
+            deadline = self._ageing.due()
+        if len(core.syn_timers):
+            servers = core.syn_timers.next()
+            if servers is not None and servers < deadline:
+                deadline = servers
         return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
@@ -179,10 +205,17 @@ class Spu:
             self._reconfiguration.go_on()
         if core.sessions and self._audit.due() <= now:
             self._audit.ask()
+        if core.early_ageout and self._ageing.due() <= now:
+            self._ageing.tick()
         for session_id in core.timers.due(now):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
             self._alg.deadline(core.sessions[session_id])
+        for session_id in core.syn_timers.due(now):
+            self._live.server_half.deadline(core.sessions.get(session_id))
+        self._live.reassembly.tick()
+        for flow in self._guard.timers.due(now):
+            self._guard.deadline(flow)
         return core.out
 
     # -- packets ------------------------------------------------------------------------------
@@ -202,6 +235,8 @@ class Spu:
         if session is not None and belongs(session, message, packet):
             if message.reason is Punt.STALE:
                 self._first.renew(session, message.direction)
+            if packet.fragment and not packet.is_later_fragment:
+                core.to_cp(FirstFragment(key, packet.datagram(message.token)))
             self._live.take(session, Queued(message, packet, message.direction))
         else:
             core.to_cp(Redirect(key, core.number, message))
@@ -217,6 +252,8 @@ class Spu:
         elif session is not None:
             direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
             self._live.take(session, Queued(message, packet, direction))
+        elif message.reason is Punt.SYN_PROXY and core.protected and opens(packet.flags):
+            self._guard.answer(AnswerSyn(flow, message))
         else:
             core.to_cp(CreateRequest(flow, core.number, message))
 
@@ -312,6 +349,23 @@ class Spu:
         """Sessions so far by why they were not on Express Path; ``None``: they were."""
         return dict(self._core.express_counts)
 
+    @property
+    def is_ageing_early(self) -> bool:
+        """Whether the session table is too full, so that idle sessions end early."""
+        return bool(self._core.early_ageout)
+
+    def fragment_counts(self) -> FragmentCounts:
+        """What was done with fragments so far."""
+        return self._live.reassembly.counts
+
+    def clear_fragment_counts(self) -> None:
+        """Count fragments from zero again."""
+        self._live.reassembly.counts = FragmentCounts()
+
+    def guard_counts(self) -> GuardCounts:
+        """What SYN flood protection did so far."""
+        return self._guard.view()
+
     def state_counts(self) -> Counter[tuple[SessionState, Path]]:
         """How many sessions there are by state and path."""
         return Counter((session.state, session.path) for session in self._core.sessions.values())
@@ -362,4 +416,7 @@ class Spu:
         left += [f"wing {key} of session {s.id}" for key, s in core.by_key.items()]
         left += [f"timer of session {session_id}" for session_id in core.timers]
         left += [f"gateway's timer of session {session_id}" for session_id in core.alg_timers]
+        left += [f"server's timer of session {session_id}" for session_id in core.syn_timers]
+        left += self._guard.audit()
+        left += self._live.reassembly.audit()
         return left

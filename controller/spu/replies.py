@@ -38,7 +38,10 @@ HOST_UNREACHABLE = _Kind((3, 1), (1, 3))
 PORT_UNREACHABLE = _Kind((3, 3), (1, 4))
 TOO_BIG = _Kind((3, 4), (2, 0))
 
+REASSEMBLY = _Kind((11, 1), (3, 1))
+
 _ERRORS = {
+    Drop.FRAGMENT_TIMEOUT: REASSEMBLY,
     Drop.TTL_EXPIRED: TIME_EXCEEDED,
     Drop.NO_ROUTE: NO_ROUTE,
     Drop.ROUTE_REJECT: NO_ROUTE,
@@ -92,12 +95,12 @@ class Replies:
         if packet.protocol == UDP:
             self._error(queued, PORT_UNREACHABLE)
         elif packet.protocol == TCP and not packet.flags & RST and self._may(packet):
-            self._send(queued, reset(packet, self._back(queued)))
+            self._send(queued, reset(packet, self.back(queued)))
 
     def acknowledge(self, queued: Queued, seq: int, ack: int, window: int) -> None:
         """Tell the sender of a TCP segment what the other side expects, in its name."""
         if self._may(queued.packet):
-            frame = acknowledgement(queued.packet, self._back(queued), seq, ack, window)
+            frame = acknowledgement(queued.packet, self.back(queued), seq, ack, window)
             self._send(queued, frame)
 
     def _tells_strays(self, queued: Queued) -> bool:
@@ -116,12 +119,12 @@ class Replies:
         if source is None or not self._may(packet):
             return
         numbers = kind.v4 if packet.version == 4 else kind.v6
-        self._send(queued, error(packet, source, self._back(queued), *numbers, rest))
+        self._send(queued, error(packet, source, self.back(queued), *numbers, rest))
 
     def _may(self, packet: Packet) -> bool:
         return is_one_host(packet.src) and self.limit.take(self._core.now)
 
-    def _back(self, queued: Queued) -> Hop:
+    def back(self, queued: Queued) -> Hop:
         """To where the packet came from, without a route look-up: that hop is alive."""
         message, packet, _ = queued
         mac, vlan = packet.frame[0:6], packet.vlan

@@ -17,6 +17,7 @@ from controller.routing.fib import Route
 from controller.spu.express import NotExpress
 from controller.spu.policy import Verdict
 from controller.spu.services import Service
+from controller.spu.splice import Splice
 from controller.spu.tcp import TcpTracker
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Pending:
         "serial",
         "session_id",
         "source_rule",
+        "splice",
         "stage",
         "translated",
         "verdict",
@@ -111,6 +113,8 @@ class Pending:
         self.elsewhere = 0
         """The session that its first packet would belong to, had it come from another zone."""
         self.stage = Stage.DECIDE
+        self.splice: Splice | None = None
+        """Its client has proved itself to SYN flood protection."""
         self.nat: NatBinding | None = None
         self.serial = 0
         """Of the question for it."""
@@ -172,6 +176,7 @@ class Session:
         "record",
         "service",
         "source_rule",
+        "splice",
         "started",
         "state",
         "tcp",
@@ -210,6 +215,8 @@ class Session:
         """The inactivity time-out in force."""
         self.state = SessionState.INSTALLING
         self.tcp: TcpTracker | None = None
+        self.splice: Splice | None = None
+        """SYN flood protection let it in: how its two halves count."""
         self.gateway: Gateway | None = None
         """Reads along, if it is a control session."""
         self.parent = 0

@@ -18,13 +18,15 @@ from controller.messages import (
 from controller.reasons import Close, Drop
 from controller.spu.core import Core
 from controller.spu.session import Session, SessionState
+from controller.spu.syn_guard import SynGuard
 
 
 class Teardown:
     """Ends sessions."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, guard: SynGuard) -> None:
         self._core = core
+        self._guard = guard
 
     def begin(self, session: Session, reason: Close) -> None:
         """End a session, unless that is under way. One that is being installed ends when it is.
@@ -41,8 +43,13 @@ class Teardown:
         session.state = SessionState.CLOSING
         session.close = reason
         session.probe = None
+        if session.tcp is not None and session.tcp.doubt is not None:
+            session.queue.append(session.tcp.doubt)
+            session.tcp.doubt = None
         core.timers.cancel(session.id)
         core.alg_timers.cancel(session.id)
+        if session.splice is not None:
+            core.syn_timers.cancel(session.id)
         if session.gateway is not None:
             for _ in range(session.gateway.suspended):
                 core.drop(Drop.ALG_BACKLOG, session.wings[0].key, f"session {session.id} ends")
@@ -85,11 +92,13 @@ class Teardown:
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:
                 del core.by_key[wing.key]
+        if session.splice is not None and session.splice.is_silent:
+            self._guard.spoke(session, session.splice)
         if session.nat is not None:
             address, protocol, port, _ = session.nat
             core.to_cp(ReleaseNat(address, protocol, port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
-            core.end_nat(session)
+            core.end_nat(session.source_rule, session.destination_rule)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None

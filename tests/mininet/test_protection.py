@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import DMZ, UNTRUST, Topology, gateways
+from gateways import DMZ, NAT, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -100,3 +100,135 @@ def test_a_source_has_no_more_sessions_than_its_limit(topology: Topology) -> Non
     assert re.search(r"SCREEN_SESSION_LIMIT_SOURCE", drops), drops
     topology.clear()
     assert topology.run("trust1", *ASK, UNTRUST, "free again").endswith("exit status 0")
+
+
+OUTSIDE = (
+    BASE.replace("zone trust", "zone outside")
+    .replace("security-zone dmz", "security-zone outside")
+    .replace("0.0.0.0/0 next-hop 203.0.113.10", "0.0.0.0/0 next-hop 10.2.2.10")
+)
+"""Hosts trust1 and dmz1 are outside, one zone; the rest of the world is behind dmz1."""
+FLOOD = screen(
+    "outside",
+    "tcp syn-flood attack-threshold 50",
+    "tcp syn-flood source-threshold 1000000",
+    "tcp syn-flood destination-threshold 1000000",
+)
+HIDE = """\
+set security nat source rule-set hide from zone outside
+set security nat source rule-set hide to zone untrust
+set security nat source rule-set hide rule all match source-address 0.0.0.0/0
+set security nat source rule-set hide rule all then source-nat interface
+"""
+
+
+def protection(topology: Topology, row: str) -> int:
+    """What SPUs did, all together."""
+    shown = topology.cli("show security flow syn-flood-protection")
+    line = re.search(rf"^{row} +(\d+) +(\d+)$", shown, re.MULTILINE)
+    assert line is not None, shown
+    return int(line[1]) + int(line[2])
+
+
+@pytest.mark.parametrize(
+    ("mode", "nat", "answered"),
+    [
+        ("syn-cookie", HIDE, "SYNs answered with a cookie"),
+        ("syn-proxy", "", "SYNs answered by proxy"),
+    ],
+)
+def test_a_client_gets_through_a_flood_of_syns(
+    topology: Topology, mode: str, nat: str, answered: str
+) -> None:
+    """hping3 makes up a source for each SYN, as fast as it can."""
+    line = f"set security flow syn-flood-protection-mode {mode}\n"
+    load(
+        topology, OUTSIDE, permit("outside", "untrust", "permit services-offload"), FLOOD, line, nat
+    )
+    before = {row: protection(topology, row) for row in (answered, "Servers that answered")}
+    hping3 = f"hping3 -q -S -p 80 --flood --rand-source {UNTRUST}"
+    flood = topology.start("dmz1", "sh", "-c", f"echo $$; exec nice -n 10 {hping3} 2>/dev/null")
+    assert flood.stdout is not None
+    number = flood.stdout.readline().strip()
+    try:
+        assert topology.wait(lambda: protection(topology, answered) > before[answered] + 200, 30)
+        for _ in range(3):
+            # Its first SYN may be one of too many; the next one passes.
+            got = topology.run(
+                "trust1",
+                *("curl", "-sS", "-m", "40", "-o", "/dev/null", "-w", "%{size_download}"),
+                f"http://{UNTRUST}/bytes/300000",
+                seconds=50,
+            )
+            assert "300000" in got, got
+        seen = topology.run(
+            "trust1", "curl", "-sS", "-m", "40", f"http://{UNTRUST}/client", seconds=50
+        )
+        assert seen.startswith(NAT + " " if nat else TRUST + " "), seen
+        # The controller answers meanwhile.
+        sessions = topology.cli("show security flow session destination-prefix 203.0.113.10/32")
+        assert f"In: {TRUST}/" in sessions, sessions[:2000]
+        assert "SYN flood protection" in topology.cli("show security np-cache reasons")
+    finally:
+        topology.run("dmz1", "kill", number)
+        flood.wait(timeout=10)
+    assert protection(topology, "Servers that answered") >= before["Servers that answered"] + 4
+    assert hits(topology, "outside", "TCP SYN flood") > 200
+    topology.clear()
+
+
+def test_a_table_that_is_too_full_loses_idle_sessions(topology: Topology) -> None:
+    """With watermarks of 0, any session is one too many once it is idle."""
+    line = "set security flow aging "
+    load(
+        topology,
+        BASE,
+        permit("trust", "untrust", "permit services-offload"),
+        f"{line}early-ageout 2\n{line}low-watermark 0\n{line}high-watermark 0\n",
+    )
+    for n in range(5):
+        assert topology.run("trust1", *ASK, UNTRUST, str(n)).endswith("exit status 0")
+    # All of them ride Express Path, so the NPUs have to say that they are idle.
+    assert topology.wait(
+        lambda: "Total sessions: 0" in topology.cli("show security flow cp-session"), 20
+    )
+    assert "Watermarks: high 0 %, low 0 %" in topology.cli("show security flow status")
+
+
+BACKWARDS = """
+import os, socket, sys
+from scapy.all import IP, IPv6, UDP, IPv6ExtHdrFragment, fragment, fragment6, send, conf
+conf.verb = 0
+target = sys.argv[1]
+v6, number = ":" in target, int.from_bytes(os.urandom(4), "big")
+with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    asker.settimeout(5)
+    asker.connect((target, 5353))
+    here = asker.getsockname()
+    words = bytes(range(256)) * 20
+    end = UDP(sport=here[1], dport=5353) / words
+    if v6:
+        parts = fragment6(IPv6(src=here[0], dst=target) / IPv6ExtHdrFragment(id=number) / end, 1280)
+    else:
+        parts = fragment(IP(src=here[0], dst=target, id=number & 0xFFFF) / end, 1000)
+    for part in reversed(parts):
+        send(part)
+    answer = asker.recv(65535)
+    print("whole" if answer.endswith(words) else "broken", len(parts), "fragments")
+"""
+
+
+@pytest.mark.parametrize("words", ["", "set security flow force-ip-reassembly\n"])
+def test_fragments_in_reverse_order_make_one_question(topology: Topology, words: str) -> None:
+    """The answer comes in fragments of the server's own; the kernels at both ends judge."""
+    load(topology, BASE, permit("trust", "untrust"), permit("trust", "dmz"), words)
+    topology.cli("clear security flow statistics")
+    for address in (UNTRUST, UNTRUST6, DMZ):
+        said = topology.run("trust1", sys.executable, "-c", BACKWARDS, address)
+        assert said.startswith("whole"), said
+    big = topology.run("trust1", "ping", "-c", "2", "-i", "0.2", "-s", "4000", "-W", "2", UNTRUST)
+    assert " 0% packet loss" in big, big
+    shown = topology.cli("show security flow statistics")
+    count = re.search(r"Datagrams reassembled: (\d+)", shown)
+    assert count is not None
+    assert int(count[1]) == (10 if words else 0), shown

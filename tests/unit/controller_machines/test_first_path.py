@@ -289,12 +289,6 @@ def test_no_spu_has_room() -> None:
     assert {session.spu for n in (1, 2) for session in world.sim.spus[n].sessions()} == {1, 2}
 
 
-def test_a_later_fragment_without_its_first_is_refused_by_name() -> None:
-    world = World()
-    later = IP(src="10.0.1.2", dst="10.0.2.2", frag=10, proto=17) / b"the rest"
-    refused(world, world.a, later, Drop.FRAGMENT_UNSUPPORTED)
-
-
 # -- failures while installing ------------------------------------------------------------------
 
 

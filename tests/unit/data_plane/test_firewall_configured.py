@@ -6,7 +6,7 @@ from controller.config.build import parse
 from controller.config.chassis import parse_chassis
 from controller.config.problems import ConfigurationError
 from controller.config.schema import Configuration
-from controller.npu.program import entries, rates
+from controller.npu.program import SYN_AGAIN_CELL, entries, rates
 from controller.npu.tables import Entry, Rate
 from controller.reasons import FilterVerdict, PolicerAction, Punt
 
@@ -271,7 +271,7 @@ def test_packet_filters_of_traceoptions() -> None:
 def test_punts_are_metered() -> None:
     plain = load("firewall family inet filter f term t then accept")
     cells = {r.cell: r for r in rates(plain, CHASSIS, 1) if r.meter == "punt_meter"}
-    assert set(cells) == {punt for punt in Punt if punt is not Punt.NONE}
+    assert set(cells) == {*(punt for punt in Punt if punt is not Punt.NONE), SYN_AGAIN_CELL}
     assert (cells[Punt.MISS].committed, cells[Punt.MISS].committed_burst) == (40, 10)
 
 

@@ -5,7 +5,7 @@ import pytest
 from controller.config.build import parse
 from controller.config.chassis import parse_chassis
 from controller.config.problems import ConfigurationError
-from controller.config.schema import Configuration
+from controller.config.schema import SECOND, Configuration, SynFloodMode
 from controller.config.screens import SCREENS, THRESHOLDS
 from controller.npu.program import entries
 from controller.npu.tables import Entry
@@ -60,8 +60,9 @@ def test_every_screen_has_words_that_switch_its_bit_on(screen: object) -> None:
     profile = configuration.screens["s"]
     assert spec.drop in profile.screens
     bit = 1 << (spec.drop - FIRST_SCREEN)
-    assert trust(configuration, "ingress").parameters["screens"] & bit
-    outward = not spec.drop.name.startswith("SCREEN_SESSION_LIMIT")
+    of_npu = spec.drop < FIRST_SCREEN + 64
+    assert bool(trust(configuration, "ingress").parameters["screens"] & bit) is of_npu
+    outward = of_npu and not spec.drop.name.startswith("SCREEN_SESSION_LIMIT")
     assert bool(trust(configuration, "egress").parameters["screens"] & bit) is outward
     if limit is not None:
         assert profile.thresholds[spec.drop] == value
@@ -69,7 +70,7 @@ def test_every_screen_has_words_that_switch_its_bit_on(screen: object) -> None:
 
 def test_all_screens_are_configurable() -> None:
     every = {drop for drop in Drop if drop.name.startswith("SCREEN_")}
-    assert {screen.drop for screen in SCREENS} == every
+    assert {screen.drop for screen in SCREENS} == every | {Drop.SYN_ACK_ACK_PROXY}
 
 
 def test_a_session_limit_is_on_only_with_its_number_and_is_no_rate() -> None:
@@ -101,8 +102,9 @@ def test_thresholds_go_to_the_zone() -> None:
     assert entry.parameters["udp_flood"] == 50
     assert entry.parameters["syn_flood_source"] == 9
     assert entry.parameters["icmp_flood"] == 0
+    rates = {drop for drop in THRESHOLDS if drop.name.startswith("SCREEN_")}
     assert entry.parameters["white_lists"] == 0
-    assert set(entry.parameters) == {drop.name[7:].lower() for drop in THRESHOLDS} - {
+    assert set(entry.parameters) == {drop.name[7:].lower() for drop in rates} - {
         "ipv6_extension_limit",
         "session_limit_source",
         "session_limit_destination",
@@ -151,6 +153,20 @@ def test_white_lists_are_pairs_of_prefixes_on_both_sides() -> None:
         ]
         (entry,) = written(configuration, f"{side}screen_thresholds")
         assert entry.parameters["white_lists"] == 1
+
+
+def test_what_becomes_of_syns_above_the_attack_threshold() -> None:
+    plain = configured("tcp syn-flood")
+    assert plain.syn_flood_mode is SynFloodMode.COOKIE
+    assert plain.screens["s"].syn_flood_timeout == 20 * SECOND
+    other = configured(
+        "tcp syn-flood timeout 5",
+        "tcp syn-ack-ack-proxy threshold 9\nset security flow syn-flood-protection-mode syn-proxy",
+    )
+    assert other.syn_flood_mode is SynFloodMode.PROXY
+    profile = other.screens["s"]
+    assert profile.syn_flood_timeout == 5 * SECOND
+    assert profile.thresholds[Drop.SYN_ACK_ACK_PROXY] == 9
 
 
 def test_without_rate_screens_there_are_no_thresholds() -> None:

@@ -1,0 +1,588 @@
+"""SYNs above the attack threshold: answered, proved, and joined with a server that counts its own
+way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
+
+from controller.config.schema import SECOND, Configuration, ScreenProfile, SynFloodMode
+from controller.flow import FlowKey, Path
+from controller.messages import AnswerSyn, CreateSession, Step
+from controller.packet import parse
+from controller.reasons import Close, Drop
+from controller.spu.express import NotExpress
+from controller.spu.splice import Splice
+from controller.spu.syn_guard import HALF_OPEN_LIMIT
+from controller.syn_cookie import PERIOD, SEGMENT_SIZES, Cookies
+from controller.tcp_options import Offer
+
+from .world import (
+    MILLISECOND,
+    Host,
+    World,
+    chassis,
+    configuration,
+    udp,
+    with_nat,
+)
+
+MOD = 1 << 32
+CLIENT_ISN, SERVER_ISN = 0xFFFFFFF0, 5000
+OPTIONS = [("MSS", 1460), ("SAckOK", b""), ("NOP", None), ("WScale", 9)]
+
+
+def protected(
+    plain: Configuration | None = None,
+    mode: SynFloodMode = SynFloodMode.COOKIE,
+    silent: int | None = None,
+) -> Configuration:
+    """A configuration whose zones trust and dmz answer SYNs above a threshold."""
+    plain = plain or configuration()
+    thresholds = {Drop.SCREEN_SYN_FLOOD_ATTACK: 100}
+    if silent is not None:
+        thresholds[Drop.SYN_ACK_ACK_PROXY] = silent
+    zones = dict(plain.zones)
+    for name in ("trust", "dmz"):
+        zones[name] = replace(zones[name], screen="flood")
+    screens = {"flood": ScreenProfile("flood", frozenset(thresholds), False, thresholds)}
+    return replace(plain, zones=zones, screens=screens, syn_flood_mode=mode)
+
+
+def attack(world: World, *hosts: Host, port: int = 80) -> None:
+    """From now on more SYNs come to these than the threshold."""
+    for npu in world.sim.npus.values():
+        for host in hosts:
+            npu.attacked |= {(IPv6(dst=a).build()[24:40], port) for a in host.addresses[1:]}
+            npu.attacked |= {(IP(dst=host.ip).build()[16:20], port)}
+
+
+class Talk:
+    """A client's and a server's end, and what each received."""
+
+    def __init__(
+        self,
+        world: World,
+        client: Host,
+        server: Host,
+        *,
+        sport: int = 1025,
+        dport: int = 80,
+        v6: bool = False,
+        options: list[tuple[str, object]] | None = None,
+        server_options: list[tuple[str, object]] | None = None,
+    ) -> None:
+        self.world, self.client, self.server = world, client, server
+        self.ports = sport, dport
+        self.v6 = v6
+        self.options = OPTIONS if options is None else options
+        self.server_options = (
+            [("MSS", 1400), ("SAckOK", b""), ("NOP", None), ("WScale", 5)]
+            if server_options is None
+            else server_options
+        )
+        self.cookie = 0
+
+    def _ip(self, src: Host, dst: Host) -> Packet:
+        return IPv6(src=src.ip6, dst=dst.ip6) if self.v6 else IP(src=src.ip, dst=dst.ip)
+
+    def up(self, flags: str, seq: int, ack: int = 0, data: bytes = b"", **fields: object) -> None:
+        """The client sends a segment."""
+        tcp = TCP(
+            sport=self.ports[0], dport=self.ports[1], flags=flags, seq=seq % MOD, ack=ack % MOD,
+            **fields,
+        )  # fmt: skip
+        self.world.send(self.client, self._ip(self.client, self.server) / tcp / data)
+        self.world.sim.run()
+
+    def down(self, flags: str, seq: int, ack: int = 0, data: bytes = b"", **fields: object) -> None:
+        """The server sends a segment, to whom the client looks like to it."""
+        seen = self.at_server()
+        ip = (
+            IPv6(src=seen[IPv6].dst, dst=seen[IPv6].src)
+            if self.v6
+            else IP(src=seen[IP].dst, dst=seen[IP].src)
+        )
+        tcp = TCP(
+            sport=seen[TCP].dport, dport=seen[TCP].sport, flags=flags, seq=seq % MOD,
+            ack=ack % MOD, **fields,
+        )  # fmt: skip
+        self.world.send(self.server, ip / tcp / data)
+        self.world.sim.run()
+
+    def at_client(self) -> Packet:
+        return checked(self.client.received[-1])
+
+    def at_server(self) -> Packet:
+        return checked(self.server.received[-1])
+
+    def syn(self) -> Packet:
+        """The client's SYN; what it is answered with."""
+        self.up("S", CLIENT_ISN, options=self.options, window=64240)
+        answer = self.at_client()
+        self.cookie = answer[TCP].seq
+        return answer
+
+    def prove(self, **fields: object) -> Packet:
+        """The client's acknowledgement; what the server gets."""
+        self.up("A", CLIENT_ISN + 1, self.cookie + 1, window=502, **fields)
+        return self.at_server()
+
+    def answer(self) -> None:
+        """The server's SYN-ACK."""
+        self.down("SA", SERVER_ISN, CLIENT_ISN + 1, options=self.server_options, window=65160)
+
+    def connect(self) -> None:
+        self.syn()
+        self.prove()
+        self.answer()
+
+
+def checked(packet: Packet) -> Packet:
+    """A packet, all of whose checksums are right."""
+    again = Ether(bytes(packet))
+    for layer in (IP, TCP):
+        if layer in again:
+            del again[layer].chksum
+    again = Ether(bytes(again))
+    for layer in (IP, TCP):
+        if layer in again:
+            assert again[layer].chksum == packet[layer].chksum, packet.show(dump=True)
+    return packet
+
+
+@pytest.fixture(params=list(SynFloodMode), ids=lambda mode: mode.value)
+def mode(request: pytest.FixtureRequest) -> SynFloodMode:
+    assert isinstance(request.param, SynFloodMode)
+    return request.param
+
+
+# -- the walk -----------------------------------------------------------------------------------
+
+
+def test_the_walk_of_a_client_through_the_flood(mode: SynFloodMode) -> None:
+    world = World(protected(mode=mode))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    answer = talk.syn()
+    assert answer[TCP].flags == "SA"
+    assert answer[TCP].ack == (CLIENT_ISN + 1) % MOD
+    assert answer[TCP].window == 0
+    assert dict(answer[TCP].options)["MSS"] == 1460
+    assert dict(answer[TCP].options)["WScale"] == 7
+    assert "SAckOK" in dict(answer[TCP].options)
+    # Nothing is known of it: no wing, no flow, no step.
+    assert list(world.sim.cp.wings()) == []
+    assert world.steps() == []
+
+    syn = talk.prove()
+    assert syn[TCP].flags == "S"
+    assert (syn[TCP].seq, syn[TCP].ack) == (CLIENT_ISN, 0)
+    assert dict(syn[TCP].options)["MSS"] == 1460
+    assert dict(syn[TCP].options)["WScale"] == 9
+    assert syn[TCP].window == 65535  # 502 << 9, and no window of a SYN is scaled
+    assert world.steps()[2:5] == [Step.CREATE, Step.ROUTE, Step.PROVED]
+    assert world.steps()[-3:] == [Step.WING_REVERSE, Step.WING_FORWARD, Step.SERVER_SYN]
+
+    talk.answer()
+    third = talk.at_server()[TCP]
+    assert (third.flags, third.seq, third.ack) == ("A", (CLIENT_ISN + 1) % MOD, SERVER_ISN + 1)
+    opened = talk.at_client()[TCP]
+    assert (opened.flags, opened.seq) == ("A", (talk.cookie + 1) % MOD)
+    assert opened.ack == (CLIENT_ISN + 1) % MOD
+    assert opened.window == 65160 >> 7
+    assert world.steps()[-1] == Step.JOINED
+    (session,) = world.sim.spus[1].sessions()
+    assert (session.tcp, session.not_express) == ("established", NotExpress.POLICY)
+    counts = world.sim.spus[1].guard_counts()
+    assert (counts.proved, counts.joined, counts.half_open) == (1, 1, 0)
+    assert world.reasons() == []
+
+
+def test_numbers_windows_and_sack_blocks_are_translated_for_life(mode: SynFloodMode) -> None:
+    world = World(protected(mode=mode))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.connect()
+    client, server, ours = CLIENT_ISN + 1, SERVER_ISN + 1, talk.cookie + 1
+
+    talk.up("PA", client, ours, b"question", window=300)
+    seen = talk.at_server()[TCP]
+    assert (seen.seq, seen.ack, seen.window) == (client % MOD, server, 300)
+    assert bytes(seen.payload) == b"question"
+    talk.down("PA", server, client + 8, b"answer", window=1000)
+    seen = talk.at_client()[TCP]
+    assert (seen.seq, seen.ack) == (ours % MOD, (client + 8) % MOD)
+    assert seen.window == 1000 >> 2  # of 32 bytes each, in 128 bytes each
+    # A client that lost the first part acknowledges the second one alone.
+    blocks = ((ours + 6) % MOD, (ours + 9) % MOD)
+    talk.up("A", client + 8, ours, options=[("NOP", None), ("NOP", None), ("SAck", blocks)])
+    seen = talk.at_server()[TCP]
+    assert seen.ack == server
+    assert dict(seen.options)["SAck"] == (server + 6, server + 9)
+    # And at an odd offset, where checksums are easily wrong.
+    talk.up("A", client + 8, ours, options=[("NOP", None), ("SAck", blocks)])
+    assert dict(talk.at_server()[TCP].options)["SAck"] == (server + 6, server + 9)
+    # The server's blocks are about the client's own numbers.
+    own = ((client + 20) % MOD, (client + 30) % MOD)
+    talk.down("A", server + 6, client + 8, options=[("NOP", None), ("NOP", None), ("SAck", own)])
+    assert dict(talk.at_client()[TCP].options)["SAck"] == own
+
+    talk.up("FA", client + 8, ours + 6)
+    talk.down("FA", server + 6, client + 9)
+    assert talk.at_client()[TCP].seq == (ours + 6) % MOD
+    talk.up("A", client + 9, ours + 7)
+    assert talk.at_server()[TCP].ack == server + 7
+    world.sim.run(10 * SECOND)
+    (closed,) = world.sim.closed
+    assert closed.reason is Close.TCP_FIN
+    world.assert_empty()
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["inet", "inet6"])
+def test_through_source_nat_and_ipv6(mode: SynFloodMode, v6: bool) -> None:
+    world = World(protected(with_nat(), mode))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b, v6=v6)
+    talk.connect()
+    seen = talk.at_server()
+    assert (seen[IPv6].src if v6 else seen[IP].src) == ("2001:db8:2::1" if v6 else "10.0.2.1")
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"hello")
+    assert bytes(talk.at_server()[TCP].payload) == b"hello"
+    talk.down("PA", SERVER_ISN + 1, CLIENT_ISN + 6, b"world")
+    back = talk.at_client()
+    assert (back[TCP].seq, bytes(back[TCP].payload)) == ((talk.cookie + 1) % MOD, b"world")
+    talk.down("RA", SERVER_ISN + 6, CLIENT_ISN + 6)
+    assert talk.at_client()[TCP].seq == (talk.cookie + 6) % MOD
+    world.sim.run(10 * SECOND)
+    world.assert_empty()
+
+
+def test_such_a_session_never_rides_express_path() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    Talk(world, world.c, world.b).connect()
+    (session,) = world.sim.spus[1].sessions()
+    assert session.policy == "dmz-express"
+    assert (session.path, session.not_express) == (Path.SPU, NotExpress.SYN_PROXY)
+
+
+# -- floods -------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_syns_leaves_nothing_behind() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    for n in range(200):
+        source = f"10.0.1.{100 + n % 50}"
+        syn = IP(src=source, dst=world.b.ip) / TCP(sport=2000 + n, dport=80, flags="S", seq=n)
+        world.send(world.a, syn, after=n * 1000)
+    world.sim.run()
+    answers = [packet for packet in world.a.received if packet[TCP].flags == "SA"]
+    assert len(answers) == 200
+    assert len({packet[TCP].seq for packet in answers}) > 195
+    assert sum(isinstance(m, AnswerSyn) for _, m in world.sim.carried) == 200
+    assert not any(isinstance(m, CreateSession) for _, m in world.sim.carried)
+    assert world.sim.spus[1].guard_counts().cookies == 200
+    world.assert_empty()
+
+
+def test_the_proxys_table_is_bounded_and_the_oldest_goes() -> None:
+    world = World(protected(mode=SynFloodMode.PROXY))
+    attack(world, world.b)
+    syn = TCP(sport=1, dport=80, flags="S", seq=1)
+    frame = world.a.frame(IP(src=world.a.ip, dst=world.b.ip) / syn)
+    first = parse(frame)
+    assert not isinstance(first, Drop)
+    spu = world.sim.spus[1]
+    packet = world.sim.npus[0].arrive(world.a.interface.port.port, frame, 0)
+    for n in range(HALF_OPEN_LIMIT + 3):
+        flow = FlowKey(first.src, first.dst, n % 65536, 80, 6, 1)
+        spu.handle(AnswerSyn(flow, packet), 0)  # type: ignore[arg-type]
+    counts = spu.guard_counts()
+    assert (counts.half_open, counts.evicted) == (HALF_OPEN_LIMIT, 3)
+    spu.tick(20 * SECOND)
+    counts = spu.guard_counts()
+    assert (counts.half_open, counts.expired) == (0, HALF_OPEN_LIMIT)
+    world.assert_empty()
+
+
+def test_the_proxy_repeats_its_answer_and_a_cookie_is_not_repeated(mode: SynFloodMode) -> None:
+    world = World(protected(mode=mode))
+    attack(world, world.b)
+    Talk(world, world.a, world.b).syn()
+    world.sim.run(30 * SECOND)
+    answers = [packet for packet in world.a.received if TCP in packet]
+    assert len({bytes(answer) for answer in answers}) == 1
+    assert len(answers) == (1 if mode is SynFloodMode.COOKIE else 5)  # after 1, 3, 7 and 15 s
+    world.assert_empty()
+
+
+def test_below_the_threshold_all_is_as_ever() -> None:
+    world = World(protected())
+    talk = Talk(world, world.a, world.b)
+    talk.up("S", CLIENT_ISN, options=OPTIONS)
+    assert talk.at_server()[TCP].seq == CLIENT_ISN
+    talk.answer()
+    assert talk.at_client()[TCP].seq == SERVER_ISN
+
+
+def test_a_syn_of_a_zone_that_is_not_protected_any_more_begins_a_session() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    frame = world.a.frame(IP(src=world.a.ip, dst=world.b.ip) / TCP(flags="S", seq=9))
+    packet = world.sim.npus[0].arrive(world.a.interface.port.port, frame, 0)
+    flow = FlowKey(*parse(frame).key(1))  # type: ignore[union-attr]
+    world.sim.reconfigure(configuration())
+    for to, message in world.sim.spus[1].handle(AnswerSyn(flow, packet), 0):  # type: ignore[arg-type]
+        world.sim._deliver(to, [(to, message)])  # type: ignore[list-item]
+    world.sim.run()
+    assert world.b.received[-1][TCP].seq == 9
+
+
+# -- proofs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seq", "ack", "flags"),
+    [(1, 2, "A"), (2, 1, "A"), (1, 1, "SA"), (1, 1, "RA"), (1, 1, "R")],
+)
+def test_who_did_not_have_our_answer_proves_nothing(
+    mode: SynFloodMode, seq: int, ack: int, flags: str
+) -> None:
+    world = World(protected(mode=mode))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.up(flags, CLIENT_ISN + seq, talk.cookie + ack)
+    assert world.b.received == []
+    assert world.reasons() == [Drop.TCP_NOT_SYN]
+    world.sim.run(60 * SECOND)
+    world.assert_empty()
+
+
+def test_a_proof_is_good_on_every_spu_and_for_its_own_flow_only() -> None:
+    world = World(protected(), chassis(spus=4))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    other = Talk(world, world.a, world.b, sport=1026)
+    other.cookie = talk.cookie
+    other.up("A", CLIENT_ISN + 1, talk.cookie + 1)
+    assert world.reasons() == [Drop.TCP_NOT_SYN]
+    for number, spu in world.sim.spus.items():
+        assert (spu.guard_counts().cookies == 0) or number in world.sim.spus
+    assert talk.prove()[TCP].flags == "S"
+
+
+def test_a_client_that_is_refused_after_its_proof_is_told() -> None:
+    """It thinks it is connected, so it hears of it even where a policy denies in silence."""
+    world = World(protected())
+    attack(world, world.c)
+    zones = replace(world.sim.cp.config.zones["untrust"], screen="flood")
+    config = world.sim.cp.config
+    world.sim.reconfigure(replace(config, zones={**config.zones, "untrust": zones}))
+    attack(world, world.a)
+    talk = Talk(world, world.b, world.a)
+    talk.syn()
+    talk.up("A", CLIENT_ISN + 1, talk.cookie + 1)
+    reset = talk.at_client()[TCP]
+    assert (reset.flags, reset.seq) == ("R", (talk.cookie + 1) % MOD)
+    assert world.reasons() == [Drop.POLICY_DENY]
+    world.assert_empty()
+
+
+def test_clients_that_connect_and_say_nothing_are_limited() -> None:
+    world = World(protected(silent=2))
+    attack(world, world.b)
+    talks = [Talk(world, world.a, world.b, sport=1025 + n) for n in range(4)]
+    for talk in talks[:2]:
+        talk.connect()
+    talks[2].syn()
+    talks[2].up("A", CLIENT_ISN + 1, talks[2].cookie + 1)
+    assert world.reasons() == [Drop.SYN_ACK_ACK_PROXY]
+    assert world.sim.spus[1].guard_counts().screen_hits == {(1, Drop.SYN_ACK_ACK_PROXY): 1}
+    # One says something, and another may come.
+    talks[0].up("PA", CLIENT_ISN + 1, talks[0].cookie + 1, b"hello")
+    talks[2].prove()
+    talks[2].answer()
+    world.sim.run(3600 * SECOND)
+    world.assert_empty()
+
+
+# -- servers ------------------------------------------------------------------------------------
+
+
+def test_what_the_client_sends_meanwhile_waits_for_the_server() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.prove()
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"one")
+    talk.up("S", CLIENT_ISN)  # came late, and is not needed
+    talk.up("PA", CLIENT_ISN + 4, talk.cookie + 1, b"two")
+    assert len(world.b.received) == 1
+    talk.answer()
+    after = [checked(packet)[TCP] for packet in world.b.received[1:]]
+    assert [(t.seq, bytes(t.payload)) for t in after] == [
+        ((CLIENT_ISN + 1) % MOD, b""),
+        ((CLIENT_ISN + 1) % MOD, b"one"),
+        ((CLIENT_ISN + 4) % MOD, b"two"),
+    ]
+    assert {t.ack for t in after} == {SERVER_ISN + 1}
+
+
+def test_a_server_that_refuses_is_heard_by_the_client() -> None:
+    world = World(protected(with_nat()))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.prove()
+    talk.down("RA", 0, CLIENT_ISN)  # of something else
+    assert world.sim.closed == []
+    talk.down("RA", 0, CLIENT_ISN + 1)
+    reset = talk.at_client()[TCP]
+    assert (reset.flags, reset.seq) == ("R", (talk.cookie + 1) % MOD)
+    assert [closed.reason for closed in world.sim.closed] == [Close.TCP_SERVER_RST]
+    world.assert_empty()
+
+
+def test_a_silent_server_is_asked_again_and_then_given_up() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.prove()
+    world.sim.run(16 * SECOND)
+    syns = [packet[TCP] for packet in world.b.received]
+    assert [(syn.flags, syn.seq) for syn in syns] == [("S", CLIENT_ISN)] * 4
+    assert talk.at_client()[TCP].flags == "R"
+    assert [closed.reason for closed in world.sim.closed] == [Close.NO_ANSWER]
+    assert world.reasons() == [Drop.NO_ANSWER]
+    world.assert_empty()
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "to_client", "to_server"),
+    [
+        ([("WScale", 9)], [("WScale", 5)], 1000 >> 2, 1000),
+        ([("WScale", 2)], [("WScale", 9)], 4000, 1000),
+        ([("WScale", 9)], [], 1000 >> 7, 65535),
+        ([("WScale", 2)], [], 1000 >> 7, 4000),
+        ([], [("WScale", 5)], 1000, 1000),
+        ([], [], 1000, 1000),
+    ],
+)
+def test_windows_mean_the_same_on_both_sides(
+    client: list[tuple[str, object]],
+    server: list[tuple[str, object]],
+    to_client: int,
+    to_server: int,
+) -> None:
+    world = World(protected())
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b, options=client, server_options=server)
+    assert ("WScale" in dict(talk.syn()[TCP].options)) == bool(client)
+    assert ("WScale" in dict(talk.prove()[TCP].options)) == bool(client)
+    talk.answer()
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"x", window=1000)
+    assert talk.at_server()[TCP].window == to_server
+    talk.down("PA", SERVER_ISN + 1, CLIENT_ISN + 2, b"x", window=1000)
+    assert talk.at_client()[TCP].window == to_client
+
+
+def test_an_icmp_error_quotes_numbers_that_the_server_knows() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.connect()
+    talk.down("PA", SERVER_ISN + 1, CLIENT_ISN + 1, b"too long for the client's way")
+    quoted = talk.at_client()[IP]
+    world.send(world.a, IP(src=world.a.ip, dst=world.b.ip) / ICMP(type=3, code=4) / quoted)
+    world.sim.run()
+    error = world.b.received[-1]
+    assert error[ICMP].type == 3
+    assert error["TCP in ICMP"].seq == SERVER_ISN + 1
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"too long for the server's")
+
+
+# -- cookies alone ------------------------------------------------------------------------------
+
+FLOW = FlowKey(bytes(4), bytes(4), 1, 2, 6, 3)
+
+
+@settings(max_examples=60)
+@given(
+    client=st.integers(0, MOD - 1),
+    mss=st.integers(0, 65535),
+    scale=st.none() | st.integers(0, 14),
+    sack=st.booleans(),
+    now=st.integers(0, 10**15),
+    age=st.integers(0, PERIOD),
+)
+def test_a_cookie_says_what_its_client_offered(
+    client: int, mss: int, scale: int | None, sack: bool, now: int, age: int
+) -> None:
+    cookies = Cookies(b"seed")
+    cookie = cookies.make(FLOW, client, Offer(mss, scale, sack), now)
+    said = Cookies(b"seed").check(FLOW, client, cookie, now + age)
+    assert said is not None
+    assert (said.window_scale, said.sack) == (scale, sack)
+    assert said.mss == max([s for s in SEGMENT_SIZES if s <= mss], default=SEGMENT_SIZES[0])
+    assert cookies.check(FLOW, client, cookie, now + 2 * PERIOD) is None
+    assert cookies.check(FLOW._replace(token=4), client, cookie, now) is None
+    assert Cookies(b"other").check(FLOW, client, cookie, now) is None
+
+
+def test_guesses_fail() -> None:
+    cookies, random = Cookies(b"seed"), Random(1)
+    assert not any(
+        cookies.check(FLOW, 7, random.getrandbits(32), 10 * SECOND) for _ in range(20_000)
+    )
+
+
+@settings(max_examples=100)
+@given(
+    ours=st.integers(0, MOD - 1),
+    server=st.integers(0, MOD - 1),
+    seq=st.integers(0, MOD - 1),
+    ack=st.integers(0, MOD - 1),
+    data=st.binary(max_size=20),
+)
+def test_what_goes_in_comes_out_again(
+    ours: int, server: int, seq: int, ack: int, data: bytes
+) -> None:
+    splice = Splice(1, ours, Offer(1460, None, True))
+    splice.join(server, Offer(1460, None, True))
+    frame = bytes(
+        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        / IP(dst="192.0.2.1")
+        / TCP(seq=seq, ack=ack, flags="A", dport=81)
+        / data
+    )
+    packet = parse(frame)
+    assert not isinstance(packet, Drop)
+    inside = checked(Ether(splice.inward(packet).frame))
+    assert inside[TCP].seq == (seq + ours - server) % MOD
+    assert inside[TCP].ack == ack
+    outside = checked(Ether(splice.outward(packet).frame))
+    assert outside[TCP].ack == (ack - ours + server) % MOD
+    assert outside[TCP].seq == seq
+
+
+def test_udp_and_what_is_no_first_segment_are_not_concerned() -> None:
+    world = World(protected())
+    attack(world, world.b)
+    world.pass_(world.a, udp(world.a, world.b), world.b)
+    world.sim.run(MILLISECOND)
+    world.sim.run(3600 * SECOND)
+    world.assert_empty()
