@@ -17,12 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import paths, setups
+from bench import page, paths, setups
 from bench.chassis import Build, make_links
 from bench.report import header
 from topologies.errors import TopologyError
 from topologies.sandbox import run_inside
 
+MARKS = (
+    "<!-- control plane: begin (make bench-control-plane writes from here to the end mark) -->",
+    "<!-- control plane: end -->",
+)
 MACHINES_TARGET = "20,000; 50,000"
 _NAMES = {"udp": "UDP sessions", "tcp": "TCP connections of six segments"}
 
@@ -107,6 +111,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="that a rate is held for")
     parser.add_argument("--held", type=int, default=500_000, help="sessions, to measure memory")
     parser.add_argument("--out", type=Path, default=Path("build/bench/control_plane.json"))
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     arguments = parser.parse_args(words)
     build = Build(arguments.json, arguments.p4info, arguments.switch)
 
@@ -122,12 +127,14 @@ def main(words: list[str]) -> int:
         text = table(report)
         arguments.out.with_suffix(".md").write_text(text)
         print(text)
+        if arguments.page is not None:
+            page.replace(arguments.page, text, MARKS)
         print(f"written: {arguments.out} and {arguments.out.with_suffix('.md')}")
         return 0
 
     try:
         return run_inside(work)
-    except (TopologyError, subprocess.CalledProcessError) as error:
+    except (TopologyError, page.NoMarks, subprocess.CalledProcessError) as error:
         print(f"bench.control_plane: {error}", file=sys.stderr)
         return 2
 

@@ -238,7 +238,6 @@ class CentralPoint:
             waiting = self._table.get(ask.flow)
             if waiting is not None and waiting.spu == ask.spu and waiting.nat is None:
                 self._grant(ask, waiting)
-            # Else its flow is gone, and whoever ended that has told the SPU.
         for flow in self._pending.due(now):
             entry = self._table[flow]
             self._end_pending(entry)
@@ -539,6 +538,8 @@ class CentralPoint:
             self._out += self._watermarks.left(entry.spu, self._now)
         if entry.nat is not None:
             self._release(entry)
+        if self._desk.waiting:
+            self._desk.forget(entry.forward)
         for lease in entry.leases:
             self.gates.leave(lease)
         left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()

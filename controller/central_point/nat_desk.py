@@ -29,49 +29,51 @@ class NatDesk:
         self._faults = faults
         self.is_slow = faults.delay > 0
         """Whether requests wait before they are answered."""
-        self._waiting: deque[tuple[Nanoseconds, AllocateNat]] = deque()
-        self._newest: dict[FlowKey, int] = {}
-        """By flow, the serial of its newest request that waits: one that began anew has two."""
+        self._queue: deque[tuple[Nanoseconds, AllocateNat]] = deque()
+        self.waiting: dict[FlowKey, int] = {}
+        """Flows whose request waits, and its serial: of one that began anew the newer one."""
         self._answered = 0
 
     def add(self, ask: AllocateNat, now: Nanoseconds) -> None:
         """A request that is answered later."""
         at = now + self._faults.delay
-        if self._waiting:
-            at = max(at, self._waiting[-1][0])
-        self._waiting.append((at, ask))
-        self._newest[ask.flow] = ask.serial
+        if self._queue:
+            at = max(at, self._queue[-1][0])
+        self._queue.append((at, ask))
+        self.waiting[ask.flow] = ask.serial
+
+    def forget(self, flow: FlowKey) -> None:
+        """A flow is gone: nobody waits for its answer."""
+        self.waiting.pop(flow, None)
 
     def due(self, now: Nanoseconds) -> Iterator[AllocateNat]:
         """Requests whose time has come, in order."""
-        while self._waiting and self._waiting[0][0] <= now:
-            ask = self._waiting.popleft()[1]
-            if self._newest.get(ask.flow) == ask.serial:
-                del self._newest[ask.flow]
+        while self._queue and self._queue[0][0] <= now:
+            ask = self._queue.popleft()[1]
+            if self.waiting.get(ask.flow) == ask.serial:
+                del self.waiting[ask.flow]
                 yield ask
 
     def deadline(self) -> Nanoseconds | None:
         """When a request is to be answered, or a persistent binding ends."""
         ends = self._arbiter.persistent.deadline()
-        answers = self._waiting[0][0] if self._waiting else None
+        answers = self._queue[0][0] if self._queue else None
         if ends is None or answers is None:
             return answers if ends is None else ends
         return min(ends, answers)
 
     def answer(self, ask: AllocateNat) -> tuple[Grant | None, NatGranted | NatRefused]:
         """What the flow has from now on, and what its SPU is told."""
-        granted = None if self._refuses() else self._arbiter.grant(ask)
+        refuses = self._faults.refuse_every and self._refuses()
+        granted = None if refuses else self._arbiter.grant(ask)
         if granted is None:
             return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
         address, protocol, port, pool, _ = granted
         return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
 
     def _refuses(self) -> bool:
-        every = self._faults.refuse_every
-        if not every:
-            return False
         self._answered += 1
-        return self._answered % every == 0
+        return self._answered % self._faults.refuse_every == 0
 
     def release(self, granted: Grant, host: Host | None) -> None:
         """A flow does not need what it had. Gates that share it may need it still."""
@@ -96,4 +98,4 @@ class NatDesk:
 
     def audit(self) -> list[str]:
         """What is left, in words."""
-        return [f"NAT allocation for {ask.flow} under way" for _, ask in self._waiting]
+        return [f"NAT allocation for {flow} under way" for flow in self.waiting]

@@ -180,7 +180,7 @@ class Cards:
             return
         is_spu = self._is_spu[to]
         if is_spu and flow is not None and kind in CARRIERS:
-            reached_spu(what, flow)
+            reached_spu(what, flow, self.names[to].number)
         try:
             out = machine.handle(what, world.now)
         except Exception as error:
@@ -260,9 +260,9 @@ class Cards:
                 continue
             if from_spu:
                 if isinstance(message, Transmit):
-                    left_spu(message, world.live, world.now)
+                    left_spu(message, world.live, name.number, world.now)
                 elif isinstance(message, Redirect | CreateRequest) and owner is not None:
-                    handed_back(message, owner)
+                    handed_back(message, owner, name.number)
             if world.hear is not None:
                 world.hear(name, to, message, owner)
             known = self._by_object.get(id(to))

@@ -104,9 +104,11 @@ class _Places(Generic[R]):
     def at(self, ingress: Interface, egress: Interface) -> _Rules[R] | None:
         """The rules for flows from one interface to another."""
         key = ingress.name, egress.name
-        if key not in self._of:
-            self._of[key] = self._make(ingress, egress)
-        return self._of[key]
+        try:
+            return self._of[key]
+        except KeyError:
+            rules = self._of[key] = self._make(ingress, egress)
+            return rules
 
     def _make(self, ingress: Interface, egress: Interface) -> _Rules[R] | None:
         for kinds in sorted(self._by_scope):

@@ -133,6 +133,19 @@ def test_without_port_translation_the_port_stays(topology: Topology) -> None:
     assert said.startswith(f"{POOL} 2345"), said
 
 
+def test_hosts_are_shifted_and_ipv6_prefixes_exchanged(topology: Topology) -> None:
+    load(topology, TO_POOL + "set security nat source pool p address 203.0.113.96/29\n"
+         "set security nat source pool p host-address-base 10.1.1.8/32\n"
+         "set security nat static rule-set s from zone untrust\n"
+         "set security nat static rule-set s rule n match destination-address 2001:db8:9::/48\n"
+         "set security nat static rule-set s rule n then static-nat nptv6-prefix 2001:db8:1::/48\n"
+         )  # fmt: skip
+    assert seen_by(topology, "trust1", UNTRUST) == "203.0.113.98"  # 10.1.1.10
+    outside = seen_by(topology, "trust1", f"[{UNTRUST6}]")
+    assert outside.startswith("2001:db8:9:"), outside
+    assert seen_by(topology, "untrust1", f"[{outside}]") == UNTRUST6
+
+
 def test_a_pool_that_is_exhausted_says_so(topology: Topology) -> None:
     load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
          "set security nat source pool p port range 5000\n")  # fmt: skip
@@ -259,11 +272,15 @@ def test_static_nat_both_ways_and_over_ipv6(topology: Topology) -> None:
     load(topology, "set security nat static rule-set s from zone untrust\n"
          f"set security nat static rule-set s rule a match destination-address {STATIC}\n"
          f"set security nat static rule-set s rule a then static-nat prefix {TRUST}/32\n"
+         f"set security nat static rule-set s rule c match destination-address {SERVER}\n"
+         "set security nat static rule-set s rule c match destination-port 8080\n"
+         f"set security nat static rule-set s rule c then static-nat prefix {DMZ} mapped-port 80\n"
          f"set security nat static rule-set s rule b match destination-address {STATIC6}\n"
          f"set security nat static rule-set s rule b then static-nat prefix {TRUST6}/128\n"
          )  # fmt: skip
     assert seen_by(topology, "trust1", UNTRUST) == STATIC
     assert seen_by(topology, "untrust1", STATIC) == UNTRUST
+    assert seen_by(topology, "untrust1", f"{SERVER}:8080") == UNTRUST
     assert seen_by(topology, "trust1", f"[{UNTRUST6}]") == STATIC6
     topology.run("untrust1", "ip", "-6", "neigh", "flush", "all")
     watcher = Watcher(topology, "trust1")

@@ -308,7 +308,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events=EVENTS, seed=st.integers(0, 1 << 16), stateless=st.sampled_from([STATELESS, HASHED]))
 def test_nothing_is_left_behind_whatever_comes_when(
     events: list[tuple[str, int, int]], seed: int, stateless: Stateless

@@ -229,7 +229,7 @@ class Arbitration(RuleBasedStateMachine):
             assert (view.used, view.utilization) == (0, 0)
 
 
-Arbitration.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Arbitration.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestArbitration = Arbitration.TestCase
 
 
