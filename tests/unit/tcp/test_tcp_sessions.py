@@ -318,6 +318,10 @@ def test_rst_invalidates_its_session_at_once(client: str) -> None:
 def test_fin_invalidates_its_session_at_once(client: str) -> None:
     walk = world(fin_invalidate=True)
     talk = web(walk, client)
+    walk.send(talk.client.host, talk.client.segment("FA", seq=talk.client.seq + 90_000))
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE]
+    assert closes(walk) == [], "not by a stranger's"
     walk.pass_(talk.client.host, talk.client.segment("FA"), walk.b)
     assert closes(walk) == [Close.TCP_FIN]
     walk.assert_empty()
