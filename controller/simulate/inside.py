@@ -165,7 +165,7 @@ def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
 
 
 def waiting(spu: Spu) -> Iterator[PacketIn]:
-    """Packets in an SPU's queues."""
+    """Packets in an SPU's queues, and RSTs that wait for what their NPUs have counted."""
     core = spu._core
     for pending_flow in core.pending.values():
         yield pending_flow.first.message
@@ -174,3 +174,5 @@ def waiting(spu: Spu) -> Iterator[PacketIn]:
     for session in core.sessions.values():
         for queued in session.queue:
             yield queued.message
+        if session.tcp is not None and session.tcp.doubt is not None:
+            yield session.tcp.doubt.message
