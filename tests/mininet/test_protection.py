@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import DMZ, NAT, TRUST, UNTRUST, UNTRUST6, Topology, gateways
+from gateways import DMZ, NAT, SWITCH, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -140,13 +140,15 @@ def protection(topology: Topology, row: str) -> int:
 def test_a_client_gets_through_a_flood_of_syns(
     topology: Topology, mode: str, nat: str, answered: str
 ) -> None:
-    """hping3 makes up a source for each SYN, as fast as it can."""
+    """hping3 makes up a source for each SYN, as fast as it can, or as the switch can."""
     line = f"set security flow syn-flood-protection-mode {mode}\n"
     load(
         topology, OUTSIDE, permit("outside", "untrust", "permit services-offload"), FLOOD, line, nat
     )
     before = {row: protection(topology, row) for row in (answered, "Servers that answered")}
-    hping3 = f"hping3 -q -S -p 80 --flood --rand-source {UNTRUST}"
+    # BMv2 has one queue for all that comes, packets of the controller too: it drowns by itself.
+    rate = "--flood" if "p4embed" in SWITCH else "-i u1000"
+    hping3 = f"hping3 -q -S -p 80 {rate} --rand-source {UNTRUST}"
     flood = topology.start("dmz1", "sh", "-c", f"echo $$; exec nice -n 10 {hping3} 2>/dev/null")
     assert flood.stdout is not None
     number = flood.stdout.readline().strip()
