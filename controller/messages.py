@@ -296,8 +296,7 @@ class CreateRequest:
     packet: PacketIn
 
 
-@dataclass(frozen=True, slots=True)
-class AllocateNat:
+class AllocateNat(NamedTuple):
     """SPU -> CP (step 3): the packet is suspended until the answer comes."""
 
     flow: FlowKey
@@ -315,8 +314,7 @@ class AllocateNat:
     """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class NatGranted:
+class NatGranted(NamedTuple):
     """CP -> SPU."""
 
     flow: FlowKey
@@ -328,8 +326,7 @@ class NatGranted:
     serial: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NatRefused:
+class NatRefused(NamedTuple):
     """CP -> SPU: no port is left."""
 
     flow: FlowKey
@@ -337,8 +334,7 @@ class NatRefused:
     serial: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseNat:
+class ReleaseNat(NamedTuple):
     """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
     and frees that with the entry at the latest, so what is released late is not freed twice."""
 

@@ -112,6 +112,13 @@ class Packet:
         """Addresses, ports and protocol."""
         return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
 
+    def with_frame(self, frame: bytes) -> Packet:
+        """The same packet in a frame that differs in none of these fields."""
+        return Packet(
+            frame, self.vlan, self.l3, self.l4, self.version, self.src, self.dst, self.sport,
+            self.dport, self.protocol, self.ttl, self.flags, self.icmp_type, self.fragment,
+        )  # fmt: skip
+
     def key(self, token: int) -> FlowKey:
         """The six criteria, with the token of the interface it came in on."""
         return FlowKey(self.src, self.dst, self.sport, self.dport, self.protocol, token)

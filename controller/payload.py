@@ -14,6 +14,7 @@ from controller.packet import (
     TCP,
     UDP,
     Packet,
+    adjust,
     checksum,
     parse_ip,
 )
@@ -22,6 +23,7 @@ DEFAULT_MSS = 536
 """What a segment may carry if the other side names nothing (RFC 9293, section 3.7.1)."""
 
 _OPTION_END, _OPTION_NOP, _OPTION_MSS, _OPTION_SACK_PERMITTED = 0, 1, 2, 4
+_OPTION_WINDOW_SCALE, _MAX_SHIFT = 3, 14
 _U16 = Struct("!H")
 _NUMBERS = Struct("!II")
 
@@ -80,6 +82,29 @@ def segment(like: Packet, seq: int, ack: int, flags: int, data: bytes) -> Packet
             at -= start
             header[at : at + size] = bytes((_OPTION_NOP,)) * size
     return _packet(like, bytes(header) + data, 16)
+
+
+def window_scale(packet: Packet) -> int | None:
+    """What a SYN offers to shift its sender's windows by (RFC 7323, at most 14)."""
+    for kind, at, size in tcp_options(packet):
+        if kind == _OPTION_WINDOW_SCALE and size == 3:
+            return min(packet.frame[at + 2], _MAX_SHIFT)
+    return None
+
+
+def window_of(packet: Packet) -> int:
+    """The window field of a segment, as it stands there."""
+    return packet.frame[packet.l4 + 14] << 8 | packet.frame[packet.l4 + 15]
+
+
+def with_window(packet: Packet, window: int) -> Packet:
+    """A segment with another window field; its checksum is adjusted."""
+    body, l4 = bytearray(packet.frame), packet.l4
+    (old,) = _U16.unpack_from(body, l4 + 14)
+    (sum_,) = _U16.unpack_from(body, l4 + 16)
+    _U16.pack_into(body, l4 + 14, window)
+    _U16.pack_into(body, l4 + 16, adjust(sum_, window - old))
+    return packet.with_frame(bytes(body))
 
 
 def datagram(like: Packet, data: bytes) -> Packet:

@@ -9,14 +9,17 @@ running system. Time moves from event to event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
 
 from controller.central_point import CentralPoint
+from controller.central_point.balance import bucket_of
 from controller.central_point.nat_arbiter import PORTS
 from controller.config.schema import Chassis, Configuration
+from controller.config.stateless import Distribution
 from controller.flow import Address, Direction, FlowKey, FragmentId, Nanoseconds, Path, Port, Wing
 from controller.messages import (
     CP,
@@ -51,6 +54,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
+from controller.npu.program import initial_buckets
 from controller.npu.purge import Fences
 from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
 from controller.reasons import Drop, Punt
@@ -63,6 +67,12 @@ from controller.spu_bay import stray
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
+
+
+@cache
+def _spu(number: int) -> Actor:
+    """An SPU as a receiver: the same object every time."""
+    return Actor(Role.SPU, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class SimulatedNpu:
         self.lost = False
         self.drops: dict[Drop, int] = {}
         self._tokens: dict[tuple[int, int], int] = {}
+        self._is_hashed = False
         self._zones: dict[int, int] = {}
         self.configure(config)
         self._table: dict[FlowKey, _Entry] = {}
@@ -114,13 +125,14 @@ class SimulatedNpu:
         """Addresses and ports that more SYNs come to than the attack threshold."""
         self._fences = Fences()
         self.buckets = b""
-        """The SPU of each bucket, once the central point said so."""
+        """The SPU of each bucket of hash-based distribution."""
         self._ports: dict[FragmentId, tuple[int, int]] = {}
         """Of first fragments."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
         """The interface tables."""
+        self._is_hashed = config.stateless.distribution is Distribution.HASH_BASED
         self._tokens = {
             (i.port.port, i.vlan): i.token
             for i in config.interfaces.values()
@@ -158,7 +170,7 @@ class SimulatedNpu:
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
         answer = WingInstalled(message.session_id, message.direction, error)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _purge(self, message: PurgeSpu, _now: Nanoseconds) -> list[Outbound]:
         self._fences.put(message.spu, message.last_session_id)
@@ -183,7 +195,7 @@ class SimulatedNpu:
             self._idle.cancel(message.key)
         packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _read(self, message: ReadWing, now: Nanoseconds) -> list[Outbound]:
         entry = self._table.get(message.key)
@@ -197,7 +209,7 @@ class SimulatedNpu:
                 entry.packets,
                 entry.bytes,
             )
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [Outbound(_spu(message.spu), answer)]
 
     def _limit(self, message: LimitSessions, _now: Nanoseconds) -> list[Outbound]:
         change = self._at_limit.add if message.at_limit else self._at_limit.discard
@@ -244,7 +256,7 @@ class SimulatedNpu:
             quiet = now - entry.last_hit
             if quiet >= install.idle_timeout:
                 notice = WingIdle(install.session_id, install.direction)
-                out.append(Outbound(Actor(Role.SPU, install.spu), notice))
+                out.append(Outbound(_spu(install.spu), notice))
                 quiet = 0
             self._idle.set(key, now + install.idle_timeout - quiet)
         return out
@@ -278,7 +290,10 @@ class SimulatedNpu:
                 return None
             too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
             reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
-            return self._punt(port, reason, token, frame, now)
+            miss = self._punt(port, reason, token, frame, now)
+            if self._is_hashed:
+                return replace(miss, spu=self.buckets[bucket_of(packet.key(token))])
+            return miss
         entry.packets += 1
         entry.bytes += len(frame)
         entry.last_hit = now
@@ -334,6 +349,8 @@ class Simulator:
         }
         self.neighbors = Neighbors(config)
         self.npus = {n: SimulatedNpu(n, config) for n in chassis.npus}
+        for npu in self.npus.values():
+            npu.buckets = initial_buckets(chassis)
         self.sent: list[Sent] = []
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []

@@ -14,6 +14,7 @@ control EgressScreens(inout headers_t hdr, inout metadata_t meta) {
     ScreenPredicates() predicates;
     EgressReversePath() reverse_path;
     ScreenVerdict() verdict;
+    Countable() does_it_count;
     Addresses() addresses;
     EgressThresholds() thresholds;
     Floods() floods;
@@ -29,8 +30,9 @@ control EgressScreens(inout headers_t hdr, inout metadata_t meta) {
         }
 
         if (meta.fragment == 1 && (meta.screens & TEAR_DROP) != 0) {
+            bit<16> place = (bit<16>)meta.zone;
             fragment_addresses.apply(hdr, meta);
-            fragments.apply(meta, (bit<16>)meta.zone);
+            fragments.apply(meta, place);
         }
         predicates.apply(hdr, meta, hits);
         if (by_source == 1 && (meta.screens & SPOOFING) != 0) {
@@ -46,20 +48,22 @@ control EgressScreens(inout headers_t hdr, inout metadata_t meta) {
         }
 
         if (meta.drop == Drop.NONE && (meta.screens & (FLOOD_SCREENS | SCAN_SCREENS)) != 0) {
-            bit<1> known;
+            bit<1> countable;
             hits = 0;
-            addresses.apply(hdr, meta);
-            thresholds.apply(hdr, meta, known);
-            if (known == 1) {
-                if ((meta.screens & FLOOD_SCREENS) != 0) {
+            does_it_count.apply(hdr, countable);
+            if (countable == 1) {
+                bit<1> known;
+                addresses.apply(hdr, meta);
+                thresholds.apply(hdr, meta, known);
+                if (known == 1) {
                     floods.apply(hdr, meta, by_source, hits);
+                    if (meta.first_packet == 1) {
+                        scans.apply(hdr, meta, by_source, hits);
+                    }
                 }
-                if (meta.first_packet == 1) {
-                    scans.apply(hdr, meta, by_source, hits);
-                }
-                if (hits != 0) {
-                    rate_verdict.apply(meta, hits);
-                }
+            }
+            if (hits != 0) {
+                rate_verdict.apply(meta, hits);
             }
         }
     }

@@ -32,61 +32,67 @@ control Rate(in bit<32> index, in bit<32> now, in bit<32> threshold, out bit<1> 
     }
 }
 
+// Does it count? Most packets are none of these: SYN, UDP, and ICMP.
+control Countable(inout headers_t hdr, out bit<1> countable) {
+    apply {
+        countable = 0;
+        if (hdr.tcp.isValid()) {
+            if ((hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+                countable = 1;
+            }
+        } else if (hdr.udp.isValid() || hdr.icmp.isValid()) {
+            countable = 1;
+        }
+    }
+}
+
 // Floods are counted before the session lookup: what belongs to a session counts too.
 // ICMP echo requests and UDP by destination address; SYN by source, where that is the
-// sender's own, and by destination.
+// sender's own, and by destination. Only for what is countable.
 control Floods(inout headers_t hdr,
                inout metadata_t meta,
                in bit<1> by_source,
                inout bit<64> hits) {
     Rate() packets_to;
     Rate() syn_from;
-    Rate() syn_to;
 
     apply {
         bit<1> over;
-        bit<32> source_index;
-        bit<32> destination_index;
+        bit<32> index;
         bit<32> threshold = 0;
         bit<64> screen = 0;
 
-        hash(destination_index, HashAlgorithm.crc32, 32w0,
-             { meta.zone, meta.protocol, meta.dst }, (bit<32>)RATE_CELLS);
-        if (hdr.udp.isValid()) {
+        if (hdr.tcp.isValid()) {
+            if (meta.white_listed == 0) {
+                if (by_source == 1 && (meta.screens & SYN_FLOOD_SOURCE) != 0
+                    && meta.syn_flood_source != 0) {
+                    hash(index, HashAlgorithm.crc32, 32w0,
+                         { meta.zone, meta.protocol, meta.src }, (bit<32>)RATE_CELLS);
+                    syn_from.apply(index, meta.now, meta.syn_flood_source, over);
+                    if (over == 1) {
+                        hits = hits | SYN_FLOOD_SOURCE;
+                    }
+                }
+                screen = SYN_FLOOD_DESTINATION;
+                threshold = meta.syn_flood_destination;
+            }
+        } else if (hdr.udp.isValid()) {
             if (meta.white_listed == 0) {
                 screen = UDP_FLOOD;
                 threshold = meta.udp_flood;
             }
-        } else if (hdr.icmp.isValid()
-                   && (hdr.ipv4.isValid() && hdr.icmp.icmp_type == ICMP_ECHO_REQUEST
-                       || hdr.ipv6.isValid()
-                       && hdr.icmp.icmp_type == ICMPV6_ECHO_REQUEST)) {
+        } else if (hdr.ipv4.isValid() && hdr.icmp.icmp_type == ICMP_ECHO_REQUEST
+                   || hdr.ipv6.isValid() && hdr.icmp.icmp_type == ICMPV6_ECHO_REQUEST) {
             screen = ICMP_FLOOD;
             threshold = meta.icmp_flood;
         }
         if ((meta.screens & screen) != 0 && threshold != 0) {
-            packets_to.apply(destination_index, meta.now, threshold, over);
+            // The protocol is part of it, so one set of cells serves all three.
+            hash(index, HashAlgorithm.crc32, 32w0,
+                 { meta.zone, meta.protocol, meta.dst }, (bit<32>)RATE_CELLS);
+            packets_to.apply(index, meta.now, threshold, over);
             if (over == 1) {
                 hits = hits | screen;
-            }
-        }
-        if (hdr.tcp.isValid() && (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN
-            && meta.white_listed == 0) {
-            if (by_source == 1 && (meta.screens & SYN_FLOOD_SOURCE) != 0
-                && meta.syn_flood_source != 0) {
-                hash(source_index, HashAlgorithm.crc32, 32w0,
-                     { meta.zone, meta.protocol, meta.src }, (bit<32>)RATE_CELLS);
-                syn_from.apply(source_index, meta.now, meta.syn_flood_source, over);
-                if (over == 1) {
-                    hits = hits | SYN_FLOOD_SOURCE;
-                }
-            }
-            if ((meta.screens & SYN_FLOOD_DESTINATION) != 0
-                && meta.syn_flood_destination != 0) {
-                syn_to.apply(destination_index, meta.now, meta.syn_flood_destination, over);
-                if (over == 1) {
-                    hits = hits | SYN_FLOOD_DESTINATION;
-                }
             }
         }
     }

@@ -8,6 +8,7 @@ control IngressScreens(inout headers_t hdr, inout metadata_t meta) {
     ScreenPredicates() predicates;
     IngressReversePath() reverse_path;
     ScreenVerdict() verdict;
+    Countable() does_it_count;
     Addresses() addresses;
     IngressThresholds() thresholds;
     Floods() floods;
@@ -28,15 +29,19 @@ control IngressScreens(inout headers_t hdr, inout metadata_t meta) {
             verdict.apply(meta, hits);
         }
         if (meta.drop == Drop.NONE && (meta.screens & (FLOOD_SCREENS | SCAN_SCREENS)) != 0) {
-            bit<1> known;
-            addresses.apply(hdr, meta);
-            thresholds.apply(hdr, meta, known);
-            if (known == 1 && (meta.screens & FLOOD_SCREENS) != 0) {
-                hits = 0;
-                floods.apply(hdr, meta, 1, hits);
-                if (hits != 0) {
-                    flood_verdict.apply(meta, hits);
+            bit<1> countable;
+            hits = 0;
+            does_it_count.apply(hdr, countable);
+            if (countable == 1) {
+                bit<1> known;
+                addresses.apply(hdr, meta);
+                thresholds.apply(hdr, meta, known);
+                if (known == 1) {
+                    floods.apply(hdr, meta, 1, hits);
                 }
+            }
+            if (hits != 0) {
+                flood_verdict.apply(meta, hits);
             }
         }
     }
@@ -44,6 +49,7 @@ control IngressScreens(inout headers_t hdr, inout metadata_t meta) {
 
 // Behind a miss of the session lookup.
 control FirstPacketScreens(inout headers_t hdr, inout metadata_t meta) {
+    Countable() does_it_count;
     Addresses() addresses;
     Scans() scans;
     SessionLimits() limits;
@@ -51,8 +57,12 @@ control FirstPacketScreens(inout headers_t hdr, inout metadata_t meta) {
 
     apply {
         bit<64> hits = 0;
+        bit<1> countable;
         addresses.apply(hdr, meta);
-        scans.apply(hdr, meta, 1, hits);
+        does_it_count.apply(hdr, countable);
+        if (countable == 1) {
+            scans.apply(hdr, meta, 1, hits);
+        }
         if ((hits & SYN_FLOOD_ATTACK & ~meta.alarm_only) != 0) {
             meta.punt = Punt.SYN_PROXY;
         }

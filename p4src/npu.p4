@@ -90,8 +90,9 @@ control Arrival(inout headers_t hdr,
         }
         if (meta.drop == Drop.NONE && meta.punt == Punt.NONE) {
             if (meta.fragment == 1) {
+                bit<16> place = meta.token;
                 addresses.apply(hdr, meta);
-                fragments.apply(meta, meta.token);
+                fragments.apply(meta, place);
             }
             if (meta.screens != 0) {
                 ingress_screens.apply(hdr, meta);

@@ -46,7 +46,8 @@ control Distinct(in bit<32> source_index,
 }
 
 // Sweeps and scans are a source's, so they need one that is the sender's own. SYN beyond
-// what a destination and port takes are found, and dealt with elsewhere.
+// what a destination and port takes are found, and dealt with elsewhere. Only for what is
+// countable (floods.p4).
 control Scans(inout headers_t hdr,
               inout metadata_t meta,
               in bit<1> by_source,
@@ -67,19 +68,17 @@ control Scans(inout headers_t hdr,
         bit<32> pair_index;
 
         if (hdr.tcp.isValid()) {
-            if ((hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-                syn = 1;
-                sweep_screen = TCP_SWEEP;
-                sweep_window = meta.tcp_sweep;
-                scan_screen = PORT_SCAN;
-                scan_window = meta.port_scan;
-            }
+            syn = 1;
+            sweep_screen = TCP_SWEEP;
+            sweep_window = meta.tcp_sweep;
+            scan_screen = PORT_SCAN;
+            scan_window = meta.port_scan;
         } else if (hdr.udp.isValid()) {
             sweep_screen = UDP_SWEEP;
             sweep_window = meta.udp_sweep;
             scan_screen = UDP_PORT_SCAN;
             scan_window = meta.udp_port_scan;
-        } else if (hdr.icmp.isValid()) {
+        } else {
             sweep_screen = IP_SWEEP;
             sweep_window = meta.ip_sweep;
         }

@@ -1,22 +1,19 @@
 """The central point's part of holding its table against the SPUs' (see ``spu/audit.py``).
 
-A few entries at a time, a round over all in the course of time: the check costs the same whether
-there are ten sessions or a million.
+A few entries at a time, a round over all in about half an hour, or sooner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import Protocol
 
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import Actor, AuditSessions, Outbound, Role
+from controller.rounds import Round
 
-PERIOD: Nanoseconds = SECOND
-SLICE = 64
-"""Entries asked about in a period."""
+PERIOD: Nanoseconds = 10 * SECOND
 
 
 class Entry(Protocol):
@@ -33,7 +30,7 @@ class Audit:
 
     def __init__(self, table: Mapping[FlowKey, Entry]) -> None:
         self._table = table
-        self._round: Iterator[FlowKey] = iter(())
+        self._round = Round(table)
         self.next: Nanoseconds = 0
         """When the next few are due, if there are sessions at all."""
         self.found = 0
@@ -48,12 +45,8 @@ class Audit:
     def ask(self, now: Nanoseconds) -> list[Outbound]:
         """Questions about the next few entries."""
         self.next = now + PERIOD
-        keys = list(islice(self._round, SLICE))
-        if not keys:
-            self._round = iter(list(self._table))
-            keys = list(islice(self._round, SLICE))
         by_spu: dict[int, list[tuple[int, FlowKey]]] = {}
-        for key in keys:
+        for key in self._round.next():
             entry = self._table.get(key)
             # Each session once, by its forward wing; pending ones have a time-out.
             if entry is not None and entry.session_id and key == entry.forward:

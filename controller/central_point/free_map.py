@@ -62,22 +62,26 @@ class FreeMap:
         low, high = numbers.start, numbers.stop
         begin = self._cursor if low <= self._cursor < high else low
         found = self._find(begin, high)
-        if found is None and begin > low:
+        if found < 0:
             found = self._find(low, begin)
-        if found is not None:
-            self._cursor = found + 1
+            if found < 0:
+                return None
+        self._cursor = found + 1
         return found
 
-    def _find(self, low: int, high: int) -> int | None:
+    def _find(self, low: int, high: int) -> int:
+        """The first free number from one to another; -1: none is."""
         if low >= high:
-            return None
-        at = low >> _SHIFT
-        block = self._blocks[at] >> (low & _MASK) << (low & _MASK)
-        if not block:
+            return -1
+        at, within = low >> _SHIFT, low & _MASK
+        block = self._blocks[at] >> within
+        if block:
+            found = low + (block & -block).bit_length() - 1
+        else:
             some = self._some >> at + 1
             if not some:
-                return None
+                return -1
             at += (some & -some).bit_length()
             block = self._blocks[at]
-        found = (at << _SHIFT) + (block & -block).bit_length() - 1
-        return found if found < high else None
+            found = (at << _SHIFT) + (block & -block).bit_length() - 1
+        return found if found < high else -1

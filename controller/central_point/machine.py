@@ -21,8 +21,8 @@ from controller.central_point.fleet import Fleet, Member
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, GateTable, Lease
 from controller.central_point.limits import SessionLimits, rules
-from controller.central_point.nat_arbiter import PORTS, NatArbiter
-from controller.central_point.nat_desk import Granted, NatDesk
+from controller.central_point.nat_arbiter import PORTS, Grant, NatArbiter
+from controller.central_point.nat_desk import NatDesk
 from controller.central_point.watermarks import Watermarks
 from controller.config.schema import PENDING_TIMEOUT as PENDING_TIMEOUT
 from controller.config.schema import Chassis, Configuration
@@ -53,6 +53,7 @@ from controller.messages import (
     InstallSession,
     Message,
     NatGranted,
+    NatNotice,
     NatRefused,
     OpenGates,
     Outbound,
@@ -88,7 +89,7 @@ class _Entry:
         self.reverse: FlowKey | None = None
         """``None`` while the forward wing is pending."""
         self.session_id = 0
-        self.nat: Granted | None = None
+        self.nat: Grant | None = None
         """What it was granted and has not released."""
         self.leases: tuple[Lease, ...] = ()
         """Ports that it has from a gate it came through."""
@@ -135,6 +136,7 @@ class CentralPoint:
     ) -> None:
         """``nat_ports`` are those source NAT may use; without ``trace`` no steps are reported."""
         self.nat = NatArbiter(nat_ports, config.nat)
+        self.nat.tell = self._on_notice
         self.gates = GateTable(self.nat)
         self._desk = NatDesk(self.nat, self.gates, chassis.nat_faults)
         self.config = config
@@ -201,8 +203,6 @@ class CentralPoint:
         self._now = self.nat.now = now
         self._out = []
         self._handlers[type(message)](message)
-        if self.nat.notices:
-            self._notify()
         return self._out
 
     def deadline(self) -> Nanoseconds | None:
@@ -238,7 +238,6 @@ class CentralPoint:
             waiting = self._table.get(ask.flow)
             if waiting is not None and waiting.spu == ask.spu and waiting.nat is None:
                 self._grant(ask, waiting)
-            # Else its flow is gone, and whoever ended that has told the SPU.
         for flow in self._pending.due(now):
             entry = self._table[flow]
             self._end_pending(entry)
@@ -250,8 +249,6 @@ class CentralPoint:
         self._fleet.tick()
         if self._active and self._audit.due(now) <= now:
             out += self._audit.ask(now)
-        if self.nat.notices:
-            self._notify()
         return out
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
@@ -404,7 +401,7 @@ class CentralPoint:
             return
         entry = _Entry(flow, spu)
         passage = called = None
-        if self.nat.persistent and gate is None:
+        if self.nat.persistent.outside and gate is None:
             called = self._call(flow, entry)
         if gate is not None:
             entered = self.gates.enter(gate, flow)
@@ -541,6 +538,8 @@ class CentralPoint:
             self._out += self._watermarks.left(entry.spu, self._now)
         if entry.nat is not None:
             self._release(entry)
+        if self._desk.waiting:
+            self._desk.forget(entry.forward)
         for lease in entry.leases:
             self.gates.leave(lease)
         left_out = self._left_out.pop(entry.forward, ()) if self._left_out else ()
@@ -683,7 +682,7 @@ class CentralPoint:
         self._out.append(Outbound(self._spus[message.spu], answer))
 
     def _on_release_nat(self, message: ReleaseNat) -> None:
-        binding = Granted(message.address, message.protocol, message.port)
+        binding = Grant(message.address, message.protocol, message.port)
         if message.flow is None:
             self._desk.release(binding, None)
             return
@@ -711,9 +710,8 @@ class CentralPoint:
         entry.leases = (Lease([Binding(address, protocol, port)]),)
         return Endpoint(binding.inside.address, binding.inside.port)
 
-    def _notify(self) -> None:
-        self._out += [Outbound(OBSERVER, notice) for notice in self.nat.notices]
-        self.nat.notices.clear()
+    def _on_notice(self, notice: NatNotice) -> None:
+        self._out.append(Outbound(OBSERVER, notice))
 
     # -- what it looks like -------------------------------------------------------------------
 

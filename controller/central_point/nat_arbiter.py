@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,18 +22,19 @@ from controller.central_point.persistent_nat import (
 )
 from controller.central_point.port_space import WITH_PORTS, Peer, PortSpace
 from controller.config.nat import INTERFACE_POOL, NO_NAT, PORTS, Nat, SourcePool
-from controller.flow import Address, Nanoseconds
+from controller.flow import Address, Nanoseconds, Tuple5
 from controller.messages import AllocateNat, NatNotice
 
 __all__ = ["PORTS", "Grant", "NatArbiter", "PoolView"]
 
 
 class Grant(NamedTuple):
-    """What a flow's source becomes."""
+    """What a flow's source becomes, and what the flow has of the arbiter."""
 
     address: Address
+    protocol: int
     port: int
-    pool: str
+    pool: str = INTERFACE_POOL
     """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
     peer: Peer | None = None
     """Whom the port is for, if others may share it."""
@@ -55,6 +56,10 @@ class PoolView:
     is_alarmed: bool
 
 
+def _tell_nobody(_: NatNotice) -> None:
+    pass
+
+
 class NatArbiter:
     """Grants ports of translated addresses, each to one binding at a time (but see
     ``port-overloading-factor``), and addresses of pools.
@@ -67,8 +72,8 @@ class NatArbiter:
         """``ports`` are those of addresses that are in no pool."""
         self.now: Nanoseconds = 0
         """The time of the message in hand."""
-        self.notices: list[NatNotice] = []
-        """Alarms that are still to be reported."""
+        self.tell: Callable[[NatNotice], None] = _tell_nobody
+        """Called with alarms."""
         self.persistent = PersistentTable()
         self._ports = ports
         self._nat = nat
@@ -171,7 +176,8 @@ class NatArbiter:
             pool = self._pool_of(address)
             if isinstance(pool, KeepingPool):
                 return pool.share(address, protocol, wanted)
-        port = self._space(address, protocol).take(wanted, peer)
+        space = self._spaces.get((address, protocol)) or self._space(address, protocol)
+        port = space.take(wanted, peer)
         if port < 0:
             return None
         if self._pool_of_space:
@@ -190,7 +196,7 @@ class NatArbiter:
     ) -> bool:
         """Free a binding; whether it was granted. ``host`` and ``peer`` are those that it was
         granted for, if any."""
-        if self.persistent:
+        if self.persistent.outside:
             binding = self.persistent.at(Outside(address, port, protocol))
             if binding is not None:
                 self.persistent.leave(binding, self.now)
@@ -221,17 +227,17 @@ class NatArbiter:
 
     def grant(self, ask: AllocateNat) -> Grant | None:
         """What a flow's source becomes, by the rule that it names; ``None``: nothing is left."""
-        flow, rule, out = ask.flow, ask.rule, ask.routed
+        rule, out = ask.rule, ask.routed
         if rule is None or out is None:
             port = self.allocate(ask.address, ask.protocol, ask.port)
-            return None if port is None else Grant(ask.address, port, INTERFACE_POOL)
-        peer = out.dst, out.dport
+            return None if port is None else Grant(ask.address, ask.protocol, port)
         if rule.persistence is None:
-            return self._grant(ask, rule.pool, (flow.src, flow.token), peer)
+            return self._grant(ask, rule.pool, out)
+        flow = ask.flow
         inside = Inside(flow.src, flow.sport, ask.protocol, flow.token)
         binding = self.persistent.of(inside)
         if binding is None:
-            granted = self._grant(ask, rule.pool, (flow.src, flow.token), None)
+            granted = self._grant(ask, rule.pool, None)
             if granted is None:
                 return None
             outside = Outside(granted.address, granted.port, ask.protocol)
@@ -242,40 +248,48 @@ class NatArbiter:
             self.persistent.add(binding)
         if not self.persistent.join(binding):
             return None
-        binding.note(*peer)
-        return Grant(binding.outside.address, binding.outside.port, binding.pool)
+        binding.note(out.dst, out.dport)
+        return Grant(binding.outside.address, ask.protocol, binding.outside.port, binding.pool)
 
-    def _grant(self, ask: AllocateNat, name: str, host: Host, peer: Peer | None) -> Grant | None:
+    def _grant(self, ask: AllocateNat, name: str, out: Tuple5 | None) -> Grant | None:
+        """``out``: the flow, if its port may be shared with flows to others."""
+        protocol = ask.protocol
         pool = self._pools.get(name)
         if pool is None:
             if name != INTERFACE_POOL:
                 return None  # gone with the configuration that it was in
-            port = self.allocate(ask.address, ask.protocol, ask.port, peer)
+            peer = None
+            if out is not None and self._nat.interface_overloading > 1:
+                peer = out.dst, out.dport
+            port = self.allocate(ask.address, protocol, ask.port, peer)
             if port is None:
                 return None
-            shared = peer if self._nat.interface_overloading > 1 else None
-            return Grant(ask.address, port, INTERFACE_POOL, shared)
-        found = pool.grant(host, ask.protocol, ask.port, peer)
+            return Grant(ask.address, protocol, port, INTERFACE_POOL, peer)
+        peer = None
+        if out is not None and pool.config.overloading > 1:
+            peer = out.dst, out.dport
+        flow = ask.flow
+        found = pool.grant((flow.src, flow.token), protocol, ask.port, peer)
         if found is not None:
             pool.is_exhausted = False
             if pool.config.raise_threshold and not pool.is_alarmed:
                 self._watch(pool)
-            return Grant(*found, name, peer if pool.config.overloading > 1 else None)
+            return Grant(found[0], protocol, found[1], name, peer)
         if not pool.is_exhausted:
             pool.is_exhausted = True
-            self.notices.append(NatNotice(self.now, name, pool.utilization(), None))
+            self.tell(NatNotice(self.now, name, pool.utilization(), None))
         overflow = pool.config.overflow
-        return self._grant(ask, overflow, host, peer) if overflow else None
+        return self._grant(ask, overflow, out) if overflow else None
 
     def _watch(self, pool: Pool) -> None:
         """Raise or clear the alarm of a pool."""
         config, now = pool.config, pool.utilization()
         if not pool.is_alarmed and config.raise_threshold and now >= config.raise_threshold:
             pool.is_alarmed = True
-            self.notices.append(NatNotice(self.now, config.name, now, True))
+            self.tell(NatNotice(self.now, config.name, now, True))
         elif pool.is_alarmed and (not config.raise_threshold or now < config.clear_threshold):
             pool.is_alarmed = False
-            self.notices.append(NatNotice(self.now, config.name, now, False))
+            self.tell(NatNotice(self.now, config.name, now, False))
 
     # -- persistent bindings ------------------------------------------------------------------
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from controller.central_point.gates import GateTable
-from controller.central_point.nat_arbiter import NatArbiter
+from controller.central_point.nat_arbiter import Grant, NatArbiter
 from controller.central_point.nat_pools import Host
-from controller.central_point.port_space import Peer
 from controller.config.schema import NatFaults
-from controller.flow import Address, FlowKey, Nanoseconds
+from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     AllocateNat,
     ClearPersistentNat,
@@ -20,16 +18,6 @@ from controller.messages import (
     NatRefused,
 )
 from controller.reasons import Drop
-
-
-class Granted(NamedTuple):
-    """What a flow has of the arbiter."""
-
-    address: Address
-    protocol: int
-    port: int
-    peer: Peer | None = None
-    """Whom the port is for, if others may share it."""
 
 
 class NatDesk:
@@ -41,50 +29,55 @@ class NatDesk:
         self._faults = faults
         self.is_slow = faults.delay > 0
         """Whether requests wait before they are answered."""
-        self._waiting: deque[tuple[Nanoseconds, AllocateNat]] = deque()
-        self._newest: dict[FlowKey, int] = {}
-        """By flow, the serial of its newest request that waits: one that began anew has two."""
+        self._queue: deque[tuple[Nanoseconds, AllocateNat]] = deque()
+        self.waiting: dict[FlowKey, int] = {}
+        """Flows whose request waits, and its serial: of one that began anew the newer one."""
         self._answered = 0
 
     def add(self, ask: AllocateNat, now: Nanoseconds) -> None:
         """A request that is answered later."""
         at = now + self._faults.delay
-        if self._waiting:
-            at = max(at, self._waiting[-1][0])
-        self._waiting.append((at, ask))
-        self._newest[ask.flow] = ask.serial
+        if self._queue:
+            at = max(at, self._queue[-1][0])
+        self._queue.append((at, ask))
+        self.waiting[ask.flow] = ask.serial
+
+    def forget(self, flow: FlowKey) -> None:
+        """A flow is gone: nobody waits for its answer."""
+        self.waiting.pop(flow, None)
 
     def due(self, now: Nanoseconds) -> Iterator[AllocateNat]:
         """Requests whose time has come, in order."""
-        while self._waiting and self._waiting[0][0] <= now:
-            ask = self._waiting.popleft()[1]
-            if self._newest.get(ask.flow) == ask.serial:
-                del self._newest[ask.flow]
+        while self._queue and self._queue[0][0] <= now:
+            ask = self._queue.popleft()[1]
+            if self.waiting.get(ask.flow) == ask.serial:
+                del self.waiting[ask.flow]
                 yield ask
 
     def deadline(self) -> Nanoseconds | None:
         """When a request is to be answered, or a persistent binding ends."""
         ends = self._arbiter.persistent.deadline()
-        answers = self._waiting[0][0] if self._waiting else None
+        answers = self._queue[0][0] if self._queue else None
         if ends is None or answers is None:
             return answers if ends is None else ends
         return min(ends, answers)
 
-    def answer(self, ask: AllocateNat) -> tuple[Granted | None, NatGranted | NatRefused]:
+    def answer(self, ask: AllocateNat) -> tuple[Grant | None, NatGranted | NatRefused]:
         """What the flow has from now on, and what its SPU is told."""
-        flow, serial, protocol = ask.flow, ask.serial, ask.protocol
-        self._answered += 1
-        every = self._faults.refuse_every
-        found = None if every and self._answered % every == 0 else self._arbiter.grant(ask)
-        if found is None:
-            return None, NatRefused(flow, Drop.NAT_EXHAUSTED, serial)
-        address, port, pool, peer = found
-        granted = NatGranted(flow, address, protocol, port, pool, serial)
-        return Granted(address, protocol, port, peer), granted
+        refuses = self._faults.refuse_every and self._refuses()
+        granted = None if refuses else self._arbiter.grant(ask)
+        if granted is None:
+            return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
+        address, protocol, port, pool, _ = granted
+        return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
 
-    def release(self, granted: Granted, host: Host | None) -> None:
+    def _refuses(self) -> bool:
+        self._answered += 1
+        return self._answered % self._faults.refuse_every == 0
+
+    def release(self, granted: Grant, host: Host | None) -> None:
         """A flow does not need what it had. Gates that share it may need it still."""
-        address, protocol, port, peer = granted
+        address, protocol, port, _, peer = granted
         if not self._gates.defers(address, protocol, port, host, peer):
             self._arbiter.release(address, protocol, port, host, peer)
 
@@ -105,4 +98,4 @@ class NatDesk:
 
     def audit(self) -> list[str]:
         """What is left, in words."""
-        return [f"NAT allocation for {ask.flow} under way" for _, ask in self._waiting]
+        return [f"NAT allocation for {flow} under way" for flow in self.waiting]

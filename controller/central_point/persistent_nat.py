@@ -73,15 +73,16 @@ class PersistentTable:
 
     def __init__(self) -> None:
         self._inside: dict[Inside, PersistentBinding] = {}
-        self._outside: dict[Outside, PersistentBinding] = {}
+        self.outside: dict[Outside, PersistentBinding] = {}
+        """By their outside ends. (Whether there are any is asked for each packet.)"""
         self._timers: Timers[Outside] = Timers()
 
     def __len__(self) -> int:
-        return len(self._outside)
+        return len(self.outside)
 
     def all(self) -> list[PersistentBinding]:
         """Oldest first."""
-        return list(self._outside.values())
+        return list(self.outside.values())
 
     def of(self, inside: Inside) -> PersistentBinding | None:
         """The binding of an endpoint inside."""
@@ -89,12 +90,12 @@ class PersistentTable:
 
     def at(self, outside: Outside) -> PersistentBinding | None:
         """The binding that has an endpoint outside."""
-        return self._outside.get(outside)
+        return self.outside.get(outside)
 
     def add(self, binding: PersistentBinding) -> None:
         """A new binding, whose outside endpoint was granted for it."""
         self._inside[binding.inside] = binding
-        self._outside[binding.outside] = binding
+        self.outside[binding.outside] = binding
 
     def join(self, binding: PersistentBinding) -> bool:
         """One more session; whether it may have one."""
@@ -113,7 +114,7 @@ class PersistentTable:
     def remove(self, binding: PersistentBinding) -> None:
         """Forget a binding; its outside endpoint is the caller's to give back."""
         del self._inside[binding.inside]
-        del self._outside[binding.outside]
+        del self.outside[binding.outside]
         self._timers.cancel(binding.outside)
 
     def left(self, binding: PersistentBinding, now: Nanoseconds) -> Nanoseconds | None:
@@ -127,7 +128,7 @@ class PersistentTable:
 
     def due(self, now: Nanoseconds) -> list[PersistentBinding]:
         """Bindings that are over; they are removed."""
-        over = [self._outside[outside] for outside in self._timers.due(now)]
+        over = [self.outside[outside] for outside in self._timers.due(now)]
         for binding in over:
             self.remove(binding)
         return over

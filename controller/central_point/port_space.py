@@ -70,7 +70,7 @@ class PortSpace:
 
     def give(self, port: int, peer: Peer | None = None) -> bool:
         """Give a port back; whether it was granted (to this peer, where ports are shared)."""
-        if not 0 <= port < self._free.size or port in self._free:
+        if not 0 <= port < self._free.size:
             return False
         sharing = self._sharing
         if sharing is not None and port in sharing.counts:
@@ -79,8 +79,10 @@ class PortSpace:
             if port in sharing.counts:
                 self.used -= 1
                 return True
+        if not self._free.give(port):
+            return False
         self.used -= 1
-        return self._free.give(port)
+        return True
 
 
 class _Sharing:

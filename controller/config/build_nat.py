@@ -194,9 +194,12 @@ class NatBuilder:
     def _static(self) -> Iterator[StaticNatRule]:
         for rule_set, rule, base in self._rules("static", StaticNatRule):
             outside = self._one_block(rule, base)
-            found = list(rule.each("then", "static-nat", "prefix"))
+            plain = list(rule.each("then", "static-nat", "prefix"))
+            prefixes = list(rule.each("then", "static-nat", "nptv6-prefix"))
+            found = plain + prefixes
             if len(found) != 1:
-                text = f"rule {rule.key} needs one 'then static-nat prefix PREFIX'"
+                text = f"rule {rule.key} needs one 'then static-nat prefix PREFIX' or "
+                text += "'then static-nat nptv6-prefix PREFIX'"
                 self._problems.add(rule.place, text, rule.key)
             if outside is None or len(found) != 1:
                 continue
@@ -207,12 +210,21 @@ class NatBuilder:
                 self._problems.add(found[0].place, text)
                 continue
             ports = self._static_ports(rule, found[0])
-            if ports is None:
+            if ports is None or (prefixes and not self._is_prefix(rule, found[0], outside)):
                 continue
             yield StaticNatRule(
                 rule_set.key, rule.key, base.origin, base.target, base.sources, (), (), base.id,
-                outside=outside, inside=inside, outside_ports=ports[0], inside_ports=ports[1],
+                outside=outside, inside=inside, is_prefix=bool(prefixes),
+                outside_ports=ports[0], inside_ports=ports[1],
             )  # fmt: skip
+
+    def _is_prefix(self, rule: Statement, said: Statement, outside: AddressBlock) -> bool:
+        length = outside.size * 8 - (outside.count - 1).bit_length()
+        if outside.size == 16 and length <= 64:
+            return True
+        text = f"rule {rule.key}: nptv6-prefix takes IPv6 prefixes of at most 64 bits"
+        self._problems.add(said.place, text)
+        return False
 
     def _one_block(self, rule: Statement, base: NatRule) -> AddressBlock | None:
         networks = [n for n in base.destinations if isinstance(n, IPv4Network | IPv6Network)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from controller.config.problems import Problems
 from controller.config.tcp import TCP_SETTINGS, TcpOptions, TcpSettings
 from controller.config.tree import Statement, container, flag, leaf, refused
-from controller.config.values import number
+from controller.config.values import number, one_of
 
 _SECOND = 1_000_000_000
 TIME_WAIT_DEFAULT = 150
 """Seconds, if ``time-wait-state`` says something but not how long."""
+
+WINDOWS = {"64K": 1 << 16, "128K": 1 << 17, "256K": 1 << 18, "512K": 1 << 19, "1M": 1 << 20}
+"""Values of ``maximum-window``, in bytes."""
 
 _MSS = number(64, 65535, "number of bytes")
 
@@ -23,6 +26,7 @@ FLOW_TCP = (
         flag("rst-invalidate-session"),
         flag("fin-invalidate-session"),
         leaf("tcp-initial-timeout", number(4, 300, "number of seconds")),
+        leaf("maximum-window", one_of(*WINDOWS)),
         container(
             "time-wait-state",
             flag("session-ageout"),
@@ -31,7 +35,6 @@ FLOW_TCP = (
         ),
         refused("no-syn-check-in-tunnel"),
         refused("aggressive-tcp-ack"),
-        refused("maximum-window"),
     ),
     container(
         "tcp-mss",
@@ -66,6 +69,7 @@ def build_tcp(root: Statement, problems: Problems) -> TcpSettings:
         text = "strict-syn-check and no-syn-check exclude each other; remove one of the two"
         problems.add(strict.place, text)
     initial = session.text("tcp-initial-timeout")
+    window = session.text("maximum-window")
     return TcpSettings(
         syn_check=not session.has("no-syn-check"),
         strict_syn_check=strict is not None,
@@ -78,6 +82,7 @@ def build_tcp(root: Statement, problems: Problems) -> TcpSettings:
         ),
         time_wait=_time_wait(session.get("time-wait-state"), problems),
         half_close=session.has("time-wait-state", "apply-to-half-close-state"),
+        maximum_window=TCP_SETTINGS.maximum_window if window is None else WINDOWS[window],
         mss=None if mss is None else int(mss),
     )
 

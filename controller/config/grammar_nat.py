@@ -179,7 +179,7 @@ _STATIC = container(
                     ),
                     refused("prefix-name"),
                     refused("inet"),
-                    refused("nptv6-prefix"),
+                    listed("nptv6-prefix", PREFIX, refused("routing-instance")),
                     refused("nptv6-prefix-name"),
                     refused("rule-session-count-alarm"),
                 ),

@@ -220,6 +220,9 @@ class StaticNatRule(NatRule):
     """As the world of ``origin`` knows the hosts."""
     inside: AddressBlock = AddressBlock(0, 0, 4)
     """As they are; as many."""
+    is_prefix: bool = False
+    """``nptv6-prefix``: prefixes are exchanged, and a word behind them makes up for what that does
+    to checksums (RFC 6296)."""
     outside_ports: range = ALL_PORTS
     inside_ports: range = ALL_PORTS
     """``mapped-port``; as many. All ports: they stay."""

@@ -50,6 +50,9 @@ class TcpSettings:
     ``None``: its service's time-out (``time-wait-state session-ageout``)."""
     half_close: bool = False
     """Whether a connection that one side closed may be silent for ``time_wait`` only."""
+    maximum_window: int = 1 << 18
+    """The largest window that passes a gateway, which acknowledges in the receiver's name, in
+    bytes."""
     mss: int | None = None
     """``tcp-mss all-tcp``: the most that a SYN may announce, in bytes."""
 

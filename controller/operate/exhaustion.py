@@ -71,7 +71,7 @@ class SystemLog:
         where = f"SPU {changed.spu} ({self._slot(changed.spu)})"
         match changed.state:
             case SpuState.CLEARING:
-                text = f"{where} failed: {changed.why}; {changed.sessions} sessions are removed"
+                text = f"{where} is gone: {changed.why}; {changed.sessions} sessions are removed"
             case SpuState.OFFLINE:
                 text = f"{where} is offline, nothing of it is left"
             case SpuState.DRAINING:

@@ -7,6 +7,7 @@ from controller.operate.commands import CommandError, Options
 from controller.operate.copies import Copies
 from controller.operate.exhaustion import EXHAUSTIONS
 from controller.operate.operator import Operator
+from controller.operate.show_nat import alarms as nat_alarms
 from controller.spu_bay import Place
 
 
@@ -39,7 +40,8 @@ async def spus(operator: Operator, _: Options) -> str:
 
 
 async def alarms(operator: Operator, _: Options) -> str:
-    """``show chassis alarms``: Junos; what ran out in the last minute, and SPUs that are out."""
+    """``show chassis alarms``: Junos; what ran out in the last minute, SPUs that are out, and pools
+    of source NAT that run low."""
     runtime = operator.runtime
     copies = Copies(operator)
     rows = []
@@ -51,6 +53,7 @@ async def alarms(operator: Operator, _: Options) -> str:
         who = shortage.who
         where = operator.slots[who.number] if who.role is Role.SPU else str(who)
         rows.append((shortage.since, "Minor", f"{where} {EXHAUSTIONS[shortage.reason]}"))
+    rows += [(at, "Minor", what) for at, what in nat_alarms(operator)]
     if not rows:
         return "No alarms currently active\n"
     lines = [f"{len(rows)} alarms currently active", f"{'Alarm time':<24}{'Class':<7}Description"]

@@ -27,6 +27,7 @@ from controller.config.nat import (
 )
 from controller.config.problems import unknown
 from controller.config.schema import Addresses, AddressRange, Wildcard
+from controller.flow import Nanoseconds
 from controller.flow import text as address_text
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
@@ -265,6 +266,17 @@ def _static_rule(rule: StaticNatRule, position: int, counts: dict[int, Counts]) 
             f"  Mapped ports               : {_ports(rule.inside_ports)}",
         ]
     return "\n".join([*lines, *_counted(rule, counts)]) + "\n"
+
+
+def alarms(operator: Operator) -> Iterator[tuple[Nanoseconds, str]]:
+    """Source NAT pools whose utilization alarm is raised, and since when."""
+    arbiter = operator.runtime.central_point.nat
+    raised = {n.pool: n.at for n in operator.runtime.observer.nat_notices if n.is_raised}
+    for name in operator.runtime.configuration.nat.source_pools:
+        view = arbiter.pool(name)
+        if view is not None and view.is_alarmed:
+            what = f"Source NAT pool {name} utilization {view.utilization}%"
+            yield raised.get(name, 0), what
 
 
 # -- what all have --------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ async def reasons(operator: Operator, _: Options) -> str:
     for spu in operator.runtime.spus.values():
         live.update(spu.express_now())
         total.update(spu.express_counts())
-    lines = [f"{'Services-offload':<48} {'Word':<12} {'Sessions':>9} {'Total':>11}"]
+    lines = [f"{'Services-offload':<16} {'Sessions':>9} {'Total':>11}  Why"]
     for reason in (None, *NotExpress):
-        name, word = ("yes", "-") if reason is None else (f"no: {reason.value}", reason.word)
-        lines.append(f"{name:<48} {word:<12} {live[reason]:>9} {total[reason]:>11}")
+        word, why = ("yes", "") if reason is None else (reason.word, reason.value)
+        lines.append(f"{word:<16} {live[reason]:>9} {total[reason]:>11}  {why}".rstrip())
     return "\n".join(lines) + "\n"
 
 

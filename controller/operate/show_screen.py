@@ -126,6 +126,10 @@ async def ids_option(operator: Operator, options: Options) -> str:
         if screen.drop in profile.screens:
             value = profile.thresholds.get(screen.drop, "enabled")
             lines.append(f"  {screen.label:<43}{value}")
+    if profile.white_lists:
+        lines.append(f"  {'Flood white list entries':<43}{len(profile.white_lists)}")
+    if not (profile.inward and profile.outward):
+        lines.append(f"  {'Match direction':<43}{'input' if profile.inward else 'output'}")
     if profile.alarm_without_drop:
         lines.append(f"  {'Alarm without drop':<43}enabled")
     return "\n".join(lines) + "\n"

@@ -31,11 +31,14 @@ from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
+from controller.simulate.frames import tag_of
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.options import Fault
 from controller.simulate.site import NPUS, chassis, configuration
 from controller.simulate.tracking import (
     CARRIERS,
+    PacketCarrier,
+    carried,
     carries_packet_of,
     handed_back,
     left_spu,
@@ -49,6 +52,7 @@ from controller.spu_bay import stray
 
 Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
+_MOST_KEPT = 10_000
 _NEIGHBORS_INDEX = 1
 
 
@@ -86,6 +90,9 @@ class Cards:
         if Fault.EXHAUSTION in plan.faults:
             self._nat_ports = range(2000, 2200)
         self._incarnations = 0
+        self._by_object: dict[int, int] = {}
+        """Indexes of actors by ``id``; ``_kept`` keeps them, so that the ids stay theirs."""
+        self._kept: list[Actor] = []
 
     def _room(self) -> int:
         """Sessions that an SPU can hold."""
@@ -173,7 +180,7 @@ class Cards:
             return
         is_spu = self._is_spu[to]
         if is_spu and flow is not None and kind in CARRIERS:
-            reached_spu(what, flow)
+            reached_spu(what, flow, self.names[to].number)
         try:
             out = machine.handle(what, world.now)
         except Exception as error:
@@ -253,13 +260,17 @@ class Cards:
                 continue
             if from_spu:
                 if isinstance(message, Transmit):
-                    left_spu(message, world.live, world.now)
+                    left_spu(message, world.live, name.number, world.now)
                 elif isinstance(message, Redirect | CreateRequest) and owner is not None:
-                    handed_back(message, owner)
+                    handed_back(message, owner, name.number)
             if world.hear is not None:
                 world.hear(name, to, message, owner)
-            index = self.index[to]
-            at = world.now + self._delay(owner)
+            known = self._by_object.get(id(to))
+            index = self._find(to) if known is None else known
+            dice = self._dice if owner is None else owner.fate
+            at = world.now + 2 * MICROSECOND + dice.below(30 * MICROSECOND)
+            if self._stalls:
+                at += self._stall(dice)
             channel = sender << 9 | index << 1 | is_packet
             free = self._free.get(channel, 0)
             if at < free:
@@ -267,24 +278,36 @@ class Cards:
             self._free[channel] = at
             world.at(at, index, message, owner)
 
-    def _delay(self, flow: Flow | None) -> Nanoseconds:
-        dice = self._dice if flow is None else flow.fate
-        delay = 2 * MICROSECOND + dice.below(30 * MICROSECOND)
-        if self._stalls:
-            chance = dice.below(20_000)
-            if chance < 200:
-                delay += dice.below(STALL if not chance else 5 * MILLISECOND)
-        return delay
+    def _find(self, to: Actor) -> int:
+        """The index of an actor; next time without looking at what it says, if it is one of the
+        few that machines keep."""
+        index = self.index[to]
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(to)
+            self._by_object[id(to)] = index
+        return index
+
+    def _stall(self, dice: Dice) -> Nanoseconds:
+        chance = dice.below(20_000)
+        if chance >= 200:
+            return 0
+        return dice.below(STALL if not chance else 5 * MILLISECOND)
 
     def _owner(self, message: Message) -> Flow | None:
-        """The flow on whose behalf a machine speaks that looked at its clock."""
-        ledger = self._world.ledger
+        """The flow on whose behalf a machine speaks of its own accord."""
+        world = self._world
         session_id = getattr(message, "session_id", 0)
         if session_id:
-            entry = ledger.by_session.get(session_id)
-            return None if entry is None else entry.flow
+            entry = world.ledger.by_session.get(session_id)
+            if entry is not None:
+                return entry.flow
         key = getattr(message, "flow", None)
-        return None if key is None else ledger.flow_of.get(key)
+        flow = None if key is None else world.ledger.flow_of.get(key)
+        if flow is None and isinstance(message, PacketCarrier):
+            # A later fragment's key says little.
+            tag = tag_of(carried(message))
+            flow = None if tag is None else world.live.get(tag.flow)
+        return flow
 
     def _observe(self, name: Actor, message: Message, flow: Flow | None) -> None:
         world = self._world

@@ -45,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     progress = Progress(len(plans))
     outcomes = []
-    broken = None
     if len(plans) == 1:
         outcomes = [play(plans[0], progress.attach)]
     else:
@@ -55,19 +54,20 @@ def run(options: argparse.Namespace) -> int:
             if outcome.broken is not None:
                 break
     progress.clear()
-    last = outcomes[-1]
-    small = None
-    if last.broken is not None:
-        broken = last
-        small = Shrink(last).run()
     seconds = time.perf_counter() - began
+    found = outcomes[-1]
+    small = None
+    if not options.json:
+        print(_report(outcomes, seconds), flush=True)
+        if found.broken is not None:
+            print(_found(found, found.broken), flush=True)
+    if found.broken is not None:
+        small = Shrink(found).run()
     if options.json:
         print(json.dumps(_as_json(outcomes, seconds, small), indent=2))
-    else:
-        print(_report(outcomes, seconds))
-        if broken is not None and small is not None:
-            print(_story(broken, small))
-    return 0 if broken is None else 1
+    elif small is not None:
+        print(_story(small))
+    return 0 if small is None else 1
 
 
 def _plans(options: argparse.Namespace) -> list[Plan]:
@@ -142,13 +142,12 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
     seeds = f"seed {first.seed}"
     if len(outcomes) > 1:
         seeds = f"seeds {first.seed} to {outcomes[-1].plan.seed}"
-    busy = sum(outcome.seconds for outcome in outcomes)
+    cpu = sum(outcome.cpu for outcome in outcomes)
     lines = [
         f"{seeds}: {total['flows']:,} flows, {total['sessions']:,} sessions, {first.spus} SPUs, "
         f"faults {names_of(frozenset().union(*(o.plan.faults for o in outcomes)))}",
-        f"  {total['steps']:,} steps ({total['messages']:,} messages) in {seconds:.1f} s: "
-        f"{total['steps'] / busy if busy else 0:,.0f} steps/s a process; "
-        f"{total['checks']:,} checks",
+        f"  {total['steps']:,} steps ({total['messages']:,} messages, {total['checks']:,} checks) "
+        f"in {seconds:.1f} s, {cpu:.1f} s of CPU: {total['steps'] / cpu:,.0f} steps/s of CPU",
         f"  at most {max(o.most_sessions for o in outcomes):,} sessions at once, "
         f"{max(o.memory for o in outcomes) / 2**20:,.0f} MiB",
         f"  closed: {_counts(outcomes, 'closed')}",
@@ -181,12 +180,16 @@ def again(plan: Plan) -> str:
     return " ".join(words)
 
 
-def _story(found: Outcome, small: Outcome) -> str:
-    assert found.broken is not None
+def _found(found: Outcome, broken: Broken) -> str:
+    return (
+        f"BROKEN with seed {found.plan.seed} after {found.steps:,} steps: {_what(broken)}\n"
+        f"again:   {again(found.plan)}"
+    )
+
+
+def _story(small: Outcome) -> str:
     assert small.broken is not None
     lines = [
-        f"BROKEN with seed {found.plan.seed} after {found.steps:,} steps: {_what(found.broken)}",
-        f"again:   {again(found.plan)}",
         f"smaller: {again(small.plan)}",
         f"         {small.flows} flows, {small.steps:,} steps: {_what(small.broken)}",
         "",
@@ -194,8 +197,12 @@ def _story(found: Outcome, small: Outcome) -> str:
     told, broken = Story(small.plan, small.broken.flow if small.flows > 1 else 0).told()
     lines += told
     if broken is not None:
-        lines.append(f"{broken.at / 1e6:+10.3f} ms  BROKEN     {_what(broken)}")
+        lines.append(_line(broken))
     return "\n".join(lines)
+
+
+def _line(broken: Broken) -> str:
+    return f"{broken.at / 1e6:+10.3f} ms  BROKEN     {_what(broken)}"
 
 
 def _what(broken: Broken) -> str:
@@ -207,7 +214,7 @@ def _walk(plan: Plan, number: int) -> int:
     told, broken = Story(plan, number).told()
     print("\n".join(told) if told else f"flow {number} does not begin in this run")
     if broken is not None:
-        print(f"{broken.at / 1e6:+10.3f} ms  BROKEN     {_what(broken)}")
+        print(_line(broken))
     return 0 if broken is None else 1
 
 

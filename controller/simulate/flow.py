@@ -98,8 +98,8 @@ class Flow:
         self.client, self.server = wires
         self.there = ahead
         """Addresses and ports as the client has them."""
-        self.far = ahead.dst
-        """The server's address as it is; the client may know another one."""
+        self.far = frozenset((ahead.dst,))
+        """The server's address as it is, or may be; the client may know another one."""
         self.children = 0
         """Flows that it has announced."""
         self.listens: list[tuple[Address, int]] = []
@@ -119,11 +119,11 @@ class Flow:
         self.next_number = [0, 1]
         self.wire_free = [0, 0]
         """Until when the last frame occupies a wire, if frames stay in order."""
-        self.arrived: dict[int, list[int]] = {}
-        """By packet number: when its copies reached an SPU."""
+        self.arrived: dict[int, list[tuple[int, int]]] = {}
+        """By packet number: when its copies reached an SPU, and which."""
         self.clock = 0
-        self.left_spu = [0, 0]
-        """The latest arrival at an SPU, by direction, of those that left it."""
+        self.left_spu: dict[int, int] = {}
+        """By SPU and direction: of the packets that left it, the latest arrival."""
         self.names: list[FlowKey] = []
         """Keys under which it is known."""
 
@@ -180,7 +180,7 @@ class Flow:
         wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
         dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
         child = kind(number, dice, self.network, wires, ahead)
-        child.far = far
+        child.far = frozenset((far,))
         self.network.adopt(child)
 
     def note(self, side: int, packet: Packet) -> None:

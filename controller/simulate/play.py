@@ -52,6 +52,8 @@ class Outcome:
     virtual: Nanoseconds
     seconds: float
     """Of this machine's time."""
+    cpu: float
+    """Seconds of a processor's time."""
     memory: int
     """The most that the process took so far, in bytes."""
     closed: dict[str, int] = field(default_factory=dict)
@@ -68,7 +70,7 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_EVERY, 20, 50)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     broken = None
     try:
         run.run()
@@ -81,7 +83,7 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
             violation.session_id,
         )
     finally:
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         gc.set_threshold(*before)
         gc.unfreeze()
     return Outcome(
@@ -95,6 +97,7 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         run.world.ledger.most,
         run.world.now,
         seconds,
+        cpu,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
         {reason.name: count for reason, count in run.world.closed.most_common()},

@@ -1,14 +1,15 @@
 """From a run that broke a rule to a small one that breaks it too.
 
 Flows are taken away, then incidents, then kinds of faults, as long as the same rule is broken.
-First what is most likely to do: the flow concerned alone. Then halves, quarters and so on of all
-others (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002).
+First what is most likely to do: the flow concerned alone, or with its neighbours. Then halves,
+quarters and so on of all others (Zeller and Hildebrandt, "Simplifying and isolating
+failure-inducing input", 2002).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from controller.config.schema import SECOND
@@ -45,20 +46,28 @@ class Shrink:
         flows = list(begun)[: self.smallest.flows]
         end = plan.sessions * SECOND // plan.rate
         incidents = [one.number for one in schedule(plan, end) if one.at <= broken.at]
-        if broken.flow in flows and (
-            self._breaks(flows=[broken.flow], incidents=[])
-            or self._breaks(flows=[broken.flow], incidents=incidents)
-        ):
-            flows = [broken.flow]
-        else:
-            flows = self._fewer(flows, lambda some: self._breaks(flows=some, incidents=incidents))
+        for few in self._likely(flows, broken.flow):
+            if self._breaks(few, []) or self._breaks(few, incidents):
+                flows = few
+                break
+        if len(flows) > 1:
+            flows = self._fewer(flows, lambda some: self._breaks(some, incidents))
         last = self.smallest.plan
         if last.incidents is None or last.incidents:
-            self._fewer(
-                incidents, lambda some: self._breaks(flows=flows, incidents=some), may_be_none=True
-            )
+            self._fewer(incidents, lambda some: self._breaks(flows, some), may_be_none=True)
         self._fewer_faults()
         return self.smallest
+
+    def _likely(self, flows: list[int], number: int) -> Iterator[list[int]]:
+        """The flow concerned alone, then with more and more of those that began around it."""
+        if number not in flows:
+            return
+        at = flows.index(number)
+        for reach in (0, 10, 100, 1000):
+            few = flows[max(0, at - reach) : at + reach + 1]
+            if len(few) == len(flows):
+                return
+            yield few
 
     def _fewer_faults(self) -> None:
         for fault in sorted(self.smallest.plan.faults, key=lambda fault: fault.value):

@@ -57,11 +57,42 @@ set applications application ftp application-protocol ftp
 set applications application ftp inactivity-timeout 50
 set applications application refused protocol udp
 set applications application refused destination-port 9
-set security nat source rule-set hide from zone trust
-set security nat source rule-set hide to zone untrust
-set security nat source rule-set hide rule all match source-address 10.0.0.0/8
-set security nat source rule-set hide rule all then source-nat interface
 """
+
+_NAT = """
+HIDE from zone trust
+HIDE to zone untrust
+source pool outside address 203.0.113.2/32
+source pool small address 203.0.113.16/30
+source pool small port range 2000 to 2009
+source pool small address-pooling paired
+source pool small overflow-pool interface
+source pool tight address 203.0.113.32/32
+source pool tight port range 3000 to 3004
+source pool tight port port-overloading-factor 4
+source pool kept address 203.0.113.64/27
+source pool kept port no-translation
+HIDE rule kept match source-address 10.1.2.0/24
+HIDE rule kept then source-nat pool kept
+HIDE rule tight match source-address 10.1.3.0/24
+HIDE rule tight then source-nat pool tight
+HIDE rule small match source-address 10.1.4.0/23
+HIDE rule small then source-nat pool small
+HIDE rule lasting match source-address 10.1.6.0/23
+HIDE rule lasting then source-nat pool outside persistent-nat permit any-remote-host
+HIDE rule lasting then source-nat pool outside persistent-nat inactivity-timeout 60
+destination pool web address 10.3.1.10/32 port 80
+destination rule-set in from zone untrust
+destination rule-set in rule web match destination-address 203.0.113.80/32
+destination rule-set in rule web match destination-port 8080
+destination rule-set in rule web then destination-nat pool web
+static rule-set both from zone untrust
+static rule-set both rule net match destination-address 203.0.113.128/26
+static rule-set both rule net then static-nat prefix 10.3.2.0/26
+HIDE rule all match source-address 10.0.0.0/8
+HIDE rule all then source-nat interface
+"""
+"""Without the words that each line begins with; ``HIDE`` is the one rule set of source NAT."""
 
 _POLICIES = (
     ("trust", "untrust", "no-telnet", "junos-telnet", "reject"),
@@ -88,9 +119,15 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
         ("policy express then permit services-offload", "policy express then deny"),
         ("", "set security policies policy-rematch extensive"),
     ),
+    # Pools are others, and the published server.
+    (
+        ("203.0.113.16/30", "203.0.113.20/30"),
+        ("pool tight port range 3000 to 3004", "pool tight port range 3003 to 3009"),
+        ("10.3.1.10/32 port 80", "10.3.1.11/32 port 80"),
+    ),
     # No translation any more, and no way back.
     (
-        ("rule-set hide", ""),
+        ("nat source", ""),
         ("198.18.0.0/15", ""),
         ("", "set security flow route-change-timeout 6"),
     ),
@@ -99,6 +136,13 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
 are gone if that is empty; behind an empty text is a line that is new."""
 
 VARIANTS = len(_VARIANTS)
+
+WEB = ip_address("203.0.113.80").packed, 8080
+"""Address and port of a server in the dmz as the untrusted zone knows it (destination NAT)."""
+WEB_SERVERS = frozenset(ip_address(address).packed for address in ("10.3.1.10", "10.3.1.11"))
+"""Who that may be."""
+STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
+"""First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""
 
 
 def chassis(spus: int, max_sessions: int) -> Chassis:
@@ -119,6 +163,8 @@ def configuration(
 ) -> Configuration:
     """One of the configurations that a run changes between."""
     lines = _LINES.strip().splitlines()
+    for line in _NAT.strip().splitlines():
+        lines.append("set security nat " + line.replace("HIDE", "source rule-set hide"))
     for from_zone, to_zone, name, applications, then in _POLICIES:
         policy = f"set security policies from-zone {from_zone} to-zone {to_zone} policy {name}"
         lines += [

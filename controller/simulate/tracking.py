@@ -42,40 +42,46 @@ def carries_packet_of(flow: Flow, message: Message) -> bool:
     return tag is not None and tag.flow == flow.number
 
 
-def reached_spu(message: PacketCarrier, flow: Flow) -> None:
+def reached_spu(message: PacketCarrier, flow: Flow, spu: int) -> None:
     """A packet comes to an SPU."""
     tag = tag_of(carried(message))
     if tag is not None and tag.flow == flow.number:
         flow.clock += 1
-        flow.arrived.setdefault(tag.packet, []).append(flow.clock)
+        flow.arrived.setdefault(tag.packet, []).append((flow.clock, spu))
 
 
-def handed_back(message: Redirect | CreateRequest, flow: Flow) -> None:
+def handed_back(message: Redirect | CreateRequest, flow: Flow, spu: int) -> None:
     """A packet leaves an SPU for the central point, and may come again."""
     tag = tag_of(message.packet.frame)
     if tag is not None and tag.flow == flow.number:
-        arrivals = flow.arrived.get(tag.packet)
-        if arrivals:
-            arrivals.pop(0)
+        arrivals = flow.arrived.get(tag.packet, [])
+        for index, (_, at) in enumerate(arrivals):
+            if at == spu:
+                del arrivals[index]
+                return
 
 
-def left_spu(message: Transmit, live: dict[int, Flow], now: Nanoseconds) -> None:
+def left_spu(message: Transmit, live: dict[int, Flow], spu: int, now: Nanoseconds) -> None:
     """A packet leaves an SPU for an NPU: in the order in which it came, among those of its
     direction. Of copies, which look alike, any may be the one."""
     tag = tag_of(message.frame) if message.send is Send.EGRESS else None
     flow = None if tag is None else live.get(tag.flow)
     if tag is None or flow is None or not flow.is_counted:
         return
-    direction = tag.packet & 1
-    last = flow.left_spu[direction]
+    way = spu << 1 | tag.packet & 1
+    last = flow.left_spu.get(way, 0)
+    came = False
     arrivals = flow.arrived.get(tag.packet, [])
-    for index, arrival in enumerate(arrivals):
+    for index, (arrival, at) in enumerate(arrivals):
+        if at != spu:
+            continue
+        came = True
         if arrival > last:
             del arrivals[index]
-            flow.left_spu[direction] = arrival
+            flow.left_spu[way] = arrival
             return
-    if not arrivals:
-        what = f"packet {tag.packet} leaves an SPU more often than it came"
+    if not came:
+        what = f"packet {tag.packet} leaves SPU {spu} more often than it came"
         raise Violation(Rule.TWICE, what, now, flow.number)
-    what = f"packet {tag.packet} reached the SPU before one that has left it already"
+    what = f"packet {tag.packet} reached SPU {spu} before one that has left it already"
     raise Violation(Rule.ORDER, what, now, flow.number)

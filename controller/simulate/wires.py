@@ -200,7 +200,7 @@ class Wires:
         if not is_intact(packet.frame, packet.l3):
             raise Violation(Rule.TRANSLATION, "its IP checksum is wrong", now, flow.number)
         if side == SERVER:
-            right = packet.dst == flow.far
+            right = packet.dst in flow.far
         else:
             right = packet.dst == there.src and (
                 packet.is_icmp_error or packet.is_later_fragment or packet.sport == there.dport

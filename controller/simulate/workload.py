@@ -20,7 +20,7 @@ from controller.simulate.kinds import (
     PingUs,
     Stray,
 )
-from controller.simulate.site import Wire
+from controller.simulate.site import STATIC, WEB, WEB_SERVERS, Wire
 from controller.simulate.talks import Ftp, Tftp
 
 _HOSTS = 1 << 12
@@ -44,7 +44,8 @@ class _Kind(NamedTuple):
     ways: str = "all"
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
-    from trust; ``mesh``: from the dmz; ``wrong``: from the wrong side."""
+    from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
+    static NAT; ``wrong``: from the wrong side."""
     versions: str = "46"
 
 
@@ -63,6 +64,9 @@ _KINDS = (
     _Kind(20, Stray, TCP, 443),
     _Kind(12, Connection, TCP, 23, 1, "out"),
     _Kind(12, Datagrams, UDP, 9, 1, "out"),
+    _Kind(25, Connection, TCP, WEB[1], 1, "web", "4"),
+    _Kind(10, Datagrams, UDP, WEB[1], 1, "web", "4"),
+    _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
@@ -96,11 +100,13 @@ class Workload:
                 names = ("trust", "untrust" if dice.hits(700) else "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
-            case "wrong":
+            case "wrong" | "web" | "static":
                 names = ("untrust", "dmz")
         client, server = (self._wires[name] for name in names)
-        source = _behind(client, version, number % _HOSTS)
+        # An odd factor: neighbours in number are none in address, and no two numbers share one.
+        source = _behind(client, version, number * 1021 % _HOSTS)
         destination = _behind(server, version, number % _SERVERS)
+        far: frozenset[Address] | None = None
         match kind.ways:
             case "silent":
                 destination = server.silent
@@ -108,16 +114,26 @@ class Workload:
                 destination = _NOWHERE
             case "own":
                 destination = _OURS[version]
+            case "web":
+                destination = WEB[0]
+                far = WEB_SERVERS
+            case "static":
+                last = number % 64
+                destination = _plus(STATIC[0], last)
+                far = frozenset((_plus(STATIC[1], last),))
             case "wrong":
                 # What a host of trust would say, heard on the other side.
-                source = _behind(self._wires["trust"], version, number % _HOSTS)
+                source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
         sport = _FIRST_PORT + number // _HOSTS % _PORTS
         protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
         if protocol == ICMP:
             protocol, port = (ICMP, 0x0800) if version == 4 else (ICMPV6, 0x8000)
         ahead = Tuple5(source, destination, sport, port, protocol)
         fate = Dice(self._seed, number, 5)
-        return kind.flow(number, (dice, fate), self._network, (client, server), ahead)
+        flow = kind.flow(number, (dice, fate), self._network, (client, server), ahead)
+        if far is not None:
+            flow.far = far
+        return flow
 
 
 def _pick(dice: Dice) -> _Kind:
@@ -127,6 +143,10 @@ def _pick(dice: Dice) -> _Kind:
         if at < 0:
             return kind
     raise AssertionError("weights add up")
+
+
+def _plus(address: Address, offset: int) -> Address:
+    return (int.from_bytes(address, "big") + offset).to_bytes(len(address), "big")
 
 
 def _behind(wire: Wire, version: int, host: int) -> Address:

@@ -20,7 +20,17 @@ from controller.messages import (
     Transmit,
 )
 from controller.packet import ACK, SYN, Packet, rewrite
-from controller.payload import contents, datagram, is_intact, maximum_segment, segment, sequence
+from controller.payload import (
+    contents,
+    datagram,
+    is_intact,
+    maximum_segment,
+    segment,
+    sequence,
+    window_of,
+    window_scale,
+    with_window,
+)
 from controller.reasons import Drop, Send
 from controller.spu.alg.base import Alg, Findings, sights
 from controller.spu.alg.registry import gateway as gateway_for
@@ -39,7 +49,8 @@ REPEATS = 6
 class Gateway:
     """What a control session has of its gateway."""
 
-    __slots__ = ("alg", "asked", "last", "relay", "repeats", "serial", "waiting", "windows")
+    __slots__ = ("alg", "asked", "last", "relay", "repeats", "scales", "serial", "waiting",
+                 "windows")  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         service = session.service
@@ -54,6 +65,8 @@ class Gateway:
         self.waiting: dict[Direction, deque[tuple[Queued, Findings]]] = {}
         """Datagrams that wait, the first of a direction for its gates."""
         self.repeats = 0
+        self.scales: dict[Direction, int | None] = {}
+        """What the SYN of a side offered to shift its windows by."""
         self.windows: Windows | None = None
         """Of the server and what it was sent; its client and what that was sent are the session's
         own. Numbers of the two differ where text was changed."""
@@ -138,6 +151,7 @@ class AlgPath:
         seq, ack = sequence(packet)
         gateway.last[direction] = packet
         if packet.flags & SYN:
+            gateway.scales[direction] = window_scale(packet)
             relay.begin(direction, seq, maximum_segment(packet))
             opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
             self._transmit(session, direction, opening, queued.message)
@@ -240,6 +254,16 @@ class AlgPath:
         if findings.ends_session is not None:
             self._teardown.begin(session, findings.ends_session)
 
+    def _bounded(self, gateway: Gateway, direction: Direction, packet: Packet) -> Packet:
+        """A segment whose window is not larger than what may be under way to a gateway, which
+        acknowledges before the receiver does (``maximum-window``)."""
+        if packet.flags & SYN:
+            return packet  # its window is not scaled, and so not too large
+        offers = gateway.scales.values()
+        shift = gateway.scales.get(direction) if len(offers) == 2 and None not in offers else 0
+        most = self._core.config.tcp.maximum_window >> (shift or 0)
+        return with_window(packet, most) if window_of(packet) > most else packet
+
     def _transmit(
         self,
         session: Session,
@@ -249,6 +273,8 @@ class AlgPath:
     ) -> None:
         """``message`` is what the packet came with, if it is not one that the gateway made."""
         wing = session.wings[direction]
+        if session.tcp is not None and session.gateway is not None:
+            packet = self._bounded(session.gateway, direction, packet)
         if session.tcp is not None and session.tcp.windows is not None:
             gateway = session.gateway
             to_server = direction == Direction.FORWARD and gateway is not None

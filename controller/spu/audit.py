@@ -7,20 +7,16 @@ own: what the other lacks was lost there, and goes (see ``central_point/audit.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import AuditMissing, AuditSessions, ConfirmSessions, SessionsUnknown
 from controller.reasons import Close
+from controller.rounds import Round
 from controller.spu.core import Core
 from controller.spu.session import SessionState
 from controller.spu.teardown import Teardown
 
-PERIOD: Nanoseconds = SECOND
-SLICE = 32
-"""Sessions asked about in a period."""
+PERIOD: Nanoseconds = 10 * SECOND
 
 
 class Audit:
@@ -29,7 +25,7 @@ class Audit:
     def __init__(self, core: Core, teardown: Teardown) -> None:
         self._core = core
         self._teardown = teardown
-        self._round: Iterator[int] = iter(())
+        self._round = Round(core.sessions)
         self.next: Nanoseconds = 0
         """When the next few are due, if there are sessions at all."""
 
@@ -43,12 +39,8 @@ class Audit:
         """Ask about the next few."""
         core = self._core
         self.next = core.now + PERIOD
-        ids = list(islice(self._round, SLICE))
-        if not ids:
-            self._round = iter(list(core.sessions))
-            ids = list(islice(self._round, SLICE))
         mine = []
-        for session_id in ids:
+        for session_id in self._round.next():
             session = core.sessions.get(session_id)
             if session is not None and session.state is SessionState.ACTIVE:
                 mine.append((session_id, session.wings[0].key))

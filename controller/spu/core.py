@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from controller.config.nat import NatRule
@@ -84,7 +84,6 @@ class Core:
         "_by_port",
         "_count",
         "_policies_by_index",
-        "_serial",
         "_source_zones",
         "alg_timers",
         "by_key",
@@ -98,6 +97,7 @@ class Core:
         "me",
         "nat",
         "nat_counts",
+        "nat_serial",
         "now",
         "npus",
         "number",
@@ -135,7 +135,7 @@ class Core:
         """By policy index: flows that the policy decided on."""
         self.statistics: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
         """By policy index: packets and bytes (forward, back) of sessions that ended."""
-        self.nat_counts: dict[int, NatCounts] = {}
+        self.nat_counts: defaultdict[int, NatCounts] = defaultdict(NatCounts)
         """By NAT rule id."""
         self.express_counts: Counter[NotExpress | None] = Counter()
         """Sessions by why they were not on Express Path; ``None``: they were."""
@@ -144,7 +144,8 @@ class Core:
         self.now: Nanoseconds = 0
         self.out: list[Outbound] = []
         self._count = 0
-        self._serial = 0
+        self.nat_serial = 0
+        """Of the newest question for a translated address."""
         self.unchecked: set[FlowKey] = set()
         """Forward wings of sessions that are to be held against the configuration in force once
         they are installed."""
@@ -212,31 +213,19 @@ class Core:
         zone = zones.get(key.token, 0) if key.src == wing.translated.src else 0
         return Origin(zone, message is not None and message.reason in _FIRST)
 
-    def count_nat(self, rule: NatRule) -> NatCounts:
-        """What is counted of a NAT rule."""
-        counts = self.nat_counts.get(rule.id)
-        if counts is None:
-            counts = self.nat_counts[rule.id] = NatCounts()
-        return counts
-
-    def begin_nat(self, session: Session) -> None:
-        """A session that NAT rules translate stands."""
-        for rule in (session.source_rule, session.destination_rule):
+    def begin_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translate stands."""
+        for rule in rules:
             if rule is not None:
-                counts = self.count_nat(rule)
+                counts = self.nat_counts[rule.id]
                 counts.successful += 1
                 counts.sessions += 1
 
-    def end_nat(self, session: Session) -> None:
-        """A session that NAT rules translated is gone."""
-        for rule in (session.source_rule, session.destination_rule):
+    def end_nat(self, *rules: NatRule | None) -> None:
+        """A session that these rules translated is gone."""
+        for rule in rules:
             if rule is not None:
-                self.count_nat(rule).sessions -= 1
-
-    def new_nat_serial(self) -> int:
-        """A number for a question to the central point."""
-        self._serial += 1
-        return self._serial
+                self.nat_counts[rule.id].sessions -= 1
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""

@@ -57,7 +57,7 @@ class Decisions:
         if found is not None:
             address, port, rule = found
             pending.destination_rule = rule
-            core.count_nat(rule).hits += 1
+            core.nat_counts[rule.id].hits += 1
             what = f"rule {rule.name} of {rule.rule_set}"
         elif pending.called is not None:
             address, port = pending.called

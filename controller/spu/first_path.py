@@ -138,10 +138,10 @@ class FirstPath:
             self._neighbors(pending)
             return
         pending.source_rule = rule
-        core.count_nat(rule).hits += 1
+        core.nat_counts[rule.id].hits += 1
         address = nat_address(route)
         pending.stage = Stage.NAT
-        pending.serial = core.new_nat_serial()
+        pending.serial = core.nat_serial = core.nat_serial + 1
         if core.trace:
             to = text(address) if rule.action is SourceNat.INTERFACE else f"pool {rule.pool}"
             core.step(Step.NAT_SUSPEND, flow, f"rule {rule.name} of {rule.rule_set}: to {to}")
@@ -160,7 +160,7 @@ class FirstPath:
             return False
         address, port, rule = found
         pending.source_rule = rule
-        core.count_nat(rule).hits += 1
+        core.nat_counts[rule.id].hits += 1
         pending.translated = out._replace(src=address, sport=port)
         if core.trace:
             detail = f"rule {rule.name} of {rule.rule_set}: {text(address)} port {port}"
@@ -192,7 +192,7 @@ class FirstPath:
         rule = pending.source_rule
         if rule is None:
             return
-        core.count_nat(rule).failed += 1
+        core.nat_counts[rule.id].failed += 1
         detail = f"rule {rule.name} of {rule.rule_set}: nothing is left"
         self._abandon(pending, message.reason, detail)
 
@@ -320,7 +320,7 @@ class FirstPath:
         if pending.source_rule is not None or pending.destination_rule is not None:
             session.source_rule = pending.source_rule
             session.destination_rule = pending.destination_rule
-            core.begin_nat(session)
+            core.begin_nat(session.source_rule, session.destination_rule)
         if service.alg is not None:
             session.gateway = Gateway(session)
         if pending.splice is not None:

@@ -116,9 +116,7 @@ class LivePath:
                 session.queue.insert(0, queued)
                 self._teardown.begin(session, tcp.close_reason)
                 return
-            if (tcp.windows is not None or tcp.strict) and not self.tcp.passes(
-                session, tcp, queued
-            ):
+            if tcp.checked and not self.tcp.passes(session, tcp, queued):
                 return
             changed = tcp.observe(direction, packet.flags)
             if packet.flags & SYN:
@@ -238,12 +236,18 @@ class LivePath:
             core.send(core.npus[wing.ingress.npu], read)
 
     def wing_read(self, message: WingRead) -> None:
-        """What an NPU knows of a wing; both are needed."""
+        """What an NPU knows of a wing: for a RST in doubt, and of both wings for their age."""
         core = self._core
         session = core.sessions.get(message.session_id)
-        if session is None or session.probe is None:
-            return  # it began to close meanwhile
+        if session is None:
+            return
         tcp = session.tcp
+        if tcp is not None and tcp.doubt is not None and tcp.doubt.direction == message.direction:
+            if self.tcp.is_believable(session, tcp, message):
+                self.take(session, tcp.doubt)
+            tcp.doubt = None
+        if session.probe is None:
+            return  # it was about that alone, or the session began to close meanwhile
         if tcp is not None and message.direction == Direction.FORWARD:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:

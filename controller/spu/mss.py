@@ -26,11 +26,7 @@ def clamp(packet: Packet, most: int) -> Packet:
         delta = _swapped(most) - _swapped(old) if (at - l4) & 1 else most - old
         sum_ = frame[l4 + 16] << 8 | frame[l4 + 17]
         body[l4 + 16 : l4 + 18] = adjust(sum_, delta).to_bytes(2, "big")
-        return Packet(
-            bytes(body), packet.vlan, packet.l3, l4, packet.version, packet.src, packet.dst,
-            packet.sport, packet.dport, packet.protocol, packet.ttl, packet.flags,
-            packet.icmp_type, packet.fragment,
-        )  # fmt: skip
+        return packet.with_frame(bytes(body))
     return packet
 
 

@@ -31,6 +31,7 @@ from controller.config.nat import (
 from controller.config.schema import Addresses, AddressRange, Application, Configuration, Interface
 from controller.flow import Address, Tuple5
 from controller.packet import TCP, UDP
+from controller.spu.nptv6 import exchange
 from controller.spu.ruleset import Ruleset
 
 R = TypeVar("R", bound=NatRule)
@@ -103,9 +104,11 @@ class _Places(Generic[R]):
     def at(self, ingress: Interface, egress: Interface) -> _Rules[R] | None:
         """The rules for flows from one interface to another."""
         key = ingress.name, egress.name
-        if key not in self._of:
-            self._of[key] = self._make(ingress, egress)
-        return self._of[key]
+        try:
+            return self._of[key]
+        except KeyError:
+            rules = self._of[key] = self._make(ingress, egress)
+            return rules
 
     def _make(self, ingress: Interface, egress: Interface) -> _Rules[R] | None:
         for kinds in sorted(self._by_scope):
@@ -164,9 +167,11 @@ class NatTables:
         found = None if rules is None else rules.find(flow)
         if found is not None:
             static = self._static[found.id]
-            address = _moved(flow.dst, static.outside, static.inside)
+            moved = _moved(static, flow.dst, static.outside, static.inside)
+            if moved is None:
+                return None
             port = _mapped(flow, flow.dport, static.outside_ports, static.inside_ports)
-            return Destination(address, port, static)
+            return Destination(moved, port, static)
         places = self._destination.at(ingress, ingress)
         rule = None if places is None else places.find(flow)
         if rule is None or rule.pool is None:
@@ -183,12 +188,18 @@ class NatTables:
         if found is None:
             return None
         static = self._static[found.id]
-        address = _moved(flow.src, static.inside, static.outside)
+        moved = _moved(static, flow.src, static.inside, static.outside)
+        if moved is None:
+            return None
         port = _mapped(flow, flow.sport, static.inside_ports, static.outside_ports)
-        return Source(address, port, static)
+        return Source(moved, port, static)
 
 
-def _moved(address: Address, block: AddressBlock, other: AddressBlock) -> Address:
+def _moved(
+    rule: StaticNatRule, address: Address, block: AddressBlock, other: AddressBlock
+) -> Address | None:
+    if rule.is_prefix:
+        return exchange(address, block, other)
     return other.at(int.from_bytes(address, "big") - block.first)
 
 

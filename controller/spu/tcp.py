@@ -17,11 +17,15 @@ What the numbers of segments have to be is ``tcp_window``'s to say.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN
 from controller.reasons import Close
 from controller.spu.tcp_window import Windows
+
+if TYPE_CHECKING:
+    from controller.spu.session import Queued
 
 
 class TcpState(IntEnum):
@@ -47,7 +51,8 @@ def opens(flags: int) -> bool:
 class TcpTracker:
     """One connection."""
 
-    __slots__ = ("fins", "forward_controls", "reset_by", "state", "strict", "windows")
+    __slots__ = ("checked", "client_isn", "doubt", "fins", "forward_controls", "reset_by",
+                 "server_isn", "state", "strict", "windows")  # fmt: skip
 
     def __init__(self, is_new: bool = True) -> None:
         """``is_new``: it begins with a SYN, not in its middle."""
@@ -59,10 +64,17 @@ class TcpTracker:
         self.forward_controls = 0
         """Segments of an Express Path session that its forward wing counted and that came to
         the SPU all the same."""
+        self.checked = False
+        """Its segments are asked for more than flags before they pass."""
         self.strict = False
         """No data before the handshake is complete."""
         self.windows: Windows | None = None
-        """Where numbers are checked."""
+        """Where numbers are checked, unless it rides Express Path; then there is only this:"""
+        self.client_isn: int | None = None
+        self.server_isn: int | None = None
+        """The numbers of both SYNs."""
+        self.doubt: Queued | None = None
+        """A RST that waits for what its wing has counted."""
 
     @property
     def is_over(self) -> bool:

@@ -2,6 +2,11 @@
 
 Sessions on Express Path show their SPU SYNs, FINs and RSTs only, so numbers are checked where all
 segments come by: ``not_express`` keeps a session on its SPU's path if something demands the check.
+One thing is known of them all the same. What a side sent lies between the number of its SYN and
+that plus the bytes that its wing counted; a RST with another number is none of its own. So a RST
+waits until the NPU was asked, and who guesses has to guess among four thousand million numbers.
+(What the NPU never saw may be missing: then the peer's next segment has the RST sent again, with
+the number that the peer knows.)
 """
 
 from __future__ import annotations
@@ -9,7 +14,9 @@ from __future__ import annotations
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
 from controller.flow import Direction, Nanoseconds, Path
-from controller.packet import ACK, RST, Packet
+from controller.messages import ReadWing, WingRead
+from controller.packet import ACK, RST, SYN, Packet
+from controller.payload import sequence
 from controller.reasons import Drop
 from controller.spu.core import Core
 from controller.spu.mss import clamp
@@ -21,6 +28,10 @@ from controller.spu.teardown import Teardown
 
 AFTER_RST: Nanoseconds = 2 * SECOND
 """From a RST to the end of its session: what is still under way passes."""
+
+_MOD = 1 << 32
+_NEAR = 65_536
+"""What may have been lost on the way to the NPU, in bytes; and what a SYN may carry."""
 
 
 def inactivity(session: Session, settings: TcpSettings, gone: Nanoseconds | None) -> Nanoseconds:
@@ -54,12 +65,15 @@ class TcpPath:
         """Note what is to be checked of a connection from its first segment on, once it is clear
         which path its session takes."""
         settings, policy = self._core.config.tcp, session.verdict.policy
-        tcp.strict = settings.strict_syn_check
+        tcp.strict = tcp.checked = settings.strict_syn_check
         wants = settings.sequence_check or settings.rst_sequence_check
         if policy is not None and policy.tcp is not None and policy.tcp.sequence_check:
             wants = True
         # The numbers of a connection that is met in its middle are anybody's guess.
-        if wants and session.path is Path.SPU and tcp.state is TcpState.OPENING:
+        if not wants or tcp.state is not TcpState.OPENING:
+            return
+        tcp.checked = True
+        if session.path is Path.SPU:
             tcp.windows = Windows.fresh()
             if session.gateway is not None:
                 session.gateway.windows = Windows.fresh()
@@ -67,6 +81,8 @@ class TcpPath:
     def passes(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
         """Whether a segment may pass; one that may not is dropped here, by name."""
         packet, direction = queued.packet, queued.direction
+        if session.path is Path.EXPRESS:
+            return self._control(session, tcp, queued)
         segment = segment_of(packet)
         if tcp.strict and not tcp.allows(direction, segment.flags, not segment.data):
             detail = f"session {session.id}: data before the handshake is complete"
@@ -83,9 +99,62 @@ class TcpPath:
             return False
         if windows.take(direction, segment) or not self._checks_sequence(session):
             return True
+        self._out_of_place(session, direction, segment)
+        return False
+
+    # -- Express Path -------------------------------------------------------------------------
+
+    def _control(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
+        """Whether a SYN, FIN or RST of a session on Express Path may pass now."""
+        packet, direction = queued.packet, queued.direction
+        flags = packet.flags
+        if not flags & (SYN | RST) or tcp.doubt is queued:
+            return True
+        seq, ack = sequence(packet)
+        if direction == Direction.FORWARD:
+            own, peer = tcp.client_isn, tcp.server_isn
+        else:
+            own, peer = tcp.server_isn, tcp.client_isn
+        fits = bool(flags & ACK) and peer is not None and (ack - peer - 1) % _MOD < _NEAR
+        if flags & SYN:
+            if direction == Direction.FORWARD:
+                if tcp.server_isn is None:
+                    tcp.client_isn = seq
+            elif fits or own is None:
+                tcp.server_isn = seq
+            return True
+        if own is None:
+            # It refuses the peer's SYN, and has to say which; or nothing is known.
+            if fits or peer is None:
+                return True
+        elif tcp.doubt is None:
+            tcp.doubt = queued
+            core, wing = self._core, session.wings[direction]
+            read = ReadWing(session.id, direction, core.number, wing.key)
+            core.send(core.npus[wing.ingress.npu], read)
+            return False
+        self._out_of_place(session, direction, segment_of(packet))
+        return False
+
+    def is_believable(self, session: Session, tcp: TcpTracker, read: WingRead) -> bool:
+        """Whether the RST in doubt may be its sender's own, by what its wing has counted; if not,
+        it is dropped here."""
+        queued = tcp.doubt
+        assert queued is not None
+        direction = queued.direction
+        first = tcp.client_isn if direction == Direction.FORWARD else tcp.server_isn
+        seq, _ = sequence(queued.packet)
+        counted = read.bytes + session.bytes[direction]
+        if read.idle is None or first is None or (seq - first) % _MOD <= counted + _NEAR:
+            return True
+        self._out_of_place(session, direction, segment_of(queued.packet))
+        return False
+
+    def _out_of_place(self, session: Session, direction: Direction, segment: Segment) -> None:
         detail = f"session {session.id}: {_numbers(segment)}"
         self._core.drop(Drop.TCP_SEQUENCE, session.wings[direction].key, detail)
-        return False
+
+    # -- numbers ------------------------------------------------------------------------------
 
     def _checks_sequence(self, session: Session) -> bool:
         policy = session.verdict.policy

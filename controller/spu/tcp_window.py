@@ -7,8 +7,8 @@ in the middle does not know these, but bounds of them, from what passed: a sende
 with it), and the largest window that P ever offered is ``widest``. Then what S has to repeat is not
 older than ``end - widest``, and so a segment of S is out of place
 
-- if it begins behind ``limit``, or ends before ``end - widest - 1`` (one more for those that ask
-  whether anybody is there: with the number before the next, or one byte into a closed window);
+- if it begins behind ``limit + 1``, or ends before ``end - widest - 1`` (one more for those that
+  ask whether anybody is there: one byte into a closed window, or with the number before the next);
 - if it acknowledges what P never sent, or what P sent two windows before its ``end``.
 
 Windows are scaled as RFC 7323, section 2, says: by what both SYNs offer, and not in SYNs. Nothing
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN, Packet
-from controller.payload import end_of
+from controller.payload import end_of, window_scale
 
 if TYPE_CHECKING:
     _Numbers = array[int]
@@ -33,12 +33,9 @@ else:
 
 _MASK = (1 << 32) - 1
 _SIGN = 1 << 31
-MAX_SHIFT = 14
-"""The largest scale (RFC 7323, section 2.3)."""
 _NOT_OFFERED = 255
 
 _HEADER = Struct("!IIBxH")
-_OPTION_END, _OPTION_NOP, _OPTION_WINDOW_SCALE = 0, 1, 3
 
 
 class Segment(NamedTuple):
@@ -68,23 +65,9 @@ def segment_of(packet: Packet) -> Segment:
     seq, ack, offset, window = _HEADER.unpack_from(frame, l4 + 4)
     start = l4 + (offset >> 4 << 2)
     flags = packet.flags
-    scale = _scale(frame, l4 + 20, start) if flags & SYN else None
+    scale = window_scale(packet) if flags & SYN else None
     data = max(end_of(packet) - start, 0)
     return Segment(seq, ack, flags, window, data, scale, packet.fragment)
-
-
-def _scale(frame: bytes, at: int, end: int) -> int | None:
-    while at < end and frame[at] != _OPTION_END:
-        if frame[at] == _OPTION_NOP:
-            at += 1
-            continue
-        size = frame[at + 1] if at + 1 < end else 0
-        if size < 2 or at + size > end:
-            break
-        if frame[at] == _OPTION_WINDOW_SCALE and size == 3:
-            return min(frame[at + 2], MAX_SHIFT)
-        at += size
-    return None
 
 
 # Places in ``Windows``: nine per side, the client's first.
@@ -105,6 +88,9 @@ _FRAGMENTED = 65535
 """What the later fragments of a segment may carry."""
 
 
+_BLANK = bytes(array("I").itemsize * 2 * _SIDE)
+
+
 class Windows(_Numbers):
     """Both sides of a connection, in 32-bit numbers: there may be one of these for every session.
 
@@ -119,7 +105,7 @@ class Windows(_Numbers):
     @classmethod
     def fresh(cls) -> Windows:
         """Of a connection of which nothing was heard yet."""
-        return cls("I", (0,) * 2 * _SIDE)
+        return cls("I", _BLANK)
 
     def take(self, direction: Direction, segment: Segment) -> bool:
         """A segment comes: whether its numbers are in place. If so, it is learned from."""
@@ -134,7 +120,7 @@ class Windows(_Numbers):
         behind = (self[own + _END] - end) & _MASK
         if self[peer + _WIDEST] + 1 < behind < _SIGN:
             return False
-        if 0 < (seq - self[own + _LIMIT]) & _MASK < _SIGN:
+        if 1 < (seq - self[own + _LIMIT]) & _MASK < _SIGN:
             return False
         if flags & ACK:
             slack = self[peer + _SLACK]

@@ -43,6 +43,9 @@ class Teardown:
         session.state = SessionState.CLOSING
         session.close = reason
         session.probe = None
+        if session.tcp is not None and session.tcp.doubt is not None:
+            session.queue.append(session.tcp.doubt)
+            session.tcp.doubt = None
         core.timers.cancel(session.id)
         core.alg_timers.cancel(session.id)
         if session.splice is not None:
@@ -95,7 +98,7 @@ class Teardown:
             address, protocol, port, _ = session.nat
             core.to_cp(ReleaseNat(address, protocol, port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
-            core.end_nat(session)
+            core.end_nat(session.source_rule, session.destination_rule)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None

@@ -12,9 +12,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # gRPC's core would print lines of its own about what our messages say better. It reads this
     # when it is imported, hence the import below.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # Read sockets where Python waits for them, not in threads of gRPC's own: a Write is answered
-    # a tenth sooner. What gRPC does not know of these it ignores.
-    os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
     from p4embed.switch.process import run
 
     return run(sys.argv[1:] if arguments is None else arguments)

@@ -31,26 +31,49 @@ from support.packets import (
 
 EXAMPLES = 1500
 """The same ones in every run."""
-ALL_SCREENS = frozenset(FINDS) | {Drop.SCREEN_IPV6_EXTENSION_LIMIT}
+ALL_SCREENS = frozenset(FINDS) | {Drop.SCREEN_IPV6_EXTENSION_LIMIT, Drop.SCREEN_SPOOFING}
 
 # -- what is configured -------------------------------------------------------------------
 
 STRICT = model.Profile(
     on=ALL_SCREENS
     - {Drop.SCREEN_BLOCK_FRAG, Drop.SCREEN_IPV6_FRAGMENT, Drop.SCREEN_IPV6_DESTINATION},
-    alarm_only=frozenset({Drop.SCREEN_SYN_FIN, Drop.SCREEN_RECORD_ROUTE, Drop.SCREEN_IPV6_AH}),
+    alarm_only=frozenset(
+        {
+            Drop.SCREEN_SYN_FIN,
+            Drop.SCREEN_RECORD_ROUTE,
+            Drop.SCREEN_IPV6_AH,
+            Drop.SCREEN_SPOOFING,
+        }
+    ),
     limit=2,
 )
 ON_THE_WAY_OUT = model.Profile(
-    on=frozenset({Drop.SCREEN_TCP_NO_FLAG, Drop.SCREEN_WINNUKE, Drop.SCREEN_ICMP_LARGE}),
+    on=frozenset(
+        {
+            Drop.SCREEN_TCP_NO_FLAG,
+            Drop.SCREEN_WINNUKE,
+            Drop.SCREEN_ICMP_LARGE,
+            Drop.SCREEN_SPOOFING,
+        }
+    ),
     alarm_only=frozenset({Drop.SCREEN_ICMP_LARGE}),
 )
+SUSPICIOUS = model.Profile(
+    on=frozenset({Drop.SCREEN_SPOOFING}), alarm_only=frozenset({Drop.SCREEN_SPOOFING})
+)
+
+
+def place(interface: base.Interface, **more: Any) -> model.Interface:
+    """An interface as the model knows it."""
+    port, vlan = interface.port, interface.vlan
+    return model.Interface(port, vlan, interface.token, mac(interface.mac), interface.zone, **more)
+
+
 PLACES = {
-    TRUST: model.Interface(TRUST.port, 0, TRUST.token, mac(TRUST.mac)),
-    UNTRUST: model.Interface(
-        UNTRUST.port, 0, UNTRUST.token, mac(UNTRUST.mac), egress=ON_THE_WAY_OUT
-    ),
-    DMZ: model.Interface(DMZ.port, DMZ.vlan, DMZ.token, mac(DMZ.mac), epoch=1, ingress=STRICT),
+    TRUST: place(TRUST, ingress=SUSPICIOUS, egress=SUSPICIOUS),
+    UNTRUST: place(UNTRUST, egress=ON_THE_WAY_OUT),
+    DMZ: place(DMZ, epoch=1, ingress=STRICT),
 }
 A4, B4, P4 = address(CLIENT), address(SERVER), address(PUBLIC)
 A6, B6 = address(CLIENT6), address(SERVER6)
@@ -81,7 +104,14 @@ def wings() -> dict[model.Key, model.Wing]:
 
 
 WINGS = wings()
-NPU = model.Npu(tuple(PLACES.values()), WINGS)
+ROUTES = {
+    (A4, 32): DMZ.zone,
+    (A4[:1] + bytes(3), 8): TRUST.zone,
+    (A6, 128): TRUST.zone,
+    (B6[:2] + bytes(14), 16): UNTRUST.zone,
+}
+"""To the source of most packets, and around it; to B4 there is no way."""
+NPU = model.Npu(tuple(PLACES.values()), WINGS, ROUTES)
 
 # -- what arrives ---------------------------------------------------------------------------
 
@@ -249,6 +279,11 @@ class TheModelAgrees(base.NpuTest):
                     extension_limit=of.limit,
                 )
             self.ingress(interface, epoch=place.epoch)
+        for prefix, zone in ROUTES.items():
+            for side in ("", "egress_"):
+                table = f"{side}reverse_path_v{4 if len(prefix[0]) == 4 else 6}"
+                route: dict[str, Any] = {"vr": 0, "src_addr": prefix}
+                self.client.insert(table, route, "reverse_zone", {"zone": zone})
         for (src, dst, sport, dport, protocol, token), wing in WINGS.items():
             key: dict[str, Any] = {
                 "src_addr": src, "dst_addr": dst, "src_port": sport, "dst_port": dport,

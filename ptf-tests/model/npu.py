@@ -27,6 +27,7 @@ class Interface:
     vlan: int
     token: int
     mac: bytes
+    zone: int
     epoch: int = 0
     ingress: Profile = Profile()
     egress: Profile = Profile()
@@ -68,6 +69,8 @@ class Npu:
 
     interfaces: Iterable[Interface]
     wings: Mapping[Key, Wing] = field(default_factory=dict)
+    routes: Mapping[tuple[bytes, int], int] = field(default_factory=dict)
+    """Zones by prefix (address, length): where the way to it leads."""
 
     def predict(self, port: int, frame: bytes) -> Outcome:
         """What becomes of a frame that arrives."""
@@ -78,7 +81,10 @@ class Npu:
         drop, punt = _sanity(facts, interface)
         if drop or punt:
             return Outcome(drop=drop, punt=punt)
-        hits = screens.found(facts, interface.ingress.limit) & interface.ingress.on
+        found = screens.found(facts, interface.ingress.limit)
+        if self._zone(facts.src) != interface.zone:
+            found |= {Drop.SCREEN_SPOOFING}
+        hits = found & interface.ingress.on
         drop, counted = screens.verdict(hits, interface.ingress.alarm_only)
         if drop:
             return Outcome(drop=drop, hits=frozenset(counted))
@@ -89,6 +95,16 @@ class Npu:
             if (interface.port, interface.vlan) == (port, vlan):
                 return interface
         return None
+
+    def _zone(self, source: bytes) -> int:
+        """Where the way to an address leads, by the longest prefix; 0: nowhere."""
+        best = (-1, 0)
+        for (prefix, length), zone in self.routes.items():
+            away = 8 * len(prefix) - length
+            same = int.from_bytes(prefix, "big") >> away == int.from_bytes(source, "big") >> away
+            if len(prefix) == len(source) and same:
+                best = max(best, (length, zone))
+        return best[1]
 
     def _session(self, facts: Facts, interface: Interface, hits: frozenset[Drop]) -> Outcome:
         error = facts.icmp_error
@@ -118,7 +134,10 @@ class Npu:
         frame = express(facts, wing)
         out = wing.out
         leaving = read(frame)
-        egress = screens.found(leaving, out.egress.limit) & out.egress.on
+        found = screens.found(leaving, out.egress.limit)
+        if leaving.src == facts.src and self._zone(leaving.src) != interface.zone:
+            found |= {Drop.SCREEN_SPOOFING}
+        egress = found & out.egress.on
         drop, counted = screens.verdict(egress, out.egress.alarm_only)
         if drop:
             return Outcome(egress_drop=drop, hits=hits, egress_hits=frozenset(counted))

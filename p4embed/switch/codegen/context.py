@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from p4embed.switch.codegen.ahead import plan
-from p4embed.switch.codegen.names import Names
+from p4embed.switch.codegen.names import Names, unique
+from p4embed.switch.codegen.temporaries import passing_stacks, temporaries
 from p4embed.switch.codegen.values import MOST_BITS, Unsupported
+from p4embed.switch.codegen.walk import walk
 from p4embed.switch.program import FieldRef, Program
 
 
@@ -14,9 +16,28 @@ class Context:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names = Names(program)
+        code = (
+            program.parser, program.deparser, program.actions, program.tables, program.branches,
+            program.profiles, program.calculations, program.checksums, program.field_lists,
+            program.digests,
+        )  # fmt: skip
+        self._named = {item for item in walk(code) if isinstance(item, FieldRef)}
         self.wide_bits = 0
         """Bits that a ``wide`` must hold."""
         self.ahead = plan(program)
+        refs = sorted(temporaries(program), key=lambda ref: (ref.header, ref.field))
+        names = unique(f"{program.headers[r.header].name}_{program.field(r).name}" for r in refs)
+        self.temporaries = dict(zip(refs, names, strict=True))
+        """Fields that are not cleared when a packet arrives, and their names."""
+        self.passing_stacks = passing_stacks(program)
+        """Likewise."""
+
+    def stamp(self, ref: FieldRef | None) -> list[str]:
+        """A line that stores the time, in microseconds, into such a field; none if the program
+        never looks at it."""
+        if ref not in self._named:
+            return []
+        return self.intrinsic(ref, "(p->run->now_ns - p->run->engine->epoch_ns) / 1000")
 
     def need_wide(self, bits: int) -> None:
         """A ``wide`` must hold so many bits."""
@@ -26,6 +47,8 @@ class Context:
 
     def lvalue(self, ref: FieldRef) -> str:
         """The C lvalue of a field."""
+        if ref in self.temporaries:
+            return f"p->t.{self.temporaries[ref]}"
         return self.member(self.names.headers[ref.header], ref.header, ref.field)
 
     def member(self, header_text: str, header: int, field: int) -> str:

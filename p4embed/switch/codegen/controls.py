@@ -9,6 +9,7 @@ from p4embed.switch.codegen.ahead import Ahead, successors
 from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.expressions import Expressions
 from p4embed.switch.codegen.values import Unsupported
+from p4embed.switch.codegen.walk import walk
 
 
 def function(
@@ -93,7 +94,6 @@ def _goto(context: Context, node: p.Node | None) -> str:
 
 def _node(context: Context, node: p.Node) -> list[str]:
     program, names = context.program, context.names
-    exited = "    if (p->exited) goto done;"
     match node:
         case p.BranchNode(index):
             branch = program.branches[index]
@@ -109,7 +109,7 @@ def _node(context: Context, node: p.Node) -> list[str]:
             call = program.calls[index]
             return [
                 f"    action_{names.actions[call.action]}(p);",
-                exited,
+                *_exited(program, {call.action}),
                 f"    {_goto(context, call.next)}",
             ]
         case p.TableNode(index):
@@ -120,13 +120,14 @@ def _node(context: Context, node: p.Node) -> list[str]:
 def _table(context: Context, index: int) -> list[str]:
     table = context.program.tables[index]
     apply = f"apply_{context.names.tables[index]}(p)"
-    exited = "    if (p->exited) goto done;"
+    ids = set(table.actions) | ({table.default.action} if table.default is not None else set())
+    exited = _exited(context.program, ids)
     match table.next:
         case p.ByHit(hit, miss):
             return [
                 "    {",
                 f"        int hit = {apply};",
-                f"    {exited}",
+                *(f"    {line}" for line in exited),
                 f"        if (hit) {_goto(context, hit)}",
                 f"        {_goto(context, miss)}",
                 "    }",
@@ -135,13 +136,21 @@ def _table(context: Context, index: int) -> list[str]:
             if set(nodes) == {table.next_without_action} or set(nodes) == set():
                 return [
                     f"    {apply};",
-                    exited,
+                    *exited,
                     f"    {_goto(context, table.next_without_action)}",
                 ]
-            lines = ["    {", f"        int action = {apply};", f"    {exited}",
-                     "        switch (action) {"]  # fmt: skip
+            lines = ["    {", f"        int action = {apply};"]
+            lines += [*(f"    {line}" for line in exited), "        switch (action) {"]
             for action, target in zip(table.actions, nodes, strict=True):
                 lines.append(f"        case {action}: {_goto(context, target)}")
             lines.append(f"        default: {_goto(context, table.next_without_action)}")
             return [*lines, "        }", "    }"]
     assert_never(table.next)
+
+
+def _exited(program: p.Program, actions: set[int]) -> list[str]:
+    """What ends the control if one of these actions said so; nothing if none can."""
+    bodies = tuple(program.actions_by_id[id_].body for id_ in actions)
+    if any(isinstance(item, p.Exit | p.Assert) for item in walk(bodies)):
+        return ["    if (p->exited) goto done;"]
+    return []

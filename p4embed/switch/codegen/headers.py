@@ -10,22 +10,33 @@ from __future__ import annotations
 from p4embed.switch.codegen.bits import load, pack, runs, shifts
 from p4embed.switch.codegen.context import Context
 from p4embed.switch.codegen.values import Unsupported, c_type
-from p4embed.switch.program import HeaderType
+from p4embed.switch.program import Field, HeaderType
 
 
 def struct(context: Context, type_: HeaderType) -> list[str]:
     """The struct of a type."""
     lines = [f"/* {type_.name} */", f"{context.names.struct(type_)} {{", "    uint8_t valid;"]
-    for field, name in zip(type_.fields, context.names.fields[type_.name], strict=True):
+    elsewhere = {
+        ref.field
+        for ref in context.temporaries
+        if context.program.headers[ref.header].type is type_
+    }
+    names = context.names.fields[type_.name]
+    for number, (field, name) in enumerate(zip(type_.fields, names, strict=True)):
         if field.variable:
             lines.append(f"    uint32_t variable_bits; /* of {field.name} */")
             lines.append(f"    uint8_t {name}[{(field.width + 7) // 8 or 1}];")
-        else:
-            if field.width > 128:
-                context.need_wide(field.width + 1)
-            sign = "int" if field.signed else "bit"
-            lines.append(f"    {c_type(field.width)} {name}; /* {sign}<{field.width}> */")
+        elif number not in elsewhere:
+            lines.append(member(context, field, name))
     return [*lines, "};", ""]
+
+
+def member(context: Context, field: Field, name: str) -> str:
+    """The declaration of a field."""
+    if field.width > 128:
+        context.need_wide(field.width + 1)
+    sign = "int" if field.signed else "bit"
+    return f"    {c_type(field.width)} {name}; /* {sign}<{field.width}> */"
 
 
 def functions(context: Context, type_: HeaderType, compared: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p4embed.switch.codegen.context import Context
+from p4embed.switch.codegen.headers import member
 
 
 def packet_struct(context: Context) -> list[str]:
@@ -16,6 +17,7 @@ def packet_struct(context: Context) -> list[str]:
         "    uint8_t _; /* C knows no empty struct */",
         "};",
         "",
+        *_temporaries(context),
         "struct packet {",
         "    struct wp_run *run;",
         "    uint8_t *frame;          /* as received; deparse() puts the result in its place */",
@@ -40,11 +42,17 @@ def packet_struct(context: Context) -> list[str]:
         ),
         "    struct headers h;",
     ]
-    for stack, name in zip(program.stacks, names.stacks, strict=True):
-        lines.append(f"    {names.struct(stack.type)} stack_{name}[{len(stack.headers)}];")
+    uncleared: list[str] = []
+    for index, (stack, name) in enumerate(zip(program.stacks, names.stacks, strict=True)):
+        array = f"    {names.struct(stack.type)} stack_{name}[{len(stack.headers)}];"
+        (uncleared if index in context.passing_stacks else lines).append(array)
         lines.append(f"    uint32_t next_{name};")
     for name in names.union_stacks:
         lines.append(f"    uint32_t next_union_{name};")
+    lines.append("    uint64_t uncleared[0]; /* what is behind here */")
+    lines += uncleared
+    if context.temporaries:
+        lines.append("    struct temporaries t;")
     lines += ["};", ""]
     for number in range(len(program.union_stacks)):
         lines += _union_stack(context, number)
@@ -60,19 +68,29 @@ def packet_struct(context: Context) -> list[str]:
     return lines
 
 
+def _temporaries(context: Context) -> list[str]:
+    if not context.temporaries:
+        return []
+    fields = [
+        member(context, context.program.field(ref), name)
+        for ref, name in context.temporaries.items()
+    ]
+    return ["/* Written before they are read. */", "struct temporaries {", *fields, "};", ""]
+
+
 def _union_stack(context: Context, number: int) -> list[str]:
     """Members of a union that is chosen at run time, and what makes all but one invalid."""
     program, names = context.program, context.names
     name = names.union_stacks[number]
     unions = [program.unions[union].headers for union in program.union_stacks[number].unions]
     lines: list[str] = []
-    for member in range(len(unions[0])):
-        struct = names.struct(program.headers[unions[0][member]].type)
+    for each in range(len(unions[0])):
+        struct = names.struct(program.headers[unions[0][each]].type)
         lines += [
-            f"static inline {struct} *member_{name}_{member}(struct packet *p, uint64_t index)",
+            f"static inline {struct} *member_{name}_{each}(struct packet *p, uint64_t index)",
             "{",
             "    switch (index) {",
-            *(f"    case {i}: return &{names.headers[u[member]]};" for i, u in enumerate(unions)),
+            *(f"    case {i}: return &{names.headers[u[each]]};" for i, u in enumerate(unions)),
             "    }",
             "    return NULL;",
             "}",

@@ -257,38 +257,43 @@ def _go(states: tuple[str, ...], following: int | None) -> str:
 
 def deparser(context: Context) -> list[str]:
     """``deparse(p)``: valid headers in front of the payload; frame and length become the result."""
-    sizes: list[str] = []
     emits: list[str] = []
-    for header in context.program.deparser.order:
+    # From the last to the first, so that no sum of sizes is needed before.
+    for header in reversed(context.program.deparser.order):
         type_ = context.program.headers[header].type
         name, text = context.names.types[type_.name], context.names.headers[header]
         if type_.variable is None and type_.fixed_width % 8:
             raise Unsupported(
                 f"deparsing '{type_.name}', whose {type_.fixed_width} bits are no whole bytes"
             )
-        size = size_text(type_, text)
-        sizes += [f"    if ({text}.valid)", f"        size += {size};"]
         emits += [
-            f"    if ({text}.valid) {{",
+            f"    if ({_valid(context, header)}) {{",
+            f"        to -= {size_text(type_, text)};",
             f"        emit_{name}(&{text}, to);",
-            f"        to += {size};",
             "    }",
         ]
     return [
         f"/* deparser {context.program.deparser.name} */",
         "static void deparse(struct packet *p)",
         "{",
-        "    uint32_t size = 0;",
-        *sizes,
-        "    uint8_t *to = p->frame + p->cursor - size;",
-        "    p->frame_length += size - p->cursor;",
-        "    p->frame = to;",
+        "    uint8_t *to = p->frame + p->cursor;",
         *emits,
+        "    p->frame_length -= (uint32_t)(to - p->frame);",
+        "    p->frame = to;",
         "    if (p->truncate < p->frame_length)",
         "        p->frame_length = (uint32_t)p->truncate;",
         "}",
         "",
     ]
+
+
+def _valid(context: Context, header: int) -> str:
+    """Whether a header is to be emitted."""
+    for index in context.passing_stacks:
+        headers = context.program.stacks[index].headers
+        if header in headers:
+            return f"p->next_{context.names.stacks[index]} > {headers.index(header)}"
+    return f"{context.names.headers[header]}.valid"
 
 
 def headroom(context: Context) -> int:

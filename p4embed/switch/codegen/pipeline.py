@@ -84,14 +84,13 @@ def _metadata(context: Context) -> list[str]:
 
 def _arrive(context: Context) -> list[str]:
     intrinsics = context.program.intrinsics
-    now = "(p->run->now_ns - p->run->engine->epoch_ns) / 1000"
     valid = [f"{text}.valid = 1;" for text in _metadata(context)]
     return [
         "/* A packet before its parser. */",
         "static void arrive(struct packet *p, struct wp_run *run, uint32_t port, uint8_t *frame,",
         "                   uint32_t length)",
         "{",
-        "    memset(p, 0, sizeof *p);",
+        "    memset(p, 0, offsetof(struct packet, uncleared));",
         "    p->run = run;",
         "    p->frame = frame;",
         "    p->frame_length = p->ingress_length = p->length = length;",
@@ -101,7 +100,7 @@ def _arrive(context: Context) -> list[str]:
         *_indent(valid),
         *_indent(context.intrinsic(intrinsics.ingress_port, "port")),
         *_indent(context.intrinsic(intrinsics.packet_length, "length")),
-        *_indent(context.intrinsic(intrinsics.ingress_global_timestamp, now)),
+        *_indent(context.stamp(intrinsics.ingress_global_timestamp)),
         "}",
         "",
     ]
@@ -176,7 +175,7 @@ def _keep_fields(context: Context) -> list[str]:
         "",
         "static void replicate(struct packet *p, const struct wp_replicas *replicas)",
         "{",
-        *_indent(_stamp(context)),
+        *_indent(context.stamp(context.program.intrinsics.enq_timestamp)),
         "    for (uint32_t i = 0; replicas && i < replicas->count; i++) {",
         *_indent(_indent(context.intrinsic(intrinsics.egress_rid, "replicas->to[i].instance"))),
         "        enqueue(p, replicas->to[i].port);",
@@ -185,11 +184,6 @@ def _keep_fields(context: Context) -> list[str]:
         "",
     ]
     return lines
-
-
-def _stamp(context: Context) -> list[str]:
-    now = "(p->run->now_ns - p->run->engine->epoch_ns) / 1000"
-    return context.intrinsic(context.program.intrinsics.enq_timestamp, now)
 
 
 def _clone(context: Context, kind: int, begin: list[str]) -> list[str]:
@@ -278,7 +272,7 @@ def _ingress(context: Context, wanted: Features) -> list[str]:
         "    if (port == p->run->engine->drop_port)",
         "        return;",
         *_indent(context.intrinsic(intrinsics.instance_type, str(p.InstanceType.NORMAL))),
-        *_indent(_stamp(context)),
+        *_indent(context.stamp(context.program.intrinsics.enq_timestamp)),
     ]
     if wanted.queues:
         lines += [
@@ -303,7 +297,6 @@ def _check_priority(context: Context) -> list[str]:
 
 def _after_egress(context: Context, wanted: Features) -> list[str]:
     intrinsics = context.program.intrinsics
-    now = "(p->run->now_ns - p->run->engine->epoch_ns) / 1000"
     lines = [
         "static void egress_pass(struct packet *p, uint32_t port)",
         "{",
@@ -311,7 +304,7 @@ def _after_egress(context: Context, wanted: Features) -> list[str]:
         *_indent(context.intrinsic(intrinsics.egress_port, "port")),
         "    /* Any value but the drop port: what ingress left must not drop the packet here. */",
         *_indent(context.intrinsic(intrinsics.egress_spec, "p->run->engine->drop_port + 1")),
-        *_indent(context.intrinsic(intrinsics.egress_global_timestamp, now)),
+        *_indent(context.stamp(intrinsics.egress_global_timestamp)),
         *_indent(context.intrinsic(intrinsics.packet_length, "p->length")),
         "    control_egress(p);",
     ]

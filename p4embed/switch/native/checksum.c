@@ -21,7 +21,9 @@ uint64_t wp_csum16(const uint8_t *p, uint32_t n)
 }
 
 static uint16_t table16[256], table_ccitt[256];
-static uint32_t table32[256];
+/* table32[k][b]: what byte b does to a CRC that k more bytes follow, so that eight bytes are looked
+ * up at once. */
+static uint32_t table32[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make_tables(void)
@@ -34,9 +36,12 @@ static void make_tables(void)
             c = c & 0x8000 ? c << 1 ^ 0x1021 : c << 1;
         }
         table16[i] = (uint16_t)a;
-        table32[i] = b;
+        table32[0][i] = b;
         table_ccitt[i] = (uint16_t)c;
     }
+    for (uint32_t k = 1; k < 8; k++)
+        for (uint32_t i = 0; i < 256; i++)
+            table32[k][i] = table32[k - 1][i] >> 8 ^ table32[0][table32[k - 1][i] & 0xff];
 }
 
 uint64_t wp_crc16(const uint8_t *p, uint32_t n)
@@ -52,8 +57,16 @@ uint64_t wp_crc32(const uint8_t *p, uint32_t n)
 {
     uint32_t crc = ~0u;
     pthread_once(&once, make_tables);
+    for (; n >= 8; p += 8, n -= 8) {
+        /* The first byte is the lowest of a reflected CRC. */
+        uint32_t low = crc ^ __builtin_bswap32((uint32_t)wp_load(p, 4));
+        uint32_t high = __builtin_bswap32((uint32_t)wp_load(p + 4, 4));
+        crc = table32[7][low & 0xff] ^ table32[6][low >> 8 & 0xff] ^ table32[5][low >> 16 & 0xff] ^
+              table32[4][low >> 24] ^ table32[3][high & 0xff] ^ table32[2][high >> 8 & 0xff] ^
+              table32[1][high >> 16 & 0xff] ^ table32[0][high >> 24];
+    }
     while (n--)
-        crc = crc >> 8 ^ table32[(crc ^ *p++) & 0xff];
+        crc = crc >> 8 ^ table32[0][(crc ^ *p++) & 0xff];
     return ~crc;
 }
 

@@ -2,6 +2,7 @@
 #ifndef WP_PIPELINE_H
 #define WP_PIPELINE_H
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "checksum.h"

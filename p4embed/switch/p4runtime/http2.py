@@ -24,8 +24,13 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
+from hyperframe.frame import Frame
 
 from p4embed.switch.p4runtime.errors import BatchError, Code, P4RuntimeError, number
+from p4embed.switch.p4runtime.headers import PlainEncoder, RememberingDecoder
+
+# h2 spells out every frame for a log, read or not; that takes longer than most of what it does.
+Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
 _PREFIX = Struct("!BI")
 """Before each message: whether it is compressed, and its length."""
@@ -146,11 +151,16 @@ class Http2(asyncio.Protocol):
         self._h2 = H2Connection(
             H2Configuration(
                 client_side=False,
-                header_encoding="utf-8",
+                header_encoding=None,
+                # Of a request's headers three are looked at; none is handed on.
+                validate_inbound_headers=False,
+                normalize_inbound_headers=False,
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
             )
         )
+        self._h2.encoder = PlainEncoder()
+        self._h2.decoder = RememberingDecoder()
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -237,7 +247,7 @@ class Http2(asyncio.Protocol):
                 if call is not None:
                     self._data(event.stream_id, call, event.data)
             case events.RequestReceived():
-                self._begin(event.stream_id, _text(event.headers))
+                self._begin(event.stream_id, dict(event.headers))
             case events.StreamEnded():
                 call = self._calls.get(event.stream_id)
                 if call is not None:
@@ -252,12 +262,12 @@ class Http2(asyncio.Protocol):
             case _:
                 pass  # What h2 has dealt with; windows are looked at with each flush.
 
-    def _begin(self, stream_id: int, headers: dict[str, str]) -> None:
-        method = headers.get(":path", "")
+    def _begin(self, stream_id: int, headers: dict[bytes, bytes]) -> None:
+        method = headers.get(b":path", b"").decode(errors="replace")
         outbox = self._handler.opens_stream(method, self._peer, self.wake)
         call = self._calls[stream_id] = _Call(method, outbox)
-        if headers.get(":method") != "POST" or not headers.get("content-type", "").startswith(
-            "application/grpc"
+        if headers.get(b":method") != b"POST" or not headers.get(b"content-type", b"").startswith(
+            b"application/grpc"
         ):
             self._h2.send_headers(stream_id, ((b":status", b"415"),), end_stream=True)
             self._drop(stream_id)
@@ -367,11 +377,6 @@ class Http2(asyncio.Protocol):
         if ended is not False:
             call.trailers = _trailers(None if ended is True else ended)
         return False
-
-
-def _text(headers: Sequence[tuple[bytes | str, bytes | str]]) -> dict[str, str]:
-    """Headers as h2 is told to decode them."""
-    return {str(name): str(value) for name, value in headers}
 
 
 class _Answerer:

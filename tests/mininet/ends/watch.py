@@ -1,4 +1,5 @@
-"""Print the packets that reach this host: ``watch SECONDS``, one line each, on all interfaces.
+"""Write down what reaches this host, on all interfaces: ``watch FILE``, a line a packet, until the
+file is gone.
 
 ``udp 10.1.1.10 2000 > 203.0.113.10 5353``; an ICMP echo has its identifier on the asking side and
 ``echo`` on the other. Of ARP and ND, ``arp reply 203.0.113.100 is-at 02:..`` and the like.
@@ -9,26 +10,29 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-import time
+from pathlib import Path
 
 PACKET_HOST = 0
 
 
 def main() -> None:
-    """Watch for a while."""
-    end = time.monotonic() + float(sys.argv[1])
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as wire:
+    """Watch."""
+    path = Path(sys.argv[1])
+    with (
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as wire,
+        path.open("a") as seen,
+    ):
+        wire.settimeout(0.2)
         print("watching", flush=True)
-        while (left := end - time.monotonic()) > 0:
-            wire.settimeout(left)
+        while path.exists():
             try:
                 frame, where = wire.recvfrom(4096)
             except TimeoutError:
-                return
-            if where[2] == PACKET_HOST:
-                line = read(frame)
-                if line:
-                    print(line, flush=True)
+                continue
+            line = read(frame) if where[2] == PACKET_HOST else ""
+            if line:
+                seen.write(line + "\n")
+                seen.flush()
 
 
 def read(frame: bytes) -> str:

@@ -27,7 +27,7 @@ def sites(weights: dict[int, int], room: int = 1_000_000) -> dict[int, SpuSite]:
     return {spu: SpuSite(spu, room, weight) for spu, weight in weights.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(weights=WEIGHTS, way=WAYS)
 def test_each_gets_its_share_by_weight(weights: dict[int, int], way: Balancing) -> None:
     """Over many flows: within 2 % of all flows, by hash within 5 % (a hash is no dealer)."""
@@ -41,7 +41,7 @@ def test_each_gets_its_share_by_weight(weights: dict[int, int], way: Balancing) 
     assert balance.total == flows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(weights=WEIGHTS, way=WAYS, data=st.data())
 def test_who_is_out_of_service_gets_nothing(
     weights: dict[int, int], way: Balancing, data: st.DataObject
@@ -60,7 +60,7 @@ def test_who_is_out_of_service_gets_nothing(
     assert balance.pick(flow(1)) is not None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(weights=WEIGHTS, way=WAYS, room=st.integers(1, 20), data=st.data())
 def test_no_bound_is_ever_passed_and_room_is_used_up(
     weights: dict[int, int], way: Balancing, room: int, data: st.DataObject
@@ -122,6 +122,7 @@ def test_all_buckets_are_given_in_proportion(weights: dict[int, int]) -> None:
         assert abs(count - BUCKETS * weights[spu] / total) < 1
 
 
+@settings(max_examples=30, deadline=None)
 @given(weights=WEIGHTS, data=st.data())
 def test_few_buckets_move(weights: dict[int, int], data: st.DataObject) -> None:
     before = buckets(weights)

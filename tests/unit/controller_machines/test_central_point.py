@@ -249,7 +249,7 @@ def test_only_the_spu_that_has_a_port_gives_it_back() -> None:
     cp.create(sport=7)  # the first SPU has something to do
     ((to, _),) = cp.take(Redirect(flow, first, cp.packet()))
     assert to.number != first
-    ((_, granted),) = cp.take(replace(ask, spu=to.number))
+    ((_, granted),) = cp.take(ask._replace(spu=to.number))
     assert granted == NatGranted(flow, NAT, 17, 2000)
 
     cp.take(ReleaseNat(NAT, 17, 2000, flow, first))

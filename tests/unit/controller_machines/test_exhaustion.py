@@ -27,6 +27,7 @@ from controller.messages import (
     Step,
 )
 from controller.reasons import Close, Drop
+from controller.rounds import LEAST, Round
 
 from .world import MILLISECOND, World, chassis, configuration, number, udp, with_nat
 
@@ -143,7 +144,7 @@ def test_an_entry_without_session_is_found_and_forgotten() -> None:
     for wing in (lost.forward, lost.reverse):
         del spu._core.by_key[wing.key]
     del spu._core.sessions[lost.id]
-    world.sim.run(1_500 * MILLISECOND)
+    world.sim.run(11_000 * MILLISECOND)
     kept = {wing.session_id for wing in world.sim.cp.wings()}
     assert kept == {view.id for view in spu.sessions()}
     assert sum(world.sim.cp.nat.in_use().values()) == 2, "its port is free"
@@ -156,17 +157,38 @@ def test_a_session_without_entry_is_found_and_ended() -> None:
     unknown = SessionsUnknown(1, ((lost.id, lost.forward.key),))
     table = world.sim.cp._table
     world.sim.cp._forget(table[lost.forward.key])
-    world.sim.run(1_500 * MILLISECOND)
+    world.sim.run(11_000 * MILLISECOND)
     assert [m for _, m in world.sim.carried if isinstance(m, SessionsUnknown)] == [unknown]
     (closed,) = world.sim.closed
     assert (closed.session_id, closed.reason) == (lost.id, Close.CP_LOST)
     assert sum(world.sim.cp.nat.in_use().values()) == 2
 
 
+def test_a_round_meets_all_keys_though_they_change() -> None:
+    table = dict.fromkeys(range(3000))
+    around = Round(table)
+    met: list[int] = []
+    for _ in range(3000 // LEAST + 1):
+        met += around.next()
+    assert met[:3000] == list(range(3000)), "in order, each once"
+    met.clear()
+    for step in range(200):
+        del table[next(iter(table))]
+        table[3000 + step] = None
+        met += around.next()
+    for _ in range(2 * 3000 // LEAST):
+        met += around.next()
+    assert set(range(200, 3200)) <= set(met), "those that stay are met, sooner or later"
+    table.clear()
+    while around.next():
+        pass
+    assert around.next() == []
+
+
 def test_agreement_is_silent() -> None:
     world = World(with_nat())
     fill(world, 3)
-    world.sim.run(2_500 * MILLISECOND)
+    world.sim.run(21_000 * MILLISECOND)
     kinds = [type(m) for _, m in world.sim.carried]
     assert kinds.count(AuditSessions) == 2
     assert AuditMissing not in kinds

@@ -198,7 +198,8 @@ class World:
     def assert_empty(self) -> None:
         """Sessions that are gone left nothing behind."""
         self.sim.run()
-        assert self.sim.left() == []
+        left = self.sim.left()
+        assert not left, left
 
     def _on_sent(self, sent: Sent) -> None:
         packet = Ether(sent.frame)

@@ -65,6 +65,7 @@ class Lab:
         log = SessionLog(CONFIGURATION, runtime.session, self.log.append)
         runtime.observer.on_close = log.closed
         runtime.observer.on_create = log.created
+        runtime.observer.on_nat = log.nat
         self.operator = Operator(runtime)
         self.server = OperatorServer(self.operator, path)
 

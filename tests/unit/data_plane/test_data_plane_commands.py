@@ -35,6 +35,9 @@ set firewall family inet filter f term a then policer p
 set firewall family inet filter g term a then count back
 set firewall family inet filter g term a then log
 set security screen ids-option edge icmp flood threshold 77
+set security screen ids-option edge udp flood white-list friends
+set security screen white-list friends address 10.1.1.0/24
+set security screen ids-option edge match-direction input
 set security flow traceoptions flag basic-datapath
 set security flow traceoptions packet-filter pf protocol udp
 """
@@ -170,6 +173,8 @@ def test_screens_are_listed_and_their_hits_are_summed(tmp_path: Path) -> None:
         assert re.search(r"^  ICMP flood threshold +77$", text, re.M)
         assert re.search(r"^  TCP land attack +enabled$", text, re.M)
         assert "winnuke" not in text
+        assert re.search(r"^  Flood white list entries +2$", text, re.M)
+        assert re.search(r"^  Match direction +input$", text, re.M)
         zone = 2 * 64
         for bit, packets in ((36, 3), (37, 4), (38, 5)):
             lab.count(2, "screen_hits", zone + bit, packets)

@@ -142,7 +142,7 @@ class Arbitration(RuleBasedStateMachine):
         )
 
     def check(self, new: Held) -> None:
-        address, port, name, _ = new.grant
+        address, _, port, name, _ = new.grant
         same = [
             h
             for h in self.held
@@ -172,7 +172,7 @@ class Arbitration(RuleBasedStateMachine):
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         gone = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        address, port, _, peer = gone.grant
+        address, _, port, _, peer = gone.grant
         host = gone.flow.src, gone.flow.token
         assert self.arbiter.release(address, gone.protocol, port, host, peer)
 
@@ -216,7 +216,7 @@ class Arbitration(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for held in self.held:
-            address, port, _, peer = held.grant
+            address, _, port, _, peer = held.grant
             host = held.flow.src, held.flow.token
             assert self.arbiter.release(address, held.protocol, port, host, peer)
         self.arbiter.now += 61 * SECOND
@@ -229,7 +229,7 @@ class Arbitration(RuleBasedStateMachine):
             assert (view.used, view.utilization) == (0, 0)
 
 
-Arbitration.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Arbitration.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestArbitration = Arbitration.TestCase
 
 

@@ -82,7 +82,7 @@ def test_hit_counts_are_picked_and_sorted(tmp_path: Path) -> None:
             "Number of shadowed policies: 0\n"
         )
         reasons = await lab.ask("show security np-cache reasons")
-        assert f"yes{'':<46}-{'':<20}1           1" in reasons
+        assert reasons.splitlines()[1].split() == ["yes", "1", "1"]
         for word, count in (("any", 0), ("policy", 0)):
             listed = await lab.ask(f"show security flow session not-offloaded {word}")
             assert f"Total sessions: {count}" in listed

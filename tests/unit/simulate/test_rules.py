@@ -31,7 +31,7 @@ def test_all_rules_hold() -> None:
     assert outcome.checks > outcome.sessions
     assert outcome.closed["TCP_FIN"]
     assert outcome.closed["IDLE_TIMEOUT"]
-    assert outcome.dropped["POLICY_DENY"]
+    assert outcome.dropped["TCP_NOT_SYN"]
 
 
 def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:

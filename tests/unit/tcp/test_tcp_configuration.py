@@ -47,6 +47,7 @@ def test_every_word_has_its_value() -> None:
         "rst-invalidate-session",
         "fin-invalidate-session",
         "tcp-initial-timeout 300",
+        "maximum-window 128K",
         "time-wait-state session-timeout 2",
         "time-wait-state apply-to-half-close-state",
     )
@@ -66,6 +67,7 @@ def test_every_word_has_its_value() -> None:
         initial_timeout=300 * SECOND,
         time_wait=2 * SECOND,
         half_close=True,
+        maximum_window=128 * 1024,
         mss=1350,
     )
     assert configuration.policies[0].tcp == TcpOptions(True, True, 64, 65535)
@@ -95,6 +97,7 @@ def test_time_wait_state(word: str, seconds: int | None, half_close: bool) -> No
         (("time-wait-state session-ageout", "time-wait-state session-timeout 9"), "keep one"),
         (("tcp-initial-timeout 3",), "from 4 to 300"),
         (("time-wait-state session-timeout 601",), "from 2 to 600"),
+        (("maximum-window 3M",), "unknown word '3M'"),
         (("no-syn-check-in-tunnel",), "known to Junos but not implemented"),
         (("aggressive-tcp-ack",), "known to Junos but not implemented"),
     ],

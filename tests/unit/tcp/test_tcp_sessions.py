@@ -84,13 +84,62 @@ def test_no_sequence_check_lets_them_pass() -> None:
     assert walk.reasons() == []
 
 
-def test_express_path_sessions_are_followed_by_their_flags_alone() -> None:
+def test_data_on_express_path_is_not_checked() -> None:
     walk = world()
     talk = web(walk, "c")
     (view,) = walk.sim.spus[1].sessions()
     assert view.path is Path.EXPRESS
     walk.pass_(walk.c, talk.client.segment("PA", b"far", talk.client.seq + 9000), walk.b)
     assert walk.reasons() == []
+
+
+def test_a_rst_on_express_path_is_one_that_its_sender_may_have_come_to() -> None:
+    """Its NPU knows how much its sender has sent."""
+    walk = world()
+    talk = web(walk, "c")
+    for _ in range(10):
+        talk.say(talk.client, b"x" * 1000)
+    for off in (-11_000, 80_000, 1 << 31):
+        walk.send(walk.c, talk.client.segment("R", seq=talk.client.seq + off))
+    walk.send(walk.b, talk.server.segment("RA", seq=talk.server.seq + 70_000))
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE] * 4
+    assert talk.say(talk.server, b"still here") == b"still here"
+    walk.pass_(walk.c, talk.client.segment("R"), walk.b)
+    walk.sim.run(3 * SECOND)
+    assert closes(walk) == [Close.TCP_CLIENT_RST]
+    walk.assert_empty()
+
+
+def test_a_rst_that_waits_for_its_npu_is_not_lost_if_the_session_ends() -> None:
+    walk = world()
+    talk = web(walk, "c")
+    (view,) = walk.sim.spus[1].sessions()
+    walk.send(walk.c, talk.client.segment("R"))
+    walk.sim.clear(view.id)
+    walk.sim.run()
+    assert closes(walk) in ([Close.CLEARED], [Close.TCP_CLIENT_RST])
+    assert len(walk.reasons()) + sum("R" in str(p[TCP].flags) for p in walk.b.received) == 1
+    walk.assert_empty()
+
+
+@BOTH
+def test_a_refusal_has_to_name_its_connection(client: str) -> None:
+    walk = world()
+    src = getattr(walk, client)
+    there = walk.pass_(src, tcp(src, walk.b, "S"), walk.b)
+    refusal = answer(there)
+    refusal[TCP].flags, refusal[TCP].ack = "RA", 500_000
+    walk.send(walk.b, refusal)
+    bare = answer(there)
+    bare[TCP].flags = "R"
+    walk.send(walk.b, bare)
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE] * 2
+    assert state(walk) == "opening"
+    refusal[TCP].ack = 1
+    walk.pass_(walk.b, refusal, src)
+    assert state(walk) == "reset"
 
 
 def test_a_connection_that_express_path_has_no_room_for_is_checked() -> None:
@@ -389,6 +438,21 @@ def test_mss_over_ipv6_and_of_a_control_session() -> None:
         talk.say(talk.server, big[at : at + 1400])
     assert talk.client.heard == big
     assert max(len(payload(packet)) for packet in walk.a.received[before:]) <= 1220
+
+
+def test_windows_that_pass_a_gateway_are_bounded() -> None:
+    ftp = PREDEFINED["junos-ftp"]
+    settings = TcpSettings(maximum_window=1 << 16)
+    walk = World(with_nat(applications={ftp.name: ftp}, tcp=settings))
+    scaled = Connection(walk, walk.a, walk.b, 21, options=(("WScale", 5),))
+    plain = Connection(walk, walk.a, walk.b, 21, sport=41_000)
+    for talk, heard in ((scaled, 1 << 16 >> 5), (plain, 60_000)):
+        segment = talk.client.segment("A")
+        segment[TCP].window = 60_000
+        got = walk.pass_(walk.a, segment, walk.b)
+        assert got[TCP].window == heard
+        assert checksum_is_right(got)
+    assert scaled.syn[TCP].window == 8192
 
 
 # -- time-outs ----------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def test_what_is_beyond_both_bounds_is_held_up(
     replay(connection, history)
     own, peer = connection.ends[side], connection.ends[1 - side]
     widest = max(peer.room, 65535, peer.edge - peer.rcv_nxt)
-    late = Whole(max(own.nxt, peer.edge) + off, 0, ACK, own.rcv_nxt, 1)
+    late = Whole(max(own.nxt, peer.edge + 1) + off, 0, ACK, own.rcv_nxt, 1)
     early = Whole(own.iss - 2 * widest - off, 0, ACK, own.rcv_nxt, 1)
     unsent = Whole(own.nxt, 0, ACK, peer.nxt + off, 1)
     before = list(connection.firewall)
@@ -316,7 +316,8 @@ def established(shifts: tuple[int, int] | None = None) -> Windows:
     [
         (Segment(1001, 5001, ACK, 1000, 1000), True),
         (Segment(2001, 5001, ACK, 1000, 1), True),  # knocks at the edge
-        (Segment(2002, 5001, ACK, 1000, 1), False),
+        (Segment(2002, 5001, ACK, 1000, 0), True),  # has knocked
+        (Segment(2003, 5001, ACK, 1000, 0), False),
         (Segment(1000, 5001, ACK, 1000, 0), True),  # keeps alive
         (Segment(0, 5001, ACK, 1000, 0), True),
         (Segment(MOD - 1, 5001, ACK, 1000, 0), False),
@@ -324,7 +325,7 @@ def established(shifts: tuple[int, int] | None = None) -> Windows:
         (Segment(1001, 3000, ACK, 1000, 5), True),
         (Segment(1001, 2999, ACK, 1000, 5), False),  # two windows ago
         (Segment(2001, 0, RST, 0, 0), True),
-        (Segment(2002, 0, RST, 0, 0), False),
+        (Segment(2003, 0, RST, 0, 0), False),
         (Segment(1001, 5001, RST | ACK, 0, 0), True),
         (Segment(1001, 5002, RST | ACK, 0, 0), False),
         (Segment(77, 0, SYN, 1000, 0), True),  # a client that knows of no connection
@@ -369,7 +370,7 @@ def test_both_may_speak_first() -> None:
         (SERVER, 5001, 1001, ACK),
     ):
         assert windows.take(side, Segment(seq, ack, flags, 1000, 0))
-    assert not windows.take(SERVER, Segment(6002, 1001, ACK, 1000, 0))
+    assert not windows.take(SERVER, Segment(6003, 1001, ACK, 1000, 0))
 
 
 def test_a_refusal_has_to_name_the_connection() -> None:

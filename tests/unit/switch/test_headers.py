@@ -1,0 +1,56 @@
+"""HPACK as the server does it, against hpack."""
+
+from __future__ import annotations
+
+from hpack import Decoder, Encoder, HeaderTuple
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p4embed.switch.p4runtime.headers import PlainEncoder, RememberingDecoder
+
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from([b":path", b":status", b"te", b"grpc-timeout", b"content-type", b"x"]),
+        st.binary(max_size=300),
+    ),
+    max_size=8,
+)
+BOUNDED = settings(max_examples=60, deadline=None)
+
+
+def plain(headers: object) -> list[tuple[bytes, bytes]]:
+    assert isinstance(headers, list | tuple)
+    return [(bytes(name), bytes(value)) for name, value in headers]
+
+
+@given(st.lists(HEADERS, max_size=6))
+@BOUNDED
+def test_anybody_can_decode_what_is_sent(blocks: list[list[tuple[bytes, bytes]]]) -> None:
+    encoder, decoder = PlainEncoder(), Decoder()
+    for headers in blocks:
+        assert plain(decoder.decode(encoder.encode(headers), raw=True)) == headers
+
+
+def test_settings_of_the_peer_change_nothing() -> None:
+    encoder, decoder = PlainEncoder(), Decoder()
+    encoder.header_table_size = 0
+    decoder.max_allowed_table_size = 0
+    headers = [(b"a", b"b"), (b"long", bytes(400))]
+    for _ in range(3):
+        assert plain(decoder.decode(encoder.encode(headers), raw=True)) == headers
+
+
+@given(st.lists(st.tuples(HEADERS, st.sampled_from([None, 0, 100, 4096])), max_size=30))
+@BOUNDED
+def test_what_is_remembered_is_what_was_meant(
+    blocks: list[tuple[list[tuple[bytes, bytes]], int | None]],
+) -> None:
+    """An encoder that uses its table, with blocks that come again and again."""
+    encoder, decoder = Encoder(), RememberingDecoder()
+    decoder.max_allowed_table_size = 4096
+    for headers, size in blocks:
+        if size is not None:
+            encoder.header_table_size = size
+        for _ in range(3):
+            block = encoder.encode([HeaderTuple(*header) for header in headers])
+            assert plain(decoder.decode(block, raw=True)) == headers
