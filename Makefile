@@ -200,6 +200,15 @@ bench-switch: build ## all measurements of the switch, into docs/PERFORMANCE.md:
 	  --compiler p4embed-c $(if $(shell command -v p4c),--compiler p4c) \
 	  --out build/bench --page docs/PERFORMANCE.md
 
+.PHONY: bench-setups
+bench-setups: build ## sessions set up a second through the whole path, and what a first packet waits
+	@$(AS_ROOT) $(PYTHON) -m bench.setups --switch "$(SWITCH)" $(ARGS)
+
+.PHONY: bench-control-plane
+bench-control-plane: build ## all measurements of the control plane, in six minutes
+	@$(AS_ROOT) $(PYTHON) -m bench.control_plane --switch "$(SWITCH)" \
+	  --page docs/PERFORMANCE.md $(ARGS)
+
 .PHONY: bench-policies
 bench-policies: setup ## cost of the policy search by number of policies
 	@$(PYTHON) -m bench.policies

@@ -1,6 +1,9 @@
-"""How long a session takes to reach an NPU's table: *acknowledged* and *visible*.
+"""How long a session takes to reach an NPU's table: *acknowledged*, *visible*, *delivered*.
 
-**Acknowledged**: from the start of a Write to its return, without any traffic.
+**Acknowledged**: from the start of a Write to its return.
+
+**Delivered**: from the start of a Write until a packet-out, sent when the Write had returned, came
+out of its interface: what a first packet waits for at its last NPU.
 
 **Visible**: from the start of a Write until a packet hits the entry. During the Write, numbered
 probes of the entry's flow enter one of the target's ports. The NPU punts every one of them: with
@@ -16,7 +19,8 @@ Usage: python -m bench.install --json build/npu.json --p4info build/npu.p4info.t
        [--out DIRECTORY] [--target HOST:PORT --device-id 1 [--port-in INTERFACE --port 1]]
        [--switch PROGRAM]
 
-Without --target, a switch is started in a network namespace of its own, measured and stopped.
+Without --target, a switch is started in a network namespace of its own, measured and stopped. All
+is measured twice then, the second time while the switch forwards other packets.
 """
 
 from __future__ import annotations
@@ -25,27 +29,40 @@ import argparse
 import itertools
 import queue
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report import ACKNOWLEDGED, VISIBLE, Report, Series, header
+from bench.chassis import compile_traffic
+from bench.report import ACKNOWLEDGED, DELIVERED, VISIBLE, Report, Series, header
 from bench.sandbox import OwnSwitch, enter
-from bench.target import TOKEN, Target, TargetError, probe
+from bench.target import TOKEN, Target, TargetError, probe, sequence_of
 from controller.flow import FlowKey
 from controller.npu.pipeline import PipelineError, load_pipeline
 
 ROUNDS = {1: 2000, 10: 500, 100: 200, 1000: 50}
 """Batch size to number of Writes."""
-FILLS = (0, 100_000)
+FILLS = (0, 10_000, 100_000, 1_000_000)
+BACKGROUND = 20_000
+"""Packets a second."""
 FILL_BATCH = 1000
 HIT_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 0.5
 UDP = 17
+BUSY_PORT = 2
+BUSY_FLOW = FlowKey(bytes((12, 0, 0, 1)), bytes((203, 0, 113, 9)), 1024, 9, UDP, TOKEN)
+"""What the background traffic is of."""
+
+# <linux/if_ether.h> and <linux/if_packet.h>; the standard library has no names for them.
+_ALL = 0x0003
+_SOL_PACKET, _IGNORE_OUTGOING = 263, 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ class Plan:
 
     rounds: dict[int, int]
     fills: tuple[int, ...]
+    backgrounds: tuple[int, ...]
 
 
 def flows(net: int) -> Iterator[FlowKey]:
@@ -61,6 +79,36 @@ def flows(net: int) -> Iterator[FlowKey]:
     for n in itertools.count(1):
         source = ((net << 24) + (n >> 14) + 1).to_bytes(4, "big")
         yield FlowKey(source, bytes((203, 0, 113, 9)), 1024 + (n & 0x3FFF), 9, UDP, TOKEN)
+
+
+class Egress:
+    """Sends a packet out of a port of the target, and says when it came."""
+
+    def __init__(self, interface: str, port: int, target: Target) -> None:
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL))
+        self._socket.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+        self._socket.bind((interface, _ALL))
+        self._socket.settimeout(HIT_TIMEOUT_S)
+        self._port = port
+        self._target = target
+        self._number = 0
+
+    def deliver(self, key: FlowKey) -> int:
+        """When a packet-out of a flow was received (monotonic ns)."""
+        self._number += 1
+        self._target.packet_out(self._port, probe(key, self._number))
+        try:
+            while sequence_of(self._socket.recv(2048)) != self._number:
+                pass
+        except TimeoutError:
+            raise TargetError(
+                "no packet-out arrives; is --port the P4 port of --port-in?"
+            ) from None
+        return time.monotonic_ns()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
 
 
 class Prober:
@@ -120,7 +168,36 @@ class Prober:
         self._socket.close()
 
 
-def measure(target: Target, prober: Prober | None, plan: Plan, progress: Report) -> None:
+@contextmanager
+def traffic(background: int) -> Iterator[None]:
+    """Packets that the target forwards meanwhile, on Express Path, by its port ``BUSY_PORT``."""
+    if not background:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        program = compile_traffic("traffic", directory)
+        frame = probe(BUSY_FLOW, 0)
+        frames = directory / "frames"
+        frames.write_bytes(len(frame).to_bytes(2, "little") + frame)
+        arguments = [OwnSwitch.background, str(frames), str(background), "86400"]
+        command = [str(program), "send", *arguments]
+        process = subprocess.Popen(command)
+        try:
+            time.sleep(0.3)
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def measure(
+    target: Target,
+    prober: Prober | None,
+    egress: Egress | None,
+    plan: Plan,
+    progress: Report,
+) -> None:
     """Fill the report."""
     filler, fresh = flows(10), flows(11)
     filled = 0
@@ -129,25 +206,33 @@ def measure(target: Target, prober: Prober | None, plan: Plan, progress: Report)
             batch = list(itertools.islice(filler, min(FILL_BATCH, fill - filled)))
             target.write(target.updates(batch, 1 + filled))
             filled += len(batch)
-        for size, rounds in plan.rounds.items():
-            progress.say(f"{fill} entries, batches of {size}: {rounds} Writes")
-            progress.add(
-                Series(ACKNOWLEDGED, fill, size, _acknowledged(target, fresh, size, rounds))
-            )
-            if prober is not None:
-                seen = max(20, rounds // 4)
-                times = _visible(target, prober, fresh, size, seen)
-                progress.add(Series(VISIBLE, fill, size, times))
+        for background, (size, rounds) in itertools.product(plan.backgrounds, plan.rounds.items()):
+            beside = f", beside {background} packets/s" if background else ""
+            progress.say(f"{fill} entries, batches of {size}: {rounds} Writes{beside}")
+            with traffic(background):
+                returned, delivered = _acknowledged(target, egress, fresh, size, rounds)
+                progress.add(Series(ACKNOWLEDGED, fill, size, returned, background))
+                if delivered:
+                    progress.add(Series(DELIVERED, fill, size, delivered, background))
+                if prober is not None:
+                    seen = max(20, rounds // 4)
+                    times = _visible(target, prober, fresh, size, seen)
+                    progress.add(Series(VISIBLE, fill, size, times, background))
 
 
-def _acknowledged(target: Target, fresh: Iterator[FlowKey], size: int, rounds: int) -> list[int]:
-    times = []
+def _acknowledged(
+    target: Target, egress: Egress | None, fresh: Iterator[FlowKey], size: int, rounds: int
+) -> tuple[list[int], list[int]]:
+    """Until the Write returned, and until the packet came out that was sent then."""
+    times, delivered = [], []
     for _ in range(rounds):
         keys = list(itertools.islice(fresh, size))
         began, returned = target.write(target.updates(keys, 1))
         times.append(returned - began)
+        if egress is not None:
+            delivered.append(egress.deliver(keys[-1]) - began)
         target.write(target.deletes(keys))
-    return times
+    return times, delivered
 
 
 def _visible(
@@ -167,9 +252,11 @@ def _visible(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     options = _parser().parse_args(arguments)
-    plan = Plan(ROUNDS, FILLS)
+    backgrounds = (0,) if options.target is not None else (0, BACKGROUND)
+    plan = Plan(ROUNDS, FILLS, backgrounds)
     if options.quick:
-        plan = Plan({size: max(5, rounds // 20) for size, rounds in ROUNDS.items()}, (0, 10_000))
+        rounds = {size: max(5, rounds // 20) for size, rounds in ROUNDS.items()}
+        plan = Plan(rounds, (0, 10_000), backgrounds)
     try:
         pipeline = load_pipeline(options.p4info, options.json)
         if options.target is None and not options.inside:
@@ -180,18 +267,24 @@ def main(arguments: list[str] | None = None) -> int:
             interface = own.interface if own is not None else options.port_in
             target = Target(address, options.device_id, pipeline)
             target.open()
-            prober = None
+            prober = egress = None
             if interface is not None:
                 target.set_interface(options.port)
                 prober = Prober(interface, target)
+                egress = Egress(interface, options.port, target)
+            if own is not None:
+                target.set_interface(BUSY_PORT)
+                target.forward(BUSY_FLOW, BUSY_PORT)
             report = Report(header(address, own.program if own is not None else ""))
             if prober is None:
                 report.say("visible is not measured: it takes --port-in and --port")
-            measure(target, prober, plan, report)
+            measure(target, prober, egress, plan, report)
             target.close()
             if prober is not None:
                 report.round_trips = prober.round_trips
                 prober.close()
+            if egress is not None:
+                egress.close()
             report.write(options.out)
         finally:
             if own is not None:

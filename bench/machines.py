@@ -50,6 +50,7 @@ from controller.service import calm_garbage_collection
 from controller.spu import Spu
 
 _IP = Struct("!BBHHHBBHIIHH")
+PORT = Port(1, 1)
 _MAC = bytes.fromhex("02000000fe01")
 
 

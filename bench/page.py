@@ -27,13 +27,13 @@ class NoMarks(ValueError):
     """A page without the two marks."""
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put ``text`` between the marks of a page. ``NoMarks`` if it has none."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = path.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise NoMarks(f"{path} lacks the lines '{BEGIN}' and '{END}'")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+        raise NoMarks(f"{path} lacks the lines '{marks[0]}' and '{marks[1]}'")
+    path.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from p4embed.switch.native.build import settings
 
-ACKNOWLEDGED, VISIBLE = "acknowledged", "visible"
+ACKNOWLEDGED, VISIBLE, DELIVERED = "acknowledged", "visible", "delivered"
 PERCENTILES = (50.0, 99.0, 99.9)
 
 
@@ -23,13 +23,15 @@ class Series:
     """The times of one measurement."""
 
     clock: str
-    """``ACKNOWLEDGED`` or ``VISIBLE``."""
+    """``ACKNOWLEDGED``, ``VISIBLE`` or ``DELIVERED``."""
     fill: int
     """Entries in the table beforehand."""
     batch: int
     """Updates in each Write."""
     times: list[int]
     """Nanoseconds."""
+    background: int = 0
+    """Packets a second that the target forwarded meanwhile."""
 
     def percentile(self, percent: float) -> int | None:
         """By nearest rank; ``None`` if there are too few samples to tell it from the maximum."""
@@ -82,18 +84,21 @@ class Report:
     def table(self) -> str:
         """All results, times in milliseconds."""
         lines = [
-            f"{'entries':>8} {'batch':>6}  {'clock':<13} {'p50 ms':>9} {'p99 ms':>9} "
-            f"{'p99.9 ms':>9} {'entries/s':>10} {'Writes':>7}"
+            f"{'entries':>8} {'traffic':>8} {'batch':>6}  {'clock':<13} "
+            f"{'p50 ms':>9} {'p99 ms':>9} {'p99.9 ms':>9} {'entries/s':>10} {'Writes':>7}"
         ]
         for one in self.series:
             cells = [_ms(one.percentile(percent)) for percent in PERCENTILES]
             median = one.percentile(50)
             rate = round(one.batch * 1e9 / median) if median and one.clock == ACKNOWLEDGED else "-"
             lines.append(
-                f"{one.fill:>8} {one.batch:>6}  {one.clock:<13} "
+                f"{one.fill:>8} {one.background:>8} {one.batch:>6}  {one.clock:<13} "
                 f"{cells[0]:>9} {cells[1]:>9} {cells[2]:>9} {rate:>10} {len(one.times):>7}"
             )
-        lines.append("acknowledged: Write returned, no traffic.")
+        lines.append("traffic: packets a second that the target forwarded meanwhile.")
+        lines.append("acknowledged: Write returned.")
+        if any(one.clock == DELIVERED for one in self.series):
+            lines.append("delivered: a packet-out, sent then, came out of its interface.")
         if self.round_trips:
             trip = sorted(self.round_trips)[len(self.round_trips) // 2] / 1e6
             lines.append(
@@ -117,6 +122,7 @@ class Report:
             {
                 "clock": one.clock,
                 "entries": one.fill,
+                "background": one.background,
                 "batch": one.batch,
                 "samples": len(one.times),
                 **{f"p{percent:g}_ns": one.percentile(percent) for percent in PERCENTILES},
@@ -140,20 +146,26 @@ class Report:
         figure, axes = pyplot.subplots(
             1, len(fills), figsize=(5.5 * len(fills), 4.5), sharey=True, squeeze=False
         )
-        colours = {ACKNOWLEDGED: "tab:blue", VISIBLE: "tab:orange"}
+        colours = {ACKNOWLEDGED: "tab:blue", VISIBLE: "tab:orange", DELIVERED: "tab:green"}
+        backgrounds = sorted({one.background for one in self.series})
         for axis, fill in zip(axes[0], fills, strict=True):
             for clock, colour in colours.items():
-                for percent, style in ((50.0, "o-"), (99.0, "^--")):
+                for percent, background, style in (
+                    (50.0, backgrounds[0], "o-"),
+                    (99.0, backgrounds[0], "^--"),
+                    *((50.0, more, "x:") for more in backgrounds[1:]),
+                ):
                     points = [
                         (one.batch, value / 1e6)
                         for one in self.series
-                        if one.clock == clock and one.fill == fill
+                        if (one.clock, one.fill, one.background) == (clock, fill, background)
                         if (value := one.percentile(percent)) is not None
                     ]
                     if points:
                         axis.plot(
                             *zip(*points, strict=True), style, color=colour,
-                            label=f"{clock}, p{percent:g}",
+                            label=f"{clock}, p{percent:g}"
+                            + (f", {background:,} packets/s" if background else ""),
                         )  # fmt: skip
             axis.set(xscale="log", yscale="log", xlabel="entries a Write")
             axis.set_title(f"{fill:,} entries in the table")

@@ -31,9 +31,11 @@ def enter(arguments: Sequence[str]) -> int:
 
 
 class OwnSwitch:
-    """One switch with one port, on a veth pair whose other end is ``interface``."""
+    """One switch with two ports, on veth pairs whose other ends are ``interface`` and
+    ``background``."""
 
     interface = "probe0"
+    background = "probe1"
 
     def __init__(self, program: str) -> None:
         self.program = program
@@ -45,11 +47,13 @@ class OwnSwitch:
         if shutil.which(self.program) is None:
             raise TargetError(f"there is no program '{self.program}'; name one with --switch")
         _ip("link set lo up")
-        _ip(f"link add port1 type veth peer name {self.interface}")
-        for name in ("port1", self.interface):
-            _ip(f"link set {name} up")
+        for near, far in (("port1", self.interface), ("port2", self.background)):
+            _ip(f"link add {near} type veth peer name {far}")
+            for name in (near, far):
+                _ip(f"link set {name} up")
         command = [
-            *(self.program, "--device-id", "1", "-i", "1@port1", "--no-p4", "--"),
+            *(self.program, "--device-id", "1", "-i", "1@port1"),
+            *("-i", "2@port2", "--no-p4", "--"),
             *("--grpc-server-addr", ADDRESS, "--cpu-port", "255"),
         ]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)

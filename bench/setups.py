@@ -66,15 +66,20 @@ class Ends:
     def __init__(self, program: Path, system: Running) -> None:
         self._program = program
         self._system = system
-        self._next = 0
+        self.next = 0
+        """Number of the next new session."""
 
-    def run(self, kind: str, rate: float, seconds: float, window: int = 0) -> Trial:
-        """New sessions at a rate (0: as many as keep ``window`` under way)."""
+    def run(
+        self, kind: str, rate: float, seconds: float, window: int = 0, first: int | None = None
+    ) -> Trial:
+        """New sessions at a rate (0: as many as keep ``window`` under way). With ``first``, of
+        sessions that stand from that number on."""
         before = self._system.cpu_seconds()
         done = subprocess.run(
             [
                 *(self._program, CLIENTS, SERVERS, kind, str(rate), str(seconds)),
-                *(str(self._next), str(window), *self._system.gateways),
+                str(self.next if first is None else first),
+                *(str(window), *self._system.gateways),
             ],
             capture_output=True,
             text=True,
@@ -82,7 +87,8 @@ class Ends:
         )
         after = self._system.cpu_seconds()
         counts: dict[str, Any] = json.loads(done.stdout)
-        self._next += counts["begun"]
+        if first is None:
+            self.next += counts["begun"]
         finished = counts["finished"] if kind == "tcp" else counts["up"]
         span = counts["elapsed_ns"] / 1e9
         return Trial(

@@ -14,11 +14,14 @@ from finsy.proto import U128, p4r, p4r_grpc
 
 from controller.config.schema import NpuSite
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Wing
-from controller.messages import InstallWing
+from controller.messages import InstallWing, Transmit
 from controller.npu.connection import ELECTION_ID
-from controller.npu.entries import DELETE, INSERT, SessionEntries, canonical, update_of
+from controller.npu.contract import ACTIONS
+from controller.npu.entries import DELETE, INSERT, SessionEntries, update_of
+from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
-from controller.npu.tables import number
+from controller.npu.tables import Entry, table_entry
+from controller.reasons import Send
 
 TOKEN = 1
 PORT_MAC = bytes.fromhex("020000010001")
@@ -46,6 +49,7 @@ class Target:
         self._pipeline = pipeline
         self._election = U128.encode(ELECTION_ID)
         self._entries = SessionEntries(pipeline, NpuSite(1, address, device_id, {}))
+        self._codec = PacketCodec(pipeline, 1)
         self._channel = grpc.insecure_channel(
             address,
             options=(
@@ -125,17 +129,26 @@ class Target:
 
     def set_interface(self, port: int) -> None:
         """Make ``port`` an interface, so that probes get as far as the session table."""
-        table = self._pipeline.tables["ingress_interface"]
-        entry = p4r.TableEntry(table_id=table.id)
-        for name, value in (("port", port), ("vlan", 0)):
-            match = entry.match.add(field_id=table.fields[name])
-            match.exact.value = number(value)
-        action = self._pipeline.actions["set_ingress_interface"]
-        entry.action.action.action_id = action.id
-        values = {"token": number(TOKEN), "zone": b"\1", "mac": canonical(PORT_MAC)}
-        for name, id_ in action.fields.items():
-            entry.action.action.params.add(param_id=id_, value=values.get(name, b"\0"))
-        self.write([p4r.Update(type=p4r.Update.INSERT, entity=p4r.Entity(table_entry=entry))])
+        ours = {"token": TOKEN, "zone": 1, "mac": int.from_bytes(PORT_MAC, "big")}
+        messages = []
+        for side in ("ingress", "egress"):
+            action = f"set_{side}_interface"
+            values = {name: ours.get(name, 0) for name in ACTIONS[action]}
+            entry = Entry(f"{side}_interface", action, values, {"port": port, "vlan": 0})
+            messages.append(table_entry(self._pipeline, entry))
+        self.write([p4r.Update(type=INSERT, entity=p4r.Entity(table_entry=m)) for m in messages])
+
+    def forward(self, key: FlowKey, port: int) -> None:
+        """Have the target forward a flow by itself, out of ``port``."""
+        hop = Hop(Port(1, port), 0, PORT_MAC, PORT_MAC)
+        wing = Wing(key, Port(1, port), key.tuple5, hop)
+        message = InstallWing(1, Direction.FORWARD, 1, wing, Path.EXPRESS, 0, b"")
+        self.write([p4r.Update.FromString(update_of(INSERT, self._entries.install(message)))])
+
+    def packet_out(self, port: int, frame: bytes) -> None:
+        """Send a frame out of a port."""
+        request = self._codec.packet_out(Transmit(Port(1, port), Send.RAW, frame))
+        self._requests.put(p4r.StreamMessageRequest.FromString(request))
 
     def updates(self, keys: Iterable[FlowKey], first_session: int) -> list[p4r.Update]:
         """INSERTs of one wing each, sessions numbered from ``first_session``."""

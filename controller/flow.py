@@ -7,10 +7,12 @@ session token of the interface it came in on (see ``docs/ARCHITECTURE.md`` for I
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import NamedTuple
+
+from controller.value import value
 
 Address = bytes
 """An IPv4 or IPv6 address in network byte order: 4 or 16 bytes."""
@@ -85,7 +87,7 @@ class Port(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hop:
     """Where and how a wing's packets leave."""
 
@@ -96,7 +98,13 @@ class Hop:
     dst_mac: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(4096)
+def hop_to(port: Port, vlan: int, src_mac: bytes, dst_mac: bytes) -> Hop:
+    """A hop as one object, however many wings have it."""
+    return Hop(port, vlan, src_mac, dst_mac)
+
+
+@value
 class Wing:
     """One direction of a session, complete: what arrives, where, and what it becomes."""
 

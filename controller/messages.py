@@ -1,13 +1,13 @@
 """What NPUs, central point, SPUs and the neighbour table say to each other.
 
-Nothing but frozen values. A machine's ``handle(message, now)`` returns ``Outbound`` envelopes; the
-runtime delivers each to the machine or NPU that ``to`` names, in order per receiver. The comments
-give the step of the first packet's walk (``docs/ARCHITECTURE.md``) in which a message occurs.
+Nothing but frozen values (``value.py``). A machine's ``handle(message, now)`` returns ``Outbound``
+envelopes; the runtime delivers each to the machine or NPU that ``to`` names, in order per receiver.
+The comments give the step of the first packet's walk (``docs/ARCHITECTURE.md``) in which a message
+occurs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from controller.flow import (
 )
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Close, Drop, Punt, Send, Stage, Verdict
+from controller.value import value
 
 
 class Role(Enum):
@@ -39,6 +40,9 @@ class Role(Enum):
     """The firewall as a host, that tells senders what a filter rejects."""
     OBSERVER = "observer"
     """Takes steps, drops and session records: trace, log, metrics."""
+
+    # Receivers are looked up for every message, and ``Enum`` hashes a member's name each time.
+    __hash__ = object.__hash__
 
 
 class Actor(NamedTuple):
@@ -84,7 +88,7 @@ UNKNOWN_ORIGIN = Origin()
 # -- from an NPU ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PacketIn:
     """A punted packet (step 1). What belongs to a session goes to its SPU, in hash-based mode a
     miss to the SPU of its bucket; other misses go to the CP, ARP and ND to the neighbour table."""
@@ -103,7 +107,7 @@ class PacketIn:
     """A copy of a packet on its way out, translated and with the MAC addresses it leaves with."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TraceCopy:
     """A copy of a traced packet, made where its fate was decided; NPU -> observer."""
 
@@ -123,7 +127,7 @@ class TraceCopy:
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WingInstalled:
     """Answer to ``InstallWing``: NPU -> SPU (step 5)."""
 
@@ -133,7 +137,7 @@ class WingInstalled:
     """``None``: the entry is in effect. ``NPU_TABLE_FULL`` or ``NPU_LOST`` otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WingRemoved:
     """Answer to ``RemoveWing``, with the entry's final counters (zero if it was gone)."""
 
@@ -143,7 +147,7 @@ class WingRemoved:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WingIdle:
     """An NPU's notice that a wing saw no packet for its time-out; NPU -> SPU."""
 
@@ -151,7 +155,7 @@ class WingIdle:
     direction: Direction
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WingRead:
     """Answer to ``ReadWing``; NPU -> SPU. Like the answers above it always comes, even from an
     NPU that is lost: an SPU waits for it."""
@@ -167,7 +171,7 @@ class WingRead:
 # -- to an NPU --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallWing:
     """Write a wing's session entry on the NPU where its packets arrive (step 5)."""
 
@@ -181,7 +185,7 @@ class InstallWing:
     """What a restarted controller needs to rebuild the session; P4Runtime ``metadata``."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveWing:
     """Delete a wing's entry; it is read first, for its final counters."""
 
@@ -191,7 +195,7 @@ class RemoveWing:
     key: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReadWing:
     """Ask for a wing's counters and idle time."""
 
@@ -201,7 +205,7 @@ class ReadWing:
     key: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transmit:
     """Send a frame out of an NPU's port (step 6)."""
 
@@ -214,7 +218,7 @@ class Transmit:
     """Likewise."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LimitSessions:
     """Have an NPU drop first packets of an address that has as many sessions as it may, or let
     them pass again; from the central point, which counts. There is no answer: what the NPU does
@@ -231,7 +235,7 @@ class LimitSessions:
 # -- between central point and SPUs -----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CreateSession:
     """CP -> SPU (step 2): the wing is pending and this SPU is to set the session up."""
 
@@ -245,7 +249,7 @@ class CreateSession:
     """It calls the outside endpoint of a persistent binding, and is to go to this inside one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerSyn:
     """CP -> SPU: more SYNs come to this address and port than the attack threshold, and this one
     is of no session. The SPU answers it; nobody keeps a wing pending."""
@@ -254,7 +258,7 @@ class AnswerSyn:
     packet: PacketIn
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deliver:
     """CP -> SPU: a further packet of a flow that is pending there, or of a session that it
     owns and that the NPU did not know (yet)."""
@@ -265,7 +269,7 @@ class Deliver:
     """The session; 0: pending."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FirstFragment:
     """SPU -> CP: the first fragment of a datagram came to the session that it belongs to; others
     that came before it may wait at the CP."""
@@ -275,7 +279,7 @@ class FirstFragment:
     key: FragmentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Redirect:
     """SPU -> CP: a packet of no session of this SPU; the CP finds its owner, or begins anew."""
 
@@ -286,7 +290,7 @@ class Redirect:
     """The session that the central point took it for, and that this SPU does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CreateRequest:
     """SPU -> CP, hash-based distribution: an NPU's hash table gave this SPU the first packet of a
     flow that it does not know. The CP decides as on any miss, and prefers this SPU."""
@@ -347,7 +351,7 @@ class ReleaseNat(NamedTuple):
     """Who had it: meanwhile the flow, and even the port, may be another SPU's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallSession:
     """SPU -> CP (step 3, end)."""
 
@@ -357,7 +361,7 @@ class InstallSession:
     reverse: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallAck:
     """CP -> SPU (step 4): the pending wing is active and the reverse wing installed."""
 
@@ -365,7 +369,7 @@ class InstallAck:
     flow: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallRefused:
     """CP -> SPU: the reverse wing belongs to another session, or the pending wing is gone."""
 
@@ -376,7 +380,7 @@ class InstallRefused:
     packets are to be redirected."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AbandonSession:
     """SPU -> CP: no session comes of this flow; forget the pending wing."""
 
@@ -386,14 +390,14 @@ class AbandonSession:
     """``NONE``: the SPU answered the packet itself, such as a ping."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PendingExpired:
     """CP -> SPU: the wing was pending for too long and is forgotten."""
 
     flow: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgeEarly:
     """CP -> SPU: the session table is too full. Sessions that have been idle for ``early-ageout``
     end, until no more than ``floor`` are left."""
@@ -402,7 +406,7 @@ class AgeEarly:
     """``None``: it is full no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WingLeftOut:
     """SPU -> CP: an NPU has no room for a wing, so its packets come as first packets do."""
 
@@ -413,7 +417,7 @@ class WingLeftOut:
     """The wing in question."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveSession:
     """SPU -> CP: both wings are off the NPUs; forget the session."""
 
@@ -423,7 +427,7 @@ class RemoveSession:
     reverse: FlowKey
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpenGates:
     """SPU -> CP: a control session announced flows. All gates are opened, or none; the packet
     that announced them is suspended until the answer comes."""
@@ -437,7 +441,7 @@ class OpenGates:
     orders: tuple[GateOrder, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GatesOpened:
     """CP -> SPU: the gates stand; where each can be reached."""
 
@@ -446,7 +450,7 @@ class GatesOpened:
     holes: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GatesRefused:
     """CP -> SPU: no port is left, or no room for a gate."""
 
@@ -455,7 +459,7 @@ class GatesRefused:
     reason: Drop
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CloseGates:
     """SPU -> CP: a call within a control session is over."""
 
@@ -463,7 +467,7 @@ class CloseGates:
     call: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClearPersistentNat:
     """Operator -> CP: forget persistent bindings that have no session."""
 
@@ -473,7 +477,7 @@ class ClearPersistentNat:
     """Only of this inside address."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InjectNatFaults:
     """Operator -> CP: allocations take time, or fail, from now on."""
 
@@ -483,7 +487,7 @@ class InjectNatFaults:
 # -- SPUs that come and go --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpuFailed:
     """Whoever notices -> CP: this SPU is gone, with all it knew. No new flow goes there; pending
     flows are forgotten; its wings are taken off the NPUs (``PurgeSpu``), and then go its sessions'
@@ -495,7 +499,7 @@ class SpuFailed:
     """What it failed on, if that is known: such packets are kept from other SPUs for a while."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpuJoined:
     """SPU -> CP: an SPU that knows nothing wants to take part. It says so (again and again) until
     it is accepted, and does nothing else. The CP accepts once all of an earlier one with this
@@ -506,7 +510,7 @@ class SpuJoined:
     """Tells this SPU from earlier ones with its number; any number that none of them had."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpuAccepted:
     """CP -> SPU: take part. Comes again if ``SpuJoined`` does."""
 
@@ -517,7 +521,7 @@ class SpuAccepted:
     is still under way for old sessions meets no new one. 0: there was none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DrainSpu:
     """Operator -> CP: give this SPU no new flows, and let those it has go on (children of its
     control sessions are still its own); or, with ``on`` false, give it new flows again."""
@@ -526,7 +530,7 @@ class DrainSpu:
     on: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PurgeSpu:
     """CP -> NPU: remove all wings of an SPU that failed, and write none any more whose session id
     it may have had."""
@@ -537,7 +541,7 @@ class PurgeSpu:
     0: it never had a session."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpuPurged:
     """NPU -> CP: answer to ``PurgeSpu``, once those wings are gone; of an NPU that is lost too."""
 
@@ -547,7 +551,7 @@ class SpuPurged:
     """How many there were."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Distribute:
     """CP -> NPU, hash-based distribution: the SPU of each bucket from now on."""
 
@@ -565,7 +569,7 @@ class SpuState(Enum):
     OFFLINE = "Offline"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WatermarkPassed:
     """CP -> observer: a session table is too full, or no longer."""
 
@@ -577,7 +581,7 @@ class WatermarkPassed:
     sessions: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpuChanged:
     """CP -> observer."""
 
@@ -592,7 +596,7 @@ class SpuChanged:
 # -- audit ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuditSessions:
     """CP -> SPU: do you have these? A few at a time, all in the course of time."""
 
@@ -601,7 +605,7 @@ class AuditSessions:
     """Session id and forward wing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuditMissing:
     """SPU -> CP: of those I have none; the CP forgets what it still has of them. (Had one ended
     meanwhile, the CP would have heard of that before.)"""
@@ -610,7 +614,7 @@ class AuditMissing:
     sessions: tuple[tuple[int, FlowKey], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ConfirmSessions:
     """SPU -> CP: I have these, do you? The CP answers with ``SessionsUnknown`` if it lacks any."""
 
@@ -618,7 +622,7 @@ class ConfirmSessions:
     sessions: tuple[tuple[int, FlowKey], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionsUnknown:
     """CP -> SPU: these sessions have no entry here; the SPU ends them."""
 
@@ -629,7 +633,7 @@ class SessionsUnknown:
 # -- neighbour table --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResolveNeighbor:
     """SPU -> neighbour table: the MAC address of a next hop, by ARP or ND if need be."""
 
@@ -639,7 +643,7 @@ class ResolveNeighbor:
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NeighborResolved:
     """Neighbour table -> SPU; ``mac`` is ``None`` if nobody answered."""
 
@@ -652,7 +656,7 @@ class NeighborResolved:
 # -- configuration ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reconfigure:
     """Runtime -> every machine: another configuration is in force. Zones, tokens and policies that
     the old one has too keep their numbers (``config.build.parse`` with ``previous``)."""
@@ -663,7 +667,7 @@ class Reconfigure:
 # -- the operator -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClearSession:
     """Operator -> SPU: end a session now."""
 
@@ -700,7 +704,7 @@ class Step(Enum):
     RELEASE = "packet released through the egress NPU"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StepTaken:
     """A step of the walk."""
 
@@ -713,7 +717,7 @@ class StepTaken:
     session_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PacketDropped:
     """The control plane let a packet go no further."""
 
@@ -724,7 +728,7 @@ class PacketDropped:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RanOut:
     """Something ran out, but no packet fell for it."""
 
@@ -735,7 +739,7 @@ class RanOut:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NatNotice:
     """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
 
@@ -747,7 +751,7 @@ class NatNotice:
     """Whether the alarm is raised or cleared; ``None``: the pool is exhausted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionDenied:
     """A policy that logs refused a flow."""
 
@@ -759,7 +763,7 @@ class SessionDenied:
     """Where it came in."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionCreated:
     """A session of a policy that logs its sessions' beginnings is real."""
 
@@ -767,7 +771,7 @@ class SessionCreated:
     session_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionClosed:
     """A session is gone: its close record."""
 

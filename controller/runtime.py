@@ -39,6 +39,7 @@ from controller.messages import (
 from controller.npu.client import Npu
 from controller.npu.pipeline import Pipeline
 from controller.npu.purge import SESSIONS_PER_SPU
+from controller.npu.turn import Turn
 from controller.operate.observer import Observer
 from controller.reasons import Drop
 from controller.rejects import Rejects
@@ -101,8 +102,9 @@ class Runtime:
         """Of SYN cookies."""
         self.bay = SpuBay(list(chassis.spus), self._make_spu)
         self.observer = Observer(configuration)
+        turn = Turn()
         self.npus: Mapping[int, Npu] = {
-            number: Npu(site, pipeline, self.deliver, clock)
+            number: Npu(site, pipeline, self.deliver, clock, turn)
             for number, site in chassis.npus.items()
         }
         self.on_configuration: list[Callable[[Configuration], None]] = []

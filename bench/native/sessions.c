@@ -2,7 +2,8 @@
  *
  *   sessions CLIENTS SERVERS KIND RATE SECONDS FIRST WINDOW CLIENT_GATEWAY SERVER_GATEWAY
  *
- * KIND     udp: one datagram a session; tcp: six segments a session (SYN, SYN-ACK, ACK, FIN,
+ * KIND     udp: one datagram a session; udp:N: datagrams of N sessions in turn, which stand already
+ *          (each datagram is then counted as if it were a session); tcp: six segments a session (SYN, SYN-ACK, ACK, FIN,
  *          FIN-ACK, ACK; the client does not wait between its ACK and its FIN)
  * RATE     sessions begun a second, for SECONDS; 0: whenever fewer than WINDOW are unanswered
  * FIRST    number of the first session; a session's number makes its addresses and ports
@@ -48,7 +49,7 @@ struct end {
 };
 
 static struct end clients, servers;
-static uint64_t first, capacity, begun, up, finished, repeated;
+static uint64_t first, flows, capacity, begun, up, finished, repeated;
 static uint64_t *sent_at, *took;
 
 static void fail(const char *what)
@@ -179,7 +180,7 @@ static void transport(uint8_t *frame, size_t length, size_t at)
 static void datagram(uint64_t number)
 {
     uint8_t *frame = next_frame(&clients, 100);
-    ip(frame, flow_of(number), 17, 86);
+    ip(frame, flow_of(flows ? first + (number - first) % flows : number), 17, 86);
     put16(frame + 38, 66);
     put32(frame + 42, (uint32_t)(number >> 32));
     put32(frame + 46, (uint32_t)number);
@@ -351,7 +352,8 @@ int main(int words, char **word)
     double rate = atof(word[4]), seconds = atof(word[5]);
     uint64_t window = strtoull(word[7], NULL, 10);
     first = strtoull(word[6], NULL, 10);
-    capacity = (uint64_t)((rate > 0 ? rate : 100000) * seconds) + 1;
+    flows = !strncmp(word[3], "udp:", 4) ? strtoull(word[3] + 4, NULL, 10) : 0;
+    capacity = (uint64_t)((rate > 0 ? rate : 1000000) * seconds) + 1;
     sent_at = calloc(capacity, sizeof *sent_at);
     took = calloc(capacity, sizeof *took);
     if (!sent_at || !took)

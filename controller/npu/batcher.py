@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from controller.npu.turn import Turn
+
 T = TypeVar("T")
 R = TypeVar("R")
 Answer = Callable[[Sequence[R]], None]
@@ -21,13 +23,13 @@ class Batcher(Generic[T, R]):
     """``send`` gets up to ``limit`` items, and a function to call with an answer for each; ``done``
     of ``submit`` gets its item's answer."""
 
-    def __init__(self, send: Callable[[list[T], Answer[R]], None], limit: int) -> None:
+    def __init__(self, turn: Turn, send: Callable[[list[T], Answer[R]], None], limit: int) -> None:
+        self._turn = turn
         self._send = send
         self._limit = limit
         self._waiting: deque[tuple[T, Callable[[R], None]]] = deque()
         self._under_way: list[Callable[[R], None]] = []
         self._is_busy = False
-        self._loop = asyncio.get_running_loop()
         self._drained: list[asyncio.Future[None]] = []
         self.batches = 0
         """RPCs made so far."""
@@ -39,12 +41,12 @@ class Batcher(Generic[T, R]):
         self._waiting.append((item, done))
         if not self._is_busy:
             self._is_busy = True
-            self._loop.call_soon(self._next)
+            self._turn.batch(self._next)
 
     async def drained(self) -> None:
         """Wait until everything submitted so far is answered."""
         while self._is_busy:
-            future: asyncio.Future[None] = self._loop.create_future()
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._drained.append(future)
             await future
 
@@ -70,4 +72,5 @@ class Batcher(Generic[T, R]):
             for done, answer in zip(under_way, answers, strict=True):
                 done(answer)
         finally:
-            self._next()
+            # Together with what the answers' own consequences have to write.
+            self._turn.batch(self._next)

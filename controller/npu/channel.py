@@ -26,6 +26,8 @@ from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 
+from controller.npu.turn import Turn
+
 _PREFIX = Struct("!BI")
 """Before each message: whether it is compressed, and its length."""
 _STREAM_WINDOW = 1 << 24
@@ -152,8 +154,9 @@ class Call:
 class Channel(asyncio.Protocol):
     """A connection to one server. ``connect`` makes one; ``lost`` is called when it breaks."""
 
-    def __init__(self, authority: str, lost: Callable[[str], None]) -> None:
+    def __init__(self, authority: str, lost: Callable[[str], None], turn: Turn) -> None:
         self._authority = authority.encode()
+        self._turn = turn
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._h2 = H2Connection(
@@ -180,19 +183,17 @@ class Channel(asyncio.Protocol):
         self._will_flush = False
         self._is_paused = False
         """Whether the kernel takes no more at the moment."""
-        self._is_reading = False
-        """Whether what was read is being handled; what that has to send leaves after it."""
         self._closed = ""
         """Why it is closed."""
         self._settled: asyncio.Future[None] = self._loop.create_future()
 
     @classmethod
-    async def connect(cls, address: str, lost: Callable[[str], None]) -> Channel:
+    async def connect(cls, address: str, lost: Callable[[str], None], turn: Turn) -> Channel:
         """Connect to ``host:port`` and wait for the far end's settings. Raises ``OSError``."""
         host, _, port = address.rpartition(":")
         loop = asyncio.get_running_loop()
         _, channel = await loop.create_connection(
-            lambda: cls(address, lost), host.strip("[]"), int(port)
+            lambda: cls(address, lost, turn), host.strip("[]"), int(port)
         )
         await channel._settled
         return channel
@@ -207,7 +208,7 @@ class Channel(asyncio.Protocol):
         return self._begin(method, received, ended)
 
     def unary(self, method: bytes, message: bytes, timeout: float, done: Done) -> None:
-        """One message there, one back; ``done`` gets it, or what went wrong. It leaves at once."""
+        """One message there, one back; ``done`` gets it, or what went wrong."""
         answer: list[bytes] = []
 
         def ended(error: RpcError | None) -> None:
@@ -220,8 +221,6 @@ class Channel(asyncio.Protocol):
         call.send(message, is_last=True)
         late = RpcError(rpc_code.DEADLINE_EXCEEDED, f"no answer within {timeout:g} s")
         timer = self._loop.call_later(timeout, self.fail, call, late)
-        if not self._is_reading:
-            self._flush()
 
     async def call(self, method: bytes, message: bytes, timeout: float) -> bytes:
         """Like ``unary``; raises ``RpcError``."""
@@ -309,16 +308,13 @@ class Channel(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: handle all of it, then send all that comes of it."""
-        self._is_reading = True
+        """Bytes came: handle all of it; what comes of it is sent at the end of the turn."""
         try:
             for event in self._h2.receive_data(data):
                 self._handle(event)
         except H2Error as error:
             self._end(f"it does not speak HTTP/2: {error}")
-        finally:
-            self._is_reading = False
-        self._flush()
+        self._flush_soon()  # Windows and settings have to be acknowledged, for example.
         if self._closed and self._transport is not None:
             self._transport.close()
 
@@ -388,7 +384,7 @@ class Channel(asyncio.Protocol):
         """Send when the loop's turn in hand is over, and all that it brings with it."""
         if not self._will_flush:
             self._will_flush = True
-            self._loop.call_soon(self._flush)
+            self._turn.flush(self._flush)
 
     def _flush(self) -> None:
         self._will_flush = False

@@ -53,6 +53,7 @@ from controller.npu.program import bucket_entry, entries, needs_copies, rates
 from controller.npu.purge import SESSIONS_PER_SPU, Fences
 from controller.npu.quirks import install_failure
 from controller.npu.tables import MissingStage, meter_entry, table_entry
+from controller.npu.turn import Turn
 from controller.reasons import Drop, Punt
 
 LOGGER = logging.getLogger(__name__)
@@ -107,9 +108,12 @@ class Npu:
         pipeline: Pipeline,
         deliver: Callable[[Outbound], None],
         clock: Callable[[], int] = time.monotonic_ns,
+        turn: Turn | None = None,
     ) -> None:
+        """``turn`` is shared by all NPUs of an event loop."""
+        turn = turn or Turn()
         self.site = site
-        self.connection = Connection(site)
+        self.connection = Connection(site, turn)
         self._pipeline = pipeline
         self._deliver = deliver
         self._clock = clock
@@ -123,8 +127,10 @@ class Npu:
         """The SPU of each bucket in hash-based distribution, once the central point says."""
         self._installed: dict[bytes, p4r.Entity] = {}
         """What the configuration put there, by what identifies it."""
-        self._writer: Batcher[bytes, int] = Batcher(self._write, WRITE_BATCH)
-        self._reader: Batcher[FlowKey, WingState | None] = Batcher(self._begin_read, READ_BATCH)
+        self._writer: Batcher[bytes, int] = Batcher(turn, self._write, WRITE_BATCH)
+        self._reader: Batcher[FlowKey, WingState | None] = Batcher(
+            turn, self._begin_read, READ_BATCH
+        )
         self._reading: set[asyncio.Task[None]] = set()
         self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from controller.config.schema import NpuSite
 from controller.npu.channel import Call, Channel, RpcError
 from controller.npu.pipeline import Pipeline
+from controller.npu.turn import Turn
 from controller.npu.wire import varint
 
 ELECTION_ID = 1 << 16
@@ -41,8 +42,9 @@ class NpuError(Exception):
 class Connection:
     """The primary controller's connection to one P4Runtime server."""
 
-    def __init__(self, site: NpuSite, election_id: int = ELECTION_ID) -> None:
+    def __init__(self, site: NpuSite, turn: Turn, election_id: int = ELECTION_ID) -> None:
         self.site = site
+        self._turn = turn
         self._election = U128.encode(election_id)
         self._channel: Channel | None = None
         self._stream: Call | None = None
@@ -81,7 +83,7 @@ class Connection:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 while True:
                     try:
-                        return await Channel.connect(self.site.address, self._gone)
+                        return await Channel.connect(self.site.address, self._gone, self._turn)
                     except OSError:
                         await asyncio.sleep(_RETRY_S)
         except TimeoutError:

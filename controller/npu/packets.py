@@ -48,6 +48,7 @@ class PacketCodec:
         self._out = pipeline.packet_out
         self._heads: dict[tuple[Send, int, Mark, Origin], bytes] = {}
         self._known: dict[bytes, Sequence[int]] = {}
+        self._ports: dict[int, Port] = {}
 
     def packet_in(self, message: bytes, at: Nanoseconds) -> PacketIn | TraceCopy | None:
         """The packet-in of a serialized ``StreamMessageResponse``: a punted packet, or a copy of
@@ -62,7 +63,7 @@ class PacketCodec:
         # A rejected packet with a stage is a copy, made on the way out.
         is_outward = reason is Punt.FILTER_REJECT and value[9] != 0
         return PacketIn(
-            Port(self._npu, value[1]),
+            self._port(value[1]),
             reason,
             value[2],
             value[3],
@@ -73,6 +74,13 @@ class PacketCodec:
             _MARKS[value[6] << 5 | value[7] << 2 | value[8]],
             is_outward,
         )
+
+    def _port(self, number: int) -> Port:
+        """A port as one object, however many sessions have it."""
+        port = self._ports.get(number)
+        if port is None:
+            port = self._ports[number] = Port(self._npu, number)
+        return port
 
     def _values(self, header: bytes) -> Sequence[int]:
         """What a serialized header says, by slot. Those of misses are few and are remembered."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from controller.config.nat import NatRule
 from controller.config.schema import Chassis, Configuration, Interface, Policy
-from controller.flow import FlowKey, Nanoseconds, Port, Wing
+from controller.flow import Address, FlowKey, Nanoseconds, Port, Wing, text
 from controller.messages import (
     CP,
     OBSERVER,
@@ -25,7 +25,7 @@ from controller.messages import (
     StepTaken,
 )
 from controller.reasons import Drop, Punt
-from controller.routing.fib import Fib, fib_of
+from controller.routing.fib import Fib, Route, fib_of
 from controller.spu.express import NotExpress
 from controller.spu.nat import nat_tables
 from controller.spu.policy import policy_table
@@ -83,6 +83,7 @@ class Core:
     __slots__ = (
         "_by_port",
         "_count",
+        "_nat_addresses",
         "_policies_by_index",
         "_source_zones",
         "alg_timers",
@@ -154,6 +155,7 @@ class Core:
     def configure(self, config: Configuration, fib: Fib | None = None) -> None:
         """Everything that follows from the configuration alone."""
         self.config = config
+        self._nat_addresses: dict[tuple[str, Address], Address] = {}
         self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
         self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)
@@ -177,6 +179,15 @@ class Core:
     def policy(self, index: int) -> Policy | None:
         """A policy by its index."""
         return self._policies_by_index.get(index)
+
+    def nat_address(self, route: Route) -> Address:
+        """The egress interface's address in the subnet of the next hop. There is one: that subnet
+        is why the route leads there. All its sessions share the object."""
+        key = route.interface.name, route.next_hop
+        found = self._nat_addresses.get(key)
+        if found is None:
+            found = self._nat_addresses[key] = _address_beside(route)
+        return found
 
     def interface(self, port: Port, vlan: int) -> Interface | None:
         """Where a frame with this tag came in."""
@@ -255,3 +266,14 @@ class Core:
         message = queued.message
         flow = queued.packet.key(message.token)
         self.to_cp(Redirect(flow, self.number, message))
+
+
+def _address_beside(route: Route) -> Address:
+    hop = int.from_bytes(route.next_hop, "big")
+    version = 4 if len(route.next_hop) == 4 else 6
+    for address in route.interface.addresses:
+        if address.version == version:
+            shift = address.max_prefixlen - address.network.prefixlen
+            if hop >> shift == int(address) >> shift:
+                return address.packed
+    raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")

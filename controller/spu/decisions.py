@@ -6,7 +6,7 @@ Each looks at one thing, notes what it found in the pending flow, and refuses or
 from __future__ import annotations
 
 from controller.config.schema import Action
-from controller.flow import Address, text
+from controller.flow import text
 from controller.messages import OBSERVER, SessionDenied, Step
 from controller.packet import RST, TCP, UDP
 from controller.payload import contents
@@ -202,16 +202,3 @@ def describe(route: Route) -> str:
     """A route as the walk tells it."""
     interface = route.interface
     return f"{text(route.next_hop)} on {interface.name}, zone {interface.zone}"
-
-
-def nat_address(route: Route) -> Address:
-    """The egress interface's address in the subnet of the next hop. There is one: that subnet is
-    why the route leads there."""
-    hop = int.from_bytes(route.next_hop, "big")
-    version = 4 if len(route.next_hop) == 4 else 6
-    for address in route.interface.addresses:
-        if address.version == version:
-            shift = address.max_prefixlen - address.network.prefixlen
-            if hop >> shift == int(address) >> shift:
-                return address.packed
-    raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")

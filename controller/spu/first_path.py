@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from controller.config.nat import INTERFACE_POOL, SourceNat
 from controller.config.schema import SECOND
-from controller.flow import Direction, Hop, Nanoseconds, Path, Tuple5, text
+from controller.flow import Direction, Nanoseconds, Path, Tuple5, hop_to, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -39,7 +39,7 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
-from controller.spu.decisions import Decisions, describe, nat_address
+from controller.spu.decisions import Decisions, describe
 from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
 from controller.spu.record import SessionRecord, encode, wings
@@ -139,7 +139,7 @@ class FirstPath:
             return
         pending.source_rule = rule
         core.nat_counts[rule.id].hits += 1
-        address = nat_address(route)
+        address = core.nat_address(route)
         pending.stage = Stage.NAT
         pending.serial = core.nat_serial = core.nat_serial + 1
         if core.trace:
@@ -244,9 +244,9 @@ class FirstPath:
             pending.flow,
             pending.first.message.port,
             pending.translated,
-            Hop(ahead.port, ahead.vlan, ahead.mac, pending.mac),
+            hop_to(ahead.port, ahead.vlan, ahead.mac, pending.mac),
             ahead.token,
-            Hop(back.port, back.vlan, back.mac, pending.back_mac),
+            hop_to(back.port, back.vlan, back.mac, pending.back_mac),
         )
         core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
         core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))

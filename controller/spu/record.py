@@ -16,11 +16,11 @@ record, so either is enough.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError
 
 from controller.flow import FlowKey, Hop, Nanoseconds, Path, Port, Tuple5, Wing
+from controller.value import value
 
 VERSION = 1
 
@@ -38,7 +38,7 @@ class RecordError(ValueError):
     """Bytes that are no record of this version."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionRecord:
     """What a session is rebuilt from."""
 

@@ -188,7 +188,12 @@ class Ruleset(Generic[R]):
 
     def first(self, flow: Tuple5) -> Match[R] | None:
         """The policy that decides on a flow."""
-        return next(self.matches(flow), None)
+        family = 0 if len(flow.src) == 4 else 1
+        src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
+        for block in self._blocks:
+            for match in block.matches(family, src, dst, flow):
+                return match
+        return None
 
 
 def _application(applications: tuple[Application, ...], flow: Tuple5) -> Application | None:

@@ -1,0 +1,143 @@
+"""All measurements of the control plane in one run, as JSON and as a table in Markdown.
+
+    python -m bench.control_plane [--seconds 60] [--out build/bench/control_plane.json]
+
+Some six minutes: set-ups through the whole path (``bench.setups``), Express Path against the SPU's
+(``bench.paths``), the machines alone and memory of a session (``bench.machines``). Needs root and a
+C compiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import page, paths, setups
+from bench.chassis import Build, make_links
+from bench.report import header
+from topologies.errors import TopologyError
+from topologies.sandbox import run_inside
+
+MARKS = (
+    "<!-- control plane: begin (make bench-control-plane writes from here to the end mark) -->",
+    "<!-- control plane: end -->",
+)
+MACHINES_TARGET = "20,000; 50,000"
+_NAMES = {"udp": "UDP sessions", "tcp": "TCP connections of six segments"}
+
+
+def machines(held: int) -> dict[str, Any]:
+    """``bench.machines`` in a process of its own, whose memory nothing else has used."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.machines", "--held", str(held)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What was measured, the result, the target."""
+    for kind, name in _NAMES.items():
+        found = report["setups"][kind]
+        last = found["held"][-1]
+        seconds = report["seconds"]
+        lost = f", {last['lost']} lost" if last["lost"] else ", none lost"
+        yield (
+            f"{name} set up a second, held for {seconds:g} s",
+            f"{last['done']:.0f} of {last['begun']}{lost}",
+            "3,500; 10,000",
+        )
+        yield (
+            f"the same, own pace for {setups.PACE_SECONDS:g} s",
+            f"{found['pace']['done']:.0f}",
+            "",
+        )
+        cpu = found["held"][-1]["cpu_us"]
+        parts = ", ".join(f"{part} {value:.0f}" for part, value in cpu.items())
+        yield f"CPU time for each of them, us: {parts}", f"{sum(cpu.values()):.0f}", ""
+        lone = found["idle"]
+        yield (
+            f"first packet in to first packet out, idle, {kind.upper()}, ms",
+            f"p50 {lone['p50_ms']:.2f}, p99 {lone['p99_ms']:.2f}",
+            "p50 2.5, p99 10; p50 1",
+        )
+    both = report["paths"]
+    for name, title in (("express", "Express Path"), ("spu", "SPU path")):
+        one = both[name]
+        yield (
+            f"{title}: lone packets, us; packets/s without loss",
+            f"p50 {1000 * one['idle']['p50_ms']:.0f}, p99 {1000 * one['idle']['p99_ms']:.0f}; "
+            f"{one['pace']['done']:.0f}",
+            "",
+        )
+    yield (
+        "Express Path against SPU path: latency; packets/s",
+        f"{both['latency_ratio']:.1f}; {both['rate_ratio']:.1f}",
+        "5",
+    )
+    alone = report["machines"]
+    for kind, value in alone["set_ups_per_second"].items():
+        yield (
+            f"machines alone, {kind.upper()}, set-ups/s of a core",
+            f"{value:.0f}",
+            MACHINES_TARGET,
+        )
+    yield (
+        f"controller memory of a session, of {alone['held']}, bytes",
+        f"{alone['bytes_per_session']:.0f}",
+        "2,560; 1,024",
+    )
+
+
+def table(report: dict[str, Any]) -> str:
+    """In Markdown."""
+    lines = ["| | measured | target; stretch |", "|---|---|---|"]
+    lines += [f"| {what} | {result} | {target} |" for what, result, target in rows(report)]
+    conditions = f"commit {report['commit']}, Linux {report['kernel']}, {report['cores']} cores"
+    return "\n".join(lines) + f"\n\n{conditions}, load {report['load'][0]} at the beginning.\n"
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    setups.add_build(parser)
+    parser.add_argument("--seconds", type=float, default=60.0, help="that a rate is held for")
+    parser.add_argument("--held", type=int, default=500_000, help="sessions, to measure memory")
+    parser.add_argument("--out", type=Path, default=Path("build/bench/control_plane.json"))
+    parser.add_argument("--page", type=Path, help="put the table into this page")
+    arguments = parser.parse_args(words)
+    build = Build(arguments.json, arguments.p4info, arguments.switch)
+
+    def work(_pid: int) -> int:
+        make_links()
+        report = header("two NPUs, a controller, two ends", arguments.switch)
+        report["seconds"] = arguments.seconds
+        report["machines"] = machines(arguments.held)
+        report["setups"] = setups.measure(build, arguments.seconds)
+        report["paths"] = paths.measure(build)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
+        text = table(report)
+        arguments.out.with_suffix(".md").write_text(text)
+        print(text)
+        if arguments.page is not None:
+            page.replace(arguments.page, text, MARKS)
+        print(f"written: {arguments.out} and {arguments.out.with_suffix('.md')}")
+        return 0
+
+    try:
+        return run_inside(work)
+    except (TopologyError, page.NoMarks, subprocess.CalledProcessError) as error:
+        print(f"bench.control_plane: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""What is left to do when all that a turn of the event loop brought has been handled.
+
+Packets of several NPUs arrive in one turn, and each has something to write to the others. Put off
+to the turn's end, all of it shares one Write and one system call for each NPU; a lone packet waits
+for nothing, because its turn ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+Do = Callable[[], None]
+
+
+class Turn:
+    """The end of the turn in hand, of the event loop that runs."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._batches: list[Do] = []
+        self._flushes: list[Do] = []
+        self._will_end = False
+
+    def batch(self, do: Do) -> None:
+        """Put a batch together, once, from what is there at the end."""
+        self._batches.append(do)
+        self._end_soon()
+
+    def flush(self, do: Do) -> None:
+        """Send, once, after all batches are put together."""
+        self._flushes.append(do)
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        if not self._will_end:
+            self._will_end = True
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        # What the last steps ask for belongs to the next turn, but for the flushes of batches.
+        batches, self._batches = self._batches, []
+        for do in batches:
+            do()
+        flushes, self._flushes = self._flushes, []
+        self._will_end = False
+        for do in flushes:
+            do()
+        if self._batches:
+            self._end_soon()
