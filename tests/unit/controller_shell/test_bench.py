@@ -24,7 +24,7 @@ def test_the_table_says_entries_per_second(capsys: pytest.CaptureFixture[str]) -
     report = Report({"target": "t"})
     report.add(Series(ACKNOWLEDGED, 100_000, 10, [2_000_000] * 1000))
     row = report.table().splitlines()[1].split()
-    assert row == ["100000", "10", "acknowledged", "2.000", "2.000", "2.000", "5000", "1000"]
+    assert row == ["100000", "0", "10", "acknowledged", "2.000", "2.000", "2.000", "5000", "1000"]
     assert capsys.readouterr().out == "target:   t\n"
 
 
