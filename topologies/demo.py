@@ -20,7 +20,7 @@ from topologies.system import System
 
 Seen = TypeVar("Seen")
 
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 5.0
 
 UNTRUST = "203.0.113.10"
 UNTRUST_V6 = "2001:db8:3::10"
@@ -156,8 +156,9 @@ class Demo:
             )
             for address in (UNTRUST, DMZ)
         ]
-        time.sleep(1.0)
-        table = self._cli("show security flow session protocol tcp")
+        busy = "show security flow session protocol tcp"
+        _settled(lambda: self._cli(busy, quiet=True), lambda seen: len(_counting(seen)) == 4)
+        table = self._cli(busy)
         express = self._cli("show security flow session services-offload", quiet=True)
         self._cli("show security flow session summary")
         self.expectations.expect(
@@ -165,12 +166,8 @@ class Demo:
             UNTRUST in express and DMZ not in express,
             express,
         )
-        wings = re.findall(r"^\s+(In|Out): .*Pkts: (\d+), Bytes: (\d+)", table, re.MULTILINE)
-        counted = [int(packets) for _, packets, _ in wings]
         self.expectations.expect(
-            "both wings of both sessions count packets",
-            len(counted) >= 4 and all(counted),
-            table,
+            "both wings of both sessions count packets", len(_counting(table)) == 4, table
         )
         self.expectations.expect(
             f"the Out wing shows the translated address {NAT_ADDRESS}",
@@ -313,13 +310,18 @@ class Demo:
 
 
 def _settled(read: Callable[[], Seen], done: Callable[[Seen], bool]) -> Seen:
-    """Read until ``done`` or for a second at most: what was sent may still be on its way."""
+    """Read until ``done`` or for a while: what was sent may still be on its way."""
     deadline = time.monotonic() + SETTLE_SECONDS
     seen = read()
     while not done(seen) and time.monotonic() < deadline:
         time.sleep(0.05)
         seen = read()
     return seen
+
+
+def _counting(table: str) -> list[str]:
+    """The wings in a session table that have counted packets."""
+    return re.findall(r"^\s+(?:In|Out): .*Pkts: [1-9]", table, re.MULTILINE)
 
 
 def _heading(text: str) -> None:

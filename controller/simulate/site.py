@@ -125,6 +125,25 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
         ("pool tight port range 3000 to 3004", "pool tight port range 3003 to 3009"),
         ("10.3.1.10/32 port 80", "10.3.1.11/32 port 80"),
     ),
+    # TCP is looked at closely, and refused with a RST.
+    (
+        ("", "set security flow tcp-session strict-syn-check"),
+        ("", "set security flow tcp-session rst-sequence-check"),
+        ("", "set security flow tcp-session rst-invalidate-session"),
+        ("", "set security flow tcp-session fin-invalidate-session"),
+        ("", "set security zones security-zone trust tcp-rst"),
+        ("", "set security zones security-zone untrust tcp-rst"),
+    ),
+    # Sessions are limited, and age early when there are many.
+    (
+        ("", "set security screen ids-option guard limit-session source-ip-based 2"),
+        ("", "set security screen ids-option guard limit-session destination-ip-based 6"),
+        ("", "set security zones security-zone trust screen guard"),
+        ("", "set security zones security-zone untrust screen guard"),
+        ("", "set security flow aging low-watermark 10"),
+        ("", "set security flow aging high-watermark 20"),
+        ("", "set security flow aging early-ageout 3"),
+    ),
     # No translation any more, and no way back.
     (
         ("nat source", ""),

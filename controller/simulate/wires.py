@@ -202,8 +202,13 @@ class Wires:
         if side == SERVER:
             right = packet.dst in flow.far
         else:
+            # Where the server is known by another address, an answer to a session that is gone may
+            # begin one of its own, under yet another.
             right = packet.dst == there.src and (
-                packet.is_icmp_error or packet.is_later_fragment or packet.sport == there.dport
+                packet.sport == there.dport
+                or packet.is_icmp_error
+                or packet.is_later_fragment
+                or there.dst not in flow.far
             )
         if not right:
             what = f"it leaves for {packet.dst.hex('.')}, port {packet.dport}"

@@ -243,9 +243,12 @@ class LivePath:
             return
         tcp = session.tcp
         if tcp is not None and tcp.doubt is not None and tcp.doubt.direction == message.direction:
-            if self.tcp.is_believable(session, tcp, message):
-                self.take(session, tcp.doubt)
-            tcp.doubt = None
+            # No longer in doubt before it passes, or it would wait for the session's end as well.
+            doubt, tcp.doubt = tcp.doubt, None
+            if self.tcp.is_believable(session, tcp, doubt, message):
+                self.tcp.believed = doubt.message
+                self.take(session, doubt)
+                self.tcp.believed = None
         if session.probe is None:
             return  # it was about that alone, or the session began to close meanwhile
         if tcp is not None and message.direction == Direction.FORWARD:

@@ -74,7 +74,7 @@ class TcpTracker:
         self.server_isn: int | None = None
         """The numbers of both SYNs."""
         self.doubt: Queued | None = None
-        """A RST that waits for what its wing has counted."""
+        """What would end it, and waits for what its wing has counted."""
 
     @property
     def is_over(self) -> bool:

@@ -3,10 +3,10 @@
 Sessions on Express Path show their SPU SYNs, FINs and RSTs only, so numbers are checked where all
 segments come by: ``not_express`` keeps a session on its SPU's path if something demands the check.
 One thing is known of them all the same. What a side sent lies between the number of its SYN and
-that plus the bytes that its wing counted; a RST with another number is none of its own. So a RST
-waits until the NPU was asked, and who guesses has to guess among four thousand million numbers.
-(What the NPU never saw may be missing: then the peer's next segment has the RST sent again, with
-the number that the peer knows.)
+that plus the bytes that its wing counted; what ends a session with another number is none of its
+own. So a RST (with ``fin-invalidate-session`` a FIN, too) waits until the NPU was asked, and who
+guesses has to guess among four thousand million numbers. (What the NPU never saw may be missing:
+then the peer's next segment has the RST sent again, with the number that the peer knows.)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
 from controller.flow import Direction, Nanoseconds, Path
-from controller.messages import ReadWing, WingRead
-from controller.packet import ACK, RST, SYN, Packet
+from controller.messages import PacketIn, ReadWing, WingRead
+from controller.packet import ACK, FIN, RST, SYN, Packet
 from controller.payload import sequence
 from controller.reasons import Drop
 from controller.spu.core import Core
@@ -60,6 +60,8 @@ class TcpPath:
         self._core = core
         self._replies = replies
         self._teardown = teardown
+        self.believed: PacketIn | None = None
+        """The segment in hand was in doubt, and is no more."""
 
     def begin(self, session: Session, tcp: TcpTracker) -> None:
         """Note what is to be checked of a connection from its first segment on, once it is clear
@@ -108,7 +110,8 @@ class TcpPath:
         """Whether a SYN, FIN or RST of a session on Express Path may pass now."""
         packet, direction = queued.packet, queued.direction
         flags = packet.flags
-        if not flags & (SYN | RST) or tcp.doubt is queued:
+        ends = RST | FIN if self._core.config.tcp.fin_invalidate else RST
+        if not flags & (SYN | ends) or self.believed is queued.message:
             return True
         seq, ack = sequence(packet)
         if direction == Direction.FORWARD:
@@ -133,14 +136,15 @@ class TcpPath:
             read = ReadWing(session.id, direction, core.number, wing.key)
             core.send(core.npus[wing.ingress.npu], read)
             return False
+        # Also what would end the session while another such segment is in doubt.
         self._out_of_place(session, direction, segment_of(packet))
         return False
 
-    def is_believable(self, session: Session, tcp: TcpTracker, read: WingRead) -> bool:
-        """Whether the RST in doubt may be its sender's own, by what its wing has counted; if not,
-        it is dropped here."""
-        queued = tcp.doubt
-        assert queued is not None
+    def is_believable(
+        self, session: Session, tcp: TcpTracker, queued: Queued, read: WingRead
+    ) -> bool:
+        """Whether the segment in doubt may be its sender's own, by what its wing has counted; if
+        not, it is dropped here."""
         direction = queued.direction
         first = tcp.client_isn if direction == Direction.FORWARD else tcp.server_isn
         seq, _ = sequence(queued.packet)

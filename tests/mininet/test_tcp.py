@@ -237,8 +237,11 @@ def test_time_wait_and_half_closed_connections_last_as_configured(topology: Topo
 
 def throw_into_a_chat(topology: Topology, host: str, *kinds: str) -> None:
     """Somebody forges segments while a connection talks, and it talks on to the end."""
-    client = Client(topology, host, "chat 4", "fin")
+    thrown = topology.directory / "thrown"
+    thrown.unlink(missing_ok=True)
+    client = Client(topology, host, f"chat {thrown}", "fin")
     sent = topology.run(host, sys.executable, FORGE, f"{host}-eth0", client.port, *kinds)
+    thrown.touch()
     assert f"sent {len(kinds)}" in sent, sent
     client.end()
     assert client.close_reason() == "TCP FIN"

@@ -4,7 +4,8 @@
 in one segment; ``fin`` and ``rst`` end the connection, ``drip N`` says a line a second, N times,
 also to a client that has closed its side. ``connect ADDRESS PORT STEP...`` does step by step:
 ``say LINE``, ``hear TEXT`` (exit status 1 if something else comes), ``mss``, ``wait SECONDS``,
-``half`` (close this side alone), ``fin``, ``rst``; ``chat SECONDS`` echoes ten times a second.
+``half`` (close this side alone), ``fin``, ``rst``; ``chat FILE`` echoes ten times a second, until
+this file has been there for half a second.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import struct
 import sys
 import threading
 import time
+from pathlib import Path
 
 
 def reset(connection: socket.socket) -> None:
@@ -82,10 +84,10 @@ def connect(address: str, port: str, steps: list[str]) -> int:
                 print(f"heard {heard!r} and not {rest!r}", flush=True)
                 return 1
         elif word == "chat":
-            until = time.monotonic() + float(rest)
-            number = 0
-            while time.monotonic() < until:
+            number, left = 0, 5
+            while left:
                 number += 1
+                left -= Path(rest).exists()
                 connection.sendall(f"echo {number}\n".encode())
                 if answers.readline().strip() != str(number):
                     print("no answer", flush=True)

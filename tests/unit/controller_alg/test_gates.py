@@ -175,11 +175,14 @@ def test_same_announcement_has_the_same_hole_for_its_parent_alone(parent: int) -
 
 
 class Doors(RuleBasedStateMachine):
-    """Gates, children and parents come and go; ports are neither lost nor given twice."""
+    """Gates, children and parents come and go; ports are neither lost nor given twice, and there
+    are never more gates than there may be."""
+
+    MOST = 6
 
     def __init__(self) -> None:
         super().__init__()
-        self.gates, self.arbiter = table(range(2000, 2012))
+        self.gates, self.arbiter = table(range(2000, 2012), self.MOST)
         self.children: list[list[Lease]] = []
         self.own: dict[int, int] = {}
         self.now = 0
@@ -191,9 +194,18 @@ class Doors(RuleBasedStateMachine):
           uses=st.integers(0, 2))  # fmt: skip
     def announce(self, parent: int, port: int, count: int, uses: int) -> None:
         order = replace(HIDDEN, listener=Endpoint(INSIDE, port), count=count, uses=uses)
+        self.open(parent, order)
+
+    def open(self, parent: int, order: GateOrder) -> list[Endpoint] | Drop:
+        """What stands is renewed; a further gate needs room first, and then a port."""
+        before = len(self.gates)
         holes = self.gates.open(parent, 1, (order,), self.now)
         if isinstance(holes, Drop):
-            assert holes is Drop.NAT_EXHAUSTED
+            assert len(self.gates) == before
+            assert holes is (Drop.GATE_TABLE_FULL if before == self.MOST else Drop.NAT_EXHAUSTED)
+        else:
+            assert len(self.gates) - before in (0, 1)
+        return holes
 
     @rule(parent=st.integers(1, 3))
     def share(self, parent: int) -> None:
@@ -204,7 +216,7 @@ class Doors(RuleBasedStateMachine):
             self.own[parent] = port
         port = self.own[parent]
         order = replace(HIDDEN, listener=Endpoint(INSIDE, 9), shared_port=port)
-        assert self.gates.open(parent, 1, (order,), self.now) == [Endpoint(HOLE, port)]
+        assert self.open(parent, order) in ([Endpoint(HOLE, port)], Drop.GATE_TABLE_FULL)
 
     @rule(port=st.integers(2000, 2011))
     def come(self, port: int) -> None:
@@ -234,6 +246,10 @@ class Doors(RuleBasedStateMachine):
     def time_passes(self, span: int) -> None:
         self.now += span * SECOND
         self.gates.tick(self.now)
+
+    @invariant()
+    def gates_are_bounded(self) -> None:
+        assert len(self.gates) <= self.MOST
 
     @invariant()
     def ports_are_in_use_while_somebody_needs_them(self) -> None:

@@ -243,13 +243,12 @@ def test_only_the_spu_that_has_a_port_gives_it_back() -> None:
     port: what the first one says of it when its answer comes at last is of the past."""
     cp = Cp()
     first, flow = cp.create()
-    ask = AllocateNat(flow, first, NAT, 17, 2000)
-    assert cp.take(ask)
+    assert cp.take(AllocateNat(flow, first, NAT, 17, 2000))
     cp.take(AbandonSession(flow, first, Drop.NONE))
     cp.create(sport=7)  # the first SPU has something to do
     ((to, _),) = cp.take(Redirect(flow, first, cp.packet()))
     assert to.number != first
-    ((_, granted),) = cp.take(ask._replace(spu=to.number))
+    ((_, granted),) = cp.take(AllocateNat(flow, to.number, NAT, 17, 2000))
     assert granted == NatGranted(flow, NAT, 17, 2000)
 
     cp.take(ReleaseNat(NAT, 17, 2000, flow, first))

@@ -93,9 +93,10 @@ def test_data_on_express_path_is_not_checked() -> None:
     assert walk.reasons() == []
 
 
-def test_a_rst_on_express_path_is_one_that_its_sender_may_have_come_to() -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_rst_on_express_path_is_one_that_its_sender_may_have_come_to(at_once: bool) -> None:
     """Its NPU knows how much its sender has sent."""
-    walk = world()
+    walk = world(rst_invalidate=at_once)
     talk = web(walk, "c")
     for _ in range(10):
         talk.say(talk.client, b"x" * 1000)
@@ -108,6 +109,7 @@ def test_a_rst_on_express_path_is_one_that_its_sender_may_have_come_to() -> None
     walk.pass_(walk.c, talk.client.segment("R"), walk.b)
     walk.sim.run(3 * SECOND)
     assert closes(walk) == [Close.TCP_CLIENT_RST]
+    assert walk.reasons() == [Drop.TCP_SEQUENCE] * 4, "what has left is not looked at once more"
     walk.assert_empty()
 
 
@@ -316,6 +318,10 @@ def test_rst_invalidates_its_session_at_once(client: str) -> None:
 def test_fin_invalidates_its_session_at_once(client: str) -> None:
     walk = world(fin_invalidate=True)
     talk = web(walk, client)
+    walk.send(talk.client.host, talk.client.segment("FA", seq=talk.client.seq + 90_000))
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE]
+    assert closes(walk) == [], "not by a stranger's"
     walk.pass_(talk.client.host, talk.client.segment("FA"), walk.b)
     assert closes(walk) == [Close.TCP_FIN]
     walk.assert_empty()
