@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.central_point import CentralPoint
+from controller.central_point.core import Core
 from controller.central_point.port_space import PortSpace
 from controller.messages import RemoveWing, Transmit
 from controller.simulate.options import Plan, parse_faults
@@ -35,7 +35,7 @@ def test_all_rules_hold() -> None:
 
 
 def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CentralPoint, "_release", lambda *_: None)
+    monkeypatch.setattr(Core, "release", lambda *_: None)
     assert rule() is Rule.PORTS
 
 
@@ -57,14 +57,14 @@ def test_wing_that_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_reverse_wing_that_the_central_point_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    forget = CentralPoint._forget
+    forget = Core.forget
 
-    def half(self: CentralPoint, entry: Any) -> None:
+    def half(self: Core, entry: Any) -> None:
         reverse = entry.reverse
         forget(self, entry)
-        self._table[reverse] = entry
+        self.sessions.by_key[reverse] = entry
 
-    monkeypatch.setattr(CentralPoint, "_forget", half)
+    monkeypatch.setattr(Core, "forget", half)
     assert rule() is Rule.ENTRIES
 
 
