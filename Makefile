@@ -198,7 +198,7 @@ AGAINST ?= $(if $(shell command -v simple_switch_grpc),simple_switch_grpc -L off
 bench-switch: build ## all measurements of the switch, into docs/PERFORMANCE.md: ten minutes
 	@$(AS_ROOT) $(PYTHON) -m bench.switch --switch "$(SWITCH)" $(if $(AGAINST),--against "$(AGAINST)") \
 	  --compiler p4embed-c $(if $(shell command -v p4c),--compiler p4c) \
-	  --out build/bench --page docs/PERFORMANCE.md
+	  --out build/bench --page docs/PERFORMANCE.md --summary README.md
 
 .PHONY: bench-setups
 bench-setups: build ## sessions set up a second through the whole path, and what a first packet waits

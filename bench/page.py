@@ -84,6 +84,38 @@ def _switches(measured: Found) -> list[str]:
     return [result["switch"] for result in measured["writes"]["results"]]
 
 
+def summary(measured: Found) -> str:
+    """The few figures that a reader wants first."""
+    some = [r for r in measured["forwarding"]["results"] if r["flows"] == 1000]
+    bare, *forwarders = some
+    names = [f"`{program(name)}`" for name in _switches(measured)]
+
+    def rates(key: str) -> list[str]:
+        return [f"{median(r[key]) / 1000:.0f} kpps" for r in (*forwarders, bare)]
+
+    def latency(result: Found) -> str:
+        return f"{median(result['latency_p50']):.0f} / {median(result['latency_p99']):.0f} us"
+
+    writes = measured["writes"]["results"]
+    lone = [f"{median(r['lone_p50_us']) / 1000:.3f} ms" for r in writes]
+    batched = [f"{median(r['wings_a_second']):,.0f}" for r in writes]
+    memory = [f"{median(r['bytes_a_session']):.0f} bytes" for r in measured["sessions"]["results"]]
+    sessions = f"{measured['sessions']['results'][0]['sessions']:,}"
+    rows = [
+        ["Express Path with NAT, 100-byte packets, 1000 flows, loss-free", *rates("loss_free")],
+        ["the same, flooded", *rates("flooded")],
+        ["one-way latency, idle, p50 / p99", *map(latency, forwarders), latency(bare)],
+        ["one Write, acknowledged, p50", *lone, ""],
+        ["entries a second, 1000 a Write", *batched, ""],
+        [f"memory of a session, of {sessions}", *memory, ""],
+    ]
+    head = (
+        f"Medians on a machine with {measured['cores']} cores, Linux {measured['kernel']},"
+        f" `npu.p4` in full, commit {measured['commit']}:\n\n"
+    )
+    return head + table(["", *names, "bare forwarder"], rows)
+
+
 # -- targets ----------------------------------------------------------------------------------
 
 

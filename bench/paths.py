@@ -26,7 +26,7 @@ from topologies.errors import TopologyError
 from topologies.sandbox import run_inside
 
 FLOWS = 64
-WINDOW = 256
+WINDOW = 1024
 PACE_SECONDS = 4.0
 IDLE_RATE, IDLE_SECONDS = 200.0, 5.0
 

@@ -7,7 +7,8 @@
 Runs bench.compiling, pipeline, lookup, tables, writes (twice: few sessions often, 500,000 once) and
 forwarding one after the other, each of which measures what is compared in turn. Writes
 ``switch.json`` with all of their results and ``switch.md`` with the tables; these go into the page,
-too, between its two marks. Ten minutes on a quiet machine. Needs root, and build/npu.json.
+too, between its two marks, and a few figures into the README. Ten minutes on a quiet machine.
+Needs root, and build/npu.json.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     parser.add_argument("--page", type=Path, help="put the tables into this page")
+    parser.add_argument("--summary", type=Path, help="put a few figures into this one")
     arguments = parser.parse_args(words)
     arguments.switches = [arguments.switch, *filter(None, [arguments.against])]
     arguments.compiler = arguments.compiler or ["p4embed-c"]
@@ -84,6 +86,8 @@ def main(words: Sequence[str]) -> int:
     print(text)
     if arguments.page is not None:
         page.replace(arguments.page, text)
+    if arguments.summary is not None:
+        page.replace(arguments.summary, page.summary(measured))
     return 0
 
 

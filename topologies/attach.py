@@ -37,10 +37,14 @@ def find_running(topology: str) -> Running:
 
 def run_on_host(topology: str, host: str, command: Sequence[str]) -> int:
     """Run ``command`` on a host and return its exit status."""
-    running = find_running(topology)
+    return subprocess.run(on_host(find_running(topology), host, command)).returncode
+
+
+def on_host(running: Running, host: str, command: Sequence[str]) -> list[str]:
+    """The command that runs ``command`` on a host; an empty one is a shell."""
     if host not in running.hosts:
         raise TopologyError(f"no host '{host}'; there is: {', '.join(sorted(running.hosts))}")
-    return _enter(running, ["mnexec", "-a", str(running.hosts[host]), *(command or ["bash"])])
+    return _inside(running, ["mnexec", "-a", str(running.hosts[host]), *(command or ["bash"])])
 
 
 def open_shell(topology: str, npu: str, python: str) -> int:
@@ -54,18 +58,16 @@ def open_shell(topology: str, npu: str, python: str) -> int:
         known = ", ".join(sorted(running.npus))
         raise TopologyError(f"no NPU '{npu}'; there is: {known} (make shell NPU=1)")
     site = running.npus[npu]
-    return _enter(
-        running,
-        [
-            *(python, "-m", "p4runtime_sh"),
-            *("--grpc-addr", str(site["address"]), "--device-id", str(site["device_id"])),
-            *("--election-id", "0,1"),
-        ],
-    )
+    shell = [
+        *(python, "-m", "p4runtime_sh"),
+        *("--grpc-addr", str(site["address"]), "--device-id", str(site["device_id"])),
+        *("--election-id", "0,1"),
+    ]
+    return subprocess.run(_inside(running, shell)).returncode
 
 
-def _enter(running: Running, command: Sequence[str]) -> int:
+def _inside(running: Running, command: Sequence[str]) -> list[str]:
     # A new mount namespace would start at its root directory.
     enter = ["nsenter", "--target", str(running.pid), "--mount", "--pid", "--net"]
     enter += [f"--wdns={os.getcwd()}", "--"]
-    return subprocess.run([*enter, *command]).returncode
+    return [*enter, *command]

@@ -10,12 +10,13 @@
 ``wires``               frames between hosts and NPUs
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
-``ledger, inside``      the invariants; and the one place that looks into machines
+``ledger, audit``       the invariants: of each step, and of everything at once
+``inside``              the one place that looks into machines
 ``violation``           the rules by name
 ``npu``                 an NPU that fails
 ``site``                chassis, configurations and wires
 ``workload``            which flow has which number
-``flow, kinds``         flows and what they do
+``flow, kinds, talks``  flows and what they do; control connections
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================

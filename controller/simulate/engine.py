@@ -18,6 +18,7 @@ from typing import Any
 from controller.config.schema import SECOND
 from controller.flow import Nanoseconds
 from controller.messages import Outbound
+from controller.simulate.audit import audit
 from controller.simulate.cards import Cards
 from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
@@ -100,10 +101,14 @@ class Run:
     def audit(self) -> None:
         """Compare everything with everything, if there is a controller."""
         if self._cards.is_up:
-            self.world.ledger.audit(
-                what
-                for _, _, to, what, _ in self.world.events
-                if to.__class__ is int and what.__class__ is not Call
+            events = self.world.events
+            audit(
+                self.world.ledger,
+                (
+                    what
+                    for _, _, to, what, _ in events
+                    if to.__class__ is int and what.__class__ is not Call
+                ),
             )
 
     def _call(self, to: int, what: Call) -> None:

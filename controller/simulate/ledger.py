@@ -3,7 +3,7 @@
 The ledger keeps books of its own from the messages that it sees: which flows the central point has
 taken up, which sessions it has acknowledged, which ports it has granted, what is changing since
 when. After each step it compares them with what the machines hold at the one key or session that
-the step was about. ``audit`` compares everything with everything, now and then.
+the step was about. ``audit.py`` compares everything with everything, now and then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from controller.messages import (
     CreateSession,
     InstallAck,
     InstallSession,
-    Message,
     NatGranted,
     Outbound,
     PacketDropped,
@@ -154,9 +153,9 @@ class Ledger:
         key = message.flow
         found = inside.cp_entry(self.cp, key)
         if key in self.entries:
-            self._broken(Rule.ENTRIES, f"{key} is taken up a second time", key)
+            self.broken(Rule.ENTRIES, f"{key} is taken up a second time", key)
         if found is None or found.session_id or not inside.cp_waits(self.cp, key):
-            self._broken(Rule.ENTRIES, f"no pending wing for {key}, which is asked for", key)
+            self.broken(Rule.ENTRIES, f"no pending wing for {key}, which is asked for", key)
         assert found is not None
         self.entries[key] = Entry(key, found.spu, flow)
         if flow is not None:
@@ -174,14 +173,14 @@ class Ledger:
         entry = self.entries.get(key)
         found = inside.cp_entry(self.cp, key)
         if entry is None or found is None or found.session_id != session_id:
-            self._broken(Rule.ENTRIES, f"acknowledged, but not active: {key}", key, session_id)
+            self.broken(Rule.ENTRIES, f"acknowledged, but not active: {key}", key, session_id)
             return
         reverse = found.reverse
         if reverse is None or inside.cp_entry(self.cp, reverse) != found:
-            self._broken(Rule.ENTRIES, "acknowledged without its reverse wing", key, session_id)
+            self.broken(Rule.ENTRIES, "acknowledged without its reverse wing", key, session_id)
             return
         if inside.cp_waits(self.cp, key):
-            self._broken(Rule.TIMERS, "active, but its pending time-out runs", key, session_id)
+            self.broken(Rule.TIMERS, "active, but its pending time-out runs", key, session_id)
         entry.session_id, entry.reverse = session_id, reverse
         self.by_session[session_id] = entry
         self.sessions += 1
@@ -197,7 +196,7 @@ class Ledger:
         self._still(message.forward)
         found = inside.cp_entry(self.cp, message.reverse)
         if found is not None and found.session_id == message.session_id:
-            self._broken(Rule.ENTRIES, "its reverse wing stays", message.forward, found.session_id)
+            self.broken(Rule.ENTRIES, "its reverse wing stays", message.forward, found.session_id)
 
     def _failed(self, message: SpuFailed) -> None:
         """An SPU is gone: its pending flows are forgotten, and its sessions will be."""
@@ -215,7 +214,7 @@ class Ledger:
         for key, session_id in self.npus[message.npu].entries().items():
             if clearing and session_id // IDS_PER_SPU == message.spu:
                 what = f"its wing stays on NPU {message.npu}, though SPU {message.spu} failed"
-                self._broken(Rule.WINGS, what, key, session_id)
+                self.broken(Rule.WINGS, what, key, session_id)
 
     def _missed(self, message: AuditMissing) -> None:
         """An SPU lacks sessions, or had ended them when it said so."""
@@ -223,7 +222,7 @@ class Ledger:
             entry = self.entries.get(key)
             if entry is not None and entry.session_id == session_id:
                 if not self.crashed:
-                    self._broken(Rule.REPAIR, "its SPU lacks it", key, session_id)
+                    self.broken(Rule.REPAIR, "its SPU lacks it", key, session_id)
                 self._still(key)
 
     def _unknown(self, spu: int, message: SessionsUnknown) -> None:
@@ -231,7 +230,7 @@ class Ledger:
         for session_id, key in message.sessions:
             session = inside.sessions(self.spus[spu]).get(session_id)
             if session is not None and session.close is Close.CP_LOST and not self.crashed:
-                self._broken(Rule.REPAIR, "the central point lacks it", key, session_id)
+                self.broken(Rule.REPAIR, "the central point lacks it", key, session_id)
 
     def expired(self, messages: Iterable[Outbound]) -> None:
         """The central point has looked at its clock."""
@@ -250,10 +249,10 @@ class Ledger:
         found = inside.cp_entry(self.cp, key)
         if found is not None and found.session_id == entry.session_id:
             if not found.session_id and not inside.cp_waits(self.cp, key):
-                self._broken(Rule.TIMERS, "pending without a time-out", key)
+                self.broken(Rule.TIMERS, "pending without a time-out", key)
             return
         if inside.cp_waits(self.cp, key) and found is None:
-            self._broken(Rule.TIMERS, "a time-out of a wing that is gone", key)
+            self.broken(Rule.TIMERS, "a time-out of a wing that is gone", key)
         del self.entries[key]
         if entry.flow is not None:
             entry.flow.entries -= 1
@@ -266,12 +265,12 @@ class Ledger:
         if entry.reverse is not None:
             reverse = inside.cp_entry(self.cp, entry.reverse)
             if reverse is not None and reverse.session_id == session_id:
-                self._broken(Rule.ENTRIES, "its reverse wing stays", key, session_id)
+                self.broken(Rule.ENTRIES, "its reverse wing stays", key, session_id)
         if inside.gates_of(self.cp, session_id):
-            self._broken(Rule.GATES, "it is gone, and its gates are not", key, session_id)
+            self.broken(Rule.GATES, "it is gone, and its gates are not", key, session_id)
         spu = self.spus.get(entry.spu)
         if spu is not None and session_id in inside.sessions(spu):
-            self._broken(
+            self.broken(
                 Rule.ENTRIES, "forgotten by the central point, but its SPU has it", key, session_id
             )
 
@@ -281,11 +280,11 @@ class Ledger:
         binding = message.address, message.protocol, message.port
         holders = self.ports.get(binding, 0)
         if holders and not inside.may_share(self.cp, *binding):
-            self._broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
+            self.broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
         self.ports[binding] = holders + 1
         entry = self.entries.get(message.flow)
         if entry is None:
-            self._broken(Rule.PORTS, "a port for a flow that is not known", message.flow)
+            self.broken(Rule.PORTS, "a port for a flow that is not known", message.flow)
             return
         entry.port = binding
 
@@ -303,7 +302,7 @@ class Ledger:
             return
         del self.ports[binding]
         if inside.is_granted(self.cp, *binding) and binding not in inside.leased(self.cp):
-            self._broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
+            self.broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
 
     # -- SPUs ---------------------------------------------------------------------------------
 
@@ -321,13 +320,13 @@ class Ledger:
         session_id = message.session_id
         session = inside.sessions(self.spus[spu]).get(session_id)
         if session is None:
-            self._broken(
+            self.broken(
                 Rule.ENTRIES, "acknowledged, but its SPU has none", message.flow, session_id
             )
             return
         if message.flow in inside.pending(self.spus[spu]):
-            self._broken(Rule.ENTRIES, "installed, and still pending", message.flow, session_id)
-        self._check(spu, session_id)
+            self.broken(Rule.ENTRIES, "installed, and still pending", message.flow, session_id)
+        self.check(spu, session_id)
         self._change(spu, session_id)
 
     def _written(self, spu: int, message: WingInstalled) -> None:
@@ -337,11 +336,11 @@ class Ledger:
             return
         if session.state is SessionState.ACTIVE:
             self._since.pop(session_id, None)
-            self._check(spu, session_id)
+            self.check(spu, session_id)
         elif session.state is SessionState.CLOSING:
             self._change(spu, session_id)
 
-    def _check(self, spu: int, session_id: int) -> None:
+    def check(self, spu: int, session_id: int) -> None:
         """A session against the central point and the NPUs."""
         self.checks += 1
         session = inside.sessions(self.spus[spu])[session_id]
@@ -350,16 +349,16 @@ class Ledger:
             wing = session.wings[direction]
             key = wing.key
             if keys.get(key) is not session:
-                self._broken(Rule.ENTRIES, f"its SPU does not find it by {key}", key, session_id)
+                self.broken(Rule.ENTRIES, f"its SPU does not find it by {key}", key, session_id)
             found = inside.cp_entry(self.cp, key)
             if found is None or found.session_id != session_id or found.spu != spu:
                 what = f"the central point has no {direction.name.lower()} wing of it"
-                self._broken(Rule.ENTRIES, what, key, session_id)
+                self.broken(Rule.ENTRIES, what, key, session_id)
             if session.state is SessionState.ACTIVE and session.installed >> direction & 1:
                 npu = self.npus[wing.ingress.npu]
                 if npu.holds(key) != session_id and not npu.lost:
                     what = f"its {direction.name.lower()} wing is not on NPU {wing.ingress.npu}"
-                    self._broken(Rule.WINGS, what, key, session_id)
+                    self.broken(Rule.WINGS, what, key, session_id)
 
     def _change(self, spu: int, session_id: int) -> None:
         """From now on it is in transition."""
@@ -378,19 +377,19 @@ class Ledger:
         spu = self.spus[sender.number]
         self._since.pop(session_id, None)
         if session_id in inside.sessions(spu):
-            self._broken(Rule.ENTRIES, "removed, but its SPU has it", message.forward, session_id)
+            self.broken(Rule.ENTRIES, "removed, but its SPU has it", message.forward, session_id)
         if inside.has_timer(spu, session_id):
-            self._broken(Rule.TIMERS, "removed, but a timer runs", message.forward, session_id)
+            self.broken(Rule.TIMERS, "removed, but a timer runs", message.forward, session_id)
         for key in (message.forward, message.reverse):
             for npu in self.npus.values():
                 if npu.holds(key) == session_id and not npu.lost:
                     what = f"its wing {key} stays on NPU {npu.number}"
-                    self._broken(Rule.WINGS, what, message.forward, session_id)
+                    self.broken(Rule.WINGS, what, message.forward, session_id)
 
     def _dropped(self, _: Actor, message: PacketDropped, flow: Flow | None) -> None:
         """A packet fell, with a reason."""
         if message.reason is Drop.STALE_SESSION and not self.crashed:
-            self._broken(Rule.REPAIR, message.detail, message.flow)
+            self.broken(Rule.REPAIR, message.detail, message.flow)
         owner = None if message.flow is None else self.flow_of.get(message.flow)
         if owner is None:
             owner = flow
@@ -407,7 +406,7 @@ class Ledger:
         while self._pending and self._pending[0][0] <= now:
             _, spu, key, pending = self._pending.popleft()
             if spu in self.spus and inside.pending(self.spus[spu]).get(key) is pending:
-                self._broken(Rule.BOUNDED, f"SPU {spu} has it pending for too long", key)
+                self.broken(Rule.BOUNDED, f"SPU {spu} has it pending for too long", key)
         while self._changing and self._changing[0][0] <= now:
             when, spu, session_id = self._changing.popleft()
             if self._since.get(session_id) != when - self._change_limit:
@@ -415,100 +414,11 @@ class Ledger:
             session = inside.sessions(self.spus[spu]).get(session_id) if spu in self.spus else None
             if session is not None and session.state is not SessionState.ACTIVE:
                 what = f"{session.state.value.lower()} for too long at SPU {spu}"
-                self._broken(Rule.BOUNDED, what, session.wings[0].key, session_id)
+                self.broken(Rule.BOUNDED, what, session.wings[0].key, session_id)
             del self._since[session_id]
 
-    # -- everything at once -------------------------------------------------------------------
-
-    def audit(self, under_way: Iterable[Message]) -> None:
-        """Compare all tables, given the messages that are under way between machines."""
-        asked, removed = set(), set()
-        for message in under_way:
-            match message:
-                case InstallAck():
-                    asked.add(message.session_id)
-                case RemoveSession():
-                    removed.add(message.session_id)
-        self._audit_entries(asked, removed)
-        self._audit_npus()
-        self._audit_ports()
-        for spu in self.spus.values():
-            orphans = inside.timers(spu) - inside.sessions(spu).keys()
-            for session_id in orphans:
-                self._broken(Rule.TIMERS, "a timer of a session that is gone", None, session_id)
-        for session_id in inside.gate_parents(self.cp) - self.by_session.keys():
-            self._broken(Rule.GATES, "a gate of a session that is gone", None, session_id)
-
-    def _audit_entries(self, asked: set[int], removed: set[int]) -> None:
-        known = set()
-        for key, found in inside.cp_entries(self.cp):
-            entry = self.entries.get(found.forward)
-            if entry is None or entry.session_id != found.session_id:
-                self._broken(Rule.ENTRIES, f"an entry from nowhere: {key}", key, found.session_id)
-            if not found.session_id:
-                if not inside.cp_waits(self.cp, key):
-                    self._broken(Rule.TIMERS, "pending without a time-out", key)
-                continue
-            known.add(found.session_id)
-            spu = self.spus.get(found.spu)
-            if (
-                spu is None
-                or spu.is_joining
-                or inside.is_clearing(self.cp, found.spu)
-                or found.session_id in asked
-                or found.session_id in removed
-            ):
-                continue
-            if found.session_id not in inside.sessions(spu):
-                what = f"SPU {found.spu} does not have it"
-                self._broken(Rule.ENTRIES, what, key, found.session_id)
-        for key in inside.cp_pending(self.cp):
-            if inside.cp_entry(self.cp, key) is None:
-                self._broken(Rule.TIMERS, "a time-out of a wing that is gone", key)
-        for number, spu in self.spus.items():
-            for session_id, session in inside.sessions(spu).items():
-                self._check(number, session_id)
-                if session_id not in known:
-                    key = session.wings[0].key
-                    self._broken(Rule.ENTRIES, "unknown to the central point", key, session_id)
-
-    def _audit_npus(self) -> None:
-        for number, npu in self.npus.items():
-            if npu.lost:
-                continue  # and the controller with it, as soon as it notices
-            for key, session_id in npu.entries().items():
-                owner = session_id // IDS_PER_SPU
-                spu = self.spus.get(owner)
-                if spu is not None and session_id in inside.sessions(spu):
-                    continue
-                is_gone = spu is None or spu.is_joining
-                is_known = is_gone and inside.is_online(self.cp, owner)
-                if not is_known and not inside.is_clearing(self.cp, owner):
-                    what = f"NPU {number} has a wing {key} of a session that is gone"
-                    self._broken(Rule.WINGS, what, key, session_id)
-
-    def _audit_ports(self) -> None:
-        """What SPUs have is what the central point has granted them; and that is all of it."""
-        for spu in self.spus.values():
-            for key, port in inside.bindings(spu):
-                if inside.has_port(self.cp, key) != port:
-                    self._broken(Rule.PORTS, f"port {port[2]} is held, but not granted", key)
-        flows: dict[Binding, int] = {}
-        for key, port in inside.ports_held(self.cp):
-            flows[port] = flows.get(port, 0) + 1
-            if flows[port] > 1 and not inside.may_share(self.cp, *port):
-                self._broken(Rule.PORTS, f"port {port[2]} has {flows[port]} holders", key)
-            if not inside.may_share(self.cp, *port) and not inside.is_granted(self.cp, *port):
-                self._broken(Rule.PORTS, f"port {port[2]} is held, but free", key)
-        held: dict[tuple[bytes, int], int] = {}
-        for address, protocol, _ in flows.keys() | inside.leased(self.cp):
-            held[address, protocol] = held.get((address, protocol), 0) + 1
-        for where, used, is_shared in inside.ports_in_use(self.cp):
-            if used != held.get(where, 0) and not is_shared:
-                what = f"{used} ports of an address are given out, {held.get(where, 0)} are held"
-                self._broken(Rule.PORTS, what, None)
-
-    def _broken(self, rule: Rule, what: str, key: FlowKey | None, session_id: int = 0) -> None:
+    def broken(self, rule: Rule, what: str, key: FlowKey | None, session_id: int = 0) -> None:
+        """Say whose it is, and end the run."""
         flow = None if key is None else self.flow_of.get(key)
         if flow is None and session_id in self.by_session:
             flow = self.by_session[session_id].flow

@@ -41,6 +41,8 @@ class HostInbound:
         ):
             asked = service.value if service is not HostService.ANY_SERVICE else "this"
             return Refusal(Drop.HOST_INBOUND, f"{where} does not allow {asked}")
+        if packet.fragment:
+            return Refusal(Drop.HOST_INBOUND, "in fragments, and nobody here puts them together")
         if packet.protocol in (ICMP, ICMPV6):
             if not packet.is_echo_request:
                 return Refusal(Drop.HOST_INBOUND, "of ICMP only ping is answered")

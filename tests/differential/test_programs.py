@@ -11,6 +11,7 @@ from native_programs import META, header_type, program, standard, table_program
 
 from p4embed.switch import program as p
 from p4embed.switch.engine import Replica
+from p4embed.switch.native import NativeEngine, NativeError
 from p4embed.switch.program import MatchKind
 
 SEED_COUNT = 3
@@ -30,6 +31,15 @@ def test_tables(match: MatchKind, widths: tuple[int, ...], kinds: tuple[MatchKin
     built = table_program(match, widths, kinds=kinds)
     left = sum(hold_against_each_other(built, seed, 6, 30) for seed in range(SEED_COUNT))
     assert left > 50, "hardly any packet hit an entry"
+
+
+def test_tables_in_a_circle_are_refused() -> None:
+    """No compiler makes them, but a file may have them."""
+    built = table_program(MatchKind.EXACT, (8,))
+    again = p.ByHit(p.TableNode(0), p.TableNode(0))
+    built = replace(built, tables=(replace(built.tables[0], next=again),))
+    with pytest.raises(NativeError, match="control 'ingress' runs in a circle"):
+        NativeEngine(built)
 
 
 def labels() -> p.Program:

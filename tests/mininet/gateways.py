@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+
+from topologies.attach import Running, on_host
 
 ROOT = Path(__file__).parents[2]
 SWITCH = os.environ.get("SWITCH", "p4embed-switch")
@@ -35,19 +37,20 @@ class Topology:
         self._run = directory / "run"
         self._run.mkdir()
         self._started: list[subprocess.Popen[str]] = []
-
-    def _topologies(self, *arguments: str) -> list[str]:
-        mark = f"WINGPATH_RUN_DIRECTORY={self._run}"
-        command = [sys.executable, "-m", "topologies", "--topology", self._name]
-        return ["env", mark, *command, *arguments]
+        self._running = Running(0, {}, {})
 
     def up(self) -> None:
         """Bring it up."""
-        command = self._topologies("up", "--switch", SWITCH, "--logs", str(self.directory / "logs"))
+        command = [
+            *("env", f"WINGPATH_RUN_DIRECTORY={self._run}"),
+            *(sys.executable, "-m", "topologies", "--topology", self._name, "up"),
+            *("--switch", SWITCH, "--logs", str(self.directory / "logs")),
+        ]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self._started.append(process)
         assert process.stdout is not None
         assert any("is up" in line for line in process.stdout), "it did not come up"
+        self._running = Running(**json.loads((self._run / f"{self._name}.json").read_text()))
 
     def down(self) -> None:
         """End it; hosts and what runs on them end with it."""
@@ -61,11 +64,14 @@ class Topology:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):  # something that it did not read
+                    process.stdin.close()
 
     def run(self, host: str, *command: str, seconds: float = 20) -> str:
         """What a command on a host prints, its errors too, and its exit status at the end."""
         done = subprocess.run(
-            self._topologies("exec", host, *command),
+            on_host(self._running, host, command),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -76,12 +82,14 @@ class Topology:
         )
         return f"{done.stdout}\nexit status {done.returncode}"
 
-    def start(self, host: str, *command: str, until: str = "") -> subprocess.Popen[str]:
+    def start(
+        self, host: str, *command: str, until: str = "", stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """Start a command on a host, and wait until it printed a line with some words."""
         process = subprocess.Popen(
-            self._topologies("exec", host, *command),
+            on_host(self._running, host, command),
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -89,37 +97,38 @@ class Topology:
         )
         self._started.append(process)
         if until:
-            assert process.stdout is not None
-            seen = []
-            for line in process.stdout:
-                seen.append(line)
-                if until in line:
-                    break
-            else:
-                raise AssertionError(f"{command[0]} said no '{until}': {''.join(seen)}")
+            self.hear(process, until)
         return process
 
+    def hear(self, process: subprocess.Popen[str], words: str) -> None:
+        """Wait until what was started printed a line with some words."""
+        assert process.stdout is not None
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"{process.args} said no '{words}': {''.join(seen)}")
+
     def cli(self, command: str) -> str:
-        """What an operator's command prints."""
-        path = str(self._run / f"{self._name}.sock")
-        return subprocess.run(
-            [sys.executable, "-m", "controller", "cli", "--socket", path, "-c", command],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        ).stdout
+        """What an operator's command answers; no program is started for it."""
+        answer = self._ask(command)
+        assert "text" in answer, f"{command}: {answer}"
+        return answer["text"]
 
     def ask(self, command: str) -> str:
-        """Like ``cli``, without starting a program: the controller's answer, errors too."""
+        """Like ``cli``, with an error for an answer too."""
+        answer = self._ask(command)
+        return answer["text"] if "text" in answer else answer["error"]
+
+    def _ask(self, command: str) -> dict[str, str]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(20)
             line.connect(str(self._run / f"{self._name}.sock"))
             line.sendall(json.dumps({"command": command}).encode() + b"\n")
             with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
-        return str(answer.get("text", answer.get("error")))
+                answer: dict[str, str] = json.loads(answers.readline())
+        return answer
 
     def wait(self, condition: Callable[[], bool], seconds: float = 10) -> bool:
         """Whether something becomes true in time."""

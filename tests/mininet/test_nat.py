@@ -7,21 +7,26 @@ for the addresses in question.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateways import DMZ, TRUST, UNTRUST, Topology, gateways
+from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
 ]
-WATCH = str(Path(__file__).parent / "ends" / "watch.py")
-POOL = "203.0.113.100"
+ENDS = Path(__file__).parent / "ends"
+WATCH, SPEAK = str(ENDS / "watch.py"), str(ENDS / "speak.py")
+TRUST_OTHERS = ("10.1.1.11", "10.1.1.12")
+"""More addresses of host trust1: other hosts, as NAT sees it."""
+POOL, POOL_NEXT, POOL_OTHER = "203.0.113.100", "203.0.113.101", "203.0.113.103"
 SERVER = "203.0.113.80"
 STATIC = "203.0.113.90"
 ELSEWHERE = "198.51.100.10"
@@ -60,9 +65,39 @@ set security nat source rule-set out rule all then source-nat pool p
 @pytest.fixture(scope="module")
 def topology() -> Iterator[Topology]:
     with gateways() as up:
-        for host in ("untrust1", "dmz1", "trust1"):
-            up.start(host, sys.executable, "-m", "topologies.hosts.serve", until="serving")
+        serve = (sys.executable, "-m", "topologies.hosts.serve")
+        servers = [up.start(host, *serve) for host in ("untrust1", "dmz1", "trust1")]
+        for server in servers:
+            up.hear(server, "serving")
         yield up
+
+
+class Speaker:
+    """UDP flows from addresses of trust1, all from one process."""
+
+    def __init__(self, topology: Topology) -> None:
+        for address in TRUST_OTHERS:
+            topology.run("trust1", "ip", "address", "add", f"{address}/24", "dev", "trust1-eth0")
+        self._process = topology.start(
+            "trust1", sys.executable, SPEAK, until="listening", stdin=subprocess.PIPE
+        )
+
+    def ask(self, *flows: tuple[str, int], answers: int | None = None) -> list[list[str]]:
+        """The address and port that each flow (own address, own port) was seen with by the server,
+        empty without an answer. Waits for that many ``answers``; default: all."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        wanted = len(flows) if answers is None else answers
+        told = [[own, port, UNTRUST, 5353] for own, port in flows]
+        stdin.write(json.dumps([wanted, *told]) + "\n")
+        stdin.flush()
+        return [answer.split()[:2] for answer in json.loads(stdout.readline())]
+
+
+@pytest.fixture(scope="module")
+def speaker(topology: Topology) -> Speaker:
+    return Speaker(topology)
 
 
 def load(topology: Topology, text: str) -> None:
@@ -76,12 +111,6 @@ def load(topology: Topology, text: str) -> None:
 def seen_by(topology: Topology, host: str, address: str) -> str:
     """The address that a web server saw a host's request come from."""
     return topology.run(host, "curl", "-sS", "-m", "5", f"http://{address}/client").split(" ")[0]
-
-
-def ask(topology: Topology, host: str, address: str) -> list[str]:
-    """What a UDP server saw: address, port, and what it was asked."""
-    said = topology.run(host, sys.executable, "-m", "topologies.hosts.ask", address, "hello")
-    return said.split("\n")[0].split(" ")
 
 
 class Watcher:
@@ -102,21 +131,23 @@ class Watcher:
         return seen
 
 
-def test_a_pool_translates_ports_and_its_address_is_answered_for(topology: Topology) -> None:
+def test_a_pool_translates_ports_and_its_address_is_answered_for(
+    topology: Topology, speaker: Speaker
+) -> None:
     load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
          "set security nat source pool p port range 5000 to 5999\n")  # fmt: skip
     topology.run("untrust1", "ip", "neigh", "flush", "all")
     assert seen_by(topology, "trust1", UNTRUST) == POOL
-    address, port, text = ask(topology, "trust1", UNTRUST)
-    assert (address, text) == (POOL, "hello")
+    [[address, port]] = speaker.ask((TRUST, 4001))
+    assert address == POOL
     assert 5000 <= int(port) <= 5999
     neighbours = topology.run("untrust1", "ip", "neigh", "show", POOL)
     assert "lladdr 02:00:00:02:00:01" in neighbours, neighbours
     watcher = Watcher(topology, "untrust1")
     body = topology.run("trust1", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-w",
-                        "%{size_download}", f"http://{UNTRUST}/bytes/2000000")  # fmt: skip
-    assert body.startswith("2000000"), body
-    assert "0% packet loss" in topology.run("trust1", "ping", "-n", "-c", "2", UNTRUST)
+                        "%{size_download}", f"http://{UNTRUST}/bytes/300000")  # fmt: skip
+    assert body.startswith("300000"), body
+    assert "0% packet loss" in topology.run("trust1", "ping", "-n", "-c", "2", "-i", "0.2", UNTRUST)
     lines = watcher.stop()
     assert re.search(rf"^tcp {POOL} 5\d\d\d > {UNTRUST} 80$", lines, re.M), lines[:500]
     assert re.search(rf"^icmp {POOL} 5\d\d\d > {UNTRUST} echo$", lines, re.M), lines[-500:]
@@ -146,16 +177,104 @@ def test_hosts_are_shifted_and_ipv6_prefixes_exchanged(topology: Topology) -> No
     assert seen_by(topology, "untrust1", f"[{outside}]") == UNTRUST6
 
 
-def test_a_pool_that_is_exhausted_says_so(topology: Topology) -> None:
+def dropped(topology: Topology) -> int:
+    """Packets dropped for want of an address or port, all told."""
+    rows = re.findall(r"NAT_EXHAUSTED +(\d+)", topology.cli("show security flow drops"))
+    return sum(map(int, rows))
+
+
+def log(topology: Topology) -> str:
+    """What the controller wrote."""
+    return (topology.directory / "logs" / "controller.log").read_text()
+
+
+def test_a_pool_that_is_exhausted_says_so(topology: Topology, speaker: Speaker) -> None:
     load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
          "set security nat source pool p port range 5000\n")  # fmt: skip
-    assert ask(topology, "trust1", UNTRUST)[:2] == [POOL, "5000"]
-    assert ask(topology, "trust1", UNTRUST)[0] == "no"  # no answer
-    drops = topology.cli("show security flow drops")
-    assert re.search(r"NAT_EXHAUSTED +[1-9]", drops), drops
+    before = dropped(topology)
+    assert speaker.ask((TRUST, 4001)) == [[POOL, "5000"]]
+    speaker.ask((TRUST, 4002), answers=0)
+    assert topology.wait(lambda: dropped(topology) == before + 1)
     assert "Failed allocations : 1" in topology.cli("show security nat source pool p")
-    log = (topology.directory / "logs" / "controller.log").read_text()
-    assert "RT_SRC_NAT_POOL_EXHAUSTED: nothing is left for a flow in source pool p" in log
+    line = "RT_SRC_NAT_POOL_EXHAUSTED: nothing is left for a flow in source pool p, "
+    assert f"{line}utilization 100%" in log(topology)
+
+
+@pytest.mark.parametrize(("overflow", "outside"), [("interface", NAT), ("q", POOL_OTHER)])
+def test_a_pool_flows_over_when_it_is_exhausted(
+    topology: Topology, speaker: Speaker, overflow: str, outside: str
+) -> None:
+    load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
+         "set security nat source pool p port range 5000\n"
+         f"set security nat source pool p overflow-pool {overflow}\n"
+         f"set security nat source pool q address {POOL_OTHER}/32\n")  # fmt: skip
+    before = dropped(topology), log(topology).count("RT_SRC_NAT_POOL_EXHAUSTED")
+    assert speaker.ask((TRUST, 4001)) == [[POOL, "5000"]]
+    assert speaker.ask((TRUST, 4002), (TRUST, 4003)) == [[outside, "4002"], [outside, "4003"]]
+    # Who flows over is told of, and nothing is dropped.
+    after = dropped(topology), log(topology).count("RT_SRC_NAT_POOL_EXHAUSTED")
+    assert after == (before[0], before[1] + 1)
+    # What is given back is used again, the pool before what it flows over to.
+    topology.clear()
+    assert speaker.ask((TRUST, 4004)) == [[POOL, "5000"]]
+
+
+def test_a_paired_host_keeps_its_address(topology: Topology, speaker: Speaker) -> None:
+    load(topology, TO_POOL + f"set security nat source pool p address {POOL} to {POOL_NEXT}\n"
+         "set security nat source pool p port range 5000 to 5002\n"
+         "set security nat source pool p address-pooling paired\n")  # fmt: skip
+    other = TRUST_OTHERS[0]
+    seen = {}
+    for host in (TRUST, other):
+        answers = speaker.ask(*((host, port) for port in (4001, 4002, 4003)))
+        assert sorted(port for _, port in answers) == ["5000", "5001", "5002"]
+        seen[host] = {address for address, _ in answers}
+    assert seen in ({TRUST: {a}, other: {b}} for a, b in ((POOL, POOL_NEXT), (POOL_NEXT, POOL)))
+    pairs = topology.cli("show security nat source paired-address pool-name p")
+    for host in seen:
+        assert re.search(rf"^p +{host} +{seen[host].pop()}$", pairs, re.M), pairs
+    # Ports of the other host's address, free as they are, are not for it.
+    topology.cli(f"clear security flow session source-prefix {other}/32")
+    show = "show security nat source pool p"
+    assert topology.wait(lambda: "Total used ports   : 3" in topology.cli(show)), topology.cli(show)
+    before = dropped(topology)
+    speaker.ask((TRUST, 4004), answers=0)
+    assert topology.wait(lambda: dropped(topology) == before + 1)
+
+
+def test_a_persistent_address_outlives_its_sessions(topology: Topology, speaker: Speaker) -> None:
+    load(topology, TO_POOL + f"set security nat source pool p address {POOL} to {POOL_OTHER}\n"
+         "set security nat source address-persistent\n")  # fmt: skip
+    hosts = (TRUST, *TRUST_OTHERS)
+    flows = [(host, port) for host in hosts for port in (4001, 4002, 4003)]
+    first = speaker.ask(*flows)
+    topology.clear()
+    assert speaker.ask(*reversed(flows)) == first[::-1]
+    addresses = [{address for address, _ in first[at : at + 3]} for at in (0, 3, 6)]
+    assert all(len(each) == 1 for each in addresses), addresses
+    assert len(set.union(*addresses)) > 1, addresses
+
+
+def test_a_pool_that_runs_low_raises_an_alarm(topology: Topology, speaker: Speaker) -> None:
+    load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
+         "set security nat source pool p port range 5000 to 5003\n"
+         "set security nat source pool p pool-utilization-alarm raise-threshold 75\n"
+         "set security nat source pool p pool-utilization-alarm clear-threshold 50\n"
+         )  # fmt: skip
+    alarm = "Source NAT pool p utilization"
+    assert all(speaker.ask((TRUST, 4001), (TRUST, 4002)))
+    assert alarm not in topology.cli("show chassis alarms")
+    assert all(speaker.ask((TRUST, 4003)))
+    assert f"{alarm} 75%" in topology.cli("show chassis alarms")
+    raised = "RT_SRC_NAT_ALARM_RAISE: utilization alarm raised for source pool p, utilization 75%"
+    assert raised in log(topology)
+    # At the threshold it stays; below it goes.
+    topology.cli("clear security flow session source-port 4003")
+    assert topology.wait(lambda: f"{alarm} 50%" in topology.cli("show chassis alarms"))
+    topology.cli("clear security flow session source-port 4002")
+    assert topology.wait(lambda: alarm not in topology.cli("show chassis alarms"))
+    cleared = "RT_SRC_NAT_ALARM_CLEAR: utilization alarm cleared for source pool p, utilization 25%"
+    assert cleared in log(topology)
 
 
 TWO = """\
@@ -218,15 +337,40 @@ def test_a_persistent_binding_can_be_called(topology: Topology, reach: str) -> N
 
 def test_allocation_that_takes_time_suspends_the_first_packet(topology: Topology) -> None:
     load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n")
+    before = dropped(topology)
     topology.cli("request security nat allocation delay 400")
-    said = topology.run("trust1", "ping", "-n", "-c", "2", "-i", "0.2", UNTRUST)
-    topology.cli("request security nat allocation")
+    try:
+        said = topology.run("trust1", "ping", "-n", "-c", "2", "-i", "0.2", UNTRUST)
+        walk = topology.cli("show security flow walk last 1")
+        connected = topology.run("trust1", "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w",
+                                 "%{time_connect}\\n", f"http://{UNTRUST}/client")  # fmt: skip
+    finally:
+        topology.cli("request security nat allocation")
     times = [float(ms) for ms in re.findall(r"time=([\d.]+) ms", said)]
     assert len(times) == 2, said
     assert times[0] >= 400
-    walk = topology.cli("show security flow walk last 1")
     assert "packet suspended" in walk
     assert "packet resumed" in walk
+    assert float(connected.split("\n")[0]) >= 0.4, connected
+    assert dropped(topology) == before
+
+
+def test_allocation_that_is_refused_drops_and_counts(topology: Topology, speaker: Speaker) -> None:
+    load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n")
+    before = dropped(topology)
+    try:
+        topology.cli("request security nat allocation refuse-every 1")
+        said = topology.run("trust1", "ping", "-n", "-c", "1", "-W", "0.3", UNTRUST)
+        assert "100% packet loss" in said, said
+        assert dropped(topology) == before + 1
+        topology.cli("request security nat allocation refuse-every 2")
+        answers = speaker.ask(*((TRUST, port) for port in (4001, 4002, 4003, 4004)), answers=2)
+        assert [bool(answer) for answer in answers].count(True) == 2, answers
+        assert topology.wait(lambda: dropped(topology) == before + 3)
+    finally:
+        topology.cli("request security nat allocation")
+    # Nothing is left of what was refused: the same flows pass now.
+    assert all(speaker.ask(*((TRUST, port) for port in (4001, 4002, 4003, 4004))))
 
 
 def test_ftp_to_a_server_behind_destination_nat(topology: Topology) -> None:
@@ -264,7 +408,7 @@ def test_destination_nat_maps_address_and_port(topology: Topology) -> None:
     assert said.startswith(f"{UNTRUST} "), said
     lines = watcher.stop()
     assert re.search(rf"^tcp {UNTRUST} \d+ > {DMZ} 80$", lines, re.M), lines[:500]
-    refused = topology.run("untrust1", "curl", "-sS", "-m", "1", f"http://{SERVER}:81/client")
+    refused = topology.run("untrust1", "curl", "-sS", "-m", "0.4", f"http://{SERVER}:81/client")
     assert "exit status 0" not in refused
 
 
@@ -284,7 +428,9 @@ def test_static_nat_both_ways_and_over_ipv6(topology: Topology) -> None:
     assert seen_by(topology, "trust1", f"[{UNTRUST6}]") == STATIC6
     topology.run("untrust1", "ip", "-6", "neigh", "flush", "all")
     watcher = Watcher(topology, "trust1")
-    assert "0% packet loss" in topology.run("untrust1", "ping", "-n", "-c", "2", STATIC6)
+    assert "0% packet loss" in topology.run(
+        "untrust1", "ping", "-n", "-c", "2", "-i", "0.2", STATIC6
+    )
     assert f"> {TRUST6} echo" in watcher.stop()
     neighbours = topology.run("untrust1", "ip", "-6", "neigh", "show", STATIC6)
     assert "lladdr 02:00:00:02:00:01" in neighbours, neighbours

@@ -10,7 +10,7 @@ arrives. Such fields live in a struct of their own, which is neither cleared nor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from p4embed.switch import program as p
 from p4embed.switch.codegen.ahead import successors
@@ -115,7 +115,14 @@ class _Analysis:
         if pipeline.start is None:
             return
         before: dict[p.Node, Fields] = {pipeline.start: NONE}
-        for node in self._order(pipeline.start):
+        try:
+            order = tuple(self._order(pipeline.start))
+        except CycleError:
+            # Refused elsewhere, with a message; here nothing is taken for written.
+            order = ()
+            for node in self._reached(pipeline.start):
+                self._node(node, NONE)
+        for node in order:
             after = self._node(node, before[node])
             for following in successors(self._program, node):
                 if following is not None:
@@ -125,17 +132,22 @@ class _Analysis:
     def _order(self, start: p.Node) -> Iterator[p.Node]:
         """Nodes so that each stands behind all from which it can be come to."""
         sorter: TopologicalSorter[p.Node] = TopologicalSorter()
-        left, found = [start], {start}
-        sorter.add(start)
-        while left:
-            node = left.pop()
+        for node in self._reached(start):
+            sorter.add(node)
             for following in successors(self._program, node):
                 if following is not None:
                     sorter.add(following, node)
-                    if following not in found:
-                        found.add(following)
-                        left.append(following)
         return iter(sorter.static_order())
+
+    def _reached(self, start: p.Node) -> list[p.Node]:
+        """All nodes that can be come to."""
+        found, known = [start], {start}
+        for node in found:
+            for following in successors(self._program, node):
+                if following is not None and following not in known:
+                    known.add(following)
+                    found.append(following)
+        return found
 
     def _node(self, node: p.Node, written: Fields) -> Fields:
         program = self._program

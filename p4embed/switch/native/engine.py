@@ -43,14 +43,25 @@ SWEEP = 1024
 """Entries that the idle sweep looks at before packets get their turn."""
 
 
+_last: tuple[Program, str] | None = None
+
+
 def generated(program: Program) -> str:
-    """A program in C; ``NativeError`` where it uses what is not supported."""
+    """A program in C; ``NativeError`` where it uses what is not supported.
+
+    The last one is kept: who has checked a program will run it.
+    """
+    global _last
+    if _last is not None and _last[0] is program:
+        return _last[1]
     try:
-        return generate(program)
+        source = generate(program)
     except Unsupported as error:
         raise NativeError(
             f"the native executor does not support {error}; choose the reference executor"
         ) from None
+    _last = program, source
+    return source
 
 
 class Packed(NamedTuple):

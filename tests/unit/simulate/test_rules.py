@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from controller.central_point import CentralPoint
 from controller.central_point.core import Core
+from controller.central_point.gates import GateTable
 from controller.central_point.port_space import PortSpace
 from controller.messages import RemoveWing, Transmit
 from controller.simulate.options import Plan, parse_faults
@@ -124,6 +126,25 @@ def test_packet_that_is_translated_wrongly(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(first_path, "wings", swapped)
     assert rule() is Rule.TRANSLATION
+
+
+def test_gate_that_outlives_its_control_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody comes through some gates, as the announcement is lost on a wire."""
+    monkeypatch.setattr(GateTable, "close", lambda *_: 0)
+    assert rule(sessions=300, faults="loss") is Rule.GATES
+
+
+def test_session_that_the_central_point_loses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it has it, and does not."""
+    on_install = CentralPoint._on_install
+
+    def forgetful(self: CentralPoint, message: Any) -> None:
+        on_install(self, message)
+        if message.session_id % 10 == 7:
+            self._core.sessions.by_key.pop(message.reverse, None)
+
+    monkeypatch.setattr(CentralPoint, "_on_install", forgetful)
+    assert rule() in (Rule.ENTRIES, Rule.FAULT)
 
 
 def test_machine_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
