@@ -31,7 +31,7 @@ class CpEntry(NamedTuple):
 
 def cp_entry(cp: CentralPoint, key: FlowKey) -> CpEntry | None:
     """The central point's entry of a wing."""
-    entry = cp._table.get(key)
+    entry = cp._core.sessions.by_key.get(key)
     if entry is None:
         return None
     return CpEntry(entry.session_id, entry.spu, entry.forward, entry.reverse)
@@ -39,23 +39,23 @@ def cp_entry(cp: CentralPoint, key: FlowKey) -> CpEntry | None:
 
 def cp_entries(cp: CentralPoint) -> Iterator[tuple[FlowKey, CpEntry]]:
     """All wings at the central point."""
-    for key, entry in cp._table.items():
+    for key, entry in cp._core.sessions.by_key.items():
         yield key, CpEntry(entry.session_id, entry.spu, entry.forward, entry.reverse)
 
 
 def cp_waits(cp: CentralPoint, key: FlowKey) -> bool:
     """Whether a time-out runs for a pending wing."""
-    return key in cp._pending
+    return key in cp._core.sessions.pending
 
 
 def cp_pending(cp: CentralPoint) -> Iterator[FlowKey]:
     """Wings whose time-out runs."""
-    return iter(cp._pending)
+    return iter(cp._core.sessions.pending)
 
 
 def cp_waiting(cp: CentralPoint) -> Iterator[PacketIn]:
     """Later fragments whose first one did not come yet."""
-    return iter(cp._fragments)
+    return iter(cp._first.fragments)
 
 
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
@@ -81,7 +81,7 @@ def ports_in_use(cp: CentralPoint) -> Iterator[tuple[tuple[Address, int], int, b
 
 def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
     """What the central point has granted to a flow."""
-    entry = cp._table.get(key)
+    entry = cp._core.sessions.by_key.get(key)
     if entry is None or entry.nat is None:
         return None
     return entry.nat.address, entry.nat.protocol, entry.nat.port
@@ -89,7 +89,7 @@ def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
 
 def ports_held(cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
     """What the central point has granted, by flow."""
-    for key, entry in cp._table.items():
+    for key, entry in cp._core.sessions.by_key.items():
         if key == entry.forward and entry.nat is not None:
             yield key, (entry.nat.address, entry.nat.protocol, entry.nat.port)
 
@@ -107,7 +107,7 @@ def is_online(cp: CentralPoint, spu: int) -> bool:
 def leased(cp: CentralPoint) -> set[Binding]:
     """Ports that belong to gates, to sessions that came through them, or to persistent bindings."""
     leases = [state.lease for state in cp.gates._gates.values()]
-    for entry in cp._table.values():
+    for entry in cp._core.sessions.by_key.values():
         leases += entry.leases
     found = {(b.address, b.protocol, b.port) for lease in leases for b in lease.bindings}
     found.update((b.address, b.protocol, b.port) for b in cp.gates._orphans)

@@ -155,8 +155,8 @@ def test_a_session_without_entry_is_found_and_ended() -> None:
     fill(world, 3)
     lost = world.sim.spus[1].sessions()[2]
     unknown = SessionsUnknown(1, ((lost.id, lost.forward.key),))
-    table = world.sim.cp._table
-    world.sim.cp._forget(table[lost.forward.key])
+    core = world.sim.cp._core
+    core.forget(core.sessions.by_key[lost.forward.key])
     world.sim.run(11_000 * MILLISECOND)
     assert [m for _, m in world.sim.carried if isinstance(m, SessionsUnknown)] == [unknown]
     (closed,) = world.sim.closed

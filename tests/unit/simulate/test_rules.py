@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controller.central_point import CentralPoint
+from controller.central_point.core import Core
 from controller.central_point.gates import GateTable
 from controller.central_point.port_space import PortSpace
 from controller.messages import RemoveWing, Transmit
@@ -36,7 +37,7 @@ def test_all_rules_hold() -> None:
 
 
 def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CentralPoint, "_release", lambda *_: None)
+    monkeypatch.setattr(Core, "release", lambda *_: None)
     assert rule() is Rule.PORTS
 
 
@@ -58,14 +59,14 @@ def test_wing_that_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_reverse_wing_that_the_central_point_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    forget = CentralPoint._forget
+    forget = Core.forget
 
-    def half(self: CentralPoint, entry: Any) -> None:
+    def half(self: Core, entry: Any) -> None:
         reverse = entry.reverse
         forget(self, entry)
-        self._table[reverse] = entry
+        self.sessions.by_key[reverse] = entry
 
-    monkeypatch.setattr(CentralPoint, "_forget", half)
+    monkeypatch.setattr(Core, "forget", half)
     assert rule() is Rule.ENTRIES
 
 
@@ -140,7 +141,7 @@ def test_session_that_the_central_point_loses(monkeypatch: pytest.MonkeyPatch) -
     def forgetful(self: CentralPoint, message: Any) -> None:
         on_install(self, message)
         if message.session_id % 10 == 7:
-            self._table.pop(message.reverse, None)
+            self._core.sessions.by_key.pop(message.reverse, None)
 
     monkeypatch.setattr(CentralPoint, "_on_install", forgetful)
     assert rule() in (Rule.ENTRIES, Rule.FAULT)
