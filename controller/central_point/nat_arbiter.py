@@ -38,6 +38,8 @@ class Grant(NamedTuple):
     """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
     peer: Peer | None = None
     """Whom the port is for, if others may share it."""
+    is_persistent: bool = False
+    """Whether it is a persistent binding's, one of whose sessions the flow is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,13 @@ class NatArbiter:
         port: int,
         host: Host | None = None,
         peer: Peer | None = None,
+        *,
+        is_persistent: bool = True,
     ) -> bool:
         """Free a binding; whether it was granted. ``host`` and ``peer`` are those that it was
-        granted for, if any."""
-        if self.persistent.outside:
+        granted for, if any. ``is_persistent``: it may be a session of a persistent binding, of
+        which others may have the address and port, too, if their pool translates no ports."""
+        if is_persistent and self.persistent.outside:
             binding = self.persistent.at(Outside(address, port, protocol))
             if binding is not None:
                 self.persistent.leave(binding, self.now)
@@ -249,7 +254,8 @@ class NatArbiter:
         if not self.persistent.join(binding):
             return None
         binding.note(out.dst, out.dport)
-        return Grant(binding.outside.address, ask.protocol, binding.outside.port, binding.pool)
+        address, port, protocol = binding.outside
+        return Grant(address, protocol, port, binding.pool, is_persistent=True)
 
     def _grant(self, ask: AllocateNat, name: str, out: Tuple5 | None) -> Grant | None:
         """``out``: the flow, if its port may be shared with flows to others."""

@@ -68,7 +68,7 @@ class NatDesk:
         granted = None if refuses else self._arbiter.grant(ask)
         if granted is None:
             return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
-        address, protocol, port, pool, _ = granted
+        address, protocol, port, pool, _, _ = granted
         return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
 
     def _refuses(self) -> bool:
@@ -77,9 +77,9 @@ class NatDesk:
 
     def release(self, granted: Grant, host: Host | None) -> None:
         """A flow does not need what it had. Gates that share it may need it still."""
-        address, protocol, port, _, peer = granted
+        address, protocol, port, _, peer, is_persistent = granted
         if not self._gates.defers(address, protocol, port, host, peer):
-            self._arbiter.release(address, protocol, port, host, peer)
+            self._arbiter.release(address, protocol, port, host, peer, is_persistent=is_persistent)
 
     def inject(self, message: InjectNatFaults) -> None:
         """An operator wants allocations to take time, or to fail. Those that wait go on waiting."""

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from controller_machines.test_interleavings import Traffic, some_flows
 from controller_machines.world import MILLISECOND, NAT_OUT, World, chassis, configuration, policy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.config.nat import Nat, Persistence, PortUse, Reach, SourcePool, zone
@@ -58,6 +58,10 @@ CONFIGURATIONS = tuple(configuration(policies=RULES, nat=nat) for nat in NATS)
              max_size=4),
     st.sampled_from((NatFaults(), NatFaults(4 * MILLISECOND), NatFaults(MILLISECOND, 3))),
 )  # fmt: skip
+# A persistent binding that was asked of a pool which keeps ports by the time of the answer: flows
+# of later rules have the same address and port.
+@example(0, [(0, 0, 3000, 0), (0, 1, 3000, 0), *[(0, 0, 3000, 0)] * 4], 4, [(5_117_810, 5)],
+         NatFaults(4 * MILLISECOND))  # fmt: skip
 def test_nothing_is_shared_and_nothing_is_left(
     seed: int,
     flows: list[tuple[int, int, int, int]],

@@ -142,7 +142,7 @@ class Arbitration(RuleBasedStateMachine):
         )
 
     def check(self, new: Held) -> None:
-        address, _, port, name, _ = new.grant
+        address, _, port, name, _, _ = new.grant
         same = [
             h
             for h in self.held
@@ -172,9 +172,9 @@ class Arbitration(RuleBasedStateMachine):
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         gone = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        address, _, port, _, peer = gone.grant
+        address, _, port, _, peer, shared = gone.grant
         host = gone.flow.src, gone.flow.token
-        assert self.arbiter.release(address, gone.protocol, port, host, peer)
+        assert self.arbiter.release(address, gone.protocol, port, host, peer, is_persistent=shared)
 
     @precondition(lambda self: len(self.held) > 4)
     @rule(data=st.data())
@@ -216,9 +216,11 @@ class Arbitration(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for held in self.held:
-            address, _, port, _, peer = held.grant
+            address, _, port, _, peer, shared = held.grant
             host = held.flow.src, held.flow.token
-            assert self.arbiter.release(address, held.protocol, port, host, peer)
+            assert self.arbiter.release(
+                address, held.protocol, port, host, peer, is_persistent=shared
+            )
         self.arbiter.now += 61 * SECOND
         self.arbiter.tick()
         assert self.arbiter.in_use() == {}
