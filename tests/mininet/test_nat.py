@@ -341,7 +341,7 @@ def test_allocation_that_takes_time_suspends_the_first_packet(topology: Topology
     topology.cli("request security nat allocation delay 400")
     try:
         said = topology.run("trust1", "ping", "-n", "-c", "2", "-i", "0.2", UNTRUST)
-        walk = topology.cli("show security flow walk last 1")
+        walk = topology.cli("show security flow walk protocol icmp last 1")
         connected = topology.run("trust1", "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w",
                                  "%{time_connect}\\n", f"http://{UNTRUST}/client")  # fmt: skip
     finally:
