@@ -1,6 +1,6 @@
 """One NPU as the rest of the controller sees it: messages in, messages out.
 
-``post`` takes what ``messages.py`` says goes to an NPU; what comes from it is handed to
+``post`` takes what ``messages`` says goes to an NPU; what comes from it is handed to
 ``deliver``. Both happen on the event loop, and nothing here waits: answers come by callback, so
 setting a session up costs no task.
 """

@@ -1,16 +1,14 @@
-"""The first path: from a create-session message to the release of the first packet.
+"""The first path: from a create-session message to the central point's acknowledgement.
 
-Steps 3 to 6 of the walk, in the order of the code below. What refuses says so once, and the flow
-is abandoned; what has to wait returns, and goes on where the answer comes in.
+Steps 3 and 4 of the walk, in the order of the code below; ``installation`` has 5 and 6. What
+refuses says so once, and the flow is abandoned; what has to wait returns, and goes on where the
+answer comes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from controller.config.nat import INTERFACE_POOL, SourceNat
-from controller.config.schema import SECOND
-from controller.flow import Direction, Nanoseconds, Path, Tuple5, hop_to, text
+from controller.flow import Direction, Tuple5, hop_to, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -20,62 +18,44 @@ from controller.messages import (
     InstallAck,
     InstallRefused,
     InstallSession,
-    InstallWing,
     NatGranted,
     NatRefused,
     NeighborResolved,
     PendingExpired,
     ReleaseNat,
-    RemoveWing,
     ResolveNeighbor,
     SessionCreated,
     Step,
-    WingInstalled,
-    WingLeftOut,
-    WingRemoved,
 )
-from controller.packet import TCP, parse
+from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
-from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
-from controller.spu.express import NotExpress, not_express
-from controller.spu.live_path import LivePath
-from controller.spu.record import SessionRecord, encode, wings
+from controller.spu.installation import Installation
+from controller.spu.record import wings
 from controller.spu.replies import Replies
-from controller.spu.session import (
-    NatBinding,
-    Pending,
-    Queued,
-    Session,
-    SessionState,
-    Stage,
-)
+from controller.spu.session import NatBinding, Pending, Queued, Stage
 from controller.spu.syn_guard import SynGuard
-from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown
-
-LONGEST_IDLE: Nanoseconds = 86400 * SECOND
-"""NPUs speak up after that at the latest; a session that may be silent for longer stays all the
-same. (Targets keep time-outs in 32 bits of milliseconds.)"""
 
 
 class FirstPath:
     """Sets sessions up."""
 
     def __init__(
-        self, core: Core, replies: Replies, live: LivePath, teardown: Teardown, guard: SynGuard
+        self,
+        core: Core,
+        replies: Replies,
+        installation: Installation,
+        teardown: Teardown,
+        guard: SynGuard,
     ) -> None:
         self._core = core
-        self._guard = guard
         self._replies = replies
-        self._live = live
+        self._installation = installation
         self._teardown = teardown
         self._decisions = Decisions(core, replies, guard)
-        self.recheck: Callable[[Session], None] | None = None
-        """Called with a session that is installed and was decided on under another
-        configuration."""
 
     # -- step 3: decisions --------------------------------------------------------------------
 
@@ -261,11 +241,11 @@ class FirstPath:
             return  # said twice
         del core.pending[message.flow]
         core.step(Step.ACK, message.flow, "both wings active", message.session_id)
-        session = self._build(pending)
+        session = self._installation.build(pending)
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
             core.send(OBSERVER, SessionCreated(core.now, session.id))
-        self._write(session, Direction.REVERSE)
+        self._installation.write(session, Direction.REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
         """No session: the wing was reclaimed, or clashes."""
@@ -282,198 +262,6 @@ class FirstPath:
         self._release_nat(pending)
         for queued in (pending.first, *pending.queue):
             core.redirect(queued)
-
-    def _build(self, pending: Pending) -> Session:
-        core = self._core
-        both = pending.wings
-        verdict = pending.verdict
-        passage = pending.passage
-        if passage is None:
-            service = core.services.find(pending.routed, verdict.application)
-        else:
-            service = core.services.of_child(pending.flow.tuple5, passage.application)
-        session = Session(
-            pending.session_id,
-            both,
-            verdict,
-            service,
-            not_express(
-                verdict,
-                both[0],
-                is_control=service.alg is not None,
-                is_fragment=pending.first.packet.fragment,
-                is_spliced=pending.splice is not None,
-                mtus=(pending.ingress.mtu, pending.route.interface.mtu),
-                tcp=core.config.tcp,
-            ),
-            pending.nat,
-            core.now,
-        )
-        if pending.flow.protocol == TCP:
-            if pending.splice is not None or opens(pending.first.packet.flags):
-                session.timeout = core.config.tcp.initial_timeout
-                session.tcp = TcpTracker()
-            else:
-                session.tcp = TcpTracker(is_new=False)
-        if passage is not None:
-            session.parent = passage.parent
-        if pending.source_rule is not None or pending.destination_rule is not None:
-            session.source_rule = pending.source_rule
-            session.destination_rule = pending.destination_rule
-            core.begin_nat(session.source_rule, session.destination_rule)
-        if service.alg is not None:
-            session.gateway = Gateway(session)
-        if pending.splice is not None:
-            session.splice = pending.splice
-            self._guard.entered(session)
-        if session.tcp is not None:
-            self._live.tcp.begin(session, session.tcp)
-        session.queue.append(pending.first)
-        session.queue.extend(pending.queue)
-        session.next_hops = (pending.route.next_hop, pending.back.next_hop)
-        session.record = self._record(session)
-        core.express_counts[session.not_express] += 1
-        core.sessions[session.id] = session
-        for wing in both:
-            core.by_key[wing.key] = session
-        return session
-
-    def _record(self, session: Session) -> bytes:
-        """What a restarted controller rebuilds it from."""
-        return encode(
-            SessionRecord(
-                session.id,
-                self._core.number,
-                session.path,
-                *session.wings,
-                session.nat is not None,
-                session.verdict.name,
-                session.verdict.index,
-                session.service.name,
-                session.started,
-                session.service.timeout,
-            )
-        )
-
-    def reinstall(self, session: Session) -> None:
-        """Write both wings of a session anew; what waits is released when they are in effect."""
-        session.record = self._record(session)
-        self._write(session, Direction.REVERSE)
-
-    # -- step 5: the NPUs, egress first -------------------------------------------------------
-
-    def _write(self, session: Session, direction: Direction) -> None:
-        """Write a wing with its final time-out; shorter ones (``live_path``) are kept here."""
-        core = self._core
-        wing = session.wings[direction]
-        session.installed |= 1 << direction
-        core.send(
-            core.npus[wing.ingress.npu],
-            InstallWing(
-                session.id,
-                direction,
-                core.number,
-                wing,
-                session.path,
-                min(session.service.timeout, LONGEST_IDLE),
-                session.record or self._record(session),
-            ),
-        )
-
-    def renew(self, session: Session, direction: Direction) -> None:
-        """A wing carries an epoch that is over, but its session stands: write it again."""
-        if session.state is SessionState.ACTIVE:
-            self._write(session, direction)
-
-    def wing_installed(self, message: WingInstalled) -> None:
-        """A wing is in effect, or could not be written: then what was written is taken back."""
-        core = self._core
-        session = core.sessions.get(message.session_id)
-        if session is None or session.state is not SessionState.INSTALLING:
-            return  # said twice
-        direction, error = message.direction, message.error
-        npu = session.wings[direction].ingress.npu
-        if error is Drop.NPU_LOST:
-            # It may have written the wing, so it is asked to remove it.
-            self._teardown.failed(session, error, npu)
-            return
-        detail = f"NPU {npu}, {session.path.value} path"
-        if error is not None:
-            session.installed ^= 1 << direction
-            detail = f"NPU {npu} has no room: its packets come by the central point"
-            core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
-            if session.path is Path.EXPRESS:
-                core.express_counts[None] -= 1
-                core.express_counts[NotExpress.TABLE_FULL] += 1
-                session.not_express = NotExpress.TABLE_FULL
-                session.path = Path.SPU
-                if session.tcp is not None:
-                    self._live.tcp.begin(session, session.tcp)
-                if session.installed:
-                    # One wing on Express Path alone would hide half of the session from its SPU.
-                    self._take_back(session)
-                else:
-                    self.reinstall(session)
-                return
-            wings = session.wings
-            core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
-        step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
-        if core.trace:
-            core.step(step, session.wings[0].key, detail, session.id)
-        if direction == Direction.REVERSE:
-            self._write(session, Direction.FORWARD)
-        else:
-            session.record = b""  # the NPUs have it
-            self._release(session)
-
-    def _take_back(self, session: Session) -> None:
-        """Remove the one wing that was written, to write both anew for the SPU's path."""
-        core = self._core
-        session.awaiting = 1
-        for direction in Direction:
-            if session.installed >> direction & 1:
-                wing = session.wings[direction]
-                remove = RemoveWing(session.id, direction, core.number, wing.key)
-                core.send(core.npus[wing.ingress.npu], remove)
-
-    def wing_taken_back(self, session: Session, message: WingRemoved) -> None:
-        """The wing that ``_take_back`` removed."""
-        session.packets[message.direction] += message.packets
-        session.bytes[message.direction] += message.bytes
-        session.awaiting = session.installed = 0
-        self.reinstall(session)
-
-    # -- step 6: release ----------------------------------------------------------------------
-
-    def _release(self, session: Session) -> None:
-        core = self._core
-        session.state = SessionState.ACTIVE
-        session.last_seen = core.now
-        if session.tcp is not None or not session.is_installed:
-            # Without its wings no NPU says when it is idle.
-            core.timers.set(session.id, core.now + session.timeout)
-        splice = session.splice
-        if splice is not None and not splice.is_joined:
-            self._live.server_half.begin(session, splice)
-        queue = session.queue if splice is None or splice.is_joined else []
-        # A RST in the queue closes the session; what is behind it waits for what comes next.
-        while queue and session.state is SessionState.ACTIVE:
-            queued = queue.pop(0)
-            if core.trace:
-                hop = session.wings[queued.direction].hop
-                detail = (
-                    f"NPU {hop.port.npu} port {hop.port.port}, after "
-                    f"{(core.now - queued.message.at) / 1000:.0f} us"
-                )
-                core.step(Step.RELEASE, session.wings[0].key, detail, session.id)
-            self._live.forward(session, queued)
-        if session.cleared and session.state is SessionState.ACTIVE:
-            self._teardown.begin(session, Close.CLEARED)
-        flow = session.wings[0].key
-        if flow in core.unchecked:
-            core.unchecked.remove(flow)
-            if session.state is SessionState.ACTIVE and self.recheck is not None:
-                self.recheck(session)
 
     # -- waiting and giving up ----------------------------------------------------------------
 

@@ -46,6 +46,7 @@ from controller.spu.core import Core, NatCounts
 from controller.spu.early_ageing import EarlyAgeing
 from controller.spu.express import NotExpress
 from controller.spu.first_path import FirstPath
+from controller.spu.installation import Installation
 from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
@@ -94,12 +95,13 @@ class Spu:
         self._teardown = Teardown(core, guard)
         self._alg = AlgPath(core, self._teardown)
         self._live = LivePath(core, self._replies, self._teardown, self._alg, guard)
-        self._first = FirstPath(core, self._replies, self._live, self._teardown, guard)
-        self._reroute = Reroute(core, self._first, self._teardown)
+        self._installation = Installation(core, self._live, self._teardown, guard)
+        self._first = FirstPath(core, self._replies, self._installation, self._teardown, guard)
+        self._reroute = Reroute(core, self._installation, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
         self._ageing = EarlyAgeing(core, self._live)
-        self._first.recheck = self._reconfiguration.check
-        self._repair = Repair(core, self._first)
+        self._installation.recheck = self._reconfiguration.check
+        self._repair = Repair(core, self._installation)
         self._audit = Audit(core, self._teardown)
         self._joining: Joining | None = None
         self._open: dict[type, Callable[[Any], None]] = {
@@ -115,7 +117,7 @@ class Spu:
             InstallAck: self._first.installed,
             InstallRefused: self._first.refused,
             PendingExpired: self._first.expired,
-            WingInstalled: self._first.wing_installed,
+            WingInstalled: self._installation.wing_installed,
             WingRemoved: self._on_wing_removed,
             GatesOpened: self._alg.opened,
             GatesRefused: self._alg.refused,
@@ -234,7 +236,7 @@ class Spu:
         key = packet.key(message.token)
         if session is not None and belongs(session, message, packet):
             if message.reason is Punt.STALE:
-                self._first.renew(session, message.direction)
+                self._installation.renew(session, message.direction)
             if packet.fragment and not packet.is_later_fragment:
                 core.to_cp(FirstFragment(key, packet.datagram(message.token)))
             self._live.take(session, Queued(message, packet, message.direction))
@@ -292,7 +294,7 @@ class Spu:
         if session is not None and session.move is not None:
             self._reroute.wing_removed(session, message)
         elif session is not None and session.state is SessionState.INSTALLING and session.awaiting:
-            self._first.wing_taken_back(session, message)
+            self._installation.wing_taken_back(session, message)
         else:
             self._teardown.wing_removed(message)
 

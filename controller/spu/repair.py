@@ -12,7 +12,7 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
 from controller.reasons import Punt
 from controller.spu.core import Core
-from controller.spu.first_path import FirstPath
+from controller.spu.installation import Installation
 from controller.spu.session import Queued, Session, SessionState
 
 SETTLED: Nanoseconds = SECOND
@@ -27,9 +27,9 @@ _DETOURS = (Punt.MISS, Punt.SYN_PROXY, Punt.SESSION, Punt.TCP_CONTROL)
 class Repair:
     """Sees packets that took the detour."""
 
-    def __init__(self, core: Core, first: FirstPath) -> None:
+    def __init__(self, core: Core, installation: Installation) -> None:
         self._core = core
-        self._first = first
+        self._installation = installation
         self._recent: dict[tuple[int, Direction], Nanoseconds] = {}
         self.count = 0
         """Wings written again so far."""
@@ -54,4 +54,4 @@ class Repair:
             self._recent.clear()
         self._recent[what] = now
         self.count += 1
-        self._first.renew(session, direction)
+        self._installation.renew(session, direction)

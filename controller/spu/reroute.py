@@ -24,7 +24,7 @@ from controller.messages import (
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
-from controller.spu.first_path import FirstPath
+from controller.spu.installation import Installation
 from controller.spu.nat import holds
 from controller.spu.session import Move, Session, SessionState
 from controller.spu.tcp_path import inactivity
@@ -34,9 +34,9 @@ from controller.spu.teardown import Teardown
 class Reroute:
     """Moves sessions to the routes in force."""
 
-    def __init__(self, core: Core, first: FirstPath, teardown: Teardown) -> None:
+    def __init__(self, core: Core, installation: Installation, teardown: Teardown) -> None:
         self._core = core
-        self._first = first
+        self._installation = installation
         self._teardown = teardown
 
     def check(self, session: Session) -> None:
@@ -159,7 +159,7 @@ class Reroute:
             replace(reverse, ingress=ahead.port, hop=back),
         )
         session.next_hops = (move.routes[0].next_hop, move.routes[1].next_hop)
-        self._first.reinstall(session)
+        self._installation.reinstall(session)
 
 
 def _place(route: Route) -> tuple[Port, int, Address]:

@@ -18,6 +18,7 @@ from controller.simulate.shrink import Shrink
 from controller.simulate.story import Story
 from controller.simulate.violation import Rule
 from controller.spu.first_path import FirstPath
+from controller.spu.installation import Installation
 from controller.spu.live_path import LivePath
 from controller.spu.session import Session
 from controller.spu.teardown import Teardown
@@ -78,24 +79,24 @@ def test_time_out_that_is_not_cancelled(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_installation_that_stops_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    write = FirstPath._write
+    write = Installation.write
 
-    def once(self: FirstPath, session: Session, direction: Any) -> None:
+    def once(self: Installation, session: Session, direction: Any) -> None:
         if session.id % 50 or not session.installed:
             write(self, session, direction)
 
-    monkeypatch.setattr(FirstPath, "_write", once)
+    monkeypatch.setattr(Installation, "write", once)
     assert rule() is Rule.BOUNDED
 
 
 def test_queue_that_is_released_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = FirstPath._release
+    release = Installation._release
 
-    def backwards(self: FirstPath, session: Session) -> None:
+    def backwards(self: Installation, session: Session) -> None:
         session.queue.reverse()
         release(self, session)
 
-    monkeypatch.setattr(FirstPath, "_release", backwards)
+    monkeypatch.setattr(Installation, "_release", backwards)
     assert rule() is Rule.ORDER
 
 

@@ -1,0 +1,102 @@
+"""What SPUs ask of the central point for their flows: translated ports, and gates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from controller.config.nat import INTERFACE_POOL, SourceNatRule
+from controller.flow import Address, FlowKey, Tuple5
+from controller.gate import Endpoint, GateOrder
+from controller.reasons import Drop
+from controller.value import value
+
+
+class AllocateNat(NamedTuple):
+    """SPU -> CP (step 3): the packet is suspended until the answer comes."""
+
+    flow: FlowKey
+    spu: int
+    address: Address
+    """The address to translate to."""
+    protocol: int
+    port: int
+    """The port (or ICMP identifier) wanted, if it is free."""
+    rule: SourceNatRule | None = None
+    """What asks for it; ``None``: just for a port of this address."""
+    routed: Tuple5 | None = None
+    """The flow with its destination translated: whom it speaks to."""
+    serial: int = 0
+    """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
+
+
+class NatGranted(NamedTuple):
+    """CP -> SPU."""
+
+    flow: FlowKey
+    address: Address
+    protocol: int
+    port: int
+    pool: str = INTERFACE_POOL
+    """The pool that it is from."""
+    serial: int = 0
+
+
+class NatRefused(NamedTuple):
+    """CP -> SPU: no port is left."""
+
+    flow: FlowKey
+    reason: Drop
+    serial: int = 0
+
+
+class ReleaseNat(NamedTuple):
+    """SPU -> CP: a binding is free again. The CP keeps with its entry what it granted to a flow,
+    and frees that with the entry at the latest, so what is released late is not freed twice."""
+
+    address: Address
+    protocol: int
+    port: int
+    flow: FlowKey | None = None
+    """The forward wing that it was granted to; ``None``: to none."""
+    spu: int = 0
+    """Who had it: meanwhile the flow, and even the port, may be another SPU's."""
+
+
+@value
+class OpenGates:
+    """SPU -> CP: a control session announced flows. All gates are opened, or none; the packet
+    that announced them is suspended until the answer comes."""
+
+    session_id: int
+    spu: int
+    flow: FlowKey
+    """The control session's forward wing."""
+    serial: int
+    """Comes back in the answer."""
+    orders: tuple[GateOrder, ...]
+
+
+@value
+class GatesOpened:
+    """CP -> SPU: the gates stand; where each can be reached."""
+
+    session_id: int
+    serial: int
+    holes: tuple[Endpoint, ...]
+
+
+@value
+class GatesRefused:
+    """CP -> SPU: no port is left, or no room for a gate."""
+
+    session_id: int
+    serial: int
+    reason: Drop
+
+
+@value
+class CloseGates:
+    """SPU -> CP: a call within a control session is over."""
+
+    session_id: int
+    call: str

@@ -1,0 +1,149 @@
+"""What trace, log and metrics hear."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from controller.flow import FlowKey, Nanoseconds, Wing
+from controller.messages.actors import Actor
+from controller.messages.membership import SpuState
+from controller.reasons import Close, Drop
+from controller.value import value
+
+
+@value
+class WatermarkPassed:
+    """CP -> observer: a session table is too full, or no longer."""
+
+    at: Nanoseconds
+    spu: int
+    """Whose table; 0: that of the chassis."""
+    high: bool
+    """Above the high watermark; else down at the low one again."""
+    sessions: int
+
+
+@value
+class SpuChanged:
+    """CP -> observer."""
+
+    at: Nanoseconds
+    spu: int
+    state: SpuState
+    why: str
+    sessions: int
+    """Sessions and pending wings that it has or, if it failed, had."""
+
+
+class Step(Enum):
+    """The steps of a first packet's walk, in order; the value is what a person reads."""
+
+    MISS = "session lookup: miss, punted to the central point"
+    PENDING = "no session, no gate: wing pending, SPU chosen"
+    CREATE = "create-session message received"
+    PROVED = "our answer to the SYN acknowledged: the client is there"
+    ROUTE = "route lookup"
+    POLICY = "policy search"
+    DESTINATION_NAT = "static or destination NAT: destination translated"
+    NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
+    NAT_RESUME = "source NAT: port granted, packet resumed"
+    STATIC_NAT = "static NAT: source translated"
+    GATE = "gate found: a child of the session that announced it"
+    NEIGHBOR = "next hop asked for"
+    NEIGHBOR_FOUND = "next hop resolved"
+    INSTALL = "install asked for"
+    ACTIVE = "pending wing active, reverse wing installed"
+    ACK = "install acknowledged"
+    WING_REVERSE = "reverse wing on the egress NPU"
+    WING_FORWARD = "forward wing on the ingress NPU"
+    QUEUED = "packet queued behind the first"
+    SERVER_SYN = "SYN sent to the server"
+    JOINED = "server answered, the two halves are joined"
+    RELEASE = "packet released through the egress NPU"
+
+
+@value
+class StepTaken:
+    """A step of the walk."""
+
+    at: Nanoseconds
+    who: Actor
+    step: Step
+    flow: FlowKey
+    detail: str
+    """What a person wants to know of it, such as the policy's name."""
+    session_id: int = 0
+
+
+@value
+class PacketDropped:
+    """The control plane let a packet go no further."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey | None
+    detail: str
+
+
+@value
+class RanOut:
+    """Something ran out, but no packet fell for it."""
+
+    at: Nanoseconds
+    who: Actor
+    reason: Drop
+    flow: FlowKey
+    detail: str
+
+
+@value
+class NatNotice:
+    """A source NAT pool runs low, no longer does, or has nothing left; CP -> observer."""
+
+    at: Nanoseconds
+    pool: str
+    utilization: int
+    """Per cent."""
+    is_raised: bool | None
+    """Whether the alarm is raised or cleared; ``None``: the pool is exhausted."""
+
+
+@value
+class SessionDenied:
+    """A policy that logs refused a flow."""
+
+    at: Nanoseconds
+    flow: FlowKey
+    policy_index: int
+    to_zone: str
+    interface: str
+    """Where it came in."""
+
+
+@value
+class SessionCreated:
+    """A session of a policy that logs its sessions' beginnings is real."""
+
+    at: Nanoseconds
+    session_id: int
+
+
+@value
+class SessionClosed:
+    """A session is gone: its close record."""
+
+    at: Nanoseconds
+    session_id: int
+    reason: Close
+    policy: str
+    forward: Wing
+    reverse: Wing
+    packets: tuple[int, int]
+    """Per direction, forward first."""
+    bytes: tuple[int, int]
+    duration: Nanoseconds
+    policy_index: int = -1
+    """Which of the policies with this name; -1: the default policy."""
+    nat_rules: tuple[str, str] = ("", "")
+    """The NAT rules that translated its source and its destination; empty: none."""
