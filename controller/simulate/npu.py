@@ -21,11 +21,11 @@ from controller.messages import (
 )
 from controller.reasons import Drop
 from controller.simulate.dice import Dice
-from controller.simulator import SimulatedNpu
+from controller.simulated_npu import SimulatedNpu
 
 
 class FaultyNpu(SimulatedNpu):
-    """Adds to the NPU of ``controller.simulator`` what goes wrong with real ones.
+    """Adds to the NPU of ``controller.simulated_npu`` what goes wrong with real ones.
 
     While it is ``lost`` to the controller it answers everything with an error, and has done what it
     was asked to or not.

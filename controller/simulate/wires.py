@@ -16,7 +16,7 @@ from controller.simulate.options import Fault
 from controller.simulate.site import Wire, resolve, wires
 from controller.simulate.violation import Rule, Violation
 from controller.simulate.world import MICROSECOND, MILLISECOND, World
-from controller.simulator import Sent
+from controller.simulated_npu import Sent
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
 _LOST, _DOUBLED, _OVERTAKEN = "on a wire", "doubled on a wire", "overtaken on a wire"

@@ -17,7 +17,7 @@ from scapy.packet import Packet
 
 from controller.config.schema import SECOND
 from controller.flow import WingState
-from controller.simulator import Sent
+from controller.simulated_npu import Sent
 
 from .world import (
     MILLISECOND,

@@ -35,7 +35,8 @@ from controller.config.schema import (
 from controller.flow import Port
 from controller.messages import Step
 from controller.reasons import Drop
-from controller.simulator import Sent, Simulator
+from controller.simulated_npu import Sent
+from controller.simulator import Simulator
 
 MILLISECOND = 1_000_000
 ANY = range(65536)
