@@ -184,7 +184,7 @@ def traffic(background: int) -> Iterator[None]:
         command = [str(program), "send", *arguments]
         process = subprocess.Popen(command)
         try:
-            time.sleep(0.3)
+            time.sleep(0.3)  # the sender says nothing; by then it has its rate
             yield
         finally:
             process.kill()

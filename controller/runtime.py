@@ -254,7 +254,7 @@ class Runtime:
                         touched.add(to)
                     else:
                         self._elsewhere(to, message)
-                except Exception as error:
+                except Exception as error:  # One SPU's error is its own end, not the system's.
                     LOGGER.exception("%s failed on %s", to, message)
                     self._failed(to, error, touched, message)
         finally:
@@ -336,7 +336,7 @@ class Runtime:
         for actor in list(due):
             try:
                 self._queue.extend(self._machines[actor].tick(now))
-            except Exception as error:
+            except Exception as error:  # as in _drain
                 LOGGER.exception("%s failed on its timer", actor)
                 self._failed(actor, error, due, None)
         for number in self.bay.due(now):

@@ -8,6 +8,7 @@ an ALG's child) cannot get the same one. A *keeping* pool (``port no-translation
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ Host = tuple[Address, int]
 10.0.0.1."""
 
 
-class Pool:
+class Pool(ABC):
     """What both kinds have."""
 
     __slots__ = ("addresses", "config", "grants", "is_alarmed", "is_exhausted", "refusals", "used")
@@ -45,19 +46,19 @@ class Pool:
         """Go on where the pool of this name in another configuration stood."""
         self.grants, self.refusals, self.is_alarmed = old.grants, old.refusals, old.is_alarmed
 
+    @abstractmethod
     def grant(
         self, host: Host, protocol: int, port: int, peer: Peer | None
     ) -> tuple[Address, int] | None:
         """An address and port for a flow; ``None``: nothing is left for it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def owners(self) -> Iterator[tuple[Host, int]]:
         """Hosts that have an address, and its number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def utilization(self) -> int:
         """Per cent: of ports, for the protocol that has most; or of addresses."""
-        raise NotImplementedError
 
 
 class Addresses:

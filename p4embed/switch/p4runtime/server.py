@@ -116,7 +116,7 @@ class _Rpcs:
             except (P4RuntimeError, BatchError) as error:
                 answer((), error)
                 return
-            except Exception as error:
+            except Exception as error:  # No message may end the switch.
                 answer((), internal(error))
                 return
         known = self._careful.get(method)
@@ -138,7 +138,7 @@ class _Rpcs:
             failure = invalid(f"not a {request.DESCRIPTOR.name}")
         except (P4RuntimeError, BatchError) as error:
             failure = error
-        except Exception as error:
+        except Exception as error:  # likewise
             failure = internal(error)
         with contextlib.suppress(RuntimeError):  # The server has stopped, and nobody waits.
             self._loop.call_soon_threadsafe(answer, answers, failure)
@@ -152,7 +152,7 @@ class _Rpcs:
         assert isinstance(outbox, Stream)
         try:
             self._service.received(outbox, messages)
-        except Exception as error:
+        except Exception as error:  # likewise
             outbox.end(internal(error))
 
     def finished(self, outbox: Outbox) -> None:
