@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from controller.npu.turn import Turn
@@ -31,10 +31,6 @@ class Batcher(Generic[T, R]):
         self._under_way: list[Callable[[R], None]] = []
         self._is_busy = False
         self._drained: list[asyncio.Future[None]] = []
-        self.batches = 0
-        """RPCs made so far."""
-        self.items = 0
-        """Items in them."""
 
     def submit(self, item: T, done: Callable[[R], None]) -> None:
         """Have an item sent; ``done`` is called from the event loop, once."""
@@ -62,8 +58,6 @@ class Batcher(Generic[T, R]):
             return
         batch = [waiting.popleft() for _ in range(count)]
         self._under_way = [done for _, done in batch]
-        self.batches += 1
-        self.items += count
         self._send([item for item, _ in batch], self._answered)
 
     def _answered(self, answers: Sequence[R]) -> None:
@@ -74,3 +68,9 @@ class Batcher(Generic[T, R]):
         finally:
             # Together with what the answers' own consequences have to write.
             self._turn.batch(self._next)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterable[list[T]]:
+    """Items that are all there, ``size`` at a time."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

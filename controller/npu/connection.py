@@ -24,6 +24,8 @@ CONNECT_TIMEOUT_S = 10.0
 _RETRY_S = 0.1
 PIPELINE_TIMEOUT_S = 60.0
 RPC_TIMEOUT_S = 30.0
+WRITE_BATCH = 1000
+"""Updates of a Write, at most."""
 PACKET_OUT_LIMIT = 4096
 """Packet-outs that wait for the stream; what comes beyond is dropped and counted."""
 

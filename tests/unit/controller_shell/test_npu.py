@@ -31,9 +31,10 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.npu.client import Count, Npu
+from controller.npu.client import Npu
 from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
 from controller.npu.contract import SESSION_TABLES
+from controller.npu.counters import Count
 from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
 from controller.npu.program import entries
 from controller.npu.tables import table_entry
@@ -153,7 +154,7 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
         bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
         assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 3, 300)
         assert bench.session_entries() == []
-        assert bench.npu.wings == 0
+        assert len(bench.npu.wings) == 0
         bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
         assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, None, 0, 0)
 
@@ -338,9 +339,12 @@ def test_counters_are_read_and_cleared() -> None:
     async def test(bench: Bench) -> None:
         counter = PIPELINE.counters["drops"]
         bench.fake.counters[counter, 32] = (5, 500)
-        assert await bench.npu.read_counter("drops", [3, 32]) == {3: Count(0, 0), 32: Count(5, 500)}
-        await bench.npu.clear_counter("drops", [32])
-        assert await bench.npu.read_counter("drops", [32]) == {32: Count(0, 0)}
+        assert await bench.npu.counters.read("drops", [3, 32]) == {
+            3: Count(0, 0),
+            32: Count(5, 500),
+        }
+        await bench.npu.counters.clear("drops", [32])
+        assert await bench.npu.counters.read("drops", [32]) == {32: Count(0, 0)}
 
     with_npu(test)
 
