@@ -18,6 +18,7 @@ from controller.messages import (
     HOST,
     NEIGHBORS,
     OBSERVER,
+    SPUS,
     Actor,
     Distribute,
     InstallWing,
@@ -28,7 +29,6 @@ from controller.messages import (
     PurgeSpu,
     ReadWing,
     RemoveWing,
-    Role,
     TraceCopy,
     Transmit,
 )
@@ -153,5 +153,5 @@ def _receiver(packet: PacketIn) -> Actor:
         return HOST
     # Of a session: its owner. A miss names an SPU in hash-based distribution.
     if packet.spu and (packet.session_id or reason in _MISSES):
-        return Actor(Role.SPU, packet.spu)
+        return SPUS[packet.spu]
     return CP

@@ -113,13 +113,6 @@ class Configured:
 
     def distribute(self, message: Distribute) -> None:
         """Give the buckets that changed to other SPUs, if distribution is hash-based."""
-
-        def written(code: int) -> None:
-            if code != rpc_code.OK and not self._connection.is_lost:
-                # Its packets may go to an SPU that is not there; the runtime passes them on.
-                name = self._connection.name
-                LOGGER.warning("%s refuses a bucket of SPUs: %s", name, code_name(code))
-
         self._buckets = message.buckets
         if "spu_bucket" not in self._pipeline.tables:
             return
@@ -132,7 +125,13 @@ class Configured:
             if old != entity:
                 self._installed[key] = entity
                 update = p4r.Update(type=p4r.Update.MODIFY, entity=entity)
-                self._writer.submit(update.SerializeToString(), written)
+                self._writer.submit(update.SerializeToString(), self._bucket_written, bucket)
+
+    def _bucket_written(self, bucket: int, code: int) -> None:
+        if code != rpc_code.OK and not self._connection.is_lost:
+            # Its packets may go to an SPU that is not there; the runtime passes them on.
+            name, why = self._connection.name, code_name(code)
+            LOGGER.warning("%s refuses bucket %d of SPUs: %s", name, bucket, why)
 
     async def _empty_tables(self) -> None:
         """Delete what an earlier controller left in an NPU that already runs the program."""

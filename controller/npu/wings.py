@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
 from finsy.proto import p4r, rpc_code
+from google.protobuf.message import DecodeError
 
 from controller.flow import Direction, FlowKey
 from controller.messages import (
     CP,
-    Actor,
+    SPUS,
     InstallWing,
     Outbound,
     PurgeSpu,
     ReadWing,
     RemoveWing,
-    Role,
     SpuPurged,
     WingIdle,
     WingInstalled,
@@ -30,15 +31,17 @@ from controller.messages import (
 )
 from controller.npu.batcher import Batcher, chunks
 from controller.npu.connection import WRITE_BATCH, Connection, NpuError
-from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, update_of
+from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, query_of, update_of
 from controller.npu.pipeline import Pipeline
 from controller.npu.purge import SESSIONS_PER_SPU, Fences
 from controller.npu.quirks import install_failure
+from controller.npu.readings import States, WingState, states
 from controller.npu.turn import Turn
 from controller.reasons import Drop
 
 READ_BATCH = 250
 REMOVE_TRIES = 3
+_GONE = (rpc_code.OK, rpc_code.NOT_FOUND)
 
 
 class WingCounts(NamedTuple):
@@ -50,13 +53,13 @@ class WingCounts(NamedTuple):
     """Both tables together."""
 
 
-class WingState(NamedTuple):
-    """What an entry of a session table counts."""
+class _Removal(NamedTuple):
+    """A wing that is read and now to be deleted."""
 
-    idle: int
-    """Nanoseconds since its last hit."""
-    packets: int
-    bytes: int
+    message: RemoveWing
+    state: WingState | None
+    update: bytes
+    tries: int
 
 
 class Wings:
@@ -79,10 +82,7 @@ class Wings:
         """Wings that are written, or were asked to be: session id * 2 + direction. A notice of
         idleness names a key only."""
         self._fences = Fences()
-        self._reader: Batcher[FlowKey, WingState | None] = Batcher(
-            turn, self._begin_read, READ_BATCH
-        )
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reader: Batcher[bytes, WingState | None] = Batcher(turn, self._begin_read, READ_BATCH)
 
     def __len__(self) -> int:
         """How many are installed."""
@@ -96,72 +96,70 @@ class Wings:
 
     def install(self, message: InstallWing) -> None:
         """Write a wing, and answer when it is in effect."""
-        to = Actor(Role.SPU, message.spu)
-        wing = message.session_id * 2 + message.direction
         if self._fences and self._fences.is_dead(message.session_id):
-            self._deliver(
-                Outbound(to, WingInstalled(message.session_id, message.direction, Drop.SPU_FAILED))
-            )
+            self._answer_install(message, Drop.SPU_FAILED)
             return
+        self._wings[message.wing.key] = message.session_id << 1 | message.direction
+        self._writer.submit(
+            update_of(INSERT, self.entries.install(message)), self._installed, message
+        )
 
-        def answer(error: Drop | None) -> None:
-            reply = WingInstalled(message.session_id, message.direction, error)
-            self._deliver(Outbound(to, reply))
+    def _installed(self, message: InstallWing, code: int) -> None:
+        if self._fences and self._fences.is_dead(message.session_id):
+            error: Drop | None = Drop.SPU_FAILED  # The purge is behind it, or was not needed.
+        elif code == rpc_code.OK:
+            error = None
+        elif code == rpc_code.ALREADY_EXISTS:
+            # Left over from a session that this NPU and its SPU no longer agree on; the new one
+            # owns the key.
+            update = update_of(MODIFY, self.entries.install(message))
+            self._writer.submit(update, self._installed, message)
+            return
+        elif self._connection.is_lost:
+            error = Drop.NPU_LOST
+        else:
+            key = message.wing.key
+            if self._wings.get(key) == message.session_id << 1 | message.direction:
+                del self._wings[key]
+            error = install_failure(code)
+        self._answer_install(message, error)
 
-        def done(code: int) -> None:
-            if self._fences and self._fences.is_dead(message.session_id):
-                answer(Drop.SPU_FAILED)  # The purge is behind this entry, or was not needed.
-            elif code == rpc_code.ALREADY_EXISTS:
-                # Left over from a session that this NPU and its SPU no longer agree on; the
-                # new one owns the key.
-                self._writer.submit(update_of(MODIFY, entry), done)
-            elif code == rpc_code.OK:
-                answer(None)
-            elif self._connection.is_lost:
-                answer(Drop.NPU_LOST)
-            else:
-                if self._wings.get(message.wing.key) == wing:
-                    del self._wings[message.wing.key]
-                answer(install_failure(code))
-
-        entry = self.entries.install(message)
-        self._wings[message.wing.key] = wing
-        self._writer.submit(update_of(INSERT, entry), done)
+    def _answer_install(self, message: InstallWing, error: Drop | None) -> None:
+        reply = WingInstalled(message.session_id, message.direction, error)
+        self._deliver(Outbound(SPUS[message.spu], reply))
 
     def remove(self, message: RemoveWing) -> None:
         """Read a wing's counters, remove it, and answer with them."""
-        self._reader.submit(message.key, lambda state: self._remove(message, state))
+        entry = self.entries.key(message.key)
+        self._reader.submit(entry, self._remove, (message, entry))
+
+    def _remove(self, about: tuple[RemoveWing, bytes], state: WingState | None) -> None:
+        message, entry = about
+        if self._fences and self._fences.is_dead(message.session_id):
+            # Its wings went with its SPU; what is there now is another session's.
+            self._answer_remove(message, None)
+            return
+        removal = _Removal(message, state, update_of(DELETE, entry), 1)
+        self._writer.submit(removal.update, self._removed, removal)
+
+    def _removed(self, removal: _Removal, code: int) -> None:
+        message, state, update, tries = removal
+        if code not in _GONE and tries < REMOVE_TRIES and not self._connection.is_lost:
+            # An entry that stays behind would hold packets of a later session.
+            again = _Removal(message, state, update, tries + 1)
+            self._writer.submit(update, self._removed, again)
+            return
+        self._wings.pop(message.key, None)
+        self._answer_remove(message, state)
+
+    def _answer_remove(self, message: RemoveWing, state: WingState | None) -> None:
+        packets, size = (0, 0) if state is None else (state.packets, state.bytes)
+        reply = WingRemoved(message.session_id, message.direction, packets, size)
+        self._deliver(Outbound(SPUS[message.spu], reply))
 
     def read(self, message: ReadWing) -> None:
         """Answer with a wing's counters and idle time."""
-        self._reader.submit(message.key, lambda state: self._answer_read(message, state))
-
-    def _remove(self, message: RemoveWing, state: WingState | None) -> None:
-        packets, size = (0, 0) if state is None else (state.packets, state.bytes)
-        to = Actor(Role.SPU, message.spu)
-        if self._fences and self._fences.is_dead(message.session_id):
-            # Its wings went with its SPU; what is there now is another session's.
-            self._deliver(Outbound(to, WingRemoved(message.session_id, message.direction, 0, 0)))
-            return
-        tries = 0
-
-        def done(code: int) -> None:
-            nonlocal tries
-            tries += 1
-            if (
-                code not in (rpc_code.OK, rpc_code.NOT_FOUND)
-                and tries < REMOVE_TRIES
-                and not self._connection.is_lost
-            ):
-                # An entry that stays behind would hold packets of a later session.
-                self._writer.submit(delete, done)
-                return
-            self._wings.pop(message.key, None)
-            reply = WingRemoved(message.session_id, message.direction, packets, size)
-            self._deliver(Outbound(to, reply))
-
-        delete = update_of(DELETE, self.entries.key(message.key))
-        self._writer.submit(delete, done)
+        self._reader.submit(self.entries.key(message.key), self._answer_read, message)
 
     def purge(self, message: PurgeSpu) -> None:
         """Remove all wings of an SPU that failed, and answer when the last one is gone."""
@@ -177,12 +175,12 @@ class Wings:
 
         def remove(key: FlowKey, tries: int) -> None:
             delete = update_of(DELETE, self.entries.key(key))
-            self._writer.submit(delete, lambda code: done(key, tries, code))
+            self._writer.submit(delete, done, (key, tries))
 
-        def done(key: FlowKey, tries: int, code: int) -> None:
+        def done(about: tuple[FlowKey, int], code: int) -> None:
             nonlocal left
-            gone = code in (rpc_code.OK, rpc_code.NOT_FOUND)
-            if not gone and tries < REMOVE_TRIES and not self._connection.is_lost:
+            key, tries = about
+            if code not in _GONE and tries < REMOVE_TRIES and not self._connection.is_lost:
                 remove(key, tries + 1)
                 return
             left -= 1
@@ -206,34 +204,42 @@ class Wings:
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
         reply = WingRead(message.session_id, message.direction, idle, packets, size)
-        self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
+        self._deliver(Outbound(SPUS[message.spu], reply))
 
-    def _begin_read(
-        self, keys: list[FlowKey], answer: Callable[[Sequence[WingState | None]], None]
-    ) -> None:
-        async def read() -> None:
-            answer(await self._read(keys))
+    def _begin_read(self, keys: list[bytes], answer: Callable[[States], None]) -> None:
+        """One Read RPC. Wings of which nothing can be learnt have no state."""
 
-        task = asyncio.get_running_loop().create_task(read())
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-
-    async def _read(self, keys: list[FlowKey]) -> Sequence[WingState | None]:
-        wanted = [p4r.Entity.FromString(self.entries.query(key)) for key in keys]
-        found: dict[FlowKey, WingState] = {}
-        try:
-            async for entity in self._connection.read(wanted):
-                entry = entity.table_entry
-                key_read = self.entries.flow_key(entry)
-                if key_read is not None:
-                    data = entry.counter_data
-                    idle = entry.time_since_last_hit.elapsed_ns
-                    found[key_read] = WingState(idle, data.packet_count, data.byte_count)
-        except NpuError:
-            if len(keys) > 1 and not self._connection.is_lost:
+        def done(answers: Sequence[bytes] | NpuError) -> None:
+            found: States = [None] * len(keys)
+            if not isinstance(answers, NpuError):
+                with suppress(DecodeError):
+                    found = states(self.entries, keys, answers)
+            elif len(keys) > 1 and not self._connection.is_lost:
                 # A target may fail the whole of a Read for one entry that is not there.
-                return [(await self._read([key]))[0] for key in keys]
-        return [found.get(key) for key in keys]
+                self._read_each(keys, [], answer)
+                return
+            answer(found)
+
+        self._connection.begin_read([query_of(key) for key in keys], done)
+
+    def _read_each(
+        self,
+        keys: list[bytes],
+        found: list[WingState | None],
+        answer: Callable[[States], None],
+    ) -> None:
+        """A Read RPC for each wing, one after the other."""
+
+        def done(state: States) -> None:
+            found.extend(state)
+            if self._connection.is_lost:
+                found.extend([None] * (len(keys) - len(found)))
+            if len(found) == len(keys):
+                answer(found)
+            else:
+                self._read_each(keys, found, answer)
+
+        self._begin_read([keys[len(found)]], done)
 
     def idle(self, entry: p4r.TableEntry) -> None:
         """An NPU's notice that an entry saw no packet for its time-out."""
@@ -243,7 +249,7 @@ class Wings:
             return  # Removed while the notice was on its way.
         session_id, direction = known >> 1, Direction(known & 1)
         spu = session_id // SESSIONS_PER_SPU
-        self._deliver(Outbound(Actor(Role.SPU, spu), WingIdle(session_id, direction)))
+        self._deliver(Outbound(SPUS[spu], WingIdle(session_id, direction)))
 
     # -- for operators --------------------------------------------------------------------
 
@@ -251,7 +257,9 @@ class Wings:
         """The live counters of wings; those that have no entry are left out."""
         found: dict[FlowKey, WingState] = {}
         for batch in chunks(keys, READ_BATCH):
-            states = await self._read(batch)
+            future: asyncio.Future[States] = asyncio.get_running_loop().create_future()
+            self._begin_read([self.entries.key(key) for key in batch], future.set_result)
+            states = await future
             found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
         return found
 

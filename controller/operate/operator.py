@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import Actor, ClearSession, Outbound, Role
-from controller.npu.wings import WingState
+from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
 from controller.operate.text import InterfaceNames

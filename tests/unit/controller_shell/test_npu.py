@@ -161,6 +161,28 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
     with_npu(test)
 
 
+@pytest.mark.parametrize("fails_reads", [False, True])
+def test_wings_that_are_gone_do_not_hide_the_counters_of_others(fails_reads: bool) -> None:
+    async def test(bench: Bench) -> None:
+        bench.fake.fails_reads = fails_reads
+        wings = [replace(WING, key=KEY._replace(sport=port)) for port in range(1, 5)]
+        for wing in (wings[1], wings[3]):
+            bench.npu.post(install(wing))
+            await bench.next()
+        for entry in bench.session_entries():
+            entry.counter_data.packet_count = entry.match[2].exact.value[0]
+        for n, wing in enumerate(wings):
+            bench.npu.post(RemoveWing(SESSION + n, Direction.FORWARD, 1, wing.key))
+        found = [(await bench.next()).message for _ in wings]
+        assert found == [
+            WingRemoved(SESSION + n, Direction.FORWARD, packets, 0)
+            for n, packets in enumerate((0, 2, 0, 4))
+        ]
+        assert bench.session_entries() == []
+
+    with_npu(test)
+
+
 def test_express_wing_leaves_by_the_fabric_or_by_an_own_port() -> None:
     async def test(bench: Bench) -> None:
         bench.npu.post(install(path=Path.EXPRESS))
