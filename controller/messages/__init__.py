@@ -33,6 +33,7 @@ from controller.messages.npu import (
     Mark,
     Origin,
     PacketIn,
+    PurgedWing,
     PurgeSpu,
     ReadWing,
     RemoveWing,
@@ -43,6 +44,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -130,6 +132,7 @@ __all__ = [
     "PacketIn",
     "PendingExpired",
     "PurgeSpu",
+    "PurgedWing",
     "RanOut",
     "ReadWing",
     "Reconfigure",
@@ -159,4 +162,5 @@ __all__ = [
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsPurged",
 ]

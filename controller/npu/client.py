@@ -102,6 +102,7 @@ class Npu:
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
+        self.wings.stop()
         if not self.connection.is_lost:
             await self.wings.drained()
             await self._writer.drained()

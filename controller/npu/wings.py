@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import NamedTuple
 
 from finsy.proto import p4r, rpc_code
@@ -16,31 +15,27 @@ from google.protobuf.message import DecodeError
 
 from controller.flow import Direction, FlowKey
 from controller.messages import (
-    CP,
     SPUS,
     InstallWing,
     Outbound,
     PurgeSpu,
     ReadWing,
     RemoveWing,
-    SpuPurged,
     WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
 )
 from controller.npu.batcher import Batcher, chunks
-from controller.npu.connection import WRITE_BATCH, Connection, NpuError
+from controller.npu.connection import Connection, NpuError
 from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, query_of, update_of
 from controller.npu.pipeline import Pipeline
-from controller.npu.purge import SESSIONS_PER_SPU, Fences
+from controller.npu.purge import READ_BATCH, REMOVE_TRIES, SESSIONS_PER_SPU, Purge
 from controller.npu.quirks import install_failure
 from controller.npu.readings import States, WingState, states
 from controller.npu.turn import Turn
 from controller.reasons import Drop
 
-READ_BATCH = 250
-REMOVE_TRIES = 3
 _GONE = (rpc_code.OK, rpc_code.NOT_FOUND)
 
 
@@ -81,12 +76,19 @@ class Wings:
         self._wings: dict[FlowKey, int] = {}
         """Wings that are written, or were asked to be: session id * 2 + direction. A notice of
         idleness names a key only."""
-        self._fences = Fences()
         self._reader: Batcher[bytes, WingState | None] = Batcher(turn, self._begin_read, READ_BATCH)
+        self._purge = Purge(
+            connection.site.number, self.entries, self._wings, writer, self._entries_of, deliver
+        )
+        self._fences = self._purge.fences
 
     def __len__(self) -> int:
         """How many are installed."""
         return len(self._wings)
+
+    def stop(self) -> None:
+        """Leave purges as they are."""
+        self._purge.stop()
 
     async def drained(self) -> None:
         """Wait until everything that was asked for is read."""
@@ -163,43 +165,7 @@ class Wings:
 
     def purge(self, message: PurgeSpu) -> None:
         """Remove all wings of an SPU that failed, and answer when the last one is gone."""
-        spu = message.spu
-        self._fences.put(spu, message.last_session_id)
-        keys = [
-            key
-            for key, wing in self._wings.items()
-            if wing // 2 // SESSIONS_PER_SPU == spu and self._fences.is_dead(wing >> 1)
-        ]
-        waiting = iter(keys)
-        left = 0
-
-        def remove(key: FlowKey, tries: int) -> None:
-            delete = update_of(DELETE, self.entries.key(key))
-            self._writer.submit(delete, done, (key, tries))
-
-        def done(about: tuple[FlowKey, int], code: int) -> None:
-            nonlocal left
-            key, tries = about
-            if code not in _GONE and tries < REMOVE_TRIES and not self._connection.is_lost:
-                remove(key, tries + 1)
-                return
-            left -= 1
-            if not left:
-                more()
-
-        def more() -> None:
-            """A Write's worth at a time, so that other packets and wings get their turn."""
-            nonlocal left
-            batch = list(islice(waiting, WRITE_BATCH))
-            left = len(batch)
-            for key in batch:
-                self._wings.pop(key, None)
-                remove(key, 1)
-            if not batch:
-                purged = SpuPurged(self._connection.site.number, spu, len(keys))
-                self._deliver(Outbound(CP, purged))
-
-        more()
+        self._purge.begin(message)
 
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
@@ -209,37 +175,45 @@ class Wings:
     def _begin_read(self, keys: list[bytes], answer: Callable[[States], None]) -> None:
         """One Read RPC. Wings of which nothing can be learnt have no state."""
 
-        def done(answers: Sequence[bytes] | NpuError) -> None:
+        def done(answers: Sequence[bytes]) -> None:
             found: States = [None] * len(keys)
-            if not isinstance(answers, NpuError):
-                with suppress(DecodeError):
-                    found = states(self.entries, keys, answers)
-            elif len(keys) > 1 and not self._connection.is_lost:
-                # A target may fail the whole of a Read for one entry that is not there.
-                self._read_each(keys, [], answer)
-                return
+            with suppress(DecodeError):
+                found = states(self.entries, keys, answers)
             answer(found)
 
-        self._connection.begin_read([query_of(key) for key in keys], done)
+        self._ask(keys, done)
 
-    def _read_each(
-        self,
-        keys: list[bytes],
-        found: list[WingState | None],
-        answer: Callable[[States], None],
-    ) -> None:
-        """A Read RPC for each wing, one after the other."""
+    def _ask(self, keys: Sequence[bytes], done: Callable[[Sequence[bytes]], None]) -> None:
+        """``done`` gets what the NPU says of entries, as serialized ``ReadResponse`` messages."""
 
-        def done(state: States) -> None:
-            found.extend(state)
-            if self._connection.is_lost:
-                found.extend([None] * (len(keys) - len(found)))
-            if len(found) == len(keys):
-                answer(found)
+        def answered(answers: Sequence[bytes] | NpuError) -> None:
+            if not isinstance(answers, NpuError):
+                done(answers)
+            elif len(keys) == 1 or self._connection.is_lost:
+                done(())
             else:
-                self._read_each(keys, found, answer)
+                # A target may fail the whole of a Read for one entry that is not there.
+                self._ask_each(keys, 0, [], done)
 
-        self._begin_read([keys[len(found)]], done)
+        self._connection.begin_read([query_of(key) for key in keys], answered)
+
+    def _ask_each(
+        self,
+        keys: Sequence[bytes],
+        number: int,
+        answers: list[bytes],
+        done: Callable[[Sequence[bytes]], None],
+    ) -> None:
+        """For each entry from this number on a Read RPC of its own, one after the other."""
+
+        def answered(more: Sequence[bytes]) -> None:
+            answers.extend(more)
+            if number + 1 == len(keys) or self._connection.is_lost:
+                done(answers)
+            else:
+                self._ask_each(keys, number + 1, answers, done)
+
+        self._ask(keys[number : number + 1], answered)
 
     def idle(self, entry: p4r.TableEntry) -> None:
         """An NPU's notice that an entry saw no packet for its time-out."""
@@ -261,6 +235,19 @@ class Wings:
             self._begin_read([self.entries.key(key) for key in batch], future.set_result)
             states = await future
             found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
+        return found
+
+    async def _entries_of(self, keys: Sequence[FlowKey]) -> dict[FlowKey, p4r.TableEntry]:
+        """Those of these wings that there are."""
+        future: asyncio.Future[Sequence[bytes]] = asyncio.get_running_loop().create_future()
+        self._ask([self.entries.key(key) for key in keys], future.set_result)
+        found = {}
+        with suppress(DecodeError):
+            for answer in await future:
+                for entity in p4r.ReadResponse.FromString(answer).entities:
+                    key = self.entries.flow_key(entity.table_entry)
+                    if key is not None:
+                        found[key] = entity.table_entry
         return found
 
     async def counts(self) -> WingCounts:
