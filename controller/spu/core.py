@@ -94,6 +94,7 @@ class Core:
         "express_counts",
         "fib",
         "hits",
+        "ipv6_sessions",
         "least_mtu",
         "me",
         "nat",
@@ -125,6 +126,8 @@ class Core:
         self.trace = trace
         self.pending: dict[FlowKey, Pending] = {}
         self.sessions: dict[int, Session] = {}
+        self.ipv6_sessions = 0
+        """How many of them are of IPv6."""
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""

@@ -87,6 +87,7 @@ class Teardown:
         core = self._core
         forward, reverse = session.wings
         del core.sessions[session.id]
+        core.ipv6_sessions -= len(forward.key.src) == 16
         core.unchecked.discard(forward.key)
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:
