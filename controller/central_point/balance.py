@@ -77,6 +77,10 @@ class Balance:
             return spu
         return self.pick(flow)
 
+    def due(self, flow: FlowKey) -> int:
+        """The SPU whose a flow is by its hash, however full it is; 0: there is none."""
+        return self.buckets[bucket_of(flow)] if self.buckets else 0
+
     def take(self, spu: int, flow: FlowKey) -> bool:
         """Count a session for a given SPU, in service or not; whether it exists and has room."""
         member = self._members.get(spu)

@@ -265,6 +265,9 @@ class FirstPath:
     def _no_room(self, flow: FlowKey, gate: Gate | None) -> None:
         """Name the bound that a new session meets."""
         core, balance = self._core, self._core.balance
+        spu = balance.due(flow) if gate is None else gate.spu
+        if spu:
+            core.fleet.members[spu].refused += 1
         if balance.total + places(flow) > balance.maximum:
             core.drop(Drop.SESSION_TABLE_FULL, flow, _full(balance))
         elif gate is not None:

@@ -67,6 +67,7 @@ class Teardown:
         """A wing could not be written: roll back, and drop what waits."""
         core = self._core
         session.failure = error
+        core.failed_sessions += 1
         for _ in session.queue:
             core.drop(error, session.wings[0].key, f"NPU {npu} did not take a wing")
         session.queue.clear()
