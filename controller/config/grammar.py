@@ -19,7 +19,8 @@ from controller.config.grammar_stateless import (
     FORWARDING_PROCESS,
     TRACEOPTIONS,
 )
-from controller.config.schema import HostService, QueueDepth
+from controller.config.host_services import HostService
+from controller.config.schema import QueueDepth
 from controller.config.tree import (
     container,
     flag,
@@ -210,8 +211,7 @@ _APPLICATIONS = container(
         *_TERM,
         leaf("application-protocol", ALG),
         leaf("description", TEXT),
-        listed("term", NAME, *_TERM, leaf("alg", ALG), several=True),
-        several=True,
+        listed("term", NAME, *_TERM, leaf("alg", ALG)),
     ),
     listed(
         "application-set",

@@ -45,8 +45,8 @@ class Node:
     """What follows a list's key without a word of its own: ``address NAME PREFIX``. A word of the
     list's children may stand there instead."""
     children: tuple[Node, ...] = ()
-    several: bool = False
-    """Several leaves may stand in one line: ``term NAME protocol tcp destination-port 80``."""
+    remedy: str = "remove the line"
+    """What to do about a word that is refused, and why it is."""
 
     def child(self, word: str) -> Node | None:
         """The child that ``word`` introduces."""
@@ -63,11 +63,9 @@ def container(word: str, *children: Node) -> Node:
     return Node(Kind.CONTAINER, word, children=children)
 
 
-def listed(
-    word: str, key: Value, *children: Node, second: Value | None = None, several: bool = False
-) -> Node:
+def listed(word: str, key: Value, *children: Node, second: Value | None = None) -> Node:
     """A node with any number of named instances."""
-    return Node(Kind.LIST, word, key, second, children, several)
+    return Node(Kind.LIST, word, key, second, children)
 
 
 def leaf(word: str, value: Value) -> Node:
@@ -85,9 +83,9 @@ def flag(word: str, *children: Node) -> Node:
     return Node(Kind.FLAG, word, children=children)
 
 
-def refused(word: str) -> Node:
+def refused(word: str, remedy: str = "remove the line") -> Node:
     """A word that is known and not implemented."""
-    return Node(Kind.REFUSED, word)
+    return Node(Kind.REFUSED, word, remedy=remedy)
 
 
 @dataclass(slots=True)
@@ -159,9 +157,10 @@ class _Walk:
         try:
             finished = False
             while self._items:
+                holder = self._here
                 finished = self._step()
                 if finished and self._items:
-                    raise self._stop(self._items[0].place, "nothing may follow here")
+                    self._go_on(holder)
             if not finished and self._here.node.kind is Kind.CONTAINER:
                 raise self._stop(self._end, "the line ends too early" + self._expected())
         except _Stop:
@@ -170,6 +169,15 @@ class _Walk:
                 del parent.children[key]
             return False
         return True
+
+    def _go_on(self, holder: Statement) -> None:
+        """More may stand in the line of what is complete, as long as it is said of the same thing:
+        ``match source-address any destination-address any``."""
+        item = self._items[0]
+        if isinstance(item, Word) and holder.node.child(item.text) is not None:
+            self._here = holder
+            return
+        raise self._stop(item.place, "nothing may follow here" + self._expected(holder))
 
     def _step(self) -> bool:
         """Consume a word and what belongs to it; whether the statement is complete."""
@@ -185,7 +193,7 @@ class _Walk:
             return not nameless.children
         match node.kind:
             case Kind.REFUSED:
-                text = f"'{word.text}' is known to Junos but not implemented here; remove the line"
+                text = f"'{word.text}' is known to Junos but not implemented here; {node.remedy}"
                 raise self._stop(word.place, text)
             case Kind.CONTAINER:
                 self._enter(node, "", word.place)
@@ -207,13 +215,9 @@ class _Walk:
                     self._set_value(self._here, self._value(node, node.second), word.text)
                 return not node.children
             case Kind.LEAF:
-                holder = self._here
                 value = self._value(node, node.value)
                 self._enter(node, "", value.place)
                 self._set_value(self._here, value, word.text)
-                if holder.node.several:
-                    self._here = holder
-                    return False
                 return True
             case Kind.LEAF_LIST:
                 values = self._values(node)
@@ -272,8 +276,8 @@ class _Walk:
         if complaint is not None:
             raise self._stop(word.place, complaint)
 
-    def _expected(self) -> str:
-        node = self._here.node
+    def _expected(self, statement: Statement | None = None) -> str:
+        node = (statement or self._here).node
         names = [c.word for c in node.children if c.word and c.kind is not Kind.REFUSED]
         if node.nameless is not None and node.nameless.value is not None:
             names.append(f"<{node.nameless.value.name}>")
