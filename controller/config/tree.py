@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 
 from controller.config.problems import Place, Problems, unknown
@@ -160,7 +161,12 @@ class _Walk:
                 holder = self._here
                 finished = self._step()
                 if finished and self._items:
-                    self._go_on(holder)
+                    # What is complete may be followed by more of the same holder's, as in Junos:
+                    # ``match source-address any destination-address any``.
+                    item = self._items[0]
+                    if not isinstance(item, Word) or holder.node.child(item.text) is None:
+                        raise self._stop(item.place, self._unexpected(holder, item))
+                    self._here = holder
             if not finished and self._here.node.kind is Kind.CONTAINER:
                 raise self._stop(self._end, "the line ends too early" + self._expected())
         except _Stop:
@@ -169,15 +175,6 @@ class _Walk:
                 del parent.children[key]
             return False
         return True
-
-    def _go_on(self, holder: Statement) -> None:
-        """More may stand in the line of what is complete, as long as it is said of the same thing:
-        ``match source-address any destination-address any``."""
-        item = self._items[0]
-        if isinstance(item, Word) and holder.node.child(item.text) is not None:
-            self._here = holder
-            return
-        raise self._stop(item.place, "nothing may follow here" + self._expected(holder))
 
     def _step(self) -> bool:
         """Consume a word and what belongs to it; whether the statement is complete."""
@@ -276,12 +273,20 @@ class _Walk:
         if complaint is not None:
             raise self._stop(word.place, complaint)
 
-    def _expected(self, statement: Statement | None = None) -> str:
-        node = (statement or self._here).node
+    def _expected(self) -> str:
+        node = self._here.node
         names = [c.word for c in node.children if c.word and c.kind is not Kind.REFUSED]
         if node.nameless is not None and node.nameless.value is not None:
             names.append(f"<{node.nameless.value.name}>")
         return f"; expected one of: {', '.join(sorted(names))}"
+
+    def _unexpected(self, holder: Statement, item: Word | Bracket) -> str:
+        """What stands behind a complete statement."""
+        near = ""
+        if isinstance(item, Word):
+            known = [c.word for c in holder.node.children if c.kind is not Kind.REFUSED]
+            near = next((f": did you mean '{w}'?" for w in get_close_matches(item.text, known)), "")
+        return f"nothing may follow here{near}"
 
     def _unknown(self, word: str) -> str:
         node = self._here.node

@@ -70,21 +70,6 @@ def test_source_nat_routes_and_host_name() -> None:
     assert CONFIGURATION.host_name == "fw1"
 
 
-def test_more_of_the_same_may_stand_in_one_line() -> None:
-    line = "set security policies from-zone trust to-zone untrust policy more"
-    lines = (
-        f"{line} match source-address any destination-address any application [ any ]",
-        f"{line} then permit",
-        f"{line} then log session-init session-close",
-        "set security flow aging high-watermark 90 low-watermark 50",
-    )
-    config = parse(SET_LINES + "\n".join(lines), "f.set", CHASSIS)
-    rule = next(each for each in config.policies if each.name == "more")
-    assert (rule.log_init, rule.log_close) == (True, True)
-    assert config.aging is not None
-    assert (config.aging.low, config.aging.high) == (50, 90)
-
-
 @pytest.mark.parametrize(
     ("line", "column", "text"),
     [
@@ -96,6 +81,11 @@ def test_more_of_the_same_may_stand_in_one_line() -> None:
         ("set applications application-set s application [ a b", 48, "'[' that is not closed"),
         ("set system host-name [ a b ]", 22, "no list is allowed here"),
         ("set system host-name a b", 24, "nothing may follow here"),
+        (
+            "set security policies from-zone a to-zone b policy p match application any sorce-addr",
+            76,
+            "nothing may follow here: did you mean 'source-address'?",
+        ),
         ("set interfaces eth0 unit 0", 16, "'eth0' is no interface name such as ge-1/0/0"),
         (
             "set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1",
@@ -106,7 +96,6 @@ def test_more_of_the_same_may_stand_in_one_line() -> None:
         ("set interfaces ge-1/0/0 unit 0 vlan-id 5000", 40, "'5000' is no VLAN from 1 to 4094"),
         ("set security address-book global address a 10.1.1.1/24", 44, "has host bits set"),
         ("set security flow tcp-mss gre-in mss 9", 27, "or say: set security flow tcp-mss all"),
-        ("set security flow aging high-watermark 9 low", 42, "follow here; expected one of: early"),
         ("set applications application a destination-port 90-80", 49, "the lower first"),
         ("set applications application a protocol tpc", 41, "did you mean 'tcp'?"),
     ],
@@ -185,6 +174,14 @@ def test_all_errors_are_reported_in_the_order_of_the_file_without_echoes() -> No
     assert "unknown word 'adress'; did you mean 'address'?" in found[0]
     assert "unknown word 'dney'; did you mean 'deny'?" in found[1]
     assert "unknown word 'frobnicate'" in found[2]
+
+
+def test_a_line_may_say_several_things_of_one_holder() -> None:
+    apart = f"{P_ANY}{P}match application any\n{P}then permit\n{P}then log session-init\n"
+    apart += f"{P}then log session-close\n{P}then count\n"
+    line = f"{P}match source-address any destination-address any application any\n"
+    line += f"{P}then permit\n{P}then log session-init session-close\n{P}then count\n"
+    assert parse(Z + line).policies == parse(Z + apart).policies
 
 
 def test_repeating_a_line_changes_nothing() -> None:
