@@ -174,7 +174,10 @@ class Decisions:
             return _demands_syn(pending)
         if verdict.policy is not None and verdict.policy.log_init:
             interface = pending.ingress.name
-            denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
+            service = core.services.find(pending.routed, verdict.application).name
+            denied = SessionDenied(
+                core.now, pending.flow, verdict.index, to_zone, interface, service
+            )
             core.send(OBSERVER, denied)
         reject = verdict.action is Action.REJECT
         return Refusal(

@@ -116,6 +116,7 @@ class Teardown:
                 core.now - session.started,
                 session.verdict.index,
                 (_name(session.source_rule), _name(session.destination_rule)),
+                session.service.name,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.
