@@ -31,6 +31,7 @@ CLOSE_REASONS = {
     Close.ROUTE_CHANGED: "Closed by route change",
     Close.NAT_CHANGED: "Closed by NAT rule change",
     Close.RESPONSE_RECEIVED: "response received",
+    Close.PARENT_ENDED: "control session ended",
     Close.NO_ANSWER: "server does not answer",
     Close.EARLY_AGEOUT: "idle Timeout, early",
 }
