@@ -34,6 +34,7 @@ CLOSE_REASONS = {
     Close.PARENT_ENDED: "control session ended",
     Close.NO_ANSWER: "server does not answer",
     Close.EARLY_AGEOUT: "idle Timeout, early",
+    Close.SPU_LOST: "SPU lost",
 }
 
 
