@@ -301,7 +301,7 @@ class Ledger:
         if self.ports[binding]:
             return
         del self.ports[binding]
-        if inside.is_granted(self.cp, *binding) and binding not in inside.leased(self.cp):
+        if inside.is_granted(self.cp, *binding) and not inside.is_leased(self.cp, binding):
             self.broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
 
     # -- SPUs ---------------------------------------------------------------------------------
