@@ -20,11 +20,9 @@ from controller.messages import (
     CreateRequest,
     Message,
     Outbound,
-    PacketDropped,
     PacketIn,
     Redirect,
     Role,
-    SessionClosed,
     Transmit,
 )
 from controller.routing.fib import fib_of
@@ -146,6 +144,7 @@ class Cards:
         if not self.is_up or number in self.spus:
             return
         self._incarnations += 1
+        self._world.tally.happened(Fault.SPU, "joined")
         config = self.config
         spu = Spu(
             number,
@@ -242,6 +241,7 @@ class Cards:
         """Messages set out; what is for the observer is seen at once."""
         world, name = self._world, self.names[sender]
         on_sent = world.ledger.on_sent
+        counted = world.tally.on_sent
         from_spu = self._is_spu[sender]
         for to, message in out:
             kind = message.__class__
@@ -251,6 +251,9 @@ class Cards:
             look = on_sent.get(kind)
             if look is not None:
                 look(name, message, owner)
+            count = counted.get(kind)
+            if count is not None:
+                count(message)
             if to is OBSERVER:
                 self._observe(name, message, owner)
                 continue
@@ -291,7 +294,11 @@ class Cards:
         chance = dice.below(20_000)
         if chance >= 200:
             return 0
-        return dice.below(STALL if not chance else 5 * MILLISECOND)
+        if chance:
+            self._world.tally.happened(Fault.DELAY, "messages held up to 5 ms")
+            return dice.below(5 * MILLISECOND)
+        self._world.tally.happened(Fault.DELAY, "up to 2 s")
+        return dice.below(STALL)
 
     def _owner(self, message: Message) -> Flow | None:
         """The flow on whose behalf a machine speaks of its own accord."""
@@ -311,10 +318,7 @@ class Cards:
 
     def _observe(self, name: Actor, message: Message, flow: Flow | None) -> None:
         world = self._world
-        if isinstance(message, PacketDropped):
-            world.dropped[message.reason] += 1
-        elif isinstance(message, SessionClosed):
-            world.closed[message.reason] += 1
+        world.tally.observed(name, message)
         if world.watch is not None:
             world.watch(name, message, flow)
 
@@ -326,18 +330,18 @@ class Cards:
                 self.carry(to, [instead], flow)
                 return
         world = self._world
-        world.lost["to a machine that is down"] += 1
+        world.tally.happened(Fault.SPU if self.is_up else Fault.CONTROLLER, "messages lost")
         if flow is not None and carries_packet_of(flow, message):
             flow.open -= 1
             world.settle(flow)
 
     def _lose(self, message: Message, flow: Flow) -> None:
-        world, where = self._world, "between NPU and controller"
-        world.lost[where] += 1
+        world = self._world
+        world.tally.happened(Fault.PUNTS, "packets lost")
         if carries_packet_of(flow, message):
             flow.open -= 1
             if world.tell is not None:
-                world.tell(f"a packet is lost {where}", flow)
+                world.tell("a packet is lost between NPU and controller", flow)
 
     # -- what is there ------------------------------------------------------------------------
 

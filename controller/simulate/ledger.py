@@ -40,6 +40,7 @@ from controller.simulate import inside
 from controller.simulate.flow import Flow
 from controller.simulate.inside import Binding
 from controller.simulate.npu import FaultyNpu
+from controller.simulate.tally import Tally
 from controller.simulate.violation import Rule, Violation
 from controller.spu import Spu
 from controller.spu.core import IDS_PER_SPU
@@ -70,8 +71,9 @@ class Entry:
 class Ledger:
     """Watches every message; raises ``Violation``."""
 
-    def __init__(self, slowest: Nanoseconds) -> None:
+    def __init__(self, slowest: Nanoseconds, tally: Tally) -> None:
         """``slowest`` is the longest that a message is under way."""
+        self._tally = tally
         self.cp: CentralPoint
         self.spus: Mapping[int, Spu]
         self.npus: Mapping[int, FaultyNpu]
@@ -326,6 +328,7 @@ class Ledger:
             return
         if message.flow in inside.pending(self.spus[spu]):
             self.broken(Rule.ENTRIES, "installed, and still pending", message.flow, session_id)
+        self._tally.paths[session.not_express] += 1
         self.check(spu, session_id)
         self._change(spu, session_id)
 

@@ -19,7 +19,7 @@ from controller.simulate.world import MICROSECOND, MILLISECOND, World
 from controller.simulated_npu import Sent
 
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
-_LOST, _DOUBLED, _OVERTAKEN = "on a wire", "doubled on a wire", "overtaken on a wire"
+_FRAMES = "frames"
 
 Punted = Callable[[int, Outbound, Flow | None], None]
 """Called with a packet that an NPU, by number, hands to the controller."""
@@ -57,13 +57,13 @@ class Wires:
             self._lose(flow)
             return
         if self._overtakes and dice.hits(30):
-            world.lost[_OVERTAKEN] += 1
+            world.tally.happened(Fault.REORDERING, _FRAMES)
             at += dice.below(3 * MILLISECOND)
         else:
             at = max(at, flow.wire_free[side])
             flow.wire_free[side] = at
         if self._doubles and dice.hits(20):
-            world.lost[_DOUBLED] += 1
+            world.tally.happened(Fault.DUPLICATION, _FRAMES)
             tag = tag_of(frame)
             if tag is not None and tag.flow == flow.number:
                 flow.copies[tag.packet] += 1
@@ -88,7 +88,7 @@ class Wires:
 
     def _lose(self, flow: Flow) -> None:
         world = self._world
-        world.lost[_LOST] += 1
+        world.tally.happened(Fault.LOSS, _FRAMES)
         if world.tell is not None:
             world.tell("a frame is lost on a wire", flow)
 
@@ -102,7 +102,7 @@ class Wires:
             world.tell(f"{_named(tag_of(frame))} comes to NPU {port.npu} port {port.port}", flow)
         outcome = None
         if npu.lost:
-            world.lost["to an NPU that is down"] += 1
+            world.tally.happened(Fault.NPU, "frames lost")
         else:
             outcome = npu.arrive(port.port, frame, world.now)
         if outcome is None:
