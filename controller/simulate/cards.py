@@ -31,7 +31,7 @@ from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
 from controller.simulate.npu import FaultyNpu
-from controller.simulate.options import Fault
+from controller.simulate.options import Fault, Plan
 from controller.simulate.site import NPUS, chassis, configuration
 from controller.simulate.tracking import (
     CARRIERS,
@@ -52,6 +52,12 @@ Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
 _MOST_KEPT = 10_000
 _NEIGHBORS_INDEX = 1
+
+
+def _few(plan: Plan) -> int:
+    """Sessions that are there before long, but not at once: a quarter of a short run's; of a long
+    one's, those of some seconds."""
+    return min(plan.sessions // 4, plan.rate * 8)
 
 
 class Cards:
@@ -86,7 +92,7 @@ class Cards:
         self._loses_packets = Fault.PUNTS in plan.faults
         self._nat_ports = range(1024, 65536)
         if Fault.EXHAUSTION in plan.faults:
-            self._nat_ports = range(2000, 2200)
+            self._nat_ports = range(2000, 2000 + max(200, min(plan.sessions // 5, plan.rate * 4)))
         self._incarnations = 0
         self._by_object: dict[int, int] = {}
         """Indexes of actors by ``id``; ``_kept`` keeps them, so that the ids stay theirs."""
@@ -97,14 +103,15 @@ class Cards:
         plan = self._world.plan
         if Fault.EXHAUSTION not in plan.faults:
             return 1_048_576
-        return max(8, min(plan.sessions, plan.rate * 4) // plan.spus // 4)
+        return max(8, _few(plan) // plan.spus)
 
     def _capacity(self) -> int | None:
-        """Wings that an NPU can hold."""
+        """Wings that an NPU can hold: less than there is room for sessions, if that is little."""
         plan = self._world.plan
         if Fault.REFUSAL not in plan.faults:
             return None
-        return max(8, min(plan.sessions, plan.rate * 4) // 2)
+        few = _few(plan)
+        return max(8, few * 4 // 5 if Fault.EXHAUSTION in plan.faults else few * 2)
 
     # -- machines that come and go ------------------------------------------------------------
 
