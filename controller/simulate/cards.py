@@ -92,7 +92,7 @@ class Cards:
         self._loses_packets = Fault.PUNTS in plan.faults
         self._nat_ports = range(1024, 65536)
         if Fault.EXHAUSTION in plan.faults:
-            self._nat_ports = range(2000, 2000 + max(200, min(plan.sessions // 5, plan.rate * 4)))
+            self._nat_ports = range(2000, 2000 + max(20, min(plan.sessions // 40, plan.rate * 2)))
         self._incarnations = 0
         self._by_object: dict[int, int] = {}
         """Indexes of actors by ``id``; ``_kept`` keeps them, so that the ids stay theirs."""

@@ -29,6 +29,8 @@ from controller.spu.express import NotExpress
 
 Counts = dict[str, int]
 
+_REFUSED_BY = {Drop.NPU_TABLE_FULL: Fault.REFUSAL, Drop.NPU_LOST: Fault.NPU}
+
 
 class Tally:
     """Counters, by what a person calls them."""
@@ -99,10 +101,9 @@ class Tally:
             self.closed[message.reason.name] += 1
 
     def _write(self, message: WingInstalled) -> None:
-        if message.error is Drop.NPU_TABLE_FULL:
-            self.faults[Fault.REFUSAL]["wings refused"] += 1
-        elif message.error is not None:
-            self.faults[Fault.NPU]["wings not written"] += 1
+        if message.error is not None:
+            fault = _REFUSED_BY.get(message.error, Fault.SPU)
+            self.faults[fault][f"wings refused: {message.error.name}"] += 1
 
     def happened(self, fault: Fault, what: str, times: int = 1) -> None:
         """A fault took place."""
