@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from controller.central_point.port_space import Peer
+from controller.flow import Address, FlowKey, text
 from controller.messages import InstallAck, Message, RemoveSession
 from controller.simulate import inside
 from controller.simulate.inside import Binding
@@ -93,14 +95,16 @@ def _ports(ledger: Ledger) -> None:
         for key, port in inside.bindings(spu):
             if inside.has_port(ledger.cp, key) != port:
                 broken(Rule.PORTS, f"port {port[2]} is held, but not granted", key)
-    spaces = dict(inside.ports_in_use(ledger.cp))
-    held = dict.fromkeys(spaces, 0)
+    given = inside.ports_in_use(ledger.cp)
+    held: Counter[tuple[Address, int]] = Counter()
     peers: dict[Binding, set[Peer | None]] = {}
+    whose: dict[tuple[Address, int], FlowKey | None] = {}
     for port, peer, flow in inside.holders(ledger.cp):
         address, protocol, number = port
-        if (address, protocol) not in spaces:
-            continue  # of a pool that keeps ports as they are
         held[address, protocol] += 1
+        whose[address, protocol] = flow
+        if inside.is_kept(ledger.cp, address):
+            continue
         others = peers.setdefault(port, set())
         # Several flows may have it if each speaks to somebody else.
         if others and (peer is None or peer in others or None in others):
@@ -108,7 +112,10 @@ def _ports(ledger: Ledger) -> None:
         others.add(peer)
         if not inside.is_granted(ledger.cp, *port):
             broken(Rule.PORTS, f"port {number} is held, but free", flow)
-    for where, used in spaces.items():
-        if used != held[where]:
-            what = f"{used} ports of an address are given out, {held[where]} are held"
-            broken(Rule.PORTS, what, None)
+    for where in {**given, **held}:
+        if given.get(where, 0) != held[where]:
+            what = (
+                f"{given.get(where, 0)} ports of {text(where[0])}, protocol {where[1]}, are given "
+                f"out, {held[where]} are held"
+            )
+            broken(Rule.PORTS, what, whose.get(where))

@@ -74,10 +74,18 @@ def may_share(cp: CentralPoint, address: Address, protocol: int, port: int) -> b
     return space is None or space.factor > 1
 
 
-def ports_in_use(cp: CentralPoint) -> Iterator[tuple[tuple[Address, int], int]]:
-    """Address and protocol, and how many of its ports are given out."""
-    for key, space in cp.nat._spaces.items():
-        yield key, space.used
+def ports_in_use(cp: CentralPoint) -> dict[tuple[Address, int], int]:
+    """How many ports are given out, by address and protocol."""
+    used = {key: space.used for key, space in cp.nat._spaces.items()}
+    for address, standing in cp.nat._kept.items():
+        for protocol, count in standing.counts.items():
+            used[address, protocol] = used.get((address, protocol), 0) + count
+    return used
+
+
+def is_kept(cp: CentralPoint, address: Address) -> bool:
+    """Whether a host has an address for itself, with all its ports."""
+    return address in cp.nat._kept
 
 
 def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
