@@ -10,7 +10,7 @@ A module for each conversation: ``npu``, ``sessions`` and ``grants`` (central po
 ``envelope`` has all messages. Everybody imports from here.
 """
 
-from controller.messages.actors import CP, HOST, NEIGHBORS, OBSERVER, Actor, Role
+from controller.messages.actors import CP, HOST, NEIGHBORS, OBSERVER, SPUS, Actor, Role
 from controller.messages.envelope import Message, Outbound
 from controller.messages.grants import (
     AllocateNat,
@@ -33,6 +33,7 @@ from controller.messages.npu import (
     Mark,
     Origin,
     PacketIn,
+    PurgedWing,
     PurgeSpu,
     ReadWing,
     RemoveWing,
@@ -43,6 +44,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -89,6 +91,7 @@ __all__ = [
     "HOST",
     "NEIGHBORS",
     "OBSERVER",
+    "SPUS",
     "UNKNOWN_ORIGIN",
     "UNMARKED",
     "AbandonSession",
@@ -129,6 +132,7 @@ __all__ = [
     "PacketIn",
     "PendingExpired",
     "PurgeSpu",
+    "PurgedWing",
     "RanOut",
     "ReadWing",
     "Reconfigure",
@@ -158,4 +162,5 @@ __all__ = [
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsPurged",
 ]

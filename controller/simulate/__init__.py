@@ -14,12 +14,15 @@
 ``ports, transitions``  of them, those of ports and of what changes
 ``books``               what is known of wings and sessions
 ``tally``               what took place, counted
+``held``                what machines hold for others, and until when
 ``inside``              the one place that looks into machines
 ``violation``           the rules by name
 ``npu``                 an NPU that fails
-``site``                chassis, configurations and wires
+``site, styles``        chassis, configurations and wires; what of it the seed chooses
 ``workload``            which flow has which number
-``flow, kinds, talks``  flows and what they do; control connections
+``flow, kinds``         flows and what they do
+``pieces``              datagrams in fragments; hosts that ask again
+``talks``               control connections
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================

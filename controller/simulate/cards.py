@@ -25,6 +25,7 @@ from controller.messages import (
     Role,
     Transmit,
 )
+from controller.npu.program import initial_buckets
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.simulate.dice import Dice
@@ -33,6 +34,7 @@ from controller.simulate.frames import tag_of
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.options import Fault, Plan
 from controller.simulate.site import NPUS, chassis, configuration
+from controller.simulate.styles import style_of
 from controller.simulate.tracking import (
     CARRIERS,
     PacketCarrier,
@@ -66,8 +68,9 @@ class Cards:
     def __init__(self, world: World) -> None:
         plan = world.plan
         self._world = world
-        self.chassis = chassis(plan.spus, self._room())
-        self.config = configuration(0, self.chassis)
+        self.style = style_of(plan.seed)
+        self.chassis = chassis(plan.spus, self._room(), self.style)
+        self.config = configuration(0, self.chassis, self.style)
         self.npus = {
             n: FaultyNpu(n, self.config, self._capacity(), Dice(plan.seed, -n)) for n in NPUS
         }
@@ -133,6 +136,8 @@ class Cards:
         self.machines[CP_INDEX] = cp
         self.machines[_NEIGHBORS_INDEX] = Neighbors(config)
         self.spus = {n: Spu(n, config, fib, site, trace=trace) for n in site.spus}
+        for npu in self.npus.values():
+            npu.buckets = initial_buckets(site)
         for n, spu in self.spus.items():
             self.machines[self.index[Actor(Role.SPU, n)]] = spu
         world.ledger.bind(cp, self.spus, self.npus)

@@ -156,6 +156,7 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
         f"  flows: {_counts(outcomes, 'kinds')}",
         f"  first packets: {_counts(outcomes, 'walks')}",
         f"  sessions: {_counts(outcomes, 'paths')}",
+        f"  done: {_counts(outcomes, 'deeds')}",
         f"  closed: {_counts(outcomes, 'closed')}",
         f"  dropped: {_counts(outcomes, 'dropped')}",
         *_faults(outcomes),

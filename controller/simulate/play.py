@@ -60,6 +60,8 @@ class Outcome:
     """The most that the process took so far, in bytes."""
     kinds: Counts = field(default_factory=dict)
     """Flows by kind."""
+    deeds: Counts = field(default_factory=dict)
+    """What was done about them, where that is more than to let them pass or not."""
     walks: Counts = field(default_factory=dict)
     """First packets by what they met."""
     paths: Counts = field(default_factory=dict)
@@ -110,7 +112,8 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         cpu,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
-        dict(tally.flows.most_common()),
+        dict(tally.kinds.most_common()),
+        dict(tally.deeds.most_common()),
         dict(tally.walks.most_common()),
         {EXPRESS if why is None else why.name: n for why, n in tally.paths.most_common()},
         dict(tally.closed.most_common()),

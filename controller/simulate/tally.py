@@ -13,8 +13,11 @@ from controller.messages import (
     CP,
     AbandonSession,
     Actor,
+    AnswerSyn,
+    CreateRequest,
     CreateSession,
     GatesOpened,
+    GatesRefused,
     InstallAck,
     InstallRefused,
     NatGranted,
@@ -36,8 +39,10 @@ class Tally:
     """Counters, by what a person calls them."""
 
     def __init__(self) -> None:
-        self.flows: Counter[str] = Counter()
-        """Flows that began, by kind."""
+        self.kinds: Counter[str] = Counter()
+        """Flows that have begun."""
+        self.deeds: Counter[str] = Counter()
+        """What was done about them, where that is more than to let them pass or not."""
         self.walks: Counter[str] = Counter()
         """What first packets met at the central point, and then at their SPUs."""
         self.paths: Counter[NotExpress | None] = Counter()
@@ -52,8 +57,11 @@ class Tally:
             InstallRefused: self._refuse,
             PendingExpired: self._expire,
             NatGranted: self._grant,
-            GatesOpened: self._open,
             WingInstalled: self._write,
+            CreateRequest: self._deed("flows given to SPUs by hash"),
+            AnswerSyn: self._deed("SYNs answered"),
+            GatesOpened: self._deed("gates opened"),
+            GatesRefused: self._deed("gates refused"),
         }
         """What to count among the messages that a machine has sent."""
 
@@ -72,8 +80,11 @@ class Tally:
     def _acknowledge(self, _: InstallAck) -> None:
         self.walks["installed"] += 1
 
-    def _open(self, message: GatesOpened) -> None:
-        self.walks["gates opened"] += len(message.holes)
+    def _deed(self, what: str) -> Callable[[Any], None]:
+        def count(_: Any) -> None:
+            self.deeds[what] += 1
+
+        return count
 
     def _abandon(self, message: AbandonSession) -> None:
         reason = message.reason

@@ -81,7 +81,7 @@ class Trouble:
         """Another configuration; each machine hears of it when its message gets there."""
         world, cards = self._world, self._cards
         variant = dice.below(VARIANTS)
-        cards.config = configuration(variant, cards.chassis, cards.config)
+        cards.config = configuration(variant, cards.chassis, cards.style, cards.config)
         message = Reconfigure(cards.config)
         for npu in cards.npus.values():
             npu.configure(cards.config)

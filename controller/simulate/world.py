@@ -14,6 +14,7 @@ from controller.simulate.flow import Flow
 from controller.simulate.ledger import Ledger
 from controller.simulate.options import Fault, Plan
 from controller.simulate.tally import Tally
+from controller.simulate.violation import Rule, Violation
 
 MICROSECOND: Nanoseconds = 1_000
 MILLISECOND: Nanoseconds = 1_000_000
@@ -44,6 +45,8 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.is_peaceful = not plan.faults
+        """Nothing goes wrong."""
         self.now: Nanoseconds = 0
         self.end: Nanoseconds = plan.sessions * SECOND // plan.rate
         """When the last flow begins."""
@@ -80,6 +83,8 @@ class World:
         """Forget a flow of which nothing is left."""
         if not flow.is_over:
             return
+        if self.is_peaceful and not flow.fallen and flow.unmet:
+            raise Violation(Rule.ANSWERED, f"{flow.unmet} ({flow.kind})", self.now, flow.number)
         if self.live.get(flow.number) is flow:
             del self.live[flow.number]
         flow_of = self.ledger.flow_of
