@@ -91,7 +91,7 @@ class Machines:
     def take(self, packet: PacketIn) -> None:
         """A packet-in, and all that comes of it."""
         queue, machines, now = self._queue, self.machines, packet.at
-        queue.append(Outbound(CP, packet))
+        queue.append((CP, packet))
         while queue:
             to, message = queue.popleft()
             machine = machines.get(to)
@@ -105,12 +105,12 @@ class Machines:
             wing = message.session_id * 2 + message.direction
             self.shadows[to.number][message.wing.key] = wing
             answer = WingInstalled(message.session_id, message.direction, None)
-            self._queue.append(Outbound(Actor(Role.SPU, message.spu), answer))
+            self._queue.append((Actor(Role.SPU, message.spu), answer))
         elif isinstance(message, Transmit):
             self.sent += 1
         elif isinstance(message, ResolveNeighbor) and to == NEIGHBORS:
             resolved = NeighborResolved(message.flow, message.interface, message.address, _MAC)
-            self._queue.append(Outbound(Actor(Role.SPU, message.spu), resolved))
+            self._queue.append((Actor(Role.SPU, message.spu), resolved))
         else:
             raise AssertionError(f"{to} has no answer to {message}")
 

@@ -64,13 +64,13 @@ class SpuBay:
         whether it comes back changes."""
         was_in = self.spus.pop(number, None) is not None
         self._out[number] = now + RESTART_DELAY if comes_back else None
-        return [Outbound(CP, SpuFailed(number, why, flow))] if was_in else []
+        return [(CP, SpuFailed(number, why, flow))] if was_in else []
 
     def insert(self, number: int) -> list[Outbound]:
         """A fresh SPU in the place of one that is out; one that is there gets flows again. (The
         fresh one speaks up by itself: its ``deadline`` has come.)"""
         if number in self.spus:
-            return [Outbound(CP, DrainSpu(number, on=False))]
+            return [(CP, DrainSpu(number, on=False))]
         self._incarnation += 1
         del self._out[number]
         self.spus[number] = self._make(number, self._incarnation)
@@ -109,9 +109,9 @@ def stray(to: Actor, message: Message) -> Outbound | None:
     assert to.role is Role.SPU
     match message:
         case PacketIn():
-            return Outbound(CP, message)
+            return (CP, message)
         case CreateSession() | Deliver():
-            return Outbound(CP, Redirect(message.flow, to.number, message.packet))
+            return (CP, Redirect(message.flow, to.number, message.packet))
         case CreateRequest() | Redirect():
-            return Outbound(CP, message)
+            return (CP, message)
     return None

@@ -45,7 +45,7 @@ class Core:
             chassis,
             self.balance,
             now=lambda: self.now,
-            send=lambda to, message: self.out.append(Outbound(to, message)),
+            send=lambda to, message: self.out.append((to, message)),
             surrender=self._surrender,
             forget=self._forget_lost,
         )
@@ -126,11 +126,11 @@ class Core:
     def step(self, step: Step, flow: FlowKey, detail: str, session_id: int = 0) -> None:
         """Report a step. Only asked with ``trace``."""
         taken = StepTaken(self.now, CP, step, flow, detail, session_id)
-        self.out.append(Outbound(OBSERVER, taken))
+        self.out.append((OBSERVER, taken))
 
     def drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         """Report a packet that goes no further."""
-        self.out.append(Outbound(OBSERVER, PacketDropped(self.now, CP, reason, flow, detail)))
+        self.out.append((OBSERVER, PacketDropped(self.now, CP, reason, flow, detail)))
 
     def _on_notice(self, notice: NatNotice) -> None:
-        self.out.append(Outbound(OBSERVER, notice))
+        self.out.append((OBSERVER, notice))

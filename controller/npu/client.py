@@ -282,13 +282,13 @@ class Npu:
         wing = message.session_id * 2 + message.direction
         if self._fences and self._fences.is_dead(message.session_id):
             self._deliver(
-                Outbound(to, WingInstalled(message.session_id, message.direction, Drop.SPU_FAILED))
+                (to, WingInstalled(message.session_id, message.direction, Drop.SPU_FAILED))
             )
             return
 
         def answer(error: Drop | None) -> None:
             reply = WingInstalled(message.session_id, message.direction, error)
-            self._deliver(Outbound(to, reply))
+            self._deliver((to, reply))
 
         def done(code: int) -> None:
             if self._fences and self._fences.is_dead(message.session_id):
@@ -315,7 +315,7 @@ class Npu:
         to = Actor(Role.SPU, message.spu)
         if self._fences and self._fences.is_dead(message.session_id):
             # Its wings went with its SPU; what is there now is another session's.
-            self._deliver(Outbound(to, WingRemoved(message.session_id, message.direction, 0, 0)))
+            self._deliver((to, WingRemoved(message.session_id, message.direction, 0, 0)))
             return
         tries = 0
 
@@ -332,7 +332,7 @@ class Npu:
                 return
             self._wings.pop(message.key, None)
             reply = WingRemoved(message.session_id, message.direction, packets, size)
-            self._deliver(Outbound(to, reply))
+            self._deliver((to, reply))
 
         delete = update_of(DELETE, self._entries.key(message.key))
         self._writer.submit(delete, done)
@@ -373,7 +373,7 @@ class Npu:
                 remove(key, 1)
             if not batch:
                 purged = SpuPurged(self.site.number, spu, len(keys))
-                self._deliver(Outbound(CP, purged))
+                self._deliver((CP, purged))
 
         more()
 
@@ -403,7 +403,7 @@ class Npu:
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
         reply = WingRead(message.session_id, message.direction, idle, packets, size)
-        self._deliver(Outbound(Actor(Role.SPU, message.spu), reply))
+        self._deliver((Actor(Role.SPU, message.spu), reply))
 
     def _write(self, updates: list[bytes], answer: Callable[[Sequence[int]], None]) -> None:
         def done(codes: Sequence[int] | NpuError) -> None:
@@ -448,9 +448,9 @@ class Npu:
             if packet is None:
                 self.unknown_messages += 1
             elif isinstance(packet, TraceCopy):
-                self._deliver(Outbound(OBSERVER, packet))
+                self._deliver((OBSERVER, packet))
             else:
-                self._deliver(Outbound(_receiver(packet), packet))
+                self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
         if response.WhichOneof("update") == "idle_timeout_notification":
@@ -466,7 +466,7 @@ class Npu:
             return  # Removed while the notice was on its way.
         session_id, direction = known >> 1, Direction(known & 1)
         spu = session_id // SESSIONS_PER_SPU
-        self._deliver(Outbound(Actor(Role.SPU, spu), WingIdle(session_id, direction)))
+        self._deliver((Actor(Role.SPU, spu), WingIdle(session_id, direction)))
 
     # -- for operators --------------------------------------------------------------------
 

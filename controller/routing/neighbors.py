@@ -211,7 +211,7 @@ class Neighbors:
 
     def _reply(self, spu: int, flow: FlowKey, key: _Key, mac: bytes | None) -> None:
         actor = self._spus.setdefault(spu, Actor(Role.SPU, spu))
-        self._out.append(Outbound(actor, NeighborResolved(flow, *key, mac)))
+        self._out.append((actor, NeighborResolved(flow, *key, mac)))
 
     # -- neighbours speak ---------------------------------------------------------------------
 
@@ -282,11 +282,11 @@ class Neighbors:
 
     def _transmit(self, port: Port, frame: bytes) -> None:
         npu = self._npus.setdefault(port.npu, Actor(Role.NPU, port.npu))
-        self._out.append(Outbound(npu, Transmit(port, Send.RAW, frame)))
+        self._out.append((npu, Transmit(port, Send.RAW, frame)))
 
     def _drop(self, reason: Drop, detail: str) -> None:
         dropped = PacketDropped(self._now, NEIGHBORS, reason, None, detail)
-        self._out.append(Outbound(OBSERVER, dropped))
+        self._out.append((OBSERVER, dropped))
 
 
 def _hop(interface: Interface, dst_mac: bytes) -> Hop:
