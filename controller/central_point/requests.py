@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from controller.central_point.core import Core
-from controller.central_point.nat_arbiter import Grant
 from controller.central_point.sessions import Entry
 from controller.gate import Endpoint
 from controller.messages import (
@@ -11,6 +10,7 @@ from controller.messages import (
     CloseGates,
     GatesOpened,
     GatesRefused,
+    Grant,
     NatGranted,
     NatRefused,
     OpenGates,

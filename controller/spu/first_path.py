@@ -35,7 +35,7 @@ from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
 from controller.spu.record import wings
 from controller.spu.replies import Replies
-from controller.spu.session import NatBinding, Pending, Queued, Stage
+from controller.spu.session import Pending, Queued, Stage
 from controller.spu.syn_guard import SynGuard
 from controller.spu.teardown import Teardown
 
@@ -86,7 +86,8 @@ class FirstPath:
         pending.passage = message.passage
         pending.elsewhere = message.elsewhere
         pending.called = message.called
-        core.step(Step.CREATE, flow, "no session of ours")
+        if core.trace:
+            core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
             decisions.arrival(pending)
@@ -151,15 +152,15 @@ class FirstPath:
         """The packet is resumed, unless its flow is gone."""
         core = self._core
         pending = core.pending.get(message.flow)
-        address, port = message.address, message.port
+        address, protocol, port, pool, _, _ = grant = message.grant
         if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
-            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow, core.number))
+            core.to_cp(ReleaseNat(address, protocol, port, message.flow, core.number))
             return
-        pending.nat = NatBinding(address, message.protocol, port, message.pool)
-        _, dst, _, dport, protocol = pending.routed
-        pending.translated = Tuple5(address, dst, port, dport, protocol)
+        pending.nat = grant
+        routed = pending.routed
+        pending.translated = Tuple5(address, routed.dst, port, routed.dport, protocol)
         if core.trace:
-            source = "" if message.pool == INTERFACE_POOL else f" of pool {message.pool}"
+            source = "" if pool == INTERFACE_POOL else f" of pool {pool}"
             core.step(Step.NAT_RESUME, pending.flow, f"{text(address)} port {port}{source}")
         self._neighbors(pending)
 
@@ -228,7 +229,8 @@ class FirstPath:
             ahead.token,
             hop_to(back.port, back.vlan, back.mac, pending.back_mac),
         )
-        core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
+        if core.trace:
+            core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
         core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))
 
     # -- step 4: the central point answers ----------------------------------------------------
@@ -240,7 +242,8 @@ class FirstPath:
         if pending is None or pending.session_id != message.session_id:
             return  # said twice
         del core.pending[message.flow]
-        core.step(Step.ACK, message.flow, "both wings active", message.session_id)
+        if core.trace:
+            core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._installation.build(pending)
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
@@ -313,5 +316,5 @@ class FirstPath:
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            core, (address, protocol, port, _) = self._core, pending.nat
-            core.to_cp(ReleaseNat(address, protocol, port, pending.flow, core.number))
+            core, nat = self._core, pending.nat
+            core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, pending.flow, core.number))

@@ -164,10 +164,8 @@ class Installation:
             # It may have written the wing, so it is asked to remove it.
             self._teardown.failed(session, error, npu)
             return
-        detail = f"NPU {npu}, {session.path.value} path"
         if error is not None:
             session.installed ^= 1 << direction
-            detail = f"NPU {npu} has no room: its packets come by the central point"
             core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
                 core.express_counts[None] -= 1
@@ -184,8 +182,11 @@ class Installation:
                 return
             wings = session.wings
             core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
-        step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
+            step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
+            detail = f"NPU {npu}, {session.path.value} path"
+            if error is not None:
+                detail = f"NPU {npu} has no room: its packets come by the central point"
             core.step(step, session.wings[0].key, detail, session.id)
         if direction == Direction.REVERSE:
             self.write(session, Direction.FORWARD)

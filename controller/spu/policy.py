@@ -62,7 +62,9 @@ class PolicyTable:
             for to_zone in config.zones if self._global else ():
                 self._add_global(from_zone, to_zone)
         self._default = Verdict(DEFAULT_POLICY, DEFAULT_INDEX, config.default_action)
-        self._verdicts: dict[tuple[int, Application | None], Verdict] = {}
+        self._verdicts: dict[tuple[int, int], Verdict] = {}
+        """By policy's index and application's identity: to hash one would take as long as the rest.
+        (Those of its policies live as long as this table.)"""
 
     def search(self, from_zone: str, to_zone: str, flow: Tuple5) -> Verdict:
         """The verdict on a flow: source as it came, destination as it will be."""
@@ -101,7 +103,7 @@ class PolicyTable:
     def _verdict(self, match: Match[Policy]) -> Verdict:
         """One object for all sessions of a policy and application."""
         policy, application = match
-        key = policy.index, application
+        key = policy.index, id(application)
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._verdicts[key] = Verdict(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.config.nat import INTERFACE_POOL, NatRule
+from controller.config.nat import NatRule
 from controller.config.schema import Alg, Interface, QueueDepth
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
 from controller.gate import Endpoint, Passage
-from controller.messages import PacketIn
+from controller.messages import Grant, PacketIn
 from controller.packet import Packet
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
@@ -49,16 +49,6 @@ class Stage(Enum):
     NAT = "NAT allocation"
     NEIGHBORS = "next hops"
     INSTALL = "the central point"
-
-
-class NatBinding(NamedTuple):
-    """A port that the central point granted."""
-
-    address: Address
-    protocol: int
-    port: int
-    pool: str = INTERFACE_POOL
-    """Where it is from."""
 
 
 class Pending:
@@ -115,7 +105,8 @@ class Pending:
         self.stage = Stage.DECIDE
         self.splice: Splice | None = None
         """Its client has proved itself to SYN flood protection."""
-        self.nat: NatBinding | None = None
+        self.nat: Grant | None = None
+        """A port that the central point granted."""
         self.serial = 0
         """Of the question for it."""
         self.called: Endpoint | None = None
@@ -193,7 +184,7 @@ class Session:
         verdict: Verdict,
         service: Service,
         not_express: NotExpress | None,
-        nat: NatBinding | None,
+        nat: Grant | None,
         now: Nanoseconds,
     ) -> None:
         self.id = session_id
