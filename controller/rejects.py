@@ -23,7 +23,6 @@ from controller.messages import (
     Role,
     Transmit,
 )
-from controller.packet import parse
 from controller.reasons import Drop, Punt, Send
 from controller.spu.replies import RateLimit, is_one_host, own_address
 
@@ -51,7 +50,7 @@ class Rejects:
             self._interfaces = by_mac(message.configuration)
             return []
         assert isinstance(message, PacketIn)
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             return []
         own = packet.frame[6:12] if message.is_outward else packet.frame[0:6]

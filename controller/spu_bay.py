@@ -25,7 +25,6 @@ from controller.messages import (
     Role,
     SpuFailed,
 )
-from controller.packet import parse
 from controller.reasons import Drop
 from controller.spu import Spu
 
@@ -96,7 +95,7 @@ def flow_of(message: Message) -> FlowKey | None:
     """The flow that a message is about, if it is about one that another SPU may get too."""
     match message:
         case PacketIn():
-            packet = parse(message.frame)
+            packet = message.parse()
             return None if isinstance(packet, Drop) else packet.key(message.token)
         case CreateSession() | Deliver():
             return message.flow

@@ -25,7 +25,7 @@ from controller.messages import (
     Step,
     StepTaken,
 )
-from controller.packet import RST, TCP, Packet, parse
+from controller.packet import RST, TCP, Packet
 from controller.reasons import Drop, Punt
 
 
@@ -43,7 +43,7 @@ class FirstPath:
     def packet_in(self, message: PacketIn) -> None:
         """An NPU sent a packet."""
         core = self._core
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             core.drop(packet, None, "malformed first packet")
             return

@@ -24,7 +24,11 @@ from controller.messages.grants import (
     ReleaseNat,
 )
 from controller.messages.membership import SpuAccepted, SpuFailed, SpuJoined, SpuState
-from controller.messages.neighbors import NeighborResolved, ResolveNeighbor
+from controller.messages.neighbors import (
+    NeighborForgotten,
+    NeighborResolved,
+    ResolveNeighbor,
+)
 from controller.messages.npu import (
     UNKNOWN_ORIGIN,
     UNMARKED,
@@ -123,6 +127,7 @@ __all__ = [
     "NatGranted",
     "NatNotice",
     "NatRefused",
+    "NeighborForgotten",
     "NeighborResolved",
     "OpenGates",
     "Origin",

@@ -14,7 +14,11 @@ from controller.messages.grants import (
     ReleaseNat,
 )
 from controller.messages.membership import SpuAccepted, SpuFailed, SpuJoined
-from controller.messages.neighbors import NeighborResolved, ResolveNeighbor
+from controller.messages.neighbors import (
+    NeighborForgotten,
+    NeighborResolved,
+    ResolveNeighbor,
+)
 from controller.messages.npu import (
     Distribute,
     InstallWing,
@@ -119,6 +123,7 @@ Message = (
     | SessionsUnknown
     | ResolveNeighbor
     | NeighborResolved
+    | NeighborForgotten
     | ClearSession
     | Reconfigure
     | StepTaken

@@ -99,6 +99,7 @@ class Core:
         "nat",
         "nat_counts",
         "nat_serial",
+        "neighbors",
         "now",
         "npus",
         "number",
@@ -156,6 +157,8 @@ class Core:
         """Everything that follows from the configuration alone."""
         self.config = config
         self._nat_addresses: dict[tuple[str, Address], Address] = {}
+        self.neighbors: dict[tuple[str, Address], bytes] = {}
+        """MAC addresses by interface and address, as long as the neighbour table says no more."""
         self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
         self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)

@@ -8,7 +8,7 @@ answer comes in.
 from __future__ import annotations
 
 from controller.config.nat import INTERFACE_POOL, SourceNat
-from controller.flow import Direction, Tuple5, hop_to, text
+from controller.flow import Address, Direction, Tuple5, hop_to, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -27,7 +27,6 @@ from controller.messages import (
     SessionCreated,
     Step,
 )
-from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
@@ -63,7 +62,7 @@ class FirstPath:
         """The central point wants a session for this flow."""
         core = self._core
         flow = message.flow
-        packet = parse(message.packet.frame)
+        packet = message.packet.parse()
         if isinstance(packet, Drop):
             core.to_cp(AbandonSession(flow, core.number, packet))
             core.drop(packet, flow, "malformed first packet")
@@ -182,16 +181,27 @@ class FirstPath:
     def _neighbors(self, pending: Pending) -> None:
         pending.stage = Stage.NEIGHBORS
         ahead, back = pending.route, pending.back
-        self._resolve(pending, ahead)
-        if (back.interface.name, back.next_hop) != (ahead.interface.name, ahead.next_hop):
-            self._resolve(pending, back)
+        pending.mac = mac = self._next_hop(pending, ahead)
+        if back.next_hop == ahead.next_hop and back.interface.name == ahead.interface.name:
+            pending.back_mac = mac
+        else:
+            pending.back_mac = self._next_hop(pending, back)
+        if mac is not None and pending.back_mac is not None:
+            self._install(pending)
 
-    def _resolve(self, pending: Pending, route: Route) -> None:
+    def _next_hop(self, pending: Pending, route: Route) -> bytes | None:
+        """The MAC address of a next hop; without one at hand, the neighbour table is asked."""
         core = self._core
+        name, address = route.interface.name, route.next_hop
+        mac = core.neighbors.get((name, address))
+        if mac is None:
+            core.send(NEIGHBORS, ResolveNeighbor(core.number, pending.flow, name, address))
         if core.trace:
-            core.step(Step.NEIGHBOR, pending.flow, describe(route))
-        question = ResolveNeighbor(core.number, pending.flow, route.interface.name, route.next_hop)
-        core.send(NEIGHBORS, question)
+            if mac is None:
+                core.step(Step.NEIGHBOR, pending.flow, describe(route))
+            else:
+                core.step(Step.NEIGHBOR_FOUND, pending.flow, _found(address, mac))
+        return mac
 
     def neighbor_resolved(self, message: NeighborResolved) -> None:
         """One of the two next hops is known, or is not to be had."""
@@ -205,7 +215,7 @@ class FirstPath:
             self._abandon(pending, Drop.NO_NEIGHBOR, detail)
             return
         if core.trace:
-            detail = f"{text(message.address)} is at {message.mac.hex(':')}"
+            detail = _found(message.address, message.mac)
             core.step(Step.NEIGHBOR_FOUND, pending.flow, detail)
         if where == (pending.route.interface.name, pending.route.next_hop):
             pending.mac = message.mac
@@ -318,3 +328,7 @@ class FirstPath:
         if pending.nat is not None:
             core, nat = self._core, pending.nat
             core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, pending.flow, core.number))
+
+
+def _found(address: Address, mac: bytes) -> str:
+    return f"{text(address)} is at {mac.hex(':')}"
