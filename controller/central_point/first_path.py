@@ -50,7 +50,7 @@ class FirstPath:
         if packet.fragment and packet.is_later_fragment:
             self._later_fragment(message, packet)
             return
-        if packet.is_icmp_error:
+        if packet.icmp_type >= 0 and packet.is_icmp_error:
             self._icmp_error(message)
             return
         flow = packet.key(message.token)

@@ -8,7 +8,7 @@ answer comes in.
 from __future__ import annotations
 
 from controller.config.nat import INTERFACE_POOL, SourceNat
-from controller.flow import Address, Direction, Tuple5, hop_to, text
+from controller.flow import FORWARD, REVERSE, Address, Tuple5, hop_to, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -34,9 +34,11 @@ from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
 from controller.spu.record import wings
 from controller.spu.replies import Replies
-from controller.spu.session import Pending, Queued, Stage
+from controller.spu.session import AWAIT_INSTALL, AWAIT_NAT, AWAIT_NEIGHBORS, Pending, Queued
 from controller.spu.syn_guard import SynGuard
 from controller.spu.teardown import Teardown
+
+_OFF = SourceNat.OFF
 
 
 class FirstPath:
@@ -67,7 +69,7 @@ class FirstPath:
             core.to_cp(AbandonSession(flow, core.number, packet))
             core.drop(packet, flow, "malformed first packet")
             return
-        queued = Queued(message.packet, packet, Direction.FORWARD)
+        queued = Queued(message.packet, packet, FORWARD)
         known = core.pending.get(flow)
         if known is not None:
             # The central point gave up on the flow just when its installation was asked for, and
@@ -114,13 +116,13 @@ class FirstPath:
             self._neighbors(pending)
             return
         rule = core.nat.source(pending.ingress, route.interface, pending.routed)
-        if rule is None or rule.action is SourceNat.OFF:
+        if rule is None or rule.action is _OFF:
             self._neighbors(pending)
             return
         pending.source_rule = rule
         core.nat_counts[rule.id].hits += 1
         address = core.nat_address(route)
-        pending.stage = Stage.NAT
+        pending.stage = AWAIT_NAT
         pending.serial = core.nat_serial = core.nat_serial + 1
         if core.trace:
             to = text(address) if rule.action is SourceNat.INTERFACE else f"pool {rule.pool}"
@@ -152,7 +154,7 @@ class FirstPath:
         core = self._core
         pending = core.pending.get(message.flow)
         address, protocol, port, pool, _, _ = grant = message.grant
-        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
+        if pending is None or pending.stage is not AWAIT_NAT or pending.serial != message.serial:
             core.to_cp(ReleaseNat(address, protocol, port, message.flow, core.number))
             return
         pending.nat = grant
@@ -167,7 +169,7 @@ class FirstPath:
         """No port is left."""
         core = self._core
         pending = core.pending.get(message.flow)
-        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
+        if pending is None or pending.stage is not AWAIT_NAT or pending.serial != message.serial:
             return
         rule = pending.source_rule
         if rule is None:
@@ -179,7 +181,7 @@ class FirstPath:
     # -- step 3: next hops, then installation is asked for -------------------------------------
 
     def _neighbors(self, pending: Pending) -> None:
-        pending.stage = Stage.NEIGHBORS
+        pending.stage = AWAIT_NEIGHBORS
         ahead, back = pending.route, pending.back
         pending.mac = mac = self._next_hop(pending, ahead)
         if back.next_hop == ahead.next_hop and back.interface.name == ahead.interface.name:
@@ -207,7 +209,7 @@ class FirstPath:
         """One of the two next hops is known, or is not to be had."""
         core = self._core
         pending = core.pending.get(message.flow)
-        if pending is None or pending.stage is not Stage.NEIGHBORS:
+        if pending is None or pending.stage is not AWAIT_NEIGHBORS:
             return
         where = (message.interface, message.address)
         if message.mac is None:
@@ -226,7 +228,7 @@ class FirstPath:
 
     def _install(self, pending: Pending) -> None:
         core = self._core
-        pending.stage = Stage.INSTALL
+        pending.stage = AWAIT_INSTALL
         pending.session_id = core.new_session_id()
         ahead, back = pending.route.interface, pending.back.interface
         assert pending.mac is not None
@@ -258,7 +260,7 @@ class FirstPath:
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
             core.send(OBSERVER, SessionCreated(core.now, session.id))
-        self._installation.write(session, Direction.REVERSE)
+        self._installation.write(session, REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
         """No session: the wing was reclaimed, or clashes."""
@@ -293,7 +295,7 @@ class FirstPath:
         """The central point has forgotten the flow."""
         pending = self._core.pending.get(message.flow)
         # Once installation is asked for, the answer to that decides.
-        if pending is not None and pending.stage is not Stage.INSTALL:
+        if pending is not None and pending.stage is not AWAIT_INSTALL:
             detail = f"waited for {pending.stage.value}"
             self._forget(pending, Drop.PENDING_TIMEOUT, detail)
 

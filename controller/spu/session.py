@@ -102,7 +102,7 @@ class Pending:
         """Behind the first."""
         self.elsewhere = 0
         """The session that its first packet would belong to, had it come from another zone."""
-        self.stage = Stage.DECIDE
+        self.stage = DECIDE
         self.splice: Splice | None = None
         """Its client has proved itself to SYN flood protection."""
         self.nat: Grant | None = None
@@ -139,6 +139,11 @@ class SessionState(Enum):
     INSTALLING = "Pending"
     ACTIVE = "Valid"
     CLOSING = "Invalidated"
+
+
+INSTALLING, ACTIVE, CLOSING = SessionState
+DECIDE, AWAIT_NAT, AWAIT_NEIGHBORS, AWAIT_INSTALL = Stage
+_EXPRESS, _BY_SPU = Path.EXPRESS, Path.SPU
 
 
 class Session:
@@ -193,7 +198,7 @@ class Session:
         self.verdict = verdict
         self.service = service
         self.not_express = not_express
-        self.path = Path.EXPRESS if not_express is None else Path.SPU
+        self.path = _EXPRESS if not_express is None else _BY_SPU
         self.nat = nat
         self.destination_rule: NatRule | None = None
         """What translated its destination."""
@@ -204,7 +209,7 @@ class Session:
         """When its SPU last saw a packet of it."""
         self.timeout = service.timeout
         """The inactivity time-out in force."""
-        self.state = SessionState.INSTALLING
+        self.state = INSTALLING
         self.tcp: TcpTracker | None = None
         self.splice: Splice | None = None
         """SYN flood protection let it in: how its two halves count."""
