@@ -38,6 +38,7 @@ from controller.messages.npu import (
     Mark,
     Origin,
     PacketIn,
+    PurgedWing,
     PurgeSpu,
     ReadWing,
     RemoveWing,
@@ -48,6 +49,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -136,6 +138,7 @@ __all__ = [
     "PacketIn",
     "PendingExpired",
     "PurgeSpu",
+    "PurgedWing",
     "RanOut",
     "ReadWing",
     "Reconfigure",
@@ -165,4 +168,5 @@ __all__ = [
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsPurged",
 ]

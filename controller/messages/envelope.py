@@ -34,6 +34,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -113,6 +114,7 @@ Message = (
     | SpuAccepted
     | DrainSpu
     | PurgeSpu
+    | WingsPurged
     | SpuPurged
     | Distribute
     | SpuChanged

@@ -28,11 +28,11 @@ from controller.messages import (
     Step,
 )
 from controller.reasons import Close, Drop
+from controller.record import wings
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
-from controller.spu.record import wings
 from controller.spu.replies import Replies
 from controller.spu.session import AWAIT_INSTALL, AWAIT_NAT, AWAIT_NEIGHBORS, Pending, Queued
 from controller.spu.syn_guard import SynGuard
