@@ -11,12 +11,15 @@
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
 ``ledger, audit``       the invariants: of each step, and of everything at once
+``held``                what machines hold for others, and until when
 ``inside``              the one place that looks into machines
 ``violation``           the rules by name
 ``npu``                 an NPU that fails
-``site``                chassis, configurations and wires
+``site, styles``        chassis, configurations and wires; what of it the seed chooses
 ``workload``            which flow has which number
-``flow, kinds, talks``  flows and what they do; control connections
+``flow, kinds``         flows and what they do
+``pieces``              datagrams in fragments; hosts that ask again
+``talks``               control connections
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================

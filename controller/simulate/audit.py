@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from controller.messages import InstallAck, Message, RemoveSession
 from controller.simulate import inside
+from controller.simulate.held import audit_held
 from controller.simulate.inside import Binding
 from controller.simulate.ledger import Ledger
 from controller.simulate.violation import Rule
@@ -25,6 +26,7 @@ def audit(ledger: Ledger, under_way: Iterable[Message]) -> None:
     _entries(ledger, asked, removed)
     _npus(ledger)
     _ports(ledger)
+    audit_held(ledger)
     for spu in ledger.spus.values():
         orphans = inside.timers(spu) - inside.sessions(spu).keys()
         for session_id in orphans:

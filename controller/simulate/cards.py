@@ -17,7 +17,10 @@ from controller.messages import (
     NEIGHBORS,
     OBSERVER,
     Actor,
+    AnswerSyn,
     CreateRequest,
+    GatesOpened,
+    GatesRefused,
     Message,
     Outbound,
     PacketDropped,
@@ -27,6 +30,7 @@ from controller.messages import (
     SessionClosed,
     Transmit,
 )
+from controller.npu.program import initial_buckets
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
 from controller.simulate.dice import Dice
@@ -35,6 +39,7 @@ from controller.simulate.frames import tag_of
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.options import Fault
 from controller.simulate.site import NPUS, chassis, configuration
+from controller.simulate.styles import style_of
 from controller.simulate.tracking import (
     CARRIERS,
     PacketCarrier,
@@ -52,6 +57,13 @@ from controller.spu_bay import stray
 
 Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
+DEEDS = {
+    CreateRequest: "flows given to SPUs by hash",
+    AnswerSyn: "SYNs answered",
+    GatesOpened: "gates opened",
+    GatesRefused: "gates refused",
+}
+"""What messages say of what was done."""
 _MOST_KEPT = 10_000
 _NEIGHBORS_INDEX = 1
 
@@ -62,8 +74,9 @@ class Cards:
     def __init__(self, world: World) -> None:
         plan = world.plan
         self._world = world
-        self.chassis = chassis(plan.spus, self._room())
-        self.config = configuration(0, self.chassis)
+        self.style = style_of(plan.seed)
+        self.chassis = chassis(plan.spus, self._room(), self.style)
+        self.config = configuration(0, self.chassis, self.style)
         self.npus = {
             n: FaultyNpu(n, self.config, self._capacity(), Dice(plan.seed, -n)) for n in NPUS
         }
@@ -128,6 +141,8 @@ class Cards:
         self.machines[CP_INDEX] = cp
         self.machines[_NEIGHBORS_INDEX] = Neighbors(config)
         self.spus = {n: Spu(n, config, fib, site, trace=trace) for n in site.spus}
+        for npu in self.npus.values():
+            npu.buckets = initial_buckets(site)
         for n, spu in self.spus.items():
             self.machines[self.index[Actor(Role.SPU, n)]] = spu
         world.ledger.bind(cp, self.spus, self.npus)
@@ -248,6 +263,8 @@ class Cards:
             owner = flow
             if owner is None:
                 owner = self._owner(message)
+            if kind in DEEDS:
+                world.deeds[DEEDS[kind]] += 1
             look = on_sent.get(kind)
             if look is not None:
                 look(name, message, owner)

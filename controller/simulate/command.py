@@ -150,6 +150,8 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
         f"in {seconds:.1f} s, {cpu:.1f} s of CPU: {total['steps'] / cpu:,.0f} steps/s of CPU",
         f"  at most {max(o.most_sessions for o in outcomes):,} sessions at once, "
         f"{max(o.memory for o in outcomes) / 2**20:,.0f} MiB",
+        f"  kinds: {_counts(outcomes, 'kinds')}",
+        f"  done: {_counts(outcomes, 'deeds')}",
         f"  closed: {_counts(outcomes, 'closed')}",
         f"  dropped: {_counts(outcomes, 'dropped')}",
         f"  faults: {_counts(outcomes, 'faults')}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, NoReturn, Protocol
 
 from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
 from controller.packet import Packet
 from controller.simulate.dice import Dice
 from controller.simulate.frames import tagged
 from controller.simulate.site import Wire
+from controller.simulate.violation import Rule, Violation
 
 CLIENT, SERVER = 0, 1
 
@@ -25,6 +26,15 @@ def root_of(number: int) -> int:
 
 class Network(Protocol):
     """What flows need of the world."""
+
+    @property
+    def now(self) -> Nanoseconds:
+        """Virtual time."""
+        ...
+
+    def count(self, deed: str) -> None:
+        """The firewall has done something that a host can see, for the run's report."""
+        ...
 
     def put(self, flow: Flow, wire: Wire, frame: bytes, after: Nanoseconds) -> None:
         """A frame goes onto a wire, towards the firewall."""
@@ -55,6 +65,7 @@ class Flow:
         "copies",
         "dice",
         "entries",
+        "fallen",
         "far",
         "fate",
         "key",
@@ -114,6 +125,8 @@ class Flow:
         """Packets under way, on wires and in the chassis."""
         self.entries = 0
         """Of it at the central point."""
+        self.fallen = 0
+        """Packets that were dropped, with a reason."""
         self.copies: dict[int, int] = {}
         """By packet number: how many may still leave."""
         self.next_number = [0, 1]
@@ -158,6 +171,10 @@ class Flow:
         self.copies[number] = 1
         return tagged(self.number, number)
 
+    def doubled(self, number: int, _frame: bytes, /) -> None:
+        """A packet was doubled on a wire, so it may leave twice."""
+        self.copies[number] += 1
+
     def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
         """Send a frame from one side."""
         self.network.put(self, self.server if side else self.client, frame, after)
@@ -185,8 +202,17 @@ class Flow:
 
     def note(self, side: int, packet: Packet) -> None:
         """What the server learns from a packet about who speaks to it."""
-        if side == SERVER:
+        if side == SERVER and not packet.is_later_fragment:
             self.seen = Tuple5(packet.dst, packet.src, packet.dport, packet.sport, packet.protocol)
+
+    @property
+    def unmet(self) -> str:
+        """What its hosts wait for in vain, now that it is over; nothing: all went well."""
+        return ""
+
+    def broken(self, rule: Rule, what: str) -> NoReturn:
+        """A host has noticed."""
+        raise Violation(rule, f"{what} ({self.kind})", self.network.now, self.number)
 
     @property
     def is_over(self) -> bool:

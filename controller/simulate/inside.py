@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from controller.central_point import CentralPoint
 from controller.central_point.persistent_nat import Outside
-from controller.flow import Address, FlowKey
+from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import PacketIn, SpuState
 from controller.spu import Spu
 from controller.spu.session import Pending, Session
@@ -56,6 +56,24 @@ def cp_pending(cp: CentralPoint) -> Iterator[FlowKey]:
 def cp_waiting(cp: CentralPoint) -> Iterator[PacketIn]:
     """Later fragments whose first one did not come yet."""
     return iter(cp._first.fragments)
+
+
+def cp_fragments(cp: CentralPoint) -> Iterator[tuple[PacketIn, Nanoseconds]]:
+    """The same, and until when they may wait."""
+    for messages, until in cp._first.fragments._held.values():
+        for message in messages:
+            yield message, until
+
+
+def partials(spu: Spu) -> Iterator[tuple[FlowKey, Nanoseconds, int]]:
+    """Datagrams that are not whole: whose, until when they may wait, and bytes that are there."""
+    for partial in spu._live.reassembly._partials.values():
+        yield partial.flow, partial.expires, sum(map(len, (partial.pieces or {}).values()))
+
+
+def bytes_held(spu: Spu) -> int:
+    """How much of datagrams an SPU thinks that it holds."""
+    return spu._live.reassembly._held
 
 
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:

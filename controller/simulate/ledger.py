@@ -395,6 +395,7 @@ class Ledger:
             owner = flow
         if owner is not None:
             owner.open -= 1
+            owner.fallen += 1
         elif message.reason is Drop.FRAGMENT_TIMEOUT:
             self.waited_in_vain += 1
 

@@ -9,6 +9,7 @@ from controller.config.schema import Configuration
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     Actor,
+    Distribute,
     InstallWing,
     Message,
     Outbound,
@@ -68,6 +69,9 @@ class FaultyNpu(SimulatedNpu):
             return super()._read(message, now)
         answer = WingRead(message.session_id, message.direction, None, 0, 0)
         return [Outbound(Actor(Role.SPU, message.spu), answer)]
+
+    def _distribute(self, message: Distribute, now: Nanoseconds) -> list[Outbound]:
+        return [] if self.lost else super()._distribute(message, now)
 
     def _obey(
         self, do: Callable[[Any, Nanoseconds], list[Outbound]], message: Message, now: Nanoseconds

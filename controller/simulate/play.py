@@ -56,6 +56,10 @@ class Outcome:
     """Seconds of a processor's time."""
     memory: int
     """The most that the process took so far, in bytes."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Flows by what they are."""
+    deeds: dict[str, int] = field(default_factory=dict)
+    """What was done about them, where that is more than to let them pass or not."""
     closed: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
@@ -100,6 +104,8 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         cpu,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
+        dict(run.world.kinds.most_common()),
+        dict(run.world.deeds.most_common()),
         {reason.name: count for reason, count in run.world.closed.most_common()},
         {reason.name: count for reason, count in run.world.dropped.most_common()},
         dict(run.world.lost.most_common()),

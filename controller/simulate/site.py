@@ -16,6 +16,7 @@ from controller.config.schema import Chassis, Configuration, Interface
 from controller.flow import Address, Hop, Port
 from controller.reasons import Drop
 from controller.routing import nd
+from controller.simulate.styles import Style
 
 NPUS = (1, 2)
 
@@ -89,6 +90,9 @@ destination rule-set in rule web then destination-nat pool web
 static rule-set both from zone untrust
 static rule-set both rule net match destination-address 203.0.113.128/26
 static rule-set both rule net then static-nat prefix 10.3.2.0/26
+static rule-set both rule port match destination-address 203.0.113.112/32
+static rule-set both rule port match destination-port 2222
+static rule-set both rule port then static-nat prefix 10.3.1.20/32 mapped-port 22
 HIDE rule all match source-address 10.0.0.0/8
 HIDE rule all then source-nat interface
 """
@@ -162,11 +166,15 @@ WEB_SERVERS = frozenset(ip_address(address).packed for address in ("10.3.1.10", 
 """Who that may be."""
 STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
 """First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""
+STATIC_PORT = ip_address("203.0.113.112").packed, 2222
+"""A server's port in the dmz as the untrusted zone knows it (static NAT)."""
+STATIC_SERVER = ip_address("10.3.1.20").packed
+"""Who that is, at port 22."""
 
 
-def chassis(spus: int, max_sessions: int) -> Chassis:
+def chassis(spus: int, max_sessions: int, style: Style) -> Chassis:
     """Two NPUs joined by a fabric, and so many SPUs."""
-    lines = []
+    lines = [f'[central_point]\nbalancing = "{style.balancing.value}"\n']
     for npu, far in ((1, 2), (2, 1)):
         lines.append(
             f'[[npu]]\nnumber = {npu}\naddress = "127.0.0.1:{9558 + npu}"\n'
@@ -178,10 +186,10 @@ def chassis(spus: int, max_sessions: int) -> Chassis:
 
 
 def configuration(
-    variant: int, site: Chassis, previous: Configuration | None = None
+    variant: int, site: Chassis, style: Style, previous: Configuration | None = None
 ) -> Configuration:
     """One of the configurations that a run changes between."""
-    lines = _LINES.strip().splitlines()
+    lines = _LINES.strip().splitlines() + style.lines
     for line in _NAT.strip().splitlines():
         lines.append("set security nat " + line.replace("HIDE", "source rule-set hide"))
     for from_zone, to_zone, name, applications, then in _POLICIES:

@@ -75,7 +75,7 @@ class Trouble:
     def _reload(self, dice: Dice) -> None:
         """Another configuration; each machine hears of it when its message gets there."""
         world, cards = self._world, self._cards
-        cards.config = configuration(dice.below(VARIANTS), cards.chassis, cards.config)
+        cards.config = configuration(dice.below(VARIANTS), cards.chassis, cards.style, cards.config)
         message = Reconfigure(cards.config)
         for npu in cards.npus.values():
             npu.configure(cards.config)

@@ -20,6 +20,9 @@ class Rule(Enum):
     ORDER = "packets leave an SPU in the order in which they reached it"
     VANISHED = "each packet leaves, or is dropped with a reason"
     TRANSLATION = "a packet leaves intact, to the other end of its flow"
+    CONTENTS = "a host reads what the other one wrote, all of it once and in order"
+    ANSWERED = "where nothing goes wrong, what hosts ask is answered"
+    HELD = "what is held for others is bounded, and has an end"
     FAULT = "a machine handles every message"
     REPAIR = "nothing needs repair where nothing crashed"
 

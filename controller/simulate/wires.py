@@ -48,6 +48,11 @@ class Wires:
 
     # -- hosts speak --------------------------------------------------------------------------
 
+    @property
+    def now(self) -> Nanoseconds:
+        """Virtual time."""
+        return self._world.now
+
     def put(self, flow: Flow, wire: Wire, frame: bytes, after: Nanoseconds) -> None:
         """A frame goes onto a wire towards the firewall."""
         world, dice = self._world, flow.fate
@@ -66,11 +71,15 @@ class Wires:
             world.lost[_DOUBLED] += 1
             tag = tag_of(frame)
             if tag is not None and tag.flow == flow.number:
-                flow.copies[tag.packet] += 1
+                flow.doubled(tag.packet, frame)
             flow.open += 1
             world.at(at + dice.below(MILLISECOND), wire.port, frame, flow)
         flow.open += 1
         world.at(at, wire.port, frame, flow)
+
+    def count(self, deed: str) -> None:
+        """A host has noticed that something was done for it."""
+        self._world.deeds[deed] += 1
 
     def wake(self, flow: Flow, after: Nanoseconds, what: int) -> None:
         """A host wants to be woken."""
@@ -79,6 +88,7 @@ class Wires:
     def adopt(self, flow: Flow) -> None:
         """A flow that another one announced begins."""
         self._world.live[flow.number] = flow
+        self._world.kinds[flow.kind] += 1
         flow.begin()
 
     def listen(self, flow: Flow, address: Address, port: int) -> None:

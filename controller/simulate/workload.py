@@ -20,7 +20,10 @@ from controller.simulate.kinds import (
     PingUs,
     Stray,
 )
-from controller.simulate.site import STATIC, WEB, WEB_SERVERS, Wire
+from controller.simulate.pieces import Patient, Pieces
+from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
+from controller.simulate.styles import Fragments as Treatment
+from controller.simulate.styles import style_of
 from controller.simulate.talks import Ftp, Tftp
 
 _HOSTS = 1 << 12
@@ -45,7 +48,8 @@ class _Kind(NamedTuple):
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
     from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
-    static NAT; ``wrong``: from the wrong side."""
+    static NAT;
+    ``port``: likewise, with another port; ``wrong``: from the wrong side."""
     versions: str = "46"
 
 
@@ -58,6 +62,8 @@ _KINDS = (
     _Kind(80, Ping, ICMP, 0),
     _Kind(30, PingUs, ICMP, 0, 1, "own"),
     _Kind(40, Fragments, UDP, 7000, 100, "all", "4"),
+    _Kind(30, Pieces, UDP, 7200, 100),
+    _Kind(60, Patient, UDP, 4600, 300),
     _Kind(40, Mesh, UDP, 7100, 800, "mesh"),
     _Kind(20, Deaf, UDP, 33000, 100, "all", "4"),
     _Kind(15, Expiring, UDP, 6000, 1000),
@@ -67,6 +73,7 @@ _KINDS = (
     _Kind(25, Connection, TCP, WEB[1], 1, "web", "4"),
     _Kind(10, Datagrams, UDP, WEB[1], 1, "web", "4"),
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
+    _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
@@ -82,6 +89,7 @@ class Workload:
 
     def __init__(self, seed: int, wires: dict[str, Wire], network: Network) -> None:
         self._seed = seed
+        self._puts_together = style_of(seed).fragments is not Treatment.PASS
         self._wires = wires
         self._network = network
 
@@ -100,7 +108,7 @@ class Workload:
                 names = ("trust", "untrust" if dice.hits(700) else "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
-            case "wrong" | "web" | "static":
+            case "wrong" | "web" | "static" | "port":
                 names = ("untrust", "dmz")
         client, server = (self._wires[name] for name in names)
         # An odd factor: neighbours in number are none in address, and no two numbers share one.
@@ -121,6 +129,8 @@ class Workload:
                 last = number % 64
                 destination = _plus(STATIC[0], last)
                 far = frozenset((_plus(STATIC[1], last),))
+            case "port":
+                destination, far = STATIC_PORT[0], frozenset((STATIC_SERVER,))
             case "wrong":
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
@@ -130,7 +140,10 @@ class Workload:
             protocol, port = (ICMP, 0x0800) if version == 4 else (ICMPV6, 0x8000)
         ahead = Tuple5(source, destination, sport, port, protocol)
         fate = Dice(self._seed, number, 5)
-        flow = kind.flow(number, (dice, fate), self._network, (client, server), ahead)
+        flow_kind = kind.flow
+        if flow_kind is Fragments and self._puts_together:
+            flow_kind = Pieces  # of which is not told when they fall
+        flow = flow_kind(number, (dice, fate), self._network, (client, server), ahead)
         if far is not None:
             flow.far = far
         return flow

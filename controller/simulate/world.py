@@ -15,6 +15,7 @@ from controller.reasons import Close, Drop
 from controller.simulate.flow import Flow
 from controller.simulate.ledger import Ledger
 from controller.simulate.options import Fault, Plan
+from controller.simulate.violation import Rule, Violation
 
 MICROSECOND: Nanoseconds = 1_000
 MILLISECOND: Nanoseconds = 1_000_000
@@ -45,6 +46,8 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.is_peaceful = not plan.faults
+        """Nothing goes wrong."""
         self.now: Nanoseconds = 0
         self.end: Nanoseconds = plan.sessions * SECOND // plan.rate
         """When the last flow begins."""
@@ -62,6 +65,10 @@ class World:
         """Begun so far."""
         self.closed: Counter[Close] = Counter()
         self.dropped: Counter[Drop] = Counter()
+        self.kinds: Counter[str] = Counter()
+        """Flows that have begun."""
+        self.deeds: Counter[str] = Counter()
+        """What was done about them, where that is more than to let them pass or not."""
         self.lost: Counter[str] = Counter()
         """What faults took away, or added."""
         self.watch: Callable[[Actor, Message, Flow | None], None] | None = None
@@ -82,6 +89,8 @@ class World:
         """Forget a flow of which nothing is left."""
         if not flow.is_over:
             return
+        if self.is_peaceful and not flow.fallen and flow.unmet:
+            raise Violation(Rule.ANSWERED, f"{flow.unmet} ({flow.kind})", self.now, flow.number)
         if self.live.get(flow.number) is flow:
             del self.live[flow.number]
         flow_of = self.ledger.flow_of
