@@ -62,6 +62,7 @@ class Step(Enum):
     SERVER_SYN = "SYN sent to the server"
     JOINED = "server answered, the two halves are joined"
     RELEASE = "packet released through the egress NPU"
+    REPAIR = "wing written again: its NPU did not have it"
 
 
 @value

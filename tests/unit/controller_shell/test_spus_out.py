@@ -59,6 +59,30 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
     with_lab(tmp_path, test)
 
 
+def test_a_wing_that_an_npu_lost_is_repaired_and_that_is_seen(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        await first_packet(lab)
+        fake, runtime = lab.fakes[1], lab.runtime
+        (key, entry) = next((k, e) for k, e in fake.entries.items() if e.metadata)
+        del fake.entries[key]
+        later = runtime.clock() + 2 * SECOND
+        runtime.clock = lambda: later
+        await again(lab)
+        await lab.until(lambda: fake.entries.get(key) == entry)
+        shown = (await lab.ask("show security flow statistics")).splitlines()
+        assert "    Packets to their SPU by the central point: 1" in shown
+        assert "    Packets handed back by SPUs: 0" in shown
+        assert "    Wings written again: 1" in shown
+        walk = await lab.ask("show security flow walk session-identifier 10000001")
+        assert walk.splitlines()[-1].endswith(
+            "SPU 1      wing written again: its NPU did not have it (NPU 1, forward wing)"
+        )
+        await lab.ask("clear security flow statistics")
+        assert "Wings written again: 0\n" in await lab.ask("show security flow statistics")
+
+    with_lab(tmp_path, test)
+
+
 def test_sessions_of_an_spu_that_is_taken_out_end_with_a_record(tmp_path: Path) -> None:
     """What its wings counted is read before they go."""
 
