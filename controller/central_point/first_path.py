@@ -177,7 +177,9 @@ class FirstPath:
             return
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
-            detail = f"port {message.port.port}, token {message.token}"
+            # The NPU names an SPU in hash-based distribution.
+            to = f"SPU {message.spu}, by its hash" if message.spu else "the central point"
+            detail = f"port {message.port.port}, token {message.token}, to {to}"
             core.out.append(Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
         if core.fleet.quarantine and core.fleet.keeps(flow):
             core.drop(Drop.INTERNAL, flow, "an SPU failed on this flow")

@@ -36,6 +36,8 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
         await state_is(lab, 1, SpuState.OFFLINE)
         assert lab.sessions(1) == lab.sessions(2) == []
         assert lab.runtime.central_point.audit() == []
+        assert await lab.ask("request chassis spu 1 offline") == "SPU 1 is offline already"
+        assert await lab.ask("request chassis spu 2 online") == "SPU 2 is online already"
         shown = (await lab.ask("show chassis spu")).splitlines()
         assert shown[1].split()[:9] == ["FPC3", "PIC0", "1", "flow", "Offline", "0%", "0", "0",
                                         "1048576"]  # fmt: skip
