@@ -21,6 +21,7 @@ from controller.messages import (
     Message,
     Outbound,
     PacketIn,
+    ReadWing,
     Redirect,
     Role,
     Transmit,
@@ -28,6 +29,7 @@ from controller.messages import (
 from controller.npu.program import initial_buckets
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
+from controller.simulate import inside
 from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
@@ -41,6 +43,7 @@ from controller.simulate.tracking import (
     carried,
     carries_packet_of,
     handed_back,
+    in_doubt,
     left_spu,
     reached_spu,
 )
@@ -278,6 +281,10 @@ class Cards:
                     left_spu(message, world.live, name.number, world.now)
                 elif isinstance(message, Redirect | CreateRequest) and owner is not None:
                     handed_back(message, owner, name.number)
+                elif isinstance(message, ReadWing) and owner is not None:
+                    doubt = inside.doubt(self.spus[name.number], message.session_id)
+                    if doubt is not None:
+                        in_doubt(doubt, owner)
             if world.hear is not None:
                 world.hear(name, to, message, owner)
             known = self._by_object.get(id(to))
@@ -324,7 +331,7 @@ class Cards:
         flow = None if key is None else world.ledger.flow_of.get(key)
         if flow is None and isinstance(message, PacketCarrier):
             # A later fragment's key says little.
-            tag = tag_of(carried(message))
+            tag = tag_of(carried(message).frame)
             flow = None if tag is None else world.live.get(tag.flow)
         return flow
 

@@ -103,7 +103,7 @@ def _packet_of(message: Message, flow: Flow) -> str:
     if isinstance(message, Transmit):
         frame = message.frame
     elif isinstance(message, PacketCarrier):
-        frame = carried(message)
+        frame = carried(message).frame
     else:
         return ""
     tag = tag_of(frame)
