@@ -444,3 +444,26 @@ def test_static_nat_both_ways_and_over_ipv6(topology: Topology) -> None:
     # An ICMP error about a translated packet reaches the sender, and names what it knows.
     traced = topology.run("untrust1", "traceroute", "-n", "-w", "1", "-q", "1", "-m", "3", STATIC)
     assert re.search(rf"^ \d  {re.escape(STATIC)} ", traced, re.M), traced
+
+
+def test_hosts_in_another_routing_instance(topology: Topology) -> None:
+    """No table leads from untrust to dmz: NAT says where its addresses are looked up."""
+    load(topology, "set routing-instances blue instance-type virtual-router\n"
+         "set routing-instances blue interface ge-1/0/1.0\n"
+         "set routing-instances blue routing-options static route 0.0.0.0/0 next-table inet.0\n"
+         "set security nat destination pool web address 10.2.2.10/32 port 80\n"
+         "set security nat destination pool web routing-instance blue\n"
+         "set security nat destination rule-set in from zone untrust\n"
+         f"set security nat destination rule-set in rule web match destination-address {SERVER}\n"
+         "set security nat destination rule-set in rule web match destination-port 8080\n"
+         "set security nat destination rule-set in rule web then destination-nat pool web\n"
+         "set security nat static rule-set s from zone untrust\n"
+         f"set security nat static rule-set s rule a match destination-address {STATIC}\n"
+         f"set security nat static rule-set s rule a then static-nat prefix {DMZ} "
+         "routing-instance blue\n"
+         )  # fmt: skip
+    for outside in (f"{SERVER}:8080", STATIC):
+        assert seen_by(topology, "untrust1", outside) == UNTRUST
+    assert seen_by(topology, "dmz1", UNTRUST) == STATIC
+    assert "Host routing-instance      : blue" in topology.cli("show security nat static rule a")
+    assert "Routing instance: blue" in topology.cli("show security nat destination pool web")
