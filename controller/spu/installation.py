@@ -104,6 +104,7 @@ class Installation:
         session.record = self._record(session)
         core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
+        core.ipv6_sessions += len(pending.flow.src) == 16
         for wing in both:
             core.by_key[wing.key] = session
         return session

@@ -79,6 +79,7 @@ class Teardown:
         """A wing could not be written: roll back, and drop what waits."""
         core = self._core
         session.failure = error
+        core.failed_sessions += 1
         for _ in session.queue:
             core.drop(error, session.wings[0].key, f"NPU {npu} did not take a wing")
         session.queue.clear()
@@ -99,6 +100,7 @@ class Teardown:
         core = self._core
         forward, reverse = session.wings
         del core.sessions[session.id]
+        core.ipv6_sessions -= len(forward.key.src) == 16
         core.unchecked.discard(forward.key)
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:

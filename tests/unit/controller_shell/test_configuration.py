@@ -5,9 +5,10 @@ from ipaddress import ip_interface, ip_network
 import pytest
 
 from controller.config.build import parse
+from controller.config.host_services import HostService
 from controller.config.nat import SourceNat, zone
 from controller.config.problems import ConfigurationError
-from controller.config.schema import SECOND, Action, HostService
+from controller.config.schema import SECOND, Action
 from controller.flow import Port
 from controller.reasons import Drop
 from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
@@ -98,7 +99,7 @@ def test_source_nat_routes_and_host_name() -> None:
             44,
             "it has host bits set; the prefix is 10.1.1.0/24",
         ),
-        ("set security flow tcp-mss gre-in mss 900", 27, "'gre-in' is known to Junos but not"),
+        ("set security flow tcp-mss gre-in mss 9", 27, "or say: set security flow tcp-mss all"),
         ("set applications application a destination-port 90-80", 49, "the lower first"),
         ("set applications application a protocol tpc", 41, "did you mean 'tcp'?"),
     ],
