@@ -50,6 +50,25 @@ def test_only_what_was_announced_passes() -> None:
     assert gate.parent == 77
 
 
+def test_the_one_binding_of_a_protocol_without_ports_is_one_hosts() -> None:
+    gates, arbiter = table()
+    tunnel = replace(HIDDEN, protocol=47, listener=Endpoint(INSIDE, 0), listener_token=1)
+    assert opened(gates, tunnel) == [Endpoint(HOLE, 0)]
+    # The same host to another peer, and again after its first announcement.
+    assert opened(gates, replace(tunnel, source=OTHER), parent=78) == [Endpoint(HOLE, 0)]
+    # Not another host, nor the same address in another virtual router.
+    for other in (
+        replace(tunnel, listener=Endpoint(b"\x0a\0\1\3", 0)),
+        replace(tunnel, listener_token=2),
+    ):
+        assert gates.open(79, 1, (other,), 0) is Drop.NAT_EXHAUSTED
+    gates.close(77)
+    assert arbiter.in_use() == {(HOLE, 47): 1}
+    gates.close(78)
+    assert arbiter.in_use() == {}
+    assert opened(gates, replace(tunnel, listener_token=2)) == [Endpoint(HOLE, 0)]
+
+
 def test_gate_for_the_source_comes_before_one_for_anybody() -> None:
     gates, _ = table()
     opened(gates, replace(PLAIN, source=None), PLAIN)
