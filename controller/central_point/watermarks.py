@@ -90,7 +90,7 @@ class Watermarks:
             del self._told[spu]
         else:
             self._told[spu] = floor
-        return [Outbound(self._spus[spu], AgeEarly(floor))]
+        return [(self._spus[spu], AgeEarly(floor))]
 
     def _passed(self, where: int, high: bool, sessions: int, now: Nanoseconds) -> Outbound:
-        return Outbound(OBSERVER, WatermarkPassed(now, where, high, sessions))
+        return (OBSERVER, WatermarkPassed(now, where, high, sessions))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
-from controller.messages import Actor, ClearSession, Outbound, Role
+from controller.messages import Actor, ClearSession, Role
 from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
@@ -107,6 +107,6 @@ class Operator:
         count = 0
         for view in views:
             to = Actor(Role.SPU, view.spu)
-            self.runtime.deliver(Outbound(to, ClearSession(view.id)))
+            self.runtime.deliver((to, ClearSession(view.id)))
             count += 1
         return count
