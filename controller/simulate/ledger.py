@@ -277,10 +277,10 @@ class Ledger:
     # -- ports --------------------------------------------------------------------------------
 
     def _grant(self, _: Actor, message: NatGranted, __: Flow | None) -> None:
-        binding = message.address, message.protocol, message.port
+        binding = message.grant[:3]
         holders = self.ports.get(binding, 0)
         if holders and not inside.may_share(self.cp, *binding):
-            self.broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
+            self.broken(Rule.PORTS, f"port {message.grant.port} is given twice", message.flow)
         self.ports[binding] = holders + 1
         entry = self.entries.get(message.flow)
         if entry is None:

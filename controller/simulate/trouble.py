@@ -11,7 +11,6 @@ from controller.messages import (
     Actor,
     ClearSession,
     DrainSpu,
-    Outbound,
     PacketIn,
     Reconfigure,
     Role,
@@ -96,11 +95,11 @@ class Trouble:
         index = cards.index[Actor(Role.SPU, number)]
         back = world.now + MILLISECOND + dice.below(max(SECOND, world.end // 8))
         if dice.hits(300):
-            cards.carry(index, [Outbound(CP, DrainSpu(number))], None)
+            cards.carry(index, [(CP, DrainSpu(number))], None)
             world.at(back, index, Call.UNDRAIN, None)
             return
         self._lose_waiting(inside.waiting(cards.remove(index)))
-        cards.carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
+        cards.carry(index, [(CP, SpuFailed(number, "the plan has it"))], None)
         world.at(back, index, Call.JOIN, None)
 
     def undrain(self, index: int) -> None:
@@ -108,7 +107,7 @@ class Trouble:
         cards = self._cards
         if cards.is_up:
             number = cards.names[index].number
-            cards.carry(index, [Outbound(CP, DrainSpu(number, on=False))], None)
+            cards.carry(index, [(CP, DrainSpu(number, on=False))], None)
 
     # -- NPUs and the controller --------------------------------------------------------------
 
