@@ -72,9 +72,9 @@ async def drops(operator: Operator, _: Options) -> str:
             rows.append((f"NPU {number} packet-out", Drop.QUEUE_FULL, waited))
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
-    lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    lines += [f"{where:<18}{reason.name:<25} {count}" for where, reason, count in rows]
     for (actor, reason), count in sorted(operator.runtime.observer.ran_out.items(), key=_by_place):
-        lines.append(f"{who(actor):<18}{reason.name:<26}{count} wings left out, nothing dropped")
+        lines.append(f"{who(actor):<18}{reason.name:<25} {count} wings left out, nothing dropped")
     faults = operator.runtime.faults
     if faults.undeliverable or faults.failed:
         lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")

@@ -144,7 +144,7 @@ class FirstPath:
     def _static_nat(self, pending: Pending) -> bool:
         """The reverse of static NAT: whether it gives the source an address."""
         core, out = self._core, pending.routed
-        found = core.nat.static_source(pending.route.interface, out)
+        found = core.nat.static_source(pending.ingress, pending.route.interface, out)
         if found is None:
             return False
         address, port, rule = found

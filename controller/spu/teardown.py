@@ -52,6 +52,7 @@ class Teardown:
         if session.gateway is not None:
             for _ in range(session.gateway.suspended):
                 core.drop(Drop.ALG_BACKLOG, session.wings[0].key, f"session {session.id} ends")
+            self.end_tunnels(session)
         session.awaiting = session.installed.bit_count()
         if not session.awaiting:
             self._finish(session)
@@ -62,6 +63,17 @@ class Teardown:
             wing = session.wings[direction]
             remove = RemoveWing(session.id, direction, core.number, wing.key)
             core.send(core.npus[wing.ingress.npu], remove)
+
+    def end_tunnels(self, session: Session) -> None:
+        """The calls of a control session are over: so are the tunnels that they brought."""
+        gateway = session.gateway
+        if gateway is None or not gateway.tunnels:
+            return
+        tunnels, gateway.tunnels = gateway.tunnels, []
+        for session_id in tunnels:
+            tunnel = self._core.sessions.get(session_id)
+            if tunnel is not None:
+                self.begin(tunnel, Close.PARENT_ENDED)
 
     def failed(self, session: Session, error: Drop, npu: int) -> None:
         """A wing could not be written: roll back, and drop what waits."""
@@ -117,6 +129,7 @@ class Teardown:
                 core.now - session.started,
                 session.verdict.index,
                 nat_rules(session),
+                session.service.name,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.

@@ -17,6 +17,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.host_services import HostService
 from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
@@ -24,7 +25,6 @@ from controller.config.schema import (
     Application,
     Chassis,
     Configuration,
-    HostService,
     Interface,
     NpuSite,
     Policy,
