@@ -264,6 +264,10 @@ class FirstPath:
         if core.trace:
             core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._installation.build(pending)
+        if core.trace:
+            why = session.not_express
+            detail = "yes" if why is None else f"no: {why.value}"
+            core.step(Step.EXPRESS, message.flow, detail, session.id)
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
             core.send(OBSERVER, SessionCreated(core.now, session.id))
