@@ -211,7 +211,7 @@ STATIC, A match destination-address 203.0.113.96/28, A then static-nat prefix 10
 STATIC, A match destination-address 203.0.113.96, \
 A then static-nat prefix 10.1.1.5 mapped-port 80 -> needs one 'match destination-port' and one
 STATIC, A match destination-address 2001:db8::5/128, A then static-nat prefix-name x \
--> 'prefix-name' is known to Junos but not implemented
+-> 'prefix-name' is known to Junos but not implemented here; or say: prefix, and the prefix
 STATIC, A match destination-address 203.0.113.0/24, A then static-nat nptv6-prefix 10.0.0.0/24 \
 -> takes IPv6 prefixes of at most 64 bits
 ARP ge-2/0/0.0 address 203.0.113.1 -> own address; no proxy is needed
