@@ -201,7 +201,7 @@ OUT, P, S pool p port no-translation, MATCH, \
 R then source-nat pool p persistent-nat permit target-host -> does not translate ports
 OUT, P, R match source-address 2001:db8::/32, R then source-nat pool p -> are not translated
 OUT, R match application junos-http, R match protocol tcp, R then source-nat off -> keep one of both
-OUT, R match application junos-htp, R then source-nat off -> unknown application 'junos-htp'; did you mean 'junos-http'?
+OUT, R match application junos-htp, R then source-nat off -> did you mean 'junos-http'?
 OUT, R match protocol icmp, R match destination-port 80, R then source-nat off -> not only of TCP
 IN, W match destination-address 203.0.113.80 -> needs either a 'then destination-nat pool NAME'
 IN, D pool w address 10.1.1.5, W match protocol tcp, W then destination-nat pool w \
