@@ -103,8 +103,8 @@ class Installation:
         session.record = self._record(session)
         core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
-        core.by_key[both[0].key] = core.by_key[both[1].key] = session
         core.ipv6_sessions += len(pending.flow.src) == 16
+        core.by_key[both[0].key] = core.by_key[both[1].key] = session
         return session
 
     def _bind(self, tunnel: Session) -> None:
