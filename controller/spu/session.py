@@ -46,6 +46,7 @@ class Stage(Enum):
     """What a pending flow waits for."""
 
     DECIDE = "decisions"
+    FRAGMENTS = "the rest of a packet for the firewall itself"
     NAT = "NAT allocation"
     NEIGHBORS = "next hops"
     INSTALL = "the central point"
