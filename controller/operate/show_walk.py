@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from operator import itemgetter
 
 from controller.config.values import protocol_number
 from controller.messages import Actor
@@ -52,9 +53,9 @@ def _walk(walk: Walk) -> str:
     start = walk.steps[0].at
     session = f", session {walk.session_id}" if walk.session_id else ""
     lines = [f"First packet of {text.flow(walk.flow)}, token {walk.flow.token:#x}{session}:"]
-    lines += [step_line(step, start) for step in walk.steps]
-    if walk.drop is not None:
-        lines.append(drop_line(walk.drop, start))
+    told = [(step.at, step_line(step, start)) for step in walk.steps]
+    told += [(f.first.at, drop_line(f.first, start, f.packets)) for f in walk.falls.values()]
+    lines += [line for _, line in sorted(told, key=itemgetter(0))]
     if walk.is_cut:
         lines.append("(what followed was not recorded: too many first packets a second)")
     return "\n".join(lines) + "\n"

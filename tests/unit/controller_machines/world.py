@@ -242,6 +242,11 @@ def udp(src: Host, dst: Host | str, sport: int = 2000, dport: int = 5000, n: int
     return IP(src=src.ip, dst=to) / UDP(sport=sport, dport=dport) / n.to_bytes(4, "big")
 
 
+def udp6(src: Host, dst: Host, sport: int = 2000, dport: int = 5000, n: int = 0) -> Packet:
+    """The same, IPv6."""
+    return IPv6(src=src.ip6, dst=dst.ip6) / UDP(sport=sport, dport=dport) / n.to_bytes(4, "big")
+
+
 def number(packet: Packet) -> int:
     """What ``udp`` put in."""
     return int.from_bytes(bytes(packet[UDP].payload)[:4], "big")
