@@ -339,6 +339,10 @@ class Spu:
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
+            astray=(
+                self._repair.astray(session, Direction.FORWARD),
+                self._repair.astray(session, Direction.REVERSE),
+            ),
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -286,6 +287,28 @@ def test_an_answer_that_comes_by_another_zone_is_named_with_its_session(
         f"FLOW:Asymmetric route (of session {number}, but by {name} from zone {zone})"
     )
     open_.communicate("", timeout=10)
+
+
+def test_answers_by_another_card_of_their_zone_pass_and_are_shown(topology: Topology) -> None:
+    """Two ways out of one zone, on two NPUs: the answers come by the one that has no wing."""
+    outside = BASE.replace("zone dmz interfaces", "zone untrust interfaces")
+    load(topology, outside.replace("source-nat interface", "source-nat off"))
+    heard = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.bind(("", 6100))
+    s.settimeout(8)
+    s.sendto(b"which way?", ("203.0.113.10", 5353))
+    s.recv(100)
+    print("answered", flush=True)
+    s.recv(100)
+"""
+    waits = topology.start("trust1", sys.executable, "-c", heard, until="answered")
+    time.sleep(1)  # a session younger than that may have wings under way
+    forge(topology, "dmz1", "-2", "-k", "-s", "5353", "-p", "6100", "-a", UNTRUST, to=TRUST)
+    assert waits.wait(timeout=10) == 0
+    shown = topology.cli("show security flow session extensive source-port 6100")
+    assert "    Asymmetric: packets come by ge-1/0/1.0, and on by the CP" in shown, shown
 
 
 # -- the firewall itself ------------------------------------------------------------------------
