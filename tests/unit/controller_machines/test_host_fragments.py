@@ -79,6 +79,15 @@ def test_the_next_one_is_answered_though_a_piece_of_this_one_is_lost() -> None:
     world.assert_empty()
 
 
+def test_half_a_ping_is_not_answered() -> None:
+    world = World()
+    send(world, ping(world)[:2])
+    world.sim.run(10 * SECOND)
+    assert world.a.received == []
+    assert world.reasons() == [Drop.PENDING_TIMEOUT] * 2
+    world.assert_empty()
+
+
 def test_who_may_not_ping_hears_nothing() -> None:
     world = World()
     parts = [part.copy() for part in ping(world)]
