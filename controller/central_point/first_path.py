@@ -39,6 +39,10 @@ class FirstPath:
         self._core = core
         self._pending_timeout = pending_timeout
         self.fragments = FragmentTable()
+        self.delivered = 0
+        """Packets of sessions that came here and went to their SPU."""
+        self.redirected = 0
+        """Packets that SPUs handed back."""
 
     # -- where packets come from --------------------------------------------------------------
 
@@ -141,6 +145,7 @@ class FirstPath:
     def redirect(self, message: Redirect) -> None:
         """An SPU has no session of a packet that it was handed."""
         core, flow = self._core, message.flow
+        self.redirected += 1
         entry = core.sessions.session(flow, message.session_id)
         if entry is not None:
             # See the head of ``machine``.
@@ -165,13 +170,16 @@ class FirstPath:
             if self._goes_with_its_spu(entry):
                 return
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
-            # table lost it; the owner knows what to do.
+            # table lost it or had no room; the owner knows what to do.
+            self.delivered += entry.session_id != 0
             deliver = Deliver(flow, message, entry.session_id)
             core.out.append(Outbound(core.spus[entry.spu], deliver))
             return
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
-            detail = f"port {message.port.port}, token {message.token}"
+            # The NPU names an SPU in hash-based distribution.
+            to = f"SPU {message.spu}, by its hash" if message.spu else "the central point"
+            detail = f"port {message.port.port}, token {message.token}, to {to}"
             core.out.append(Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
         if core.fleet.quarantine and core.fleet.keeps(flow):
             core.drop(Drop.INTERNAL, flow, "an SPU failed on this flow")

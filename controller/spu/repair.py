@@ -15,6 +15,7 @@ from collections import OrderedDict
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds, Port
+from controller.messages import Step
 from controller.reasons import Punt
 from controller.spu.core import Core
 from controller.spu.installation import Installation
@@ -55,6 +56,9 @@ class Repair:
         what = (session.id, direction)
         port = queued.message.port
         if port.npu != session.wings[direction].ingress.npu:
+            if what not in self._astray:
+                detail = f"asymmetric: {direction.name.lower()} packets come by NPU {port.npu}"
+                self._core.step(Step.ROUTE, session.wings[0].key, detail, session.id)
             self._astray[what] = port
             if len(self._astray) > REMEMBERED:
                 self._astray.popitem(last=False)
@@ -66,6 +70,9 @@ class Repair:
             self._recent.clear()
         self._recent[what] = now
         self.count += 1
+        npu = session.wings[direction].ingress.npu
+        detail = f"NPU {npu}, {direction.name.lower()} wing"
+        self._core.step(Step.REPAIR, session.wings[0].key, detail, session.id)
         self._installation.renew(session, direction)
 
     def astray(self, session: Session, direction: Direction) -> Port | None:
