@@ -364,9 +364,14 @@ class Spu:
         """What was done with fragments so far."""
         return self._live.reassembly.counts
 
-    def clear_fragment_counts(self) -> None:
-        """Count fragments from zero again."""
+    def reply_counts(self) -> tuple[int, int]:
+        """ICMP errors and TCP answers so far: sent, and held back by the rate limit."""
+        return self._replies.limit.granted, self._replies.limit.suppressed
+
+    def clear_counts(self) -> None:
+        """Count fragments and replies from zero again."""
         self._live.reassembly.counts = FragmentCounts()
+        self._replies.limit.granted = self._replies.limit.suppressed = 0
 
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""

@@ -292,4 +292,6 @@ def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
     assert world.sim.spus[1].repairs == 0
     (view,) = world.sim.spus[1].sessions()
     assert view.astray == (None, second.port)
+    (noted,) = [s.detail for s in world.sim.steps if s.detail.startswith("asymmetric")]
+    assert noted == "asymmetric: reverse packets come by NPU 0"
     assert world.reasons() == []
