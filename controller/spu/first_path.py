@@ -32,6 +32,7 @@ from controller.record import wings
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
+from controller.spu.host_inbound import WAIT
 from controller.spu.installation import Installation
 from controller.spu.replies import Replies
 from controller.spu.session import (
@@ -105,7 +106,9 @@ class FirstPath:
             or decisions.return_route(pending)
             or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )
-        if refusal is not None:
+        if refusal is WAIT:
+            pending.stage = Stage.FRAGMENTS
+        elif refusal is not None:
             self._abandon(pending, *refusal)
         elif message.passage is not None:
             # The central point has translated it already.
@@ -298,7 +301,10 @@ class FirstPath:
             core.drop(Drop.QUEUE_FULL, pending.flow, f"{core.queue_limit} packets wait already")
             return
         pending.queue.append(queued)
-        if core.trace:
+        if pending.stage is Stage.FRAGMENTS:
+            if self._decisions.host.more(pending):
+                self._abandon(pending, Drop.NONE, "")
+        elif core.trace:
             detail = f"{len(pending.queue)} behind the first, which waits for {pending.stage.value}"
             core.step(Step.QUEUED, pending.flow, detail)
 
