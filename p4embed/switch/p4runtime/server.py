@@ -1,8 +1,8 @@
 """The server around the service: addresses, TLS, and which RPC is whose.
 
-One thread runs the event loop of all connections (``http2.py``). What takes no time is done there;
-new programs, and Writes and Reads that are long or need the careful way, have threads of their
-own.
+One thread runs the event loop of all connections (``grpc_connection.py``). What takes no time is
+done there; new programs, and Writes and Reads that are long or need the careful way, have threads
+of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from p4embed.switch.p4runtime.errors import (
     internal,
     invalid,
 )
-from p4embed.switch.p4runtime.http2 import Answer, Failure, Http2, Outbox
+from p4embed.switch.p4runtime.grpc_connection import Answer, Failure, GrpcConnection, Outbox
 from p4embed.switch.p4runtime.service import Service
 from p4embed.switch.p4runtime.stream import Stream
 
@@ -181,13 +181,13 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._bell = service.bell()
         self._rpcs = _Rpcs(service, self._loop)
-        self._connections: set[Http2] = set()
+        self._connections: set[GrpcConnection] = set()
         self._thread = threading.Thread(target=self._run, name="p4runtime", daemon=True)
         host, _, port = address.rpartition(":")
         try:
             self._server = self._loop.run_until_complete(
                 self._loop.create_server(
-                    lambda: Http2(self._rpcs, self._connections),
+                    lambda: GrpcConnection(self._rpcs, self._connections),
                     host.strip("[]") or None,
                     int(port),
                     ssl=context,

@@ -1,4 +1,4 @@
-"""Headers of HTTP/2 (HPACK, RFC 7541), for a server that sends the same few over and over.
+"""Header blocks (HPACK, RFC 7541) of those who send the same few over and over.
 
 gRPC says little in headers and nearly always the same. So what is sent is spelt out, without
 tables, and kept; and what was received and did not change the table is remembered by its bytes.
@@ -6,16 +6,17 @@ tables, and kept; and what was received and did not change the table is remember
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-from hpack import Decoder, Encoder, HeaderTuple
+from hpack import Decoder, HeaderTuple
+from hpack.table import HeaderTable
 
 Header = tuple[bytes, bytes]
 
-_NO_TABLE = b"\x20"
-"""The encoder's table shrinks to nothing (6.3), whatever size the peer allows."""
+NO_TABLE = b"\x20"
+"""Goes before the first block of a connection: the encoder's table shrinks to nothing (6.3),
+whatever size the far end allows."""
 _LITERAL = b"\x00"
 """A literal, its name spelt out, that enters no table (6.2.2)."""
 _REMEMBERED = 64
@@ -44,30 +45,28 @@ def spelt_out(headers: tuple[Header, ...]) -> bytes:
     )
 
 
-class PlainEncoder(Encoder):
-    """An encoder without tables."""
+class _Table(HeaderTable):
+    """A table that knows how often it was added to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._begun = False
+        self.added = 0
 
-    def encode(self, headers: Iterable[Any], huffman: bool = True) -> bytes:  # noqa: ARG002
-        """A header block."""
-        block = spelt_out(tuple(headers))
-        if self._begun:
-            return block
-        self._begun = True
-        return _NO_TABLE + block
+    def add(self, name: bytes, value: bytes) -> None:
+        self.added += 1
+        super().add(name, value)
 
 
 class RememberingDecoder(Decoder):
     """A decoder that knows blocks it has seen, as long as its table is the same."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, longest: int) -> None:
+        """``longest``: bytes of all headers of a block, as RFC 9113 counts them (6.5.2)."""
+        super().__init__(longest)
+        self.header_table = self._table = _Table()
         self._known: dict[bytes, Sequence[HeaderTuple]] = {}
 
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
+    def decode(self, data: bytes, raw: bool = False) -> Sequence[HeaderTuple]:
         """The headers of a block."""
         known = self._known.get(data)
         if known is not None:
@@ -81,7 +80,6 @@ class RememberingDecoder(Decoder):
         return headers
 
     def _state(self) -> tuple[int, int, int]:
-        """Differs after every change: entries come in front, and none comes back."""
-        table = self.header_table
-        entries = table.dynamic_entries
-        return table.maxsize, len(entries), id(entries[0]) if entries else 0
+        """Differs after every change: of size, by an entry, or of what it has shrunk to."""
+        table = self._table
+        return table.maxsize, table.added, len(table.dynamic_entries)
