@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import Actor, ClearSession, Outbound, Role
-from controller.npu.client import WingState
+from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
 from controller.operate.text import InterfaceNames
@@ -50,8 +50,8 @@ class Operator:
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
         self.names = InterfaceNames(runtime.configuration)
-        self.history = History(runtime)
         self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
+        self.history = History(runtime, lambda: self.system_log.tick(runtime.clock()))
         runtime.observer.on_spu = self.system_log.spu
         runtime.observer.on_drop = runtime.observer.on_ran_out = self.system_log.ran_out
         runtime.observer.on_watermark = self.system_log.watermark
@@ -74,7 +74,7 @@ class Operator:
                 wanted[wing.ingress.npu].append(wing.key)
         numbers = [number for number, keys in wanted.items() if keys]
         results = await asyncio.gather(
-            *(self.runtime.npus[number].read_wings(wanted[number]) for number in numbers)
+            *(self.runtime.npus[number].wings.states(wanted[number]) for number in numbers)
         )
         states = dict(zip(numbers, results, strict=True))
         now = self.runtime.clock()

@@ -15,6 +15,7 @@ from controller.routing.fib import Route
 from controller.spu.alg.dns import is_reply
 from controller.spu.core import Core
 from controller.spu.host_inbound import HostInbound
+from controller.spu.instances import toward
 from controller.spu.replies import Replies
 from controller.spu.session import Pending, Refusal, SessionState
 from controller.spu.splice import Splice
@@ -75,10 +76,20 @@ class Decisions:
         flow = pending.flow
         packet = pending.first.packet
         fib, vr = self._core.fib, pending.ingress.vr
+        rule, passage = pending.destination_rule, pending.passage
+        if rule is not None or passage is not None:
+            parent = 0 if passage is None else passage.parent
+            vr = toward(self._core, pending.ingress, rule, parent)
         destination = pending.routed.dst
         route = fib.lookup(destination, vr, flow.tuple5)
         if route is not None and route.is_local:
-            return self._host.take(pending, route)
+            refusal = self._host.take(pending, route)
+            if refusal.reason is not Drop.HOST_INBOUND:
+                return refusal
+            # Source NAT gives others this address, too: perhaps it is theirs, and came astray.
+            if pending.elsewhere:
+                return _astray(pending)
+            return self.return_route(pending) or refusal
         if packet.ttl <= 1:
             return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
@@ -96,11 +107,7 @@ class Decisions:
         refusal = self.first_of_its_kind(pending)
         if refusal is None or not pending.elsewhere:
             return refusal
-        ingress = pending.ingress
-        return Refusal(
-            Drop.ASYMMETRIC_ROUTE,
-            f"of session {pending.elsewhere}, but by {ingress.name} from zone {ingress.zone}",
-        )
+        return _astray(pending)
 
     def first_of_its_kind(self, pending: Pending) -> Refusal | None:
         """A session begins with a SYN or an echo request, or is neither TCP nor ICMP; and one of
@@ -174,13 +181,25 @@ class Decisions:
             return _demands_syn(pending)
         if verdict.policy is not None and verdict.policy.log_init:
             interface = pending.ingress.name
-            denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
+            service = core.services.find(pending.routed, verdict.application).name
+            denied = SessionDenied(
+                core.now, pending.flow, verdict.index, to_zone, interface, service
+            )
             core.send(OBSERVER, denied)
         reject = verdict.action is Action.REJECT
         return Refusal(
             Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
             f"{verdict.name}, from {from_zone} to {to_zone}",
         )
+
+
+def _astray(pending: Pending) -> Refusal:
+    """A packet of a session that expects it from another zone."""
+    ingress = pending.ingress
+    return Refusal(
+        Drop.ASYMMETRIC_ROUTE,
+        f"of session {pending.elsewhere}, but by {ingress.name} from zone {ingress.zone}",
+    )
 
 
 def _demands_syn(pending: Pending) -> Refusal | None:
