@@ -7,16 +7,19 @@ trailers; there are no pushes, priorities or upgrades.
 
 - ``frames``: what is on the wire.
 - ``headers``: header blocks, by the ``hpack`` library.
-- ``connection``: streams of a connection; windows.
-- ``server``: the server's end of it.
+- ``stream``, ``connection``: what both ends of a connection have in common.
+- ``client``, ``server``: one end of it.
 """
 
-from p4embed.http2.connection import Connection, Stream
+from p4embed.http2.client import ClientConnection
+from p4embed.http2.connection import Connection
 from p4embed.http2.frames import ErrorCode, Http2Error
 from p4embed.http2.headers import Header, spelt_out
 from p4embed.http2.server import ServerConnection
+from p4embed.http2.stream import Stream
 
 __all__ = [
+    "ClientConnection",
     "Connection",
     "ErrorCode",
     "Header",

@@ -6,7 +6,6 @@ once: what bounds memory is that nobody reads faster than is handled.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from hpack import HPACKError
@@ -18,18 +17,13 @@ from p4embed.http2.frames import (
     END_HEADERS,
     END_STREAM,
     FIRST_WINDOW,
-    GOAWAY,
     HEAD,
     HEADERS,
     LARGEST,
     PADDED,
     PING,
-    PRIORITY,
-    PUSH_PROMISE,
-    RST_STREAM,
     SETTINGS,
     SHORT,
-    WINDOW_UPDATE,
     WITH_PRIORITY,
     ErrorCode,
     Http2Error,
@@ -42,65 +36,11 @@ from p4embed.http2.frames import (
     unpadded,
     window_update,
 )
-from p4embed.http2.headers import NO_TABLE, Header, RememberingDecoder
+from p4embed.http2.headers import NO_TABLE, Header, HeaderDecoder
+from p4embed.http2.stream import Stream
 
 _HEAD_SIZE = HEAD.size
 _MOST_CONTINUATIONS = 64
-
-
-class Stream:
-    """One request and its answer. What comes is told by the ``on_`` methods."""
-
-    __slots__ = ("_sent", "end", "id", "is_read", "outgoing", "room", "untold")
-
-    def __init__(self) -> None:
-        self.id = 0
-        self.outgoing: deque[bytes] = deque()
-        """Data that has not left."""
-        self._sent = 0
-        """Bytes of its first piece that have."""
-        self.end: bytes | None = None
-        """A header block that follows, empty for none, once nothing more will."""
-        self.room = 0
-        """Bytes that the far end takes."""
-        self.untold = 0
-        """Bytes received that it has not been given room for again."""
-        self.is_read = False
-        """Whether the far end sends nothing more."""
-
-    def on_headers(self, headers: Sequence[Header]) -> None:
-        """Headers or trailers came."""
-
-    def on_data(self, data: bytes) -> None:
-        """Data came."""
-
-    def on_end(self) -> None:
-        """Nothing more comes."""
-
-    def on_gone(self, code: int | None) -> None:
-        """The stream is over: all has been said (``None``), or one of both ends gave it up."""
-
-    def refill(self) -> bool:
-        """All that was outgoing has left: whether there is more, which is put there."""
-        return False
-
-    def take(self, room: int) -> bytes:
-        """The next bytes to send, ``room`` at most."""
-        outgoing, sent = self.outgoing, self._sent
-        pieces = []
-        while outgoing and room:
-            piece = outgoing[0]
-            left = len(piece) - sent
-            if left > room:
-                pieces.append(piece[sent : sent + room])
-                sent += room
-                break
-            pieces.append(piece[sent:] if sent else piece)
-            outgoing.popleft()
-            room -= left
-            sent = 0
-        self._sent = sent
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class Connection:
@@ -121,7 +61,7 @@ class Connection:
         self._stream_window = stream_window
         self._connection_window = connection_window
         self._longest_headers = longest_headers
-        self._decoder = RememberingDecoder(longest_headers)
+        self._decoder = HeaderDecoder(longest_headers)
         self._has_sent_headers = False
         self._rest = b""
         """What came of a frame that is not there yet."""
@@ -131,6 +71,12 @@ class Connection:
         """Stream, flags and beginning of a header block that goes on in the next frame."""
         self._room = FIRST_WINDOW
         self._untold = 0
+        self._handlers: tuple[Callable[[int, int, bytes], None], ...] = (
+            self._on_data, self._on_headers, self._on_priority, self._on_reset,
+            self._on_settings, self._on_push, self._on_ping, self._on_goaway,
+            self._on_window_update, self._on_continuation,
+        )  # fmt: skip
+        """By type of frame."""
         # What the far end says in its settings.
         self._initial_room = FIRST_WINDOW
         self._longest_frame = SHORT
@@ -162,16 +108,18 @@ class Connection:
         """Give a stream up."""
         if self.streams.get(stream.id) is stream:
             self._out.append(reset(stream.id, code))
-            self._forget(stream, code)
+            self._forget(stream)
 
     def close(self, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
         """Say that nothing follows."""
         self._out.append(goaway(self._last, code))
 
-    def forget_all(self) -> None:
-        """The connection is gone, and all streams with it."""
-        for stream in list(self.streams.values()):
-            self._forget(stream, ErrorCode.CANCEL)
+    def forget_all(self) -> list[Stream]:
+        """The connection is gone, and all streams with it, which are returned."""
+        streams = list(self.streams.values())
+        for stream in streams:
+            self._forget(stream)
+        return streams
 
     def to_send(self, *, with_data: bool = True) -> bytes:
         """What has to be written; without data if the kernel has enough of it."""
@@ -204,12 +152,16 @@ class Connection:
         elif not is_ended:
             out.append(frame(DATA, END_STREAM, stream_id))
         if stream.is_read:
-            self._forget(stream, None)
+            self._forget(stream)
         else:
-            self._has_ended(stream)
+            self._all_sent(stream)
 
-    def _has_ended(self, stream: Stream) -> None:
-        """All was sent, and the far end has not sent all yet."""
+    def _all_sent(self, stream: Stream) -> None:
+        """Nothing more leaves, but the far end has not sent all yet."""
+
+    def _all_read(self, stream: Stream) -> None:
+        """Nothing more comes."""
+        stream.on_end()
 
     # -- in -----------------------------------------------------------------------------------
 
@@ -217,7 +169,7 @@ class Connection:
         """Handle what came. Raises ``Http2Error``, after which there is nothing but to close."""
         if self._rest:
             data = self._rest + data
-        at, end = 0, len(data)
+        at, end, handlers = 0, len(data), self._handlers
         while end - at >= _HEAD_SIZE:
             high, low, kind, flags, stream_id = HEAD.unpack_from(data, at)
             start = at + _HEAD_SIZE
@@ -232,8 +184,8 @@ class Connection:
             at = after
             if kind == DATA:
                 self._on_data(flags, stream_id & LARGEST, data[start:after])
-            elif kind < len(_HANDLERS):  # Frames of other types are not for us (section 5.5).
-                _HANDLERS[kind](self, flags, stream_id & LARGEST, data[start:after])
+            elif kind < len(handlers):  # Frames of other types are not for us (section 5.5).
+                handlers[kind](flags, stream_id & LARGEST, data[start:after])
         self._rest = data[at:]
 
     def _stream(self, stream_id: int) -> Stream | None:
@@ -266,7 +218,7 @@ class Connection:
         if data:
             stream.on_data(data)
         if flags & END_STREAM and self.streams.get(stream_id) is stream:
-            stream.on_end()
+            self._all_read(stream)
 
     def _on_headers(self, flags: int, stream_id: int, content: bytes) -> None:
         if flags & PADDED:
@@ -291,7 +243,7 @@ class Connection:
             return
         self._only = None
         try:
-            headers = self._decoder.decode(b"".join(pieces), raw=True)
+            headers = self._decoder.headers(b"".join(pieces))
         except HPACKError as error:
             text = f"headers that cannot be read: {error}"
             raise Http2Error(text, ErrorCode.COMPRESSION_ERROR) from None
@@ -307,7 +259,7 @@ class Connection:
         stream.is_read = is_end
         stream.on_headers(headers)
         if is_end and self.streams.get(stream_id) is stream:
-            stream.on_end()
+            self._all_read(stream)
 
     def _on_priority(self, _flags: int, _stream_id: int, content: bytes) -> None:
         if len(content) != 5:
@@ -317,7 +269,8 @@ class Connection:
         code = number(content)
         stream = self._stream(stream_id)
         if stream is not None:
-            self._forget(stream, code)
+            self._forget(stream)
+            stream.on_reset(code)
 
     def _on_settings(self, flags: int, stream_id: int, content: bytes) -> None:
         if stream_id:
@@ -372,27 +325,11 @@ class Connection:
         if not size or stream.room > LARGEST:
             self.reset(stream, ErrorCode.FLOW_CONTROL_ERROR if size else ErrorCode.PROTOCOL_ERROR)
 
-    def _forget(self, stream: Stream, code: int | None) -> None:
+    def _forget(self, stream: Stream) -> None:
         """A stream is over."""
         self._ready.pop(stream.id, None)
         if self.streams.pop(stream.id, None) is not None:
-            stream.on_gone(code)
-
-
-_Handler = Callable[[Connection, int, int, bytes], None]
-_BY_TYPE: dict[int, _Handler] = {
-    DATA: Connection._on_data,
-    HEADERS: Connection._on_headers,
-    PRIORITY: Connection._on_priority,
-    RST_STREAM: Connection._on_reset,
-    SETTINGS: Connection._on_settings,
-    PUSH_PROMISE: Connection._on_push,
-    PING: Connection._on_ping,
-    GOAWAY: Connection._on_goaway,
-    WINDOW_UPDATE: Connection._on_window_update,
-    CONTINUATION: Connection._on_continuation,
-}
-_HANDLERS = [_BY_TYPE[kind] for kind in range(len(_BY_TYPE))]
+            stream.on_gone()
 
 
 def _check_window(room: int) -> None:

@@ -6,10 +6,9 @@ tables, and kept; and what was received and did not change the table is remember
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
-from hpack import Decoder, HeaderTuple
+from hpack import Decoder
 from hpack.table import HeaderTable
 
 Header = tuple[bytes, bytes]
@@ -57,26 +56,27 @@ class _Table(HeaderTable):
         super().add(name, value)
 
 
-class RememberingDecoder(Decoder):
-    """A decoder that knows blocks it has seen, as long as its table is the same."""
+class HeaderDecoder:
+    """Decodes the blocks of a connection, in order. It knows those that it has seen, as long as
+    its table is the same."""
 
     def __init__(self, longest: int) -> None:
         """``longest``: bytes of all headers of a block, as RFC 9113 counts them (6.5.2)."""
-        super().__init__(longest)
-        self.header_table = self._table = _Table()
-        self._known: dict[bytes, Sequence[HeaderTuple]] = {}
+        self._decoder = Decoder(longest)
+        self._decoder.header_table = self._table = _Table()
+        self._known: dict[bytes, tuple[Header, ...]] = {}
 
-    def decode(self, data: bytes, raw: bool = False) -> Sequence[HeaderTuple]:
-        """The headers of a block."""
-        known = self._known.get(data)
+    def headers(self, block: bytes) -> tuple[Header, ...]:
+        """The headers of a block; ``hpack.HPACKError`` if it is none."""
+        known = self._known.get(block)
         if known is not None:
             return known
         before = self._state()
-        headers = tuple(super().decode(data, raw))
+        headers = tuple((bytes(n), bytes(v)) for n, v in self._decoder.decode(block, raw=True))
         if self._state() != before:
             self._known.clear()
-        elif len(data) <= _LONGEST and len(self._known) < _REMEMBERED:
-            self._known[bytes(data)] = headers
+        elif len(block) <= _LONGEST and len(self._known) < _REMEMBERED:
+            self._known[block] = headers
         return headers
 
     def _state(self) -> tuple[int, int, int]:

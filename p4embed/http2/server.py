@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from p4embed.http2.connection import Connection, Stream
+from p4embed.http2.connection import Connection
 from p4embed.http2.frames import PREFACE, ErrorCode, Http2Error, Setting, reset, settings
 from p4embed.http2.headers import Header
+from p4embed.http2.stream import Stream
 
 
 class ServerConnection(Connection):
@@ -67,6 +68,6 @@ class ServerConnection(Connection):
         self.streams[stream_id] = stream
         super()._take_headers(stream_id, headers, is_end=is_end)
 
-    def _has_ended(self, stream: Stream) -> None:
+    def _all_sent(self, stream: Stream) -> None:
         # Whatever else the client sends, nobody reads it (section 8.1).
         self.reset(stream, ErrorCode.NO_ERROR)

@@ -109,7 +109,7 @@ class _Call(Stream):
         """The call begins. (Trailers of a client say nothing.)"""
         if self._method is not None or self.end is not None:
             return
-        self._method = _method(tuple(headers))
+        self._method = _method(headers)
         connection = self._connection
         if self._method is None:
             self.end = _NO_GRPC
@@ -145,7 +145,7 @@ class _Call(Stream):
         if self.outbox is not None:
             self._handler.finished(self.outbox)
 
-    def on_gone(self, code: int | None) -> None:  # noqa: ARG002
+    def on_gone(self) -> None:
         """Over, one way or another."""
         if self.outbox is not None:
             self._handler.closed(self.outbox)
@@ -223,6 +223,11 @@ class GrpcConnection(asyncio.BufferedProtocol):
             self.http.close()
             self._transport.write(self.http.to_send())
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close, whatever was not said yet."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # -- the loop tells -----------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from p4embed.switch.p4runtime.stream import Stream
 _WORKERS = 8
 _SERVICE = "/p4.v1.P4Runtime/"
 _STOP_SECONDS = 1.0
+_LEAVE_SECONDS = 0.05
 _SHORT = 1 << 18
 """Bytes of a message that is dealt with on the event loop, in a millisecond: some thousand
 entries."""
@@ -180,6 +181,7 @@ class Server:
         context = None if tls is None else tls.context()
         self._loop = asyncio.new_event_loop()
         self._bell = service.bell()
+        self._has_tls = context is not None
         self._rpcs = _Rpcs(service, self._loop)
         self._connections: set[GrpcConnection] = set()
         self._thread = threading.Thread(target=self._run, name="p4runtime", daemon=True)
@@ -218,6 +220,16 @@ class Server:
             self._loop.close()
         self._rpcs.stop()
 
+    async def _take_leave(self) -> None:
+        """Close connections. Those with TLS wait for the other end to do so, too; and handshakes
+        under way have to fail."""
+        for connection in list(self._connections):
+            connection.close()
+        await asyncio.sleep(_LEAVE_SECONDS if self._has_tls else 0)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -225,10 +237,7 @@ class Server:
             self._server.close()
             if self._bell is not None:
                 self._loop.remove_reader(self._bell)
-            for connection in list(self._connections):
-                connection.close()
-            # One more turn, for what the transports still have to do.
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._take_leave())
         finally:
             self._loop.close()
 
