@@ -229,6 +229,28 @@ def test_what_is_wrong_is_named(lines: str, text: str) -> None:
         parse(LINES + lines)
 
 
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        ("set routing-options static route 10.9.0.0/16 next-table blue.inet.0\n", "10.9.0.0"),
+        # What is around a more specific route, which is none of the circle's.
+        ("set routing-options static route 0.0.0.0/0 next-table blue.inet.0\n", "1.0.0.0"),
+        (
+            "set routing-options static route 0.0.0.0/0 next-table blue.inet.0\n"
+            "set routing-options static route 0.0.0.0/1 discard\n",
+            "128.0.0.0",
+        ),
+    ],
+)
+def test_tables_that_hand_on_to_each_other_for_ever_are_named(lines: str, where: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(LINES + lines, "f.set")
+    first, second = (str(problem) for problem in caught.value.problems)
+    assert f"leads in a circle for {where}: blue.inet.0, inet.0, blue.inet.0" in first
+    assert f"leads in a circle for {where}: inet.0, blue.inet.0, inet.0" in second
+    assert str(caught.value.problems[1].place) == f"f.set:15:{57 if '10.9' in lines else 55}"
+
+
 def test_overlap_is_an_error_within_a_virtual_router_only() -> None:
     with pytest.raises(ConfigurationError, match="overlaps"):
         parse(LINES.replace("set routing-instances blue interface ge-1/0/1.0\n", ""))
