@@ -20,14 +20,13 @@ from controller.messages import (
     CreateSession,
     Deliver,
     FirstFragment,
-    Outbound,
     PacketIn,
     Redirect,
     Role,
     Step,
     StepTaken,
 )
-from controller.packet import RST, TCP, Packet, parse
+from controller.packet import RST, TCP, Packet
 from controller.reasons import Drop, Punt
 
 
@@ -49,14 +48,14 @@ class FirstPath:
     def packet_in(self, message: PacketIn) -> None:
         """An NPU sent a packet."""
         core = self._core
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             core.drop(packet, None, "malformed first packet")
             return
         if packet.fragment and packet.is_later_fragment:
             self._later_fragment(message, packet)
             return
-        if packet.is_icmp_error:
+        if packet.icmp_type >= 0 and packet.is_icmp_error:
             self._icmp_error(message)
             return
         flow = packet.key(message.token)
@@ -112,7 +111,7 @@ class FirstPath:
         if not spu:
             core.drop(Drop.NO_SPU, flow, "no SPU is in service")
             return
-        core.out.append(Outbound(core.spus[spu], AnswerSyn(flow, message)))
+        core.out.append((core.spus[spu], AnswerSyn(flow, message)))
 
     def _guard_of(self, flow: FlowKey) -> int:
         """The SPU that answers SYNs of a source, and hears of it when the source is really there:
@@ -140,7 +139,7 @@ class FirstPath:
         if self._goes_with_its_spu(entry):
             return
         deliver = Deliver(flow, message, entry.session_id)
-        core.out.append(Outbound(core.spus[entry.spu], deliver))
+        core.out.append((core.spus[entry.spu], deliver))
 
     def redirect(self, message: Redirect) -> None:
         """An SPU has no session of a packet that it was handed."""
@@ -173,14 +172,14 @@ class FirstPath:
             # table lost it or had no room; the owner knows what to do.
             self.delivered += entry.session_id != 0
             deliver = Deliver(flow, message, entry.session_id)
-            core.out.append(Outbound(core.spus[entry.spu], deliver))
+            core.out.append((core.spus[entry.spu], deliver))
             return
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
             # The NPU names an SPU in hash-based distribution.
             to = f"SPU {message.spu}, by its hash" if message.spu else "the central point"
             detail = f"port {message.port.port}, token {message.token}, to {to}"
-            core.out.append(Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
+            core.out.append((OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
         if core.fleet.quarantine and core.fleet.keeps(flow):
             core.drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
             return
@@ -226,7 +225,7 @@ class FirstPath:
         if packet is not None and not packet.begins_session:
             elsewhere = self._elsewhere(flow)
         create = CreateSession(flow, message, passage, elsewhere, called)
-        core.out.append(Outbound(core.spus[spu], create))
+        core.out.append((core.spus[spu], create))
 
     def _is_one_too_many(self, flow: FlowKey) -> bool:
         """Drop a first packet whose addresses have all the sessions they may have. Only asked if

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
-from controller.messages import Actor, ClearSession, Outbound, PacketDropped, Role
+from controller.messages import Actor, ClearSession, PacketDropped, Role
 from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
@@ -126,6 +126,6 @@ class Operator:
         count = 0
         for view in views:
             to = Actor(Role.SPU, view.spu)
-            self.runtime.deliver(Outbound(to, ClearSession(view.id)))
+            self.runtime.deliver((to, ClearSession(view.id)))
             count += 1
         return count

@@ -20,7 +20,6 @@ from controller.messages import (
     CreateRequest,
     InstallWing,
     OpenGates,
-    Outbound,
     PurgeSpu,
     Role,
     SessionClosed,
@@ -326,9 +325,9 @@ def test_gates_of_a_lost_spu_close() -> None:
 def test_a_fresh_spu_asks_until_it_is_accepted_and_passes_packets_on() -> None:
     spu = Spu(1, configuration(), fib_of(configuration()), chassis(), incarnation=5, trace=False)
     assert spu.is_joining
-    assert spu.tick(0) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    assert spu.tick(0) == [(Actor(Role.CP), SpuJoined(1, 5))]
     assert spu.deadline() == SECOND
-    assert spu.tick(SECOND) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    assert spu.tick(SECOND) == [(Actor(Role.CP), SpuJoined(1, 5))]
     spu.handle(SpuAccepted(1, 4, 0), SECOND)
     assert spu.is_joining, "that was for another one"
     spu.handle(SpuAccepted(1, 5, 10_000_007), SECOND)

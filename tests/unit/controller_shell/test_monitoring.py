@@ -16,7 +16,6 @@ from controller.config.schema import SECOND
 from controller.messages import (
     CP,
     Actor,
-    Outbound,
     PacketDropped,
     PendingExpired,
     RanOut,
@@ -208,7 +207,7 @@ def test_a_full_queue_is_counted_recorded_and_logged(
         )
         assert "Dropped by FLOW:Queue full" in (await lab.ask("show security packet-drop records"))
         (flow,) = lab.runtime.observer.walks
-        lab.runtime.deliver(Outbound(Actor(Role.SPU, 1), PendingExpired(flow)))
+        lab.runtime.deliver((Actor(Role.SPU, 1), PendingExpired(flow)))
         # Packets fell behind the first one, and then the first one with those that waited.
         *_, full, end = (await lab.ask("show security flow walk")).splitlines()
         assert full.endswith("dropped: QUEUE_FULL (16 packets wait already), 3 packets")
