@@ -36,6 +36,7 @@ from controller.spu.host_inbound import WAIT
 from controller.spu.installation import Installation
 from controller.spu.replies import Replies
 from controller.spu.session import (
+    AWAIT_FRAGMENTS,
     AWAIT_INSTALL,
     AWAIT_NAT,
     AWAIT_NEIGHBORS,
@@ -107,7 +108,7 @@ class FirstPath:
             or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )
         if refusal is WAIT:
-            pending.stage = Stage.FRAGMENTS
+            pending.stage = AWAIT_FRAGMENTS
         elif refusal is not None:
             self._abandon(pending, *refusal)
         elif message.passage is not None:
@@ -297,7 +298,7 @@ class FirstPath:
             core.drop(Drop.QUEUE_FULL, pending.flow, f"{core.queue_limit} packets wait already")
             return
         pending.queue.append(queued)
-        if pending.stage is Stage.FRAGMENTS:
+        if pending.stage is AWAIT_FRAGMENTS:
             if self._decisions.host.more(pending):
                 self._abandon(pending, Drop.NONE, "")
         elif core.trace:
@@ -336,7 +337,7 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
-            if pending.stage is not DECIDE:
+            if pending.stage not in (DECIDE, AWAIT_FRAGMENTS):
                 core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):
                 core.drop(reason, pending.flow, detail)
