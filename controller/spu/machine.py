@@ -259,7 +259,7 @@ class Spu:
         elif message.reason is Punt.SYN_PROXY and core.protected and opens(packet.flags):
             self._guard.answer(AnswerSyn(flow, message))
         else:
-            core.to_cp(CreateRequest(flow, core.number, message))
+            core.to_cp(CreateRequest(flow, core.number, message, packet.begins_session))
 
     def _on_deliver(self, message: Deliver) -> None:
         """The central point says that this flow is ours."""

@@ -22,6 +22,7 @@ from controller.config.build import parse
 from controller.config.host_services import HostService
 from controller.config.problems import ConfigurationError
 from controller.config.schema import SECOND, Configuration, RouteAction, StaticRoute
+from controller.config.stateless import Distribution
 from controller.flow import Tuple5
 from controller.reasons import Drop
 from controller.routing.fib import Fib, FibError
@@ -256,8 +257,11 @@ def test_overlap_is_an_error_within_a_virtual_router_only() -> None:
         parse(LINES.replace("set routing-instances blue interface ge-1/0/1.0\n", ""))
 
 
-def test_an_answer_from_another_zone_is_named() -> None:
-    world = World(configuration(policies=(policy("all", 1, "trust", "untrust"),)))
+@pytest.mark.parametrize("mode", Distribution)
+def test_an_answer_from_another_zone_is_named(mode: Distribution) -> None:
+    config = configuration(policies=(policy("all", 1, "trust", "untrust"),))
+    config = replace(config, stateless=replace(config.stateless, distribution=mode))
+    world = World(config)
     there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
     (view,) = world.sim.spus[1].sessions()
     # Host c forwards for host b, but it is in the zone dmz.
