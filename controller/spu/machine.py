@@ -255,7 +255,9 @@ class Spu:
             self._first.enqueue(pending, Queued(message, packet, Direction.FORWARD))
         elif session is not None:
             direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
-            self._live.take(session, Queued(message, packet, direction))
+            queued = Queued(message, packet, direction)
+            self._repair.consider(session, queued)
+            self._live.take(session, queued)
         elif message.reason is Punt.SYN_PROXY and core.protected and opens(packet.flags):
             self._guard.answer(AnswerSyn(flow, message))
         else:

@@ -296,13 +296,14 @@ def test_an_answer_to_an_address_of_our_own_from_another_zone_is_named(
     assert "the source 10.0.2.2 is reached by ge-1/0/0.0" in world.sim.dropped[-1].detail
 
 
-def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
+@pytest.mark.parametrize("mode", Distribution)
+def test_an_answer_by_another_interface_of_its_zone_passes(mode: Distribution) -> None:
     second = replace(DMZ, zone="untrust", token=UNTRUST.token)
     config = configuration(
         interfaces={i.name: i for i in (TRUST, second, UNTRUST)},
         policies=(policy("all", 1, "trust", "untrust"),),
     )
-    world = World(config)
+    world = World(replace(config, stateless=replace(config.stateless, distribution=mode)))
     there = world.pass_(world.a, udp(world.a, world.b), world.b)
     # On another NPU than its wing: the central point knows whose it is.
     before = len(world.a.received)
