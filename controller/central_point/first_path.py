@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from zlib import crc32
 
+from controller.central_point.balance import Balance
 from controller.central_point.core import Core
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, Lease
 from controller.central_point.sessions import Entry
-from controller.flow import FlowKey, Nanoseconds
+from controller.flow import FlowKey, Nanoseconds, places
 from controller.gate import Endpoint
 from controller.icmp import parse_quoted
 from controller.messages import (
@@ -37,6 +38,10 @@ class FirstPath:
         self._core = core
         self._pending_timeout = pending_timeout
         self.fragments = FragmentTable()
+        self.delivered = 0
+        """Packets of sessions that came here and went to their SPU."""
+        self.redirected = 0
+        """Packets that SPUs handed back."""
 
     # -- where packets come from --------------------------------------------------------------
 
@@ -139,6 +144,7 @@ class FirstPath:
     def redirect(self, message: Redirect) -> None:
         """An SPU has no session of a packet that it was handed."""
         core, flow = self._core, message.flow
+        self.redirected += 1
         entry = core.sessions.session(flow, message.session_id)
         if entry is not None:
             # See the head of ``machine``.
@@ -163,13 +169,16 @@ class FirstPath:
             if self._goes_with_its_spu(entry):
                 return
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
-            # table lost it; the owner knows what to do.
+            # table lost it or had no room; the owner knows what to do.
+            self.delivered += entry.session_id != 0
             deliver = Deliver(flow, message, entry.session_id)
             core.out.append((core.spus[entry.spu], deliver))
             return
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
-            detail = f"port {message.port.port}, token {message.token}"
+            # The NPU names an SPU in hash-based distribution.
+            to = f"SPU {message.spu}, by its hash" if message.spu else "the central point"
+            detail = f"port {message.port.port}, token {message.token}, to {to}"
             core.out.append((OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
         if core.fleet.quarantine and core.fleet.keeps(flow):
             core.drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
@@ -180,7 +189,7 @@ class FirstPath:
         balance = core.balance
         spu: int | None
         if gate is not None:
-            spu = gate.spu if balance.take(gate.spu) else None
+            spu = gate.spu if balance.take(gate.spu, flow) else None
         elif wanted:
             spu = balance.prefer(wanted, flow)
         else:
@@ -196,7 +205,7 @@ class FirstPath:
         else:
             entered = core.gates.enter(gate, flow)
             if entered is None:
-                balance.give_back(spu)
+                balance.give_back(spu, flow)
                 core.drop(Drop.NAT_EXHAUSTED, flow, f"gate {gate.id}: no port for the source")
                 return
             passage, leases = entered
@@ -263,9 +272,11 @@ class FirstPath:
     def _no_room(self, flow: FlowKey, gate: Gate | None) -> None:
         """Name the bound that a new session meets."""
         core, balance = self._core, self._core.balance
-        if balance.total >= balance.maximum:
-            detail = f"the chassis has {balance.total} sessions, its maximum"
-            core.drop(Drop.SESSION_TABLE_FULL, flow, detail)
+        spu = balance.due(flow) if gate is None else gate.spu
+        if spu:
+            core.fleet.members[spu].refused += 1
+        if balance.total + places(flow) > balance.maximum:
+            core.drop(Drop.SESSION_TABLE_FULL, flow, _full(balance))
         elif gate is not None:
             detail = f"SPU {gate.spu}, where gate {gate.id} leads, has no room for a session"
             core.drop(Drop.SPU_FULL, flow, detail)
@@ -273,3 +284,12 @@ class FirstPath:
             core.drop(Drop.NO_SPU, flow, "no SPU is in service")
         else:
             core.drop(Drop.SPU_FULL, flow, "no SPU in service has room for a session")
+
+
+def _full(balance: Balance) -> str:
+    ipv6 = sum(balance.ipv6.values())
+    sessions = balance.total - ipv6
+    if not ipv6 and sessions == balance.maximum:
+        return f"the chassis has {sessions} sessions, its maximum"
+    twice = f"{ipv6} of them IPv6, which count twice"
+    return f"the chassis has {sessions} sessions, {twice}; its maximum is {balance.maximum}"

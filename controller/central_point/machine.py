@@ -248,8 +248,15 @@ class CentralPoint:
             len(sessions.pending),
             balance.maximum,
             dict(balance.load),
+            dict(balance.ipv6),
             self._reclaimed,
         )
+
+    @property
+    def detours(self) -> tuple[int, int]:
+        """Packets of sessions that came here and went on to their SPU, and packets that SPUs handed
+        back, so far."""
+        return self._first.delivered, self._first.redirected
 
     def members(self) -> Mapping[int, Member[Any]]:
         """The SPUs and their states."""

@@ -11,6 +11,9 @@
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
 ``ledger, audit``       the invariants: of each step, and of everything at once
+``ports, transitions``  of them, those of ports and of what changes
+``books``               what is known of wings and sessions
+``tally``               what took place, counted
 ``held``                what machines hold for others, and until when
 ``inside``              the one place that looks into machines
 ``violation``           the rules by name

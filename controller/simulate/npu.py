@@ -20,6 +20,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
+from controller.npu.purge import Fences
 from controller.reasons import Drop
 from controller.simulate.dice import Dice
 from controller.simulated_npu import SimulatedNpu
@@ -82,7 +83,8 @@ class FaultyNpu(SimulatedNpu):
         self.lost = True
 
     def forget(self) -> None:
-        """Lose all wings: the switch has started anew."""
+        """Lose all wings, and what its controller knew: another one has begun."""
+        self._fences = Fences()
         for key in list(self._table):
             del self._table[key]
             self._idle.cancel(key)

@@ -34,7 +34,14 @@ from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
 from controller.spu.replies import Replies
-from controller.spu.session import AWAIT_INSTALL, AWAIT_NAT, AWAIT_NEIGHBORS, Pending, Queued
+from controller.spu.session import (
+    AWAIT_INSTALL,
+    AWAIT_NAT,
+    AWAIT_NEIGHBORS,
+    DECIDE,
+    Pending,
+    Queued,
+)
 from controller.spu.syn_guard import SynGuard
 from controller.spu.teardown import Teardown
 
@@ -137,7 +144,7 @@ class FirstPath:
     def _static_nat(self, pending: Pending) -> bool:
         """The reverse of static NAT: whether it gives the source an address."""
         core, out = self._core, pending.routed
-        found = core.nat.static_source(pending.route.interface, out)
+        found = core.nat.static_source(pending.ingress, pending.route.interface, out)
         if found is None:
             return False
         address, port, rule = found
@@ -323,6 +330,8 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
+            if pending.stage is not DECIDE:
+                core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):
                 core.drop(reason, pending.flow, detail)
 

@@ -21,11 +21,12 @@ from controller.messages import (
 from controller.packet import TCP
 from controller.reasons import Close, Drop
 from controller.record import SessionRecord, encode
+from controller.spu.alg.registry import TUNNELS
 from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
-from controller.spu.session import ACTIVE, INSTALLING, Pending, Session
+from controller.spu.session import ACTIVE, CLOSING, INSTALLING, Pending, Session
 from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown, nat_rules
@@ -84,6 +85,8 @@ class Installation:
                 session.tcp = TcpTracker(is_new=False)
         if passage is not None:
             session.parent = passage.parent
+            if passage.application in TUNNELS:
+                self._bind(session)
         if pending.source_rule is not None or pending.destination_rule is not None:
             session.source_rule = pending.source_rule
             session.destination_rule = pending.destination_rule
@@ -100,8 +103,17 @@ class Installation:
         session.record = self._record(session)
         core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
+        core.ipv6_sessions += len(pending.flow.src) == 16
         core.by_key[both[0].key] = core.by_key[both[1].key] = session
         return session
+
+    def _bind(self, tunnel: Session) -> None:
+        """A child is to end with its parent; at once, if that has ended meanwhile."""
+        parent = self._core.sessions.get(tunnel.parent)
+        if parent is None or parent.gateway is None or parent.state is CLOSING:
+            tunnel.cleared = True
+        else:
+            parent.gateway.tunnels.append(tunnel.id)
 
     def _record(self, session: Session) -> bytes:
         """What a restarted controller rebuilds it from."""

@@ -27,6 +27,7 @@ from controller.messages import (
     SpuFailed,
     SpuJoined,
     SpuState,
+    Step,
 )
 from controller.reasons import Close, Drop
 from controller.routing.fib import fib_of
@@ -275,6 +276,9 @@ def test_in_hash_based_distribution_a_flow_goes_to_the_spu_of_its_bucket() -> No
     assert all(spu == buckets[bucket_of(key)] for key, spu in placed.items())
     requests = [m for to, m in world.sim.carried if isinstance(m, CreateRequest)]
     assert len(requests) == 29, "the SPU asks, the central point decides"
+    assert {step.detail for step in world.sim.steps if step.step is Step.MISS} == {
+        f"port 0, token 1, to SPU {spu}, by its hash" for spu in set(placed.values())
+    }
 
 
 def test_in_hash_based_distribution_only_flows_of_the_lost_spu_move() -> None:
