@@ -126,7 +126,7 @@ class Wires:
                 to = NEIGHBORS
             elif outcome.spu and (outcome.session_id or outcome.reason in _MISSES):
                 to = self._spu(outcome.spu)
-            self._punted(port.npu, Outbound(to, outcome), flow)
+            self._punted(port.npu, (to, outcome), flow)
         if flow is not None:
             world.settle(flow)
 
