@@ -118,12 +118,12 @@ class FirstPath:
     def _source_nat(self, pending: Pending) -> None:
         core, flow = self._core, pending.flow
         route = pending.route
-        pending.translated = pending.routed
         if core.nat.has_static and self._static_nat(pending):
             self._neighbors(pending)
             return
         rule = core.nat.source(pending.ingress, route.interface, pending.routed)
         if rule is None or rule.action is _OFF:
+            pending.translated = pending.routed.tuple5
             self._neighbors(pending)
             return
         pending.source_rule = rule
@@ -150,7 +150,7 @@ class FirstPath:
         address, port, rule = found
         pending.source_rule = rule
         core.nat_counts[rule.id].hits += 1
-        pending.translated = out._replace(src=address, sport=port)
+        pending.translated = Tuple5(address, out.dst, port, out.dport, out.protocol)
         if core.trace:
             detail = f"rule {rule.name} of {rule.rule_set}: {text(address)} port {port}"
             core.step(Step.STATIC_NAT, pending.flow, detail)

@@ -66,7 +66,7 @@ def _ignore(_: Message) -> None:
     pass
 
 
-_MISSES = (Punt.MISS, Punt.SYN_PROXY)
+_MISS, _SYN_PROXY, _STALE = Punt.MISS, Punt.SYN_PROXY, Punt.STALE
 
 
 class Spu:
@@ -231,19 +231,20 @@ class Spu:
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
             return
-        if message.reason in _MISSES:
+        reason = message.reason
+        if reason is _MISS or reason is _SYN_PROXY:
             self._on_miss(message, packet)
             return
         session = core.sessions.get(message.session_id)
-        key = packet.key(message.token)
-        if session is not None and belongs(session, message, packet):
-            if message.reason is Punt.STALE:
-                self._installation.renew(session, message.direction)
-            if packet.fragment and not packet.is_later_fragment:
-                core.to_cp(FirstFragment(key, packet.datagram(message.token)))
-            self._live.take(session, Queued(message, packet, message.direction))
-        else:
-            core.to_cp(Redirect(key, core.number, message))
+        if session is None or not belongs(session, message, packet):
+            core.to_cp(Redirect(packet.key(message.token), core.number, message))
+            return
+        if reason is _STALE:
+            self._installation.renew(session, message.direction)
+        if packet.fragment and not packet.is_later_fragment:
+            key = packet.key(message.token)
+            core.to_cp(FirstFragment(key, packet.datagram(message.token)))
+        self._live.take(session, Queued(message, packet, message.direction))
 
     def _on_miss(self, message: PacketIn, packet: Packet) -> None:
         """Hash-based distribution: the NPU's hash table says that this flow is ours."""

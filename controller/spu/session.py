@@ -92,7 +92,7 @@ class Pending:
 
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
-        self.routed = flow.tuple5
+        self.routed = flow
         """As the packets of the flow come, but with their destination translated: what routes and
         policies go by."""
         self.first = first
