@@ -347,6 +347,10 @@ class Spu:
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
+            astray=(
+                self._repair.astray(session, Direction.FORWARD),
+                self._repair.astray(session, Direction.REVERSE),
+            ),
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
@@ -368,9 +372,14 @@ class Spu:
         """What was done with fragments so far."""
         return self._live.reassembly.counts
 
-    def clear_fragment_counts(self) -> None:
-        """Count fragments from zero again."""
+    def reply_counts(self) -> tuple[int, int]:
+        """ICMP errors and TCP answers so far: sent, and held back by the rate limit."""
+        return self._replies.limit.granted, self._replies.limit.suppressed
+
+    def clear_counts(self) -> None:
+        """Count fragments and replies from zero again."""
         self._live.reassembly.counts = FragmentCounts()
+        self._replies.limit.granted = self._replies.limit.suppressed = 0
 
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""
