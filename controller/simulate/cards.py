@@ -17,7 +17,6 @@ from controller.messages import (
     NEIGHBORS,
     OBSERVER,
     Actor,
-    AnswerSyn,
     CreateRequest,
     GatesOpened,
     GatesRefused,
@@ -59,7 +58,6 @@ Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
 DEEDS = {
     CreateRequest: "flows given to SPUs by hash",
-    AnswerSyn: "SYNs answered",
     GatesOpened: "gates opened",
     GatesRefused: "gates refused",
 }

@@ -172,8 +172,9 @@ class Flow:
         return tagged(self.number, number)
 
     def doubled(self, number: int, _frame: bytes, /) -> None:
-        """A packet was doubled on a wire, so it may leave twice."""
-        self.copies[number] += 1
+        """A packet was doubled on a wire, so it may leave twice; -1: one without a tag."""
+        if number >= 0:
+            self.copies[number] += 1
 
     def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
         """Send a frame from one side."""

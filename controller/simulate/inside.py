@@ -5,6 +5,7 @@ The tables of the central point, of an SPU and of an NPU, as they stand, one ent
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -74,6 +75,29 @@ def partials(spu: Spu) -> Iterator[tuple[FlowKey, Nanoseconds, int]]:
 def bytes_held(spu: Spu) -> int:
     """How much of datagrams an SPU thinks that it holds."""
     return spu._live.reassembly._held
+
+
+def half_open(spu: Spu) -> Iterator[tuple[FlowKey, Nanoseconds, bool]]:
+    """Clients that an SPU has answered by SYN proxy: until when they may prove themselves, and
+    whether a time-out runs."""
+    guard = spu._guard
+    for flow, known in guard._half_open.items():
+        yield flow, known.expires, flow in guard.timers
+
+
+def half_open_timers(spu: Spu) -> set[FlowKey]:
+    """Time-outs of such clients."""
+    return set(spu._guard.timers)
+
+
+def silent_clients(spu: Spu) -> Counter[tuple[int, Address]]:
+    """Connections that were let in and have said nothing, as the SPU counts them."""
+    return spu._guard._silent
+
+
+def server_timers(spu: Spu) -> set[int]:
+    """Sessions whose server was asked for in the client's stead."""
+    return set(spu._core.syn_timers)
 
 
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:

@@ -18,7 +18,6 @@ from controller.simulate.violation import Rule, Violation
 from controller.simulate.world import MICROSECOND, MILLISECOND, World
 from controller.simulated_npu import Sent
 
-_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 _LOST, _DOUBLED, _OVERTAKEN = "on a wire", "doubled on a wire", "overtaken on a wire"
 
 Punted = Callable[[int, Outbound, Flow | None], None]
@@ -70,8 +69,8 @@ class Wires:
         if self._doubles and dice.hits(20):
             world.lost[_DOUBLED] += 1
             tag = tag_of(frame)
-            if tag is not None and tag.flow == flow.number:
-                flow.doubled(tag.packet, frame)
+            is_its_own = tag is not None and tag.flow == flow.number
+            flow.doubled(tag.packet if tag is not None and is_its_own else -1, frame)
             flow.open += 1
             world.at(at + dice.below(MILLISECOND), wire.port, frame, flow)
         flow.open += 1
@@ -124,7 +123,10 @@ class Wires:
             to = CP
             if outcome.reason is Punt.ARP or outcome.reason is Punt.ND:
                 to = NEIGHBORS
-            elif outcome.spu and (outcome.session_id or outcome.reason in _MISSES):
+            elif outcome.reason is Punt.SYN_PROXY:
+                world.deeds["SYNs above the attack threshold"] += 1
+                to = self._spu(outcome.spu) if outcome.spu else CP
+            elif outcome.spu and (outcome.session_id or outcome.reason is Punt.MISS):
                 to = self._spu(outcome.spu)
             self._punted(port.npu, Outbound(to, outcome), flow)
         if flow is not None:
