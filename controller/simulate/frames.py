@@ -129,6 +129,11 @@ def udp(wire: Wire, flow: Tuple5, tag: bytes, data: bytes = b"", ttl: int = TTL)
     return header(wire, flow.src, flow.dst, UDP, bytes(body), ttl)
 
 
+def bare(wire: Wire, flow: Tuple5, tag: bytes, data: bytes = b"") -> bytes:
+    """A packet of a protocol without ports."""
+    return header(wire, flow.src, flow.dst, flow.protocol, data + tag)
+
+
 def fragments(
     wire: Wire, flow: Tuple5, name: int, tags: tuple[bytes, bytes]
 ) -> tuple[bytes, bytes]:

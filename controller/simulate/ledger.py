@@ -15,6 +15,7 @@ from typing import Any
 from controller.central_point import CentralPoint
 from controller.config.schema import SECOND
 from controller.flow import Direction, FlowKey, Nanoseconds
+from controller.gate import Passage
 from controller.messages import (
     AbandonSession,
     Actor,
@@ -162,6 +163,14 @@ class Ledger:
             flow.entries += 1
             self.flow_of[key] = flow
             flow.names.append(key)
+            if message.passage is not None:
+                self._pass(message.passage, flow)
+
+    def _pass(self, passage: Passage, flow: Flow) -> None:
+        """A flow comes through a gate: its own, or one that was given the port of that."""
+        parent = self.by_session.get(passage.parent)
+        if parent is None or parent.flow is None or parent.flow.root is not flow.root:
+            flow.astray = True
 
     def _decided(self, message: InstallSession) -> None:
         """An installation was acknowledged or refused; what was in its way may be gone."""

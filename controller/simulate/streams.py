@@ -51,7 +51,7 @@ class Stream(Flow):
         self.asked = 0
         """SYNs of the client that came onto the wire."""
         self.listen(CLIENT, self.there.sport)
-        self.listen(SERVER, self.there.dport)
+        self.listen(SERVER, self.door[1])
         if dice.hits(400):
             self._besiege()
             self.wake(dice.below(20 * MILLISECOND), OPEN)
@@ -84,6 +84,9 @@ class Stream(Flow):
 
     def opened(self) -> None:
         """The client is connected."""
+
+    def accepted(self) -> None:
+        """The server is connected."""
 
     def read(self, _side: int, _data: bytes, /) -> None:
         """An end has heard more, in order."""
@@ -277,6 +280,7 @@ class Stream(Flow):
         if acknowledged >= 0:
             if not end.is_open:
                 end.is_open, end.tries = True, 0
+                self.accepted()
             if acknowledged > end.una:
                 end.una, end.tries = acknowledged, 0
             self._note_room(side, end, segment)
@@ -303,8 +307,7 @@ class Stream(Flow):
     @property
     def unmet(self) -> str:
         for side, end in enumerate(self.ends):
-            other = self.ends[1 - side]
-            if end.una < end.end or not (end.is_open and other.heard_fin):
+            if end.una < end.end or not end.is_open:
                 whose = "server" if side else "client"
                 return f"the {whose} said {end.end} bytes, of which {end.una} are acknowledged"
         return ""

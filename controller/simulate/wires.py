@@ -184,7 +184,7 @@ class Wires:
         flow = world.listeners.get((packet.dst, packet.dport))
         if flow is None:
             return
-        side = SERVER if packet.dst == flow.there.dst else CLIENT
+        side = SERVER if packet.dst == flow.door[0] else CLIENT
         if world.tell is not None:
             port = wire.port
             world.tell(f"a frame leaves by NPU {port.npu} port {port.port}", flow)
@@ -209,10 +209,14 @@ class Wires:
     def _look_at(self, flow: Flow, side: int, packet: Packet) -> None:
         """What leaves is intact, and for the end of the flow that it is for."""
         there, now = flow.there, self._world.now
+        if flow.astray:
+            return
         if not is_intact(packet.frame, packet.l3):
             raise Violation(Rule.TRANSLATION, "its IP checksum is wrong", now, flow.number)
         if side == SERVER:
-            right = packet.dst in flow.far
+            right = packet.dst in flow.far and (
+                flow.root is flow or packet.is_later_fragment or packet.dport == flow.door[1]
+            )
         else:
             # Where the server is known by another address, an answer to a session that is gone may
             # begin one of its own, under yet another.

@@ -25,6 +25,10 @@ from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WE
 from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
+from controller.simulate.talk_dns import Dns
+from controller.simulate.talk_pptp import Pptp
+from controller.simulate.talk_rtsp import Rtsp
+from controller.simulate.talk_sip import SipTcp, SipUdp
 from controller.simulate.talks import Ftp, Tftp
 
 _HOSTS = 1 << 12
@@ -77,6 +81,11 @@ _KINDS = (
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
+    _Kind(15, Rtsp, TCP, 554, 1, "gates", "4"),
+    _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
+    _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
+    _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
     _Kind(6, Patient, UDP, 4600, 1, "silent", "4"),
