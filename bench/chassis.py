@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.traffic import cpu_seconds
 from controller.config.build import load
 from controller.config.chassis import load_chassis
 from topologies.process import Service
@@ -57,12 +58,6 @@ class Running:
         status = Path(f"/proc/{self.processes[part]}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def chassis_text() -> str:

@@ -1,82 +1,168 @@
 #!/usr/bin/env python3
-"""Cost of a lookup by the number of entries: one exact table, hit at random, side by side.
+"""Cost of a packet by the number of entries, and by the number of tables that it passes.
 
-    python -m bench.lookup --switch p4embed-switch --switch "simple_switch_grpc -L off" \
-        --out build/bench/lookup.json
+    python -m bench.lookup --by entries --switch p4embed-switch \
+        --switch "simple_switch_grpc -L off" --out build/bench/lookup.json
 
-Per number of entries: CPU nanoseconds of a packet in the native executor alone, and what each
-switch lets through when flooded, a second of its CPU time. The program does little but look up
-(it is bench/tables.py's with one table), so what memory costs shows. Needs root and a C compiler.
+Generated programs that do little but look up, in a chain of exact tables that are hit at random:
+one table of 1000 to 1,000,000 entries, or 1 to 64 tables of 1024. CPU nanoseconds of a packet in
+the native executor alone, and what each switch lets through when flooded, a second of its CPU
+time. Needs root and a C compiler.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes as c
-import json
-import os
-import random
 import shlex
 import statistics
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice, product
 from pathlib import Path
 
 from finsy.proto import p4r
 from support.names import Names, encode
-from support.switch import SetupError, create_ports, run_in_namespace, running_switch
+from support.switch import create_ports, running_switch
 
-from bench import tables
-from bench.forwarding import ADDRESS, FRAME_BYTES, IN, OUT, Traffic, compiled, cpu_seconds
-from bench.pipeline import load_bench
-from bench.report import header
+from bench import beside
+from bench.pipeline import load_bench, packet_costs
+from bench.traffic import ADDRESS, FRAME_BYTES, IN, OUT, Traffic, compiled, write_frames
 from bench.writes import BATCH, Switch
 from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
 from p4embed.switch.load import load_file
 from p4embed.switch.native import NativeEngine
 
-INSIDE = "WINGPATH_BENCH_INSIDE"
-COUNTS = (1000, 10_000, 100_000, 1_000_000)
-PACKETS = 200_000
+WARM_SECONDS = 0.2
 
 
-def alone(program: Path, library: c.CDLL, entries: int, rounds: int) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Exact tables, one after the other, each with so many entries; every packet hits in every
+    one, and every key depends on the table before."""
+
+    tables: int
+    entries: int
+
+    def rows(self) -> Iterator[tuple[int, int]]:
+        """All entries: the number of the table, and the flow."""
+        return product(range(self.tables), range(self.entries))
+
+    def __str__(self) -> str:
+        return f"{self.tables:>3} tables of {self.entries:>8} entries"
+
+
+SWEEPS = {
+    "entries": [Chain(1, entries) for entries in (1000, 10_000, 100_000, 1_000_000)],
+    "tables": [Chain(tables, 1024) for tables in (1, 4, 16, 64)],
+}
+
+
+def source(chain: Chain) -> str:
+    """Its program."""
+    declared = "\n".join(
+        f"""
+    table t{i} {{
+        key = {{ hdr.head.flow : exact; meta.step : exact; }}
+        actions = {{ go; @defaultonly drop; }}
+        const default_action = drop();
+        size = {chain.entries};
+    }}"""
+        for i in range(chain.tables)
+    )
+    applied = "\n".join(f"        t{i}.apply();" for i in range(chain.tables))
+    return f"""
+#include <core.p4>
+#include <v1model.p4>
+
+header head_t {{ bit<48> dst; bit<48> src; bit<16> type; bit<32> flow; }}
+struct headers_t {{ head_t head; }}
+struct metadata_t {{ bit<16> step; }}
+
+parser P(packet_in packet, out headers_t hdr, inout metadata_t meta,
+         inout standard_metadata_t standard) {{
+    state start {{ packet.extract(hdr.head); transition accept; }}
+}}
+
+control I(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {{
+    action go(bit<16> step, bit<9> port) {{ meta.step = step; standard.egress_spec = port; }}
+    action drop() {{ mark_to_drop(standard); exit; }}
+{declared}
+    apply {{
+{applied}
+    }}
+}}
+
+control E(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {{
+    apply {{ }}
+}}
+control V(inout headers_t hdr, inout metadata_t meta) {{ apply {{ }} }}
+control C(inout headers_t hdr, inout metadata_t meta) {{ apply {{ }} }}
+control D(packet_out packet, in headers_t hdr) {{ apply {{ packet.emit(hdr.head); }} }}
+
+V1Switch(P(), V(), I(), E(), C(), D()) main;
+"""
+
+
+def frame(flow: int) -> bytes:
+    """A frame of a flow."""
+    return bytes(12) + b"\x88\xb5" + struct.pack("!I", flow) + bytes(FRAME_BYTES - 18)
+
+
+def build(chain: Chain, out: Path) -> Path:
+    """Its program, compiled: the JSON, with the P4Info beside it."""
+    text = out / f"chain-{chain.tables}-{chain.entries}.p4"
+    text.write_text(source(chain))
+    info = text.with_suffix(".p4info.txtpb")
+    command = [sys.executable, "-m", "p4embed.compiler", "--target", "bmv2", "--arch", "v1model"]
+    command += ["-o", str(out), "--p4runtime-files", str(info), str(text)]
+    subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[1])
+    return text.with_suffix(".json")
+
+
+def alone(program: Path, library: c.CDLL, chain: Chain, rounds: int) -> list[float]:
     """CPU nanoseconds of a packet in the native executor, by round."""
     loaded = load_file(program)
-    index = loaded.tables_by_name["I.t0"]
-    go = next(a for a in loaded.tables[index].actions if loaded.actions_by_id[a].params)
-    params = struct.pack("!HH", 1, OUT)
     engine = NativeEngine(loaded)
-    for first in range(0, entries, BATCH):
-        rows = [
-            Update(Op.INSERT, index, Entry(EntryKey(struct.pack("!IH", flow, 0)), go, params))
-            for flow in range(first, min(first + BATCH, entries))
-        ]
-        assert set(engine.write(rows)) == {Status.OK}
-    rng = random.Random(0)
-    frames = b"".join(tables.frame(rng.randrange(entries)) for _ in range(PACKETS))
-    left = c.c_uint64()
-    costs = []
-    for _ in range(rounds):
-        took = library.bench_pipeline(engine._run, IN, frames, FRAME_BYTES, PACKETS, c.byref(left))
-        assert left.value == PACKETS, f"{PACKETS - left.value} packets were dropped"
-        costs.append(took / PACKETS)
+    tables = [loaded.tables_by_name[f"I.t{step}"] for step in range(chain.tables)]
+    actions = [
+        next(a for a in loaded.tables[table].actions if loaded.actions_by_id[a].params)
+        for table in tables
+    ]
+    updates = (
+        Update(
+            Op.INSERT,
+            tables[step],
+            Entry(
+                EntryKey(struct.pack("!IH", flow, step)),
+                actions[step],
+                struct.pack("!HH", step + 1, OUT),
+            ),
+        )
+        for step, flow in chain.rows()
+    )
+    while batch := list(islice(updates, BATCH)):
+        assert set(engine.write(batch)) == {Status.OK}
+    costs = packet_costs(library, engine, frame, chain.entries, rounds)
     engine.close()
     return costs
 
 
-def requests(names: Names, entries: int) -> Iterator[bytes]:
+def requests(names: Names, chain: Chain) -> Iterator[bytes]:
     """Serialized Writes of all entries."""
-    entry = names.entry("t0", {"hdr.head.flow": 1, "meta.step": 0}, "go", {"step": 1, "port": OUT})
-    request = p4r.WriteRequest(device_id=1, election_id=p4r.Uint128(low=1))
-    for flow in range(entries):
-        entry.match[0].exact.value = encode(flow)
-        request.updates.add(type=p4r.Update.INSERT).entity.table_entry.CopyFrom(entry)
-        if len(request.updates) == BATCH or flow + 1 == entries:
-            yield request.SerializeToString()
-            del request.updates[:]
+    rows = chain.rows()
+    while batch := list(islice(rows, BATCH)):
+        request = p4r.WriteRequest(device_id=1, election_id=p4r.Uint128(low=1))
+        for step, rows_of_step in groupby(batch, lambda row: row[0]):
+            key, to = {"hdr.head.flow": 1, "meta.step": step}, {"step": step + 1, "port": OUT}
+            entry = names.entry(f"t{step}", key, "go", to)
+            for _, flow in rows_of_step:
+                entry.match[0].exact.value = encode(flow)
+                request.updates.add(type=p4r.Update.INSERT).entity.table_entry.CopyFrom(entry)
+        yield request.SerializeToString()
 
 
 def flooded(
@@ -89,83 +175,48 @@ def flooded(
         switch.load(Names(program.with_suffix(".p4info.txtpb")), program.read_bytes())
         for request in writes:
             switch.write(request)
-        traffic.send(1000, 0.2)
-        before = traffic.arrived(), cpu_seconds(process)
-        traffic.send(0, seconds)
-        passed = traffic.arrived() - before[0], cpu_seconds(process) - before[1]
+        traffic.send(1000, WARM_SECONDS)
+        _, _, per_cpu = traffic.flood(process, seconds)
         switch.close()
-    return passed[0] / passed[1]
+    return per_cpu
 
 
-def write_frames(path: Path, entries: int) -> None:
-    """A frame for each entry, in random order."""
-    order = list(range(entries))
-    random.Random(0).shuffle(order)
-    with path.open("wb") as file:
-        for flow in order:
-            data = tables.frame(flow)
-            file.write(struct.pack("<H", len(data)) + data)
-
-
-def run(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    """All sizes, inside the namespace."""
+def run(arguments: argparse.Namespace) -> dict[str, object]:
+    """A sweep, inside the namespace."""
     create_ports((IN, OUT))
     out: Path = arguments.out.resolve().parent
     library = load_bench(out)
-    program = tables.build("lookup", tables.source(1, max(COUNTS)), out)
-    names = Names(program.with_suffix(".p4info.txtpb"))
     frames = out / "frames-lookup"
     traffic = Traffic(compiled(out), frames)
     results: list[dict[str, object]] = []
-    for entries in COUNTS:
-        costs = alone(program, library, entries, arguments.rounds)
-        write_frames(frames, entries)
-        writes = list(requests(names, entries))
+    for chain in SWEEPS[arguments.by]:
+        program = build(chain, out)
+        costs = alone(program, library, chain, arguments.rounds)
+        write_frames(frames, frame, chain.entries)
+        writes = list(requests(Names(program.with_suffix(".p4info.txtpb")), chain))
         rates: dict[str, list[float]] = {command: [] for command in arguments.switch}
         for _ in range(arguments.rounds):
             for command, found in rates.items():
                 found.append(flooded(command, program, writes, traffic, arguments.seconds))
-        results.append({"entries": entries, "ns_a_packet": costs, "per_cpu": rates})
+        size = {"entries": chain.entries, "tables": chain.tables}
+        results.append({**size, "ns_a_packet": costs, "per_cpu": rates})
         through = "".join(
             f"  {Path(command.split()[0]).name} {statistics.median(found) / 1000:.1f} k"
             for command, found in rates.items()
         )
         print(
-            f"{entries:>8} entries  {statistics.median(costs):5.0f} ns a packet;"
-            f" packets a CPU second:{through}",
+            f"{chain}  {statistics.median(costs):5.0f} ns a packet; packets a CPU second:{through}",
             flush=True,
         )
     frames.unlink()
-    return results
-
-
-def parse(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--switch", action="append", help="program and first arguments; again for another"
-    )
-    parser.add_argument("--out", type=Path, default=Path("build/bench/lookup.json"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each flood")
-    arguments = parser.parse_args(words)
-    arguments.switch = arguments.switch or ["p4embed-switch"]
-    return arguments
+    return {"results": results}
 
 
 def main(words: list[str]) -> int:
-    arguments = parse(words)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if INSIDE not in os.environ:
-            os.environ[INSIDE] = "1"
-            return run_in_namespace([sys.executable, "-m", "bench.lookup", *words])
-        results = run(arguments)
-    except (SetupError, OSError, subprocess.CalledProcessError) as error:
-        print(f"bench.lookup: {error}", file=sys.stderr)
-        return 2
-    report = header(", ".join(arguments.switch), "") | {"results": results}
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n")
-    return 0
+    parser = beside.parser("lookup", __doc__)
+    parser.add_argument("--by", choices=SWEEPS, default="entries", help="what grows")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each flood")
+    return beside.main(parser, run, words)
 
 
 if __name__ == "__main__":

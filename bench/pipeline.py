@@ -20,11 +20,12 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.forwarding import FRAME_BYTES, GATEWAY_MAC, HOST_MAC, addresses, frame
+from bench.flows import GATEWAY_MAC, HOST_MAC, frame, wings
 from bench.report import header
+from bench.traffic import FRAME_BYTES, IN
 from p4embed.switch.engine import Entry, EntryKey, Op, Status, Update
 from p4embed.switch.load import load_file
 from p4embed.switch.native import NativeEngine
@@ -72,14 +73,8 @@ class Npu:
 
     def wings(self, flow: int) -> list[Update]:
         """Both wings of a session: the one that packets here hit, and its answer."""
-        source, destination, source_port, destination_port = addresses(flow)
-        nat, nat_port = 0xC0000201 + flow // 64000, 1024 + flow % 64000
-        forward = (source, destination, source_port, destination_port)
-        answer = (destination, nat, destination_port, nat_port)
-        translated = (nat, destination, nat_port, destination_port)
-        restored = (destination, source, destination_port, source_port)
         updates = []
-        for wing, (key, to) in enumerate(((forward, translated), (answer, restored))):
+        for wing, (key, to) in enumerate(wings(flow)):
             update = self.insert(
                 "session_v4",
                 struct.pack("!IIHHBH", *key, 17, 1 + wing),
@@ -111,6 +106,21 @@ def load_bench(out: Path) -> c.CDLL:
     return loaded
 
 
+def packet_costs(
+    library: c.CDLL, engine: NativeEngine, frame: Callable[[int], bytes], flows: int, rounds: int
+) -> list[float]:
+    """CPU nanoseconds of a packet, flows in random order, by round."""
+    rng = random.Random(0)
+    frames = b"".join(frame(rng.randrange(flows)) for _ in range(PACKETS))
+    left = c.c_uint64()
+    costs = []
+    for _ in range(rounds):
+        took = library.bench_pipeline(engine._run, IN, frames, FRAME_BYTES, PACKETS, c.byref(left))
+        assert left.value == PACKETS, f"{PACKETS - left.value} packets were dropped"
+        costs.append(took / PACKETS)
+    return costs
+
+
 def measure(npu: Npu, library: c.CDLL, sessions: int) -> dict[str, float]:
     """One size."""
     engine = NativeEngine(npu.program)
@@ -131,15 +141,7 @@ def measure(npu: Npu, library: c.CDLL, sessions: int) -> dict[str, float]:
         start = time.thread_time()
         engine.write([one])
         single.append(time.thread_time() - start)
-    rng = random.Random(0)
-    frames = b"".join(frame(rng.randrange(sessions)) for _ in range(PACKETS))
-    run = engine._run
-    costs = []
-    left = c.c_uint64()
-    for _ in range(ROUNDS):
-        took = library.bench_pipeline(run, 1, frames, FRAME_BYTES, PACKETS, c.byref(left))
-        assert left.value == PACKETS, f"{PACKETS - left.value} packets were dropped"
-        costs.append(took / PACKETS)
+    costs = packet_costs(library, engine, frame, sessions, ROUNDS)
     memory = engine.table_memory(npu.tables["session_v4"]) / sessions
     engine.close()
     return {

@@ -4,11 +4,11 @@
     python -m bench.switch --switch p4embed-switch --against "simple_switch_grpc -L off" \
         --compiler p4embed-c --compiler p4c --out build/bench --page docs/PERFORMANCE.md
 
-Runs bench.compiling, pipeline, lookup, tables, writes (twice: few sessions often, 500,000 once) and
-forwarding one after the other, each of which measures what is compared in turn. Writes
-``switch.json`` with all of their results and ``switch.md`` with the tables; these go into the page,
-too, between its two marks, and a few figures into the README. Ten minutes on a quiet machine.
-Needs root, and build/npu.json.
+Runs bench.compiling, pipeline, lookup (twice: by entries, by tables), writes (twice: few sessions
+often, 500,000 once) and forwarding one after the other, each of which measures what is compared in
+turn. Writes ``switch.json`` with all of their results and ``switch.md`` with the tables; these go
+into the page, too, between its two marks, and a few figures into the README. Ten minutes on a quiet
+machine. Needs root, and build/npu.json.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def steps(arguments: argparse.Namespace) -> list[tuple[str, list[str]]]:
     return [
         step("compiling", "compiling", *compilers),
         step("pipeline", "pipeline"),
-        step("lookup", "lookup", *switches, "--rounds", 2, "--seconds", 0.5),
-        step("tables", "tables", *switches, "--rounds", 3, "--seconds", 0.5),
+        step("lookup", "lookup", "--by", "entries", *switches, "--rounds", 2, "--seconds", 0.5),
+        step("tables", "lookup", "--by", "tables", *switches, "--rounds", 3, "--seconds", 0.5),
         step("writes", "writes", *switches, "--rounds", arguments.rounds),
         step("sessions", "writes", *switches, "--rounds", 1, "--sessions", SESSIONS),
         step("forwarding", "forwarding", *switches, "--rounds", arguments.rounds,

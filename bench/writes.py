@@ -13,7 +13,6 @@ Requests are serialized beforehand, so what is timed is the switch and gRPC. Nee
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import queue
 import shlex
@@ -30,17 +29,13 @@ from typing import Any
 import grpc
 from finsy.proto import p4r, p4r_grpc
 from support.names import Names, Value, encode
-from support.switch import (
-    SetupError,
-    create_ports,
-    run_in_namespace,
-    running_switch,
-)
+from support.switch import create_ports, running_switch
 
-from bench.forwarding import ADDRESS, GATEWAY_MAC, HOST_MAC, addresses
-from bench.report import header
+from bench import beside
+from bench.flows import GATEWAY_MAC, HOST_MAC
+from bench.flows import wings as session
+from bench.traffic import ADDRESS, cpu_seconds
 
-INSIDE = "WINGPATH_BENCH_INSIDE"
 PORTS = (1, 2)
 METADATA = bytes(40)
 LONE = 2000
@@ -110,13 +105,7 @@ def wings(names: Names, sessions: int) -> Iterator[Any]:
     match = {name: entry.match[i] for i, name in enumerate(names.tables["session_v4"].fields)}
     param = {name: entry.action.action.params[i] for i, name in enumerate(params)}
     for flow in range(sessions):
-        source, destination, source_port, destination_port = addresses(flow)
-        nat, nat_port = 0xC0000201 + flow // 64000, 1024 + flow % 64000
-        forward = (source, destination, source_port, destination_port)
-        answer = (destination, nat, destination_port, nat_port)
-        translated = (nat, destination, nat_port, destination_port)
-        restored = (destination, source, destination_port, source_port)
-        for wing, (old, new) in enumerate(((forward, translated), (answer, restored))):
+        for wing, (old, new) in enumerate(session(flow)):
             names_of = ("src_addr", "dst_addr", "src_port", "dst_port")
             for name, before, after in zip(names_of, old, new, strict=True):
                 match[name].exact.value = encode(before)
@@ -152,12 +141,6 @@ def resident(process: subprocess.Popen[bytes]) -> int:
     """Bytes of memory that a process has."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return 1024 * int(status.split("VmRSS:")[1].split()[0])
-
-
-def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    """CPU time of a process so far."""
-    words = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(
@@ -197,12 +180,12 @@ def write(
     times.sort()
     result.lone_p50_us.append(statistics.median(times))
     result.lone_p99_us.append(times[int(0.99 * (len(times) - 1))])
-    start, cpu = time.monotonic(), cpu_seconds(process)
+    start, cpu = time.monotonic(), cpu_seconds(process.pid)
     for request in batches:
         switch.write(request)
     count = 2 * result.sessions - len(lone)
     result.wings_a_second.append(count / (time.monotonic() - start))
-    result.cpu_us_a_wing.append(1e6 * (cpu_seconds(process) - cpu) / count)
+    result.cpu_us_a_wing.append(1e6 * (cpu_seconds(process.pid) - cpu) / count)
     result.bytes_a_session.append((resident(process) - before) / result.sessions)
 
 
@@ -221,11 +204,10 @@ def show(result: Result) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> list[Result]:
+def run(arguments: argparse.Namespace) -> dict[str, object]:
     """All rounds, inside the namespace."""
     create_ports(PORTS)
     out: Path = arguments.out.resolve().parent
-    out.mkdir(parents=True, exist_ok=True)
     names, program = Names(arguments.p4info), arguments.json.read_bytes()
     made = requests(names, arguments.sessions)
     results = [Result(command, arguments.sessions) for command in arguments.switch]
@@ -234,41 +216,14 @@ def run(arguments: argparse.Namespace) -> list[Result]:
             measure(result, names, program, made, out)
     for result in results:
         show(result)
-    return results
-
-
-def parse(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--switch", action="append", help="program and first arguments; again for another"
-    )
-    parser.add_argument("--json", type=Path, default=Path("build/npu.json"))
-    parser.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
-    parser.add_argument("--out", type=Path, default=Path("build/bench/writes.json"))
-    parser.add_argument("--sessions", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args(words)
-    arguments.switch = arguments.switch or ["p4embed-switch"]
-    return arguments
+    return {"results": [asdict(result) for result in results]}
 
 
 def main(words: list[str]) -> int:
-    arguments = parse(words)
-    if INSIDE not in os.environ:
-        os.environ[INSIDE] = "1"
-        try:
-            return run_in_namespace([sys.executable, "-m", "bench.writes", *words])
-        except SetupError as error:
-            print(f"bench.writes: {error}", file=sys.stderr)
-            return 2
-    try:
-        results = run(arguments)
-    except (SetupError, OSError, grpc.RpcError) as error:
-        print(f"bench.writes: {error}", file=sys.stderr)
-        return 2
-    report = header(", ".join(arguments.switch), "") | {"results": [asdict(r) for r in results]}
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n")
-    return 0
+    parser = beside.parser("writes", __doc__)
+    beside.add_program(parser)
+    parser.add_argument("--sessions", type=int, default=50_000)
+    return beside.main(parser, run, words)
 
 
 if __name__ == "__main__":

@@ -243,3 +243,5 @@ class Close(IntEnum):
     """The server of a connection that a SYN cookie let in is silent."""
     EARLY_AGEOUT = 61
     """It was idle when the session table was too full."""
+    SPU_LOST = 62
+    """Its SPU failed, or was taken out."""

@@ -20,6 +20,7 @@ from controller.messages import (
     Message,
     Outbound,
     PacketIn,
+    PurgedWing,
     PurgeSpu,
     ReadWing,
     RemoveWing,
@@ -29,6 +30,7 @@ from controller.messages import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.npu.purge import Fences
 from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
@@ -149,10 +151,18 @@ class SimulatedNpu:
             for key, entry in self._table.items()
             if entry.install.spu == message.spu and self._fences.is_dead(entry.install.session_id)
         ]
+        wings = []
         for key in dead:
-            del self._table[key]
+            entry = self._table.pop(key)
             self._idle.cancel(key)
-        return [Outbound(CP, SpuPurged(self.number, message.spu, len(dead)))]
+            told = entry.install
+            wings.append(
+                PurgedWing(told.session_id, told.direction, told.record, entry.packets, entry.bytes)
+            )
+        return [
+            Outbound(CP, WingsPurged(self.number, message.spu, tuple(wings))),
+            Outbound(CP, SpuPurged(self.number, message.spu, len(dead))),
+        ]
 
     def _distribute(self, message: Distribute, _now: Nanoseconds) -> list[Outbound]:
         self.buckets = message.buckets

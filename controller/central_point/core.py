@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from controller.central_point.balance import Balance
 from controller.central_point.fleet import Fleet
 from controller.central_point.gates import GateTable
+from controller.central_point.lost_sessions import LostSessions
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.nat_desk import NatDesk
 from controller.central_point.screens import Screens
@@ -41,6 +42,7 @@ class Core:
         self.spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
         self.sessions = SessionTable()
         self.balance = Balance(chassis.spus, chassis.cp)
+        self.lost = LostSessions()
         self.fleet: Fleet[Entry] = Fleet(
             chassis,
             self.balance,
@@ -48,6 +50,7 @@ class Core:
             send=lambda to, message: self.out.append(Outbound(to, message)),
             surrender=self._surrender,
             forget=self._forget_lost,
+            cleared=self.lost.forget,
         )
         self.nat = NatArbiter(nat_ports, config.nat)
         self.nat.tell = self._on_notice
@@ -118,8 +121,14 @@ class Core:
 
     def _forget_lost(self, spu: int, entry: Entry) -> None:
         """A session, perhaps of an SPU that is gone, whose last words may have been of its end."""
-        if entry.spu == spu and self.sessions.by_key.get(entry.forward) is entry:
-            self.forget(entry)
+        if entry.spu != spu or self.sessions.by_key.get(entry.forward) is not entry:
+            return
+        record = self.lost.close(entry, self.now)
+        if record is None:
+            self.fleet.members[spu].unrecorded += 1
+        else:
+            self.out.append(Outbound(OBSERVER, record))
+        self.forget(entry)
 
     # -- telling ------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@
    were pending there are forgotten, with the ports they were granted.
 2. Each NPU removes all of its wings (``PurgeSpu``). Until the last one has, its sessions' entries
    stay, so that no other SPU writes a wing over one that is still there; packets for them are
-   dropped by name.
-3. The entries go, some at a time, and with each its NAT binding. The next packet of such a flow is
-   a first packet again, for another SPU.
+   dropped by name. What the wings had counted, and the record of their session, is read before
+   (``WingsPurged``).
+3. The entries go, some at a time, and with each its NAT binding and its close record. The next
+   packet of such a flow is a first packet again, for another SPU.
 
 **One joins** (again): it knows nothing and is accepted when step 3 is over. Its session ids begin
 behind those of its predecessor, so whatever is still under way for old sessions meets no new one,
@@ -78,6 +79,8 @@ class Member(Generic[E]):
     """Sessions that it set up, ever."""
     lost: int = 0
     """Sessions and pending flows that it took with it, ever."""
+    unrecorded: int = 0
+    """Those of its sessions that ended without a close record: no NPU had a wing of them."""
 
 
 class Fleet(Generic[E]):
@@ -92,10 +95,12 @@ class Fleet(Generic[E]):
         send: Callable[[Actor, Message], None],
         surrender: Callable[[int], Iterator[E]],
         forget: Callable[[int, E], None],
+        cleared: Callable[[int], None],
     ) -> None:
         """``now`` is the time of the message in hand, ``send`` answers it; ``surrender`` makes the
         central point give up an SPU's gates and pending flows and gives all its entries; ``forget``
-        drops one of these if it is the SPU's and not gone already."""
+        drops one of these if it is the SPU's and not gone already; ``cleared`` hears that none of
+        an SPU's is left."""
         self.members: dict[int, Member[E]] = {n: Member(n) for n in sorted(chassis.spus)}
         self.is_whole = True
         """Whether all SPUs are online: nothing here needs to be asked then."""
@@ -107,6 +112,7 @@ class Fleet(Generic[E]):
         self._npus = [Actor(Role.NPU, number) for number in chassis.npus]
         self._surrender = surrender
         self._forget = forget
+        self._forgot_all = cleared
 
     def is_lost(self, spu: int) -> bool:
         """Whether an SPU is not there."""
@@ -177,6 +183,7 @@ class Fleet(Generic[E]):
     def _cleared(self, member: Member[E]) -> None:
         if member.state is not SpuState.CLEARING or member.waiting_for or member.left is not None:
             return
+        self._forgot_all(member.number)
         self._change(member, SpuState.OFFLINE, member.why, 0)
         self._accept(member)
 
@@ -240,4 +247,5 @@ class Fleet(Generic[E]):
         now = self._now()
         member.state, member.why, member.since = state, why, now
         self.is_whole = all(m.state is SpuState.ONLINE for m in self.members.values())
-        self._send(OBSERVER, SpuChanged(now, member.number, state, why, sessions))
+        changed = SpuChanged(now, member.number, state, why, sessions, member.unrecorded)
+        self._send(OBSERVER, changed)

@@ -52,6 +52,7 @@ from controller.messages import (
     SpuPurged,
     Step,
     WingLeftOut,
+    WingsPurged,
 )
 from controller.reasons import Drop
 
@@ -91,6 +92,7 @@ class CentralPoint:
             CloseGates: requests.close_gates,
             SpuFailed: core.fleet.failed,
             SpuJoined: core.fleet.joined,
+            WingsPurged: core.lost.take,
             SpuPurged: core.fleet.purged,
             DrainSpu: core.fleet.drain,
             AuditMissing: self._audit.missing,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from itertools import count
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
+from controller.config.build_nat_matches import WITH_PORTS, MatchBuilder, port_spans, spans
 from controller.config.build_nat_pools import NatPoolBuilder, block_of
 from controller.config.nat import (
     ALL_PORTS,
@@ -30,15 +31,10 @@ from controller.config.nat import (
     SourceNatRule,
     StaticNatRule,
 )
+from controller.config.nat_overlaps import Claim, check_static
 from controller.config.problems import Problems
-from controller.config.schema import SECOND, Addresses, Application, Configuration, Interface, Zone
-from controller.config.set_lines import Word
+from controller.config.schema import SECOND, Application, Configuration, Interface, Zone
 from controller.config.tree import Statement
-from controller.config.values import port_range, protocol_number
-from controller.packet import TCP, UDP
-
-_ANY_OF = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
-_WITH_PORTS = (TCP, UDP)
 
 
 class NatBuilder:
@@ -64,8 +60,7 @@ class NatBuilder:
             ScopeKind.INSTANCE: ["default", *instances],
         }
         self._interfaces = interfaces
-        self._addresses = addresses
-        self._applications = applications
+        self._matches = MatchBuilder(problems, addresses, applications)
         before = Nat() if previous is None else previous.nat
         self._pools = NatPoolBuilder(root, problems, before)
         self._ids: dict[tuple[type[NatRule], str, str], int] = {
@@ -73,19 +68,24 @@ class NatBuilder:
             for rules in (before.source, before.destination, before.static)
             for rule in rules
         }
+        self._contexts: dict[str, list[tuple[str, Scope, Scope]]] = {}
+        """What rule sets there are of a kind so far, and where they hold."""
         used = set(self._ids.values())
         self._free = (number for number in count(1) if number not in used)
 
     def build(self) -> Nat:
         """All of it. What is wrong is noted."""
         self._pools.build()
+        claims = list(self._static())
+        static = tuple(claim.owner for claim in claims)
+        check_static(claims, self._pools.claims, self._interfaces, self._problems)
         factor = self._root.text(
             "security", "nat", "source", "interface", "port-overloading-factor"
         )
         return Nat(
             source=tuple(self._source()),
             destination=tuple(self._destination()),
-            static=tuple(self._static()),
+            static=static,
             source_pools=self._pools.source,
             destination_pools=self._pools.destination,
             proxies=(*self._proxies("proxy-arp", 4), *self._proxies("proxy-ndp", 6)),
@@ -102,7 +102,7 @@ class NatBuilder:
             if action is SourceNat.POOL and pool in self._pools.source:
                 blocks = self._pools.source[pool].blocks
                 family = 4 if blocks and blocks[0].size == 4 else 6
-            sources, destinations = self._of_family(rule, base, family)
+            sources, destinations = self._matches.of_family(rule, base, family)
             if not sources and not destinations and not base.applications:
                 text = f"rule {rule.key} needs a match, such as: match source-address 10.0.0.0/8"
                 self._problems.add(rule.place, text, rule.key)
@@ -179,11 +179,11 @@ class NatBuilder:
                 text = f"rule {rule.key} needs a 'match destination-address' or "
                 self._problems.add(rule.place, text + "'match destination-address-name'", rule.key)
             family = 0 if pool is None else 4 if pool.block.size == 4 else 6
-            sources, destinations = self._of_family(rule, base, family)
+            sources, destinations = self._matches.of_family(rule, base, family)
             applications = base.applications
             if pool is not None and pool.port and not applications:
                 # A port is only mapped where there are ports.
-                applications = tuple(_any_port(protocol) for protocol in _WITH_PORTS)
+                applications = tuple(_any_port(protocol) for protocol in WITH_PORTS)
             yield DestinationNatRule(
                 rule_set.key, rule.key, base.origin, base.target, sources, destinations,
                 applications, base.id, pool=pool,
@@ -191,7 +191,7 @@ class NatBuilder:
 
     # -- static -------------------------------------------------------------------------------
 
-    def _static(self) -> Iterator[StaticNatRule]:
+    def _static(self) -> Iterator[Claim[StaticNatRule]]:
         for rule_set, rule, base in self._rules("static", StaticNatRule):
             outside = self._one_block(rule, base)
             plain = list(rule.each("then", "static-nat", "prefix"))
@@ -212,11 +212,12 @@ class NatBuilder:
             ports = self._static_ports(rule, found[0])
             if ports is None or (prefixes and not self._is_prefix(rule, found[0], outside)):
                 continue
-            yield StaticNatRule(
+            made = StaticNatRule(
                 rule_set.key, rule.key, base.origin, base.target, base.sources, (), (), base.id,
                 outside=outside, inside=inside, is_prefix=bool(prefixes),
                 outside_ports=ports[0], inside_ports=ports[1],
             )  # fmt: skip
+            yield Claim(made, outside, rule.place)
 
     def _is_prefix(self, rule: Statement, said: Statement, outside: AddressBlock) -> bool:
         length = outside.size * 8 - (outside.count - 1).bit_length()
@@ -237,8 +238,8 @@ class NatBuilder:
         return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
 
     def _static_ports(self, rule: Statement, prefix: Statement) -> tuple[range, range] | None:
-        ports = list(_port_spans(rule, "destination-port", self._problems))
-        mapped = list(_port_spans_of(prefix.each("mapped-port"), self._problems))
+        ports = list(port_spans(rule, "destination-port", self._problems))
+        mapped = list(spans(prefix.each("mapped-port"), self._problems))
         if rule.has("match") and list(rule.each("match", "source-port")):
             text = f"rule {rule.key}: static NAT holds both ways and matches no source port"
             self._problems.add(rule.place, text)
@@ -259,15 +260,33 @@ class NatBuilder:
         for rule_set in self._root.each("security", "nat", kind, "rule-set"):
             origin = self._scope(rule_set, "from")
             target = self._scope(rule_set, "to") if kind == "source" else ANYWHERE
+            self._check_rule_set(kind, rule_set, origin, target)
             for rule in rule_set.each("rule"):
                 identity = made, rule_set.key, rule.key
                 if identity not in self._ids:
                     self._ids[identity] = next(self._free)
                 yield rule_set, rule, NatRule(
                     rule_set.key, rule.key, origin, target,
-                    self._matched(rule, "source"), self._matched(rule, "destination"),
-                    self._services(rule), self._ids[identity],
+                    self._matches.addresses(rule, "source"),
+                    self._matches.addresses(rule, "destination"),
+                    self._matches.services(rule), self._ids[identity],
                 )  # fmt: skip
+
+    def _check_rule_set(self, kind: str, rule_set: Statement, origin: Scope, target: Scope) -> None:
+        """It has rules, and is the only one for a place (Junos, "Understanding Source NAT Rules":
+        no same ``from`` and ``to`` contexts for different rule sets)."""
+        if not rule_set.has_any("rule"):
+            text = f"rule-set {rule_set.key} has no rule; add one, or remove the rule-set"
+            self._problems.add(rule_set.place, text, rule_set.key)
+        if ANYWHERE in (origin, target if kind == "source" else origin):
+            return  # complained of already
+        for name, known, other in self._contexts.setdefault(kind, []):
+            if known.meets(origin) and other.meets(target):
+                to = f" to {target}" if kind == "source" else ""
+                text = f"rule-set {rule_set.key} is for flows from {origin}{to}, which rule-set "
+                text += f"{name} is for; put the rules into one of both"
+                self._problems.add(rule_set.place, text)
+        self._contexts[kind].append((rule_set.key, origin, target))
 
     def _scope(self, rule_set: Statement, side: str) -> Scope:
         found = []
@@ -291,55 +310,6 @@ class NatBuilder:
         if kind is ScopeKind.INSTANCE:
             names = tuple("" if name == "default" else name for name in names)
         return Scope(kind, names)
-
-    def _matched(self, rule: Statement, side: str) -> tuple[Addresses, ...]:
-        found: list[Addresses] = [
-            ip_network(word.text) for word in rule.words("match", f"{side}-address")
-        ]
-        names = self._addresses.resolve(rule.words("match", f"{side}-address-name"), None)
-        for name in names:
-            found += name.addresses or _ANY_OF.values()
-        return tuple(dict.fromkeys(found))
-
-    def _of_family(
-        self, rule: Statement, base: NatRule, family: int
-    ) -> tuple[tuple[Addresses, ...], tuple[Addresses, ...]]:
-        """What it matches, where a pool says that only one family can."""
-        sources, destinations = base.sources, base.destinations
-        if not family:
-            return sources, destinations
-        for what in (sources, destinations):
-            if what and not any(_family(address) == family for address in what):
-                text = f"rule {rule.key} matches no IPv{family} addresses, but its pool has only "
-                self._problems.add(rule.place, text + "such; IPv4 and IPv6 are not translated "
-                                   "into each other")  # fmt: skip
-                break
-        if not sources and not destinations:
-            sources = (_ANY_OF[family],)
-        return sources, destinations
-
-    def _services(self, rule: Statement) -> tuple[Application, ...]:
-        words: list[Word] = rule.words("match", "application")
-        protocols = rule.words("match", "protocol")
-        ports = list(_port_spans(rule, "destination-port", self._problems))
-        origins = list(_port_spans(rule, "source-port", self._problems))
-        if words:
-            if protocols or ports or origins:
-                text = f"rule {rule.key} matches applications, which say protocols and ports"
-                self._problems.add(words[0].place, text + "; keep one of both")
-            return self._applications.resolve(words)
-        if not protocols and not ports and not origins:
-            return ()
-        numbers = [protocol_number(word.text) for word in protocols] or list(_WITH_PORTS)
-        if (ports or origins) and not set(numbers) <= set(_WITH_PORTS):
-            text = f"rule {rule.key} matches ports, but not only of TCP and UDP"
-            self._problems.add(protocols[0].place, text)
-        return tuple(
-            Application(rule.key, number, origin, port)
-            for number in numbers
-            for origin in origins or [ALL_PORTS]
-            for port in ports or [ALL_PORTS]
-        )
 
     # -- proxies ------------------------------------------------------------------------------
 
@@ -370,25 +340,3 @@ class NatBuilder:
 
 def _any_port(protocol: int) -> Application:
     return Application("", protocol, ALL_PORTS, ALL_PORTS)
-
-
-def _family(address: Addresses) -> int:
-    if isinstance(address, IPv4Network | IPv6Network):
-        return address.version
-    first = getattr(address, "first", None)
-    return 4 if first is None else int(first.version)
-
-
-def _port_spans(rule: Statement, word: str, problems: Problems) -> Iterator[range]:
-    return _port_spans_of(rule.each("match", word), problems)
-
-
-def _port_spans_of(statements: Iterator[Statement], problems: Problems) -> Iterator[range]:
-    for statement in statements:
-        low = port_range(statement.key).start
-        high = port_range(statement.text("to") or statement.key).start
-        if high < low:
-            text = f"ports {low} to {high}: the lower one first"
-            problems.add(statement.words("to")[0].place, text)
-        else:
-            yield range(low, high + 1)

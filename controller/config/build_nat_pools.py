@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
-from itertools import count, pairwise
+from itertools import count, repeat
 
 from controller.config.nat import (
     INTERFACE_POOL,
@@ -15,6 +15,7 @@ from controller.config.nat import (
     PortUse,
     SourcePool,
 )
+from controller.config.nat_overlaps import Claim, check_pools
 from controller.config.problems import Problems
 from controller.config.tree import Statement
 from controller.config.values import port_range
@@ -39,20 +40,24 @@ class NatPoolBuilder:
         self._problems = problems
         self.source: dict[str, SourcePool] = {}
         self.destination: dict[str, DestinationPool] = {}
+        self.claims: list[Claim[SourcePool]] = []
+        """The addresses of all source pools."""
         self._source_ids = _Numbers({p.name: p.id for p in before.source_pools.values()})
         self._destination_ids = _Numbers({p.name: p.id for p in before.destination_pools.values()})
 
     def build(self) -> None:
         """Fill both. What is wrong is noted."""
         for statement in self._root.each("security", "nat", "source", "pool"):
-            self.source[statement.key] = self._source(statement)
+            pool = self.source[statement.key] = self._source(statement)
+            places = (address.place for address in statement.each("address"))
+            self.claims += map(Claim, repeat(pool), pool.blocks, places)
         for statement in self._root.each("security", "nat", "source", "pool"):
             self._check_overflow(statement)
-        self._check_overlaps()
+        check_pools(self.claims, self._problems)
         for statement in self._root.each("security", "nat", "destination", "pool"):
-            pool = self._destination(statement)
-            if pool is not None:
-                self.destination[statement.key] = pool
+            target = self._destination(statement)
+            if target is not None:
+                self.destination[statement.key] = target
 
     def block(self, statement: Statement) -> AddressBlock | None:
         """``address A``, ``address A/LENGTH`` or ``address A to B``."""
@@ -187,20 +192,17 @@ class NatPoolBuilder:
         elif {b.size for b in other.blocks} != {b.size for b in self.source[statement.key].blocks}:
             text = f"overflow-pool {name} is of another family than pool {statement.key}"
             self._problems.add(words[0].place, text)
+        elif statement.key in self._chain(name):
+            text = f"overflow-pool {name} of pool {statement.key} flows over to it again; "
+            self._problems.add(words[0].place, text + "the last of a row needs none")
 
-    def _check_overlaps(self) -> None:
-        """An address is in one pool, or a port could belong to two."""
-        every = sorted(
-            ((block.size, block.first, block.last, pool.name, block)
-             for pool in self.source.values() for block in pool.blocks),
-            key=lambda entry: entry[:3],
-        )  # fmt: skip
-        for (size, _, last, name, block), (other_size, first, _, other, second) in pairwise(every):
-            if size == other_size and first <= last and name != other:
-                where = self._root.get("security", "nat", "source")
-                if where is not None:
-                    text = f"{second} of pool {other} overlaps {block} of pool {name}"
-                    self._problems.add(where.place, text)
+    def _chain(self, name: str) -> Iterator[str]:
+        """A pool, the one it flows over to, the one that one does."""
+        seen: set[str] = set()
+        while name in self.source and name not in seen:
+            yield name
+            seen.add(name)
+            name = self.source[name].overflow
 
     # -- destination --------------------------------------------------------------------------
 

@@ -210,8 +210,7 @@ _APPLICATIONS = container(
         *_TERM,
         leaf("application-protocol", ALG),
         leaf("description", TEXT),
-        listed("term", NAME, *_TERM, leaf("alg", ALG), several=True),
-        several=True,
+        listed("term", NAME, *_TERM, leaf("alg", ALG)),
     ),
     listed(
         "application-set",

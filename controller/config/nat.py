@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from controller.flow import Address, Nanoseconds, text
 
 if TYPE_CHECKING:
-    from controller.config.schema import Addresses, Application
+    from controller.config.schema import Addresses, Application, Interface
 
 ALL_PORTS = range(65536)
 PORTS = range(1024, 65536)
@@ -46,6 +46,22 @@ class Scope(NamedTuple):
     kind: ScopeKind
     names: tuple[str, ...]
     """Of routing instances, the default one is the empty name."""
+
+    def holds(self, interface: Interface) -> bool:
+        """Whether an interface is in it."""
+        match self.kind:
+            case ScopeKind.INTERFACE:
+                return interface.name in self.names
+            case ScopeKind.ZONE:
+                return interface.zone in self.names
+            case ScopeKind.INSTANCE:
+                return not self.names or interface.vr in self.names
+
+    def meets(self, other: Scope) -> bool:
+        """Whether both name the same place. (A zone and an interface in it are two.)"""
+        return self.kind is other.kind and (
+            self == other or not self.names or not set(self.names).isdisjoint(other.names)
+        )
 
     def __str__(self) -> str:
         return f"{self.kind.word} {', '.join(name or 'default' for name in self.names)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 
 from controller.config.problems import Place, Problems, unknown
@@ -45,8 +46,6 @@ class Node:
     """What follows a list's key without a word of its own: ``address NAME PREFIX``. A word of the
     list's children may stand there instead."""
     children: tuple[Node, ...] = ()
-    several: bool = False
-    """Several leaves may stand in one line: ``term NAME protocol tcp destination-port 80``."""
 
     def child(self, word: str) -> Node | None:
         """The child that ``word`` introduces."""
@@ -63,11 +62,9 @@ def container(word: str, *children: Node) -> Node:
     return Node(Kind.CONTAINER, word, children=children)
 
 
-def listed(
-    word: str, key: Value, *children: Node, second: Value | None = None, several: bool = False
-) -> Node:
+def listed(word: str, key: Value, *children: Node, second: Value | None = None) -> Node:
     """A node with any number of named instances."""
-    return Node(Kind.LIST, word, key, second, children, several)
+    return Node(Kind.LIST, word, key, second, children)
 
 
 def leaf(word: str, value: Value) -> Node:
@@ -159,9 +156,15 @@ class _Walk:
         try:
             finished = False
             while self._items:
+                holder = self._here
                 finished = self._step()
                 if finished and self._items:
-                    raise self._stop(self._items[0].place, "nothing may follow here")
+                    # What is complete may be followed by more of the same holder's, as in Junos:
+                    # ``match source-address any destination-address any``.
+                    item = self._items[0]
+                    if not isinstance(item, Word) or holder.node.child(item.text) is None:
+                        raise self._stop(item.place, self._unexpected(holder, item))
+                    self._here = holder
             if not finished and self._here.node.kind is Kind.CONTAINER:
                 raise self._stop(self._end, "the line ends too early" + self._expected())
         except _Stop:
@@ -207,13 +210,9 @@ class _Walk:
                     self._set_value(self._here, self._value(node, node.second), word.text)
                 return not node.children
             case Kind.LEAF:
-                holder = self._here
                 value = self._value(node, node.value)
                 self._enter(node, "", value.place)
                 self._set_value(self._here, value, word.text)
-                if holder.node.several:
-                    self._here = holder
-                    return False
                 return True
             case Kind.LEAF_LIST:
                 values = self._values(node)
@@ -278,6 +277,14 @@ class _Walk:
         if node.nameless is not None and node.nameless.value is not None:
             names.append(f"<{node.nameless.value.name}>")
         return f"; expected one of: {', '.join(sorted(names))}"
+
+    def _unexpected(self, holder: Statement, item: Word | Bracket) -> str:
+        """What stands behind a complete statement."""
+        near = ""
+        if isinstance(item, Word):
+            known = [c.word for c in holder.node.children if c.kind is not Kind.REFUSED]
+            near = next((f": did you mean '{w}'?" for w in get_close_matches(item.text, known)), "")
+        return f"nothing may follow here{near}"
 
     def _unknown(self, word: str) -> str:
         node = self._here.node

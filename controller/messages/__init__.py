@@ -33,6 +33,7 @@ from controller.messages.npu import (
     Mark,
     Origin,
     PacketIn,
+    PurgedWing,
     PurgeSpu,
     ReadWing,
     RemoveWing,
@@ -43,6 +44,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -129,6 +131,7 @@ __all__ = [
     "PacketIn",
     "PendingExpired",
     "PurgeSpu",
+    "PurgedWing",
     "RanOut",
     "ReadWing",
     "Reconfigure",
@@ -158,4 +161,5 @@ __all__ = [
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsPurged",
 ]

@@ -32,6 +32,7 @@ from controller.messages.npu import (
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsPurged,
 )
 from controller.messages.observer import (
     NatNotice,
@@ -111,6 +112,7 @@ Message = (
     | SpuAccepted
     | DrainSpu
     | PurgeSpu
+    | WingsPurged
     | SpuPurged
     | Distribute
     | SpuChanged

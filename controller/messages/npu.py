@@ -184,6 +184,27 @@ class PurgeSpu:
     0: it never had a session."""
 
 
+class PurgedWing(NamedTuple):
+    """What an NPU had of a session whose SPU failed."""
+
+    session_id: int
+    direction: Direction
+    record: bytes
+    """As it came with ``InstallWing``; both wings of a session have the same."""
+    packets: int
+    bytes: int
+
+
+@value
+class WingsPurged:
+    """NPU -> CP: some of the wings that ``PurgeSpu`` asks to remove, and what they had counted.
+    Those that are gone already, or cannot be read, are left out."""
+
+    npu: int
+    spu: int
+    wings: tuple[PurgedWing, ...]
+
+
 @value
 class SpuPurged:
     """NPU -> CP: answer to ``PurgeSpu``, once those wings are gone; of an NPU that is lost too."""

@@ -33,6 +33,8 @@ class SpuChanged:
     why: str
     sessions: int
     """Sessions and pending wings that it has or, if it failed, had."""
+    unrecorded: int = 0
+    """Sessions so far that went with it and have no close record, as no NPU had a wing of them."""
 
 
 class Step(Enum):

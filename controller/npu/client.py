@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from finsy.proto import p4r, rpc_code
@@ -34,7 +33,6 @@ from controller.messages import (
     ReadWing,
     RemoveWing,
     Role,
-    SpuPurged,
     TraceCopy,
     Transmit,
     WingIdle,
@@ -50,7 +48,7 @@ from controller.npu.limits import LimitEntries
 from controller.npu.packets import PacketCodec
 from controller.npu.pipeline import Pipeline
 from controller.npu.program import bucket_entry, entries, needs_copies, rates
-from controller.npu.purge import SESSIONS_PER_SPU, Fences
+from controller.npu.purge import BATCH, REMOVE_TRIES, SESSIONS_PER_SPU, Purge
 from controller.npu.quirks import install_failure
 from controller.npu.tables import MissingStage, meter_entry, table_entry
 from controller.npu.turn import Turn
@@ -59,8 +57,6 @@ from controller.reasons import Drop, Punt
 LOGGER = logging.getLogger(__name__)
 
 WRITE_BATCH = 1000
-READ_BATCH = 250
-REMOVE_TRIES = 3
 EPOCHS = 255
 """Session epochs run from 1 to this."""
 TRACE_SESSION = 1
@@ -122,15 +118,16 @@ class Npu:
         self._wings: dict[FlowKey, int] = {}
         """Wings that are written, or were asked to be: session id * 2 + direction. A notice of
         idleness names a key only."""
-        self._fences = Fences()
         self._buckets = b""
         """The SPU of each bucket in hash-based distribution, once the central point says."""
         self._installed: dict[bytes, p4r.Entity] = {}
         """What the configuration put there, by what identifies it."""
         self._writer: Batcher[bytes, int] = Batcher(turn, self._write, WRITE_BATCH)
-        self._reader: Batcher[FlowKey, WingState | None] = Batcher(
-            turn, self._begin_read, READ_BATCH
+        self._reader: Batcher[FlowKey, WingState | None] = Batcher(turn, self._begin_read, BATCH)
+        self._purge = Purge(
+            site.number, self._entries, self._wings, self._writer, self._read_entries, deliver
         )
+        self._fences = self._purge.fences
         self._reading: set[asyncio.Task[None]] = set()
         self._limits = LimitEntries(pipeline, self._writer)
         self.unknown_messages = 0
@@ -223,6 +220,7 @@ class Npu:
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
+        self._purge.stop()
         if not self.connection.is_lost:
             await self._reader.drained()
             await self._writer.drained()
@@ -269,7 +267,7 @@ class Npu:
             case ReadWing():
                 self._reader.submit(message.key, lambda state: self._answer_read(message, state))
             case PurgeSpu():
-                self._purge(message)
+                self._purge.begin(message)
             case Distribute():
                 self._distribute(message)
             case LimitSessions():
@@ -337,46 +335,6 @@ class Npu:
         delete = update_of(DELETE, self._entries.key(message.key))
         self._writer.submit(delete, done)
 
-    def _purge(self, message: PurgeSpu) -> None:
-        """Remove all wings of an SPU that failed, and answer when the last one is gone."""
-        spu = message.spu
-        self._fences.put(spu, message.last_session_id)
-        keys = [
-            key
-            for key, wing in self._wings.items()
-            if wing // 2 // SESSIONS_PER_SPU == spu and self._fences.is_dead(wing >> 1)
-        ]
-        waiting = iter(keys)
-        left = 0
-
-        def remove(key: FlowKey, tries: int) -> None:
-            delete = update_of(DELETE, self._entries.key(key))
-            self._writer.submit(delete, lambda code: done(key, tries, code))
-
-        def done(key: FlowKey, tries: int, code: int) -> None:
-            nonlocal left
-            gone = code in (rpc_code.OK, rpc_code.NOT_FOUND)
-            if not gone and tries < REMOVE_TRIES and not self.connection.is_lost:
-                remove(key, tries + 1)
-                return
-            left -= 1
-            if not left:
-                more()
-
-        def more() -> None:
-            """A Write's worth at a time, so that other packets and wings get their turn."""
-            nonlocal left
-            batch = list(islice(waiting, WRITE_BATCH))
-            left = len(batch)
-            for key in batch:
-                self._wings.pop(key, None)
-                remove(key, 1)
-            if not batch:
-                purged = SpuPurged(self.site.number, spu, len(keys))
-                self._deliver(Outbound(CP, purged))
-
-        more()
-
     def _distribute(self, message: Distribute) -> None:
         """Give the buckets that changed to other SPUs, if distribution is hash-based."""
 
@@ -423,22 +381,26 @@ class Npu:
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
 
-    async def _read(self, keys: list[FlowKey]) -> Sequence[WingState | None]:
+    async def _read(self, keys: Sequence[FlowKey]) -> Sequence[WingState | None]:
+        found = await self._read_entries(keys)
+        return [_state(found[key]) if key in found else None for key in keys]
+
+    async def _read_entries(self, keys: Sequence[FlowKey]) -> dict[FlowKey, p4r.TableEntry]:
+        """Those of these wings that there are."""
         wanted = [p4r.Entity.FromString(self._entries.query(key)) for key in keys]
-        found: dict[FlowKey, WingState] = {}
+        found: dict[FlowKey, p4r.TableEntry] = {}
         try:
             async for entity in self.connection.read(wanted):
                 entry = entity.table_entry
                 key_read = self._entries.flow_key(entry)
                 if key_read is not None:
-                    data = entry.counter_data
-                    idle = entry.time_since_last_hit.elapsed_ns
-                    found[key_read] = WingState(idle, data.packet_count, data.byte_count)
+                    found[key_read] = entry
         except NpuError:
             if len(keys) > 1 and not self.connection.is_lost:
                 # A target may fail the whole of a Read for one entry that is not there.
-                return [(await self._read([key]))[0] for key in keys]
-        return [found.get(key) for key in keys]
+                for key in keys:
+                    found |= await self._read_entries([key])
+        return found
 
     # -- messages from the NPU ------------------------------------------------------------
 
@@ -473,7 +435,7 @@ class Npu:
     async def read_wings(self, keys: Sequence[FlowKey]) -> dict[FlowKey, WingState]:
         """The live counters of wings; those that have no entry are left out."""
         found: dict[FlowKey, WingState] = {}
-        for batch in _chunks(keys, READ_BATCH):
+        for batch in _chunks(keys, BATCH):
             states = await self._read(batch)
             found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
         return found
@@ -545,6 +507,11 @@ class Npu:
             if code != rpc_code.OK:
                 name = self.connection.name
                 raise NpuError(f"{name} refuses to clear {alias}: {code_name(code)}")
+
+
+def _state(entry: p4r.TableEntry) -> WingState:
+    data = entry.counter_data
+    return WingState(entry.time_since_last_hit.elapsed_ns, data.packet_count, data.byte_count)
 
 
 def _update(kind: p4r.Update.Type.ValueType, entry: p4r.TableEntry) -> p4r.Update:

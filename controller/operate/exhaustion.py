@@ -74,6 +74,8 @@ class SystemLog:
                 text = f"{where} is gone: {changed.why}; {changed.sessions} sessions are removed"
             case SpuState.OFFLINE:
                 text = f"{where} is offline, nothing of it is left"
+                if changed.unrecorded:
+                    text += f"; {changed.unrecorded} sessions so far have no close record"
             case SpuState.DRAINING:
                 text = f"{where} drains: {changed.why}, {changed.sessions} sessions"
             case SpuState.ONLINE:

@@ -27,7 +27,7 @@ from controller.messages import (
     TraceCopy,
     WatermarkPassed,
 )
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 
 WALKS = 2000
 WALKS_A_SECOND = 200
@@ -85,7 +85,8 @@ class Observer:
         """Called when an SPU comes, goes or drains."""
         self.on_watermark: Callable[[WatermarkPassed], None] | None = None
         """Called when a session table becomes too full, or is so no longer."""
-        self.closed = 0
+        self.closes: Counter[Close] = Counter()
+        """Sessions that ended, by why."""
         self._second: Nanoseconds = 0
         self._begun = 0
         """Walks since ``_second``."""
@@ -116,7 +117,7 @@ class Observer:
                 if self.on_create is not None:
                     self.on_create(message)
             case SessionClosed():
-                self.closed += 1
+                self.closes[message.reason] += 1
                 if self.on_close is not None:
                     self.on_close(message)
             case WatermarkPassed():

@@ -34,6 +34,7 @@ CLOSE_REASONS = {
     Close.RESPONSE_RECEIVED: "response received",
     Close.NO_ANSWER: "server does not answer",
     Close.EARLY_AGEOUT: "idle Timeout, early",
+    Close.SPU_LOST: "SPU lost",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.config.values import ADDRESS, NAME, PROTOCOL, TEXT, ZONE_NAME, number
 from controller.operate import (
     request_configuration,
+    show_closed,
     show_cp,
     show_gate,
     show_interfaces,
@@ -77,6 +78,7 @@ _FLOW = Command(
             (*_WALK_FILTERS, Option("last", "Only the newest ones", number(1, 2000))),
             show_walk.walks,
         ),
+        Command("closed", "Sessions that ended, by reason", run=show_closed.closed),
         Command("drops", "Packets that went no further, by place and reason", run=show_walk.drops),
         *table_data_plane.SHOW_FLOW,
     ),

@@ -90,7 +90,7 @@ destination rule-set in rule web then destination-nat pool web
 static rule-set both from zone untrust
 static rule-set both rule net match destination-address 203.0.113.128/26
 static rule-set both rule net then static-nat prefix 10.3.2.0/26
-static rule-set both rule port match destination-address 203.0.113.81/32
+static rule-set both rule port match destination-address 203.0.113.112/32
 static rule-set both rule port match destination-port 2222
 static rule-set both rule port then static-nat prefix 10.3.1.20/32 mapped-port 22
 HIDE rule all match source-address 10.0.0.0/8
@@ -166,7 +166,7 @@ WEB_SERVERS = frozenset(ip_address(address).packed for address in ("10.3.1.10", 
 """Who that may be."""
 STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
 """First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""
-STATIC_PORT = ip_address("203.0.113.81").packed, 2222
+STATIC_PORT = ip_address("203.0.113.112").packed, 2222
 """A server's port in the dmz as the untrusted zone knows it (static NAT)."""
 STATIC_SERVER = ip_address("10.3.1.20").packed
 """Who that is, at port 22."""

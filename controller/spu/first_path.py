@@ -29,11 +29,11 @@ from controller.messages import (
 )
 from controller.packet import parse
 from controller.reasons import Close, Drop
+from controller.record import wings
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
-from controller.spu.record import wings
 from controller.spu.replies import Replies
 from controller.spu.session import NatBinding, Pending, Queued, Stage
 from controller.spu.syn_guard import SynGuard

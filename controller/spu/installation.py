@@ -20,15 +20,15 @@ from controller.messages import (
 )
 from controller.packet import TCP
 from controller.reasons import Close, Drop
+from controller.record import SessionRecord, encode
 from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
-from controller.spu.record import SessionRecord, encode
 from controller.spu.session import Pending, Session, SessionState
 from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpTracker, opens
-from controller.spu.teardown import Teardown
+from controller.spu.teardown import Teardown, nat_rules
 
 LONGEST_IDLE: Nanoseconds = 86400 * SECOND
 """NPUs speak up after that at the latest; a session that may be silent for longer stays all the
@@ -119,6 +119,7 @@ class Installation:
                 session.service.name,
                 session.started,
                 session.service.timeout,
+                nat_rules(session),
             )
         )
 

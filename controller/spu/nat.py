@@ -23,7 +23,6 @@ from controller.config.nat import (
     DestinationNatRule,
     DestinationPool,
     NatRule,
-    Scope,
     ScopeKind,
     SourceNatRule,
     StaticNatRule,
@@ -115,22 +114,11 @@ class _Places(Generic[R]):
             found = [
                 rule
                 for rule in self._by_scope[kinds]
-                if holds(rule.origin, ingress) and holds(rule.target, egress)
+                if rule.origin.holds(ingress) and rule.target.holds(egress)
             ]
             if found:
                 return _Rules(found)
         return None
-
-
-def holds(scope: Scope, interface: Interface) -> bool:
-    """Whether an interface is in a rule set's ``from`` or ``to``."""
-    match scope.kind:
-        case ScopeKind.INTERFACE:
-            return interface.name in scope.names
-        case ScopeKind.ZONE:
-            return interface.zone in scope.names
-        case ScopeKind.INSTANCE:
-            return not scope.names or interface.vr in scope.names
 
 
 class NatTables:

@@ -25,7 +25,6 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.installation import Installation
-from controller.spu.nat import holds
 from controller.spu.session import Move, Session, SessionState
 from controller.spu.tcp_path import inactivity
 from controller.spu.teardown import Teardown
@@ -90,9 +89,9 @@ class Reroute:
             return (
                 session.nat is not None
                 and session.nat.pool != INTERFACE_POOL
-                and (holds(rule.target, egress))
+                and rule.target.holds(egress)
             )
-        return holds(rule.origin, egress)
+        return rule.origin.holds(egress)
 
     def _lost(self, session: Session) -> None:
         """No way is left: the old one serves as long as it may."""

@@ -5,7 +5,6 @@ Also the way back from an installation that failed: the same, from as far as it 
 
 from __future__ import annotations
 
-from controller.config.nat import NatRule
 from controller.flow import Direction
 from controller.messages import (
     OBSERVER,
@@ -115,7 +114,7 @@ class Teardown:
                 (session.bytes[0], session.bytes[1]),
                 core.now - session.started,
                 session.verdict.index,
-                (_name(session.source_rule), _name(session.destination_rule)),
+                nat_rules(session),
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.
@@ -123,5 +122,7 @@ class Teardown:
             core.redirect(queued)
 
 
-def _name(rule: NatRule | None) -> str:
-    return "" if rule is None else rule.name
+def nat_rules(session: Session) -> tuple[str, str]:
+    """The names of the rules that translate its source and its destination; empty: none."""
+    source, destination = session.source_rule, session.destination_rule
+    return "" if source is None else source.name, "" if destination is None else destination.name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from controller.reasons import Drop, Punt, Send
 from support import rates
 from support.base import (
@@ -20,27 +18,7 @@ from support.packets import CLIENT_PORT, echo6, fabric, icmp4, tcp4, tcp6, udp4,
 from support.rates import TARGETS, WINDOW, fresh, fresh6
 
 
-class _Rates(rates.Rates):
-    side = "egress_"
-
-    def leaves(
-        self, frames: Sequence[bytes], passing: int, *screens: Drop, first: int = 1, zone: int = 1
-    ) -> None:
-        """Of these frames, sent by an SPU, so many leave, first ones first, and a screen stops
-        the rest."""
-        for frame in frames:
-            header = {"first": first, "source_zone": zone}
-            self.packet_out(frame, UNTRUST.port, Send.EGRESS, **header)
-        for frame in frames[:passing]:
-            self.expect_frame(UNTRUST.port, frame)
-        stopped = len(frames) - passing
-        self.conclude(
-            egress_drops={screens[0]: stopped} if stopped else {},
-            egress_screen_hits={(UNTRUST, screens[0]): stopped} if stopped else {},
-        )
-
-
-class IcmpFlood(_Rates):
+class IcmpFlood(rates.Departing):
     """Echo requests to one address, whoever sends them; replies do not count."""
 
     def runTest(self) -> None:
@@ -52,7 +30,7 @@ class IcmpFlood(_Rates):
         self.leaves(frames, 7, screen)
 
 
-class IcmpFloodIpv6(_Rates):
+class IcmpFloodIpv6(rates.Departing):
     """ICMPv6 echo requests."""
 
     def runTest(self) -> None:
@@ -62,7 +40,7 @@ class IcmpFloodIpv6(_Rates):
         self.leaves([echo6(out_of(UNTRUST), dst=target) for _ in range(5)], 3, screen)
 
 
-class UdpFlood(_Rates):
+class UdpFlood(rates.Departing):
     """Datagrams to one address; as many to another one leave."""
 
     def runTest(self) -> None:
@@ -74,7 +52,7 @@ class UdpFlood(_Rates):
         self.leaves(other + frames, 5, screen)
 
 
-class UdpFloodIpv6(_Rates):
+class UdpFloodIpv6(rates.Departing):
     """The same over IPv6."""
 
     def runTest(self) -> None:
@@ -84,7 +62,7 @@ class UdpFloodIpv6(_Rates):
         self.leaves([udp6(out_of(UNTRUST), dst=target) for _ in range(5)], 3, screen)
 
 
-class UdpFloodCountsEveryPath(_Rates):
+class UdpFloodCountsEveryPath(rates.Departing):
     """Express Path, fabric and SPU: what they send into the zone is one flood."""
 
     def runTest(self) -> None:
@@ -106,7 +84,7 @@ class UdpFloodCountsEveryPath(_Rates):
         self.conclude(egress_drops={screen: 3}, egress_screen_hits={(UNTRUST, screen): 3})
 
 
-class UdpFloodOfEachSideAndZone(_Rates):
+class UdpFloodOfEachSideAndZone(rates.Departing):
     """What arrives from a zone counts for itself, and so does what leaves into another."""
 
     def runTest(self) -> None:
@@ -138,7 +116,7 @@ class UdpFloodOfEachSideAndZone(_Rates):
         )
 
 
-class FloodWithoutThreshold(_Rates):
+class FloodWithoutThreshold(rates.Departing):
     """The thresholds of the zone a packet comes from are not those of the one it goes to."""
 
     def runTest(self) -> None:
@@ -160,7 +138,7 @@ class FloodWithoutThreshold(_Rates):
         self.conclude(drops={screen: 1}, screen_hits={(TRUST, screen): 1})
 
 
-class FloodAlarm(_Rates):
+class FloodAlarm(rates.Departing):
     """An alarm counts and lets pass."""
 
     def runTest(self) -> None:
@@ -174,7 +152,7 @@ class FloodAlarm(_Rates):
         self.conclude(egress_screen_hits={(UNTRUST, screen): 2})
 
 
-class SynFloodSource(_Rates):
+class SynFloodSource(rates.Departing):
     """SYN from one address, to whomever; segments with ACK are none."""
 
     def runTest(self) -> None:
@@ -186,7 +164,7 @@ class SynFloodSource(_Rates):
         self.leaves(frames, 7, screen)
 
 
-class SynFloodOfATranslatedSource(_Rates):
+class SynFloodOfATranslatedSource(rates.Departing):
     """An address that stands for many is nobody's to count by."""
 
     def runTest(self) -> None:
@@ -197,7 +175,7 @@ class SynFloodOfATranslatedSource(_Rates):
         self.leaves(frames, 4, screen, zone=0)
 
 
-class SynFloodDestination(_Rates):
+class SynFloodDestination(rates.Departing):
     """SYN to one address, from whomever, translated or not."""
 
     def runTest(self) -> None:
@@ -208,7 +186,7 @@ class SynFloodDestination(_Rates):
         self.leaves(frames, 3, screen, zone=0)
 
 
-class SynFloodDestinationIpv6(_Rates):
+class SynFloodDestinationIpv6(rates.Departing):
     """The same over IPv6."""
 
     def runTest(self) -> None:
@@ -218,7 +196,7 @@ class SynFloodDestinationIpv6(_Rates):
         self.leaves([tcp6(out_of(UNTRUST), dst=target, flags="S") for _ in range(5)], 3, screen)
 
 
-class _Detected(_Rates):
+class _Detected(rates.Departing):
     screen: Drop
     threshold: str
 
@@ -252,7 +230,7 @@ class SynFloodAlarm(_Detected):
         self.detect()
 
 
-class SynFloodWhiteList(_Rates):
+class SynFloodWhiteList(rates.Departing):
     """Who is on it may; who is not may not. The list of the way in is another one."""
 
     def runTest(self) -> None:
@@ -265,7 +243,7 @@ class SynFloodWhiteList(_Rates):
         self.leaves(frames, 6, screen)
 
 
-class UdpFloodWhiteList(_Rates):
+class UdpFloodWhiteList(rates.Departing):
     """That of UDP, IPv6."""
 
     def runTest(self) -> None:
@@ -278,7 +256,7 @@ class UdpFloodWhiteList(_Rates):
         self.leaves(frames, 6, screen)
 
 
-class IpSweep(_Rates):
+class IpSweep(rates.Departing):
     """ICMP from one source to eleven addresses; the same address again is none more."""
 
     def runTest(self) -> None:
@@ -291,7 +269,7 @@ class IpSweep(_Rates):
         self.leaves(frames, TARGETS + 3, screen)
 
 
-class TcpSweep(_Rates):
+class TcpSweep(rates.Departing):
     """SYN of one source to eleven addresses; other sources are free."""
 
     def runTest(self) -> None:
@@ -305,7 +283,7 @@ class TcpSweep(_Rates):
         self.leaves(frames, 12 + TARGETS, screen)
 
 
-class UdpSweep(_Rates):
+class UdpSweep(rates.Departing):
     """UDP of one source to eleven addresses, IPv6."""
 
     def runTest(self) -> None:
@@ -316,7 +294,7 @@ class UdpSweep(_Rates):
         self.leaves(frames, TARGETS, screen)
 
 
-class PortScan(_Rates):
+class PortScan(rates.Departing):
     """SYN of one source to eleven ports of one address; those of another are free."""
 
     def runTest(self) -> None:
@@ -331,7 +309,7 @@ class PortScan(_Rates):
         self.leaves(frames, 2 * TARGETS, screen)
 
 
-class UdpPortScan(_Rates):
+class UdpPortScan(rates.Departing):
     """UDP of one source to eleven ports of one address."""
 
     def runTest(self) -> None:
@@ -345,7 +323,7 @@ class UdpPortScan(_Rates):
         self.leaves(frames, TARGETS, screen)
 
 
-class AnswersAreNoSweep(_Rates):
+class AnswersAreNoSweep(rates.Departing):
     """What is no first packet may go to as many as it likes."""
 
     def runTest(self) -> None:
@@ -356,7 +334,7 @@ class AnswersAreNoSweep(_Rates):
         self.leaves(frames, TARGETS + 3, screen, first=0)
 
 
-class TranslatedSourcesAreNoSweep(_Rates):
+class TranslatedSourcesAreNoSweep(rates.Departing):
     """An address that stands for many may go to as many as it likes."""
 
     def runTest(self) -> None:
@@ -369,7 +347,7 @@ class TranslatedSourcesAreNoSweep(_Rates):
         self.leaves(frames, TARGETS + 3, screen, zone=0)
 
 
-class OffCountsNothing(_Rates):
+class OffCountsNothing(rates.Departing):
     """Thresholds without their screens mean nothing."""
 
     def runTest(self) -> None:
@@ -384,4 +362,4 @@ class OffCountsNothing(_Rates):
         self.leaves(frames, 9)
 
 
-del _Rates, _Detected
+del _Detected

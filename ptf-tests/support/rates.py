@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv6Network, ip_network
 from itertools import count
 
+from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import TRUST, Interface
+from support.base import TRUST, UNTRUST, Interface
 from support.names import Value
 from support.packets import address
 
@@ -83,3 +85,42 @@ class Rates(base.NpuTest):
         if dst:
             key["dst_addr"] = masked(dst)
         self.client.insert(f"{self.side}flood_white_list", key, "white_listed", {}, priority=1)
+
+
+class Arriving(Rates):
+    """Of the way in."""
+
+    def burst(self, frames: list[bytes], passing: int, screen: Drop) -> None:
+        """Of these frames so many pass, first ones first, and a screen stops the rest."""
+        for frame in frames:
+            self.send(TRUST.port, frame)
+        for frame in frames[:passing]:
+            self.expect_punt(frame, Punt.MISS, TRUST)
+        stopped = len(frames) - passing
+        self.conclude(
+            drops={screen: stopped} if stopped else {},
+            punts={Punt.MISS: passing},
+            screen_hits={(TRUST, screen): stopped} if stopped else {},
+        )
+
+
+class Departing(Rates):
+    """Of the way out."""
+
+    side = "egress_"
+
+    def leaves(
+        self, frames: Sequence[bytes], passing: int, *screens: Drop, first: int = 1, zone: int = 1
+    ) -> None:
+        """Of these frames, sent by an SPU, so many leave, first ones first, and a screen stops
+        the rest."""
+        for frame in frames:
+            header = {"first": first, "source_zone": zone}
+            self.packet_out(frame, UNTRUST.port, Send.EGRESS, **header)
+        for frame in frames[:passing]:
+            self.expect_frame(UNTRUST.port, frame)
+        stopped = len(frames) - passing
+        self.conclude(
+            egress_drops={screens[0]: stopped} if stopped else {},
+            egress_screen_hits={(UNTRUST, screens[0]): stopped} if stopped else {},
+        )

@@ -28,6 +28,7 @@ set security nat source rule-set hide to zone untrust
 set security nat source rule-set hide rule all match source-address 10.0.0.0/8
 set security nat source rule-set hide rule all then source-nat interface
 """
+LOG = "set security policies from-zone trust to-zone untrust policy out then log session-close\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +53,34 @@ def state(topology: Topology, spu: int) -> str:
     return row[1]
 
 
+def log(topology: Topology) -> str:
+    return (topology.directory / "logs" / "controller.log").read_text()
+
+
+def lost(topology: Topology) -> int:
+    """Sessions that ended with their SPU."""
+    row = re.search(r"^SPU lost +(\d+)$", topology.ask("show security flow closed"), re.M)
+    return 0 if row is None else int(row[1])
+
+
 @pytest.mark.parametrize("mode", [PERMIT, EXPRESS, PERMIT + HASHED],
                          ids=["spu", "express", "hash"])  # fmt: skip
 def test_an_spu_is_taken_out_and_put_in_under_traffic(topology: Topology, mode: str) -> None:
-    load(topology, mode + NAT)
+    load(topology, mode + NAT + LOG)
     topology.clear()
+    lost_before = lost(topology)
     flows = topology.start("trust1", *FLOWS, "12", "4", until="flowing")
     before = owners(topology)
     assert set(before.values()) == {1, 2}, before
     assert "offline initiated" in topology.ask("request chassis spu 1 offline")
     assert topology.wait(lambda: state(topology, 1) == "Offline")
     assert topology.wait(lambda: owners(topology) == dict.fromkeys(before, 2)), owners(topology)
+    records = log(topology)
+    for port in (port for port, spu in before.items() if spu == 1):
+        record = re.search(rf"closed SPU lost: \S+/{port}->.* all N/A 17 out .* (\d+)\(", records)
+        assert record is not None, f"flow {port} has no close record"
+        assert int(record[1]) > 0, "what its NPU had counted"
+    assert lost(topology) - lost_before == sum(spu == 1 for spu in before.values())
     assert flows.stdout is not None
     rows = [[int(word) for word in line.split()] for line in flows.stdout if line[0].isdigit()]
     assert len(rows) == 12
@@ -123,6 +141,6 @@ def test_without_any_spu_nothing_new_passes_and_the_operator_hears_of_it(
     assert topology.wait(lambda: state(topology, 2) == "Online")
     said = topology.run("trust1", "ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", UNTRUST)
     assert " 0% packet loss" in said
-    log = (topology.directory / "logs" / "controller.log").read_text()
-    assert "CHASSIS_SPU_OFFLINE: SPU 1 (FPC3 PIC0) is offline" in log
-    assert "FLOW_NO_SPU: CP: no SPU in service" in log
+    said = log(topology)
+    assert "CHASSIS_SPU_OFFLINE: SPU 1 (FPC3 PIC0) is offline" in said
+    assert "FLOW_NO_SPU: CP: no SPU in service" in said

@@ -1,59 +1,10 @@
 #include "wire.h"
 
-#include <string.h>
-
 #include "control.h"
-
-enum { VARINT = 0, BYTES = 2 };
-
-/* A stretch of the message that is being read. */
-struct reader { const uint8_t *at, *end; };
-
-/* One field: number and type, then its value: a number, or a stretch of bytes. */
-struct field {
-    uint32_t number, type;
-    uint64_t value;
-    struct reader bytes;
-};
-
-static int read_varint(struct reader *r, uint64_t *value)
-{
-    *value = 0;
-    for (uint32_t shift = 0; shift < 64 && r->at < r->end; shift += 7) {
-        uint8_t byte = *r->at++;
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return 1;
-    }
-    return 0;
-}
-
-/* 1: a field; 0: the end; -1: not understood. */
-static int read_field(struct reader *r, struct field *f)
-{
-    uint64_t tag;
-    if (r->at == r->end)
-        return 0;
-    if (!read_varint(r, &tag) || tag >> 32)
-        return -1;
-    f->number = (uint32_t)tag >> 3;
-    f->type = tag & 7;
-    if ((f->type != VARINT && f->type != BYTES) || !read_varint(r, &f->value))
-        return -1;
-    if (f->type == BYTES) {
-        if (f->value > (uint64_t)(r->end - r->at))
-            return -1;
-        f->bytes = (struct reader){r->at, r->at + f->value};
-        r->at += f->value;
-    }
-    return 1;
-}
-
-/* Where the batch is written. */
-struct writer { uint8_t *at, *end; };
+#include "wire_parts.h"
 
 /* A byte string, padded on the left to its part's size. */
-static int put_value(struct writer *w, const struct wp_wire_part *part, struct reader value)
+static int put_value(struct wp_writer *w, const struct wp_wire_part *part, struct wp_reader value)
 {
     size_t length = (size_t)(value.end - value.at);
     if (length == 0 || length > part->size || part->size > w->end - w->at ||
@@ -65,19 +16,18 @@ static int put_value(struct writer *w, const struct wp_wire_part *part, struct r
     return 1;
 }
 
-/* A message of an id and a value, the value inside `nested` further messages of one field 1. */
-static int put_part(struct writer *w, const struct wp_wire_part *part, struct reader message,
-                    uint32_t id_number, uint32_t value_number, int nested)
+int wp_put_part(struct wp_writer *w, const struct wp_wire_part *part, struct wp_reader message,
+                uint32_t id_number, uint32_t value_number, int nested)
 {
-    struct field f;
-    struct reader value = {0};
+    struct wp_field f;
+    struct wp_reader value = {0};
     uint64_t id = 0;
     int got, seen = 0;
-    while ((got = read_field(&message, &f)) > 0) {
-        if (f.number == id_number && f.type == VARINT && !(seen & 1)) {
+    while ((got = wp_read_field(&message, &f)) > 0) {
+        if (f.number == id_number && f.type == WP_VARINT && !(seen & 1)) {
             id = f.value;
             seen |= 1;
-        } else if (f.number == value_number && f.type == BYTES && !(seen & 2)) {
+        } else if (f.number == value_number && f.type == WP_BYTES && !(seen & 2)) {
             value = f.bytes;
             seen |= 2;
         } else {
@@ -86,14 +36,7 @@ static int put_part(struct writer *w, const struct wp_wire_part *part, struct re
     }
     if (got < 0 || seen != 3 || id != part->id)
         return 0;
-    if (nested) {
-        struct reader inside = value;
-        if (read_field(&inside, &f) != 1 || f.number != 1 || f.type != BYTES ||
-            inside.at != inside.end)
-            return 0;
-        value = f.bytes;
-    }
-    return put_value(w, part, value);
+    return (!nested || wp_read_only(value, 1, &value)) && put_value(w, part, value);
 }
 
 static const struct wp_wire_action *find_action(const struct wp_wire_table *t, uint64_t id)
@@ -105,23 +48,22 @@ static const struct wp_wire_action *find_action(const struct wp_wire_table *t, u
 }
 
 /* Action { action_id = 1, params = 4 { param_id = 2, value = 3 } } within TableAction's field 1. */
-static int put_action(struct writer *w, const struct wp_wire_table *t, struct reader message,
+static int put_action(struct wp_writer *w, const struct wp_wire_table *t, struct wp_reader message,
                       uint32_t *json_id)
 {
-    struct field f;
-    if (read_field(&message, &f) != 1 || f.number != 1 || f.type != BYTES ||
-        message.at != message.end)
+    struct wp_field f;
+    struct wp_reader action;
+    if (!wp_read_only(message, 1, &action))
         return 0;
-    struct reader action = f.bytes;
     const struct wp_wire_action *known = NULL;
     uint32_t params = 0;
     int got;
-    while ((got = read_field(&action, &f)) > 0) {
-        if (f.number == 1 && f.type == VARINT && !known) {
+    while ((got = wp_read_field(&action, &f)) > 0) {
+        if (f.number == 1 && f.type == WP_VARINT && !known) {
             if (!(known = find_action(t, f.value)))
                 return 0;
-        } else if (f.number == 4 && f.type == BYTES && known && params < known->part_count) {
-            if (!put_part(w, &known->parts[params++], f.bytes, 2, 3, 0))
+        } else if (f.number == 4 && f.type == WP_BYTES && known && params < known->part_count) {
+            if (!wp_put_part(w, &known->parts[params++], f.bytes, 2, 3, 0))
                 return 0;
         } else {
             return 0;
@@ -133,7 +75,7 @@ static int put_action(struct writer *w, const struct wp_wire_table *t, struct re
     return 1;
 }
 
-static const struct wp_wire_table *find_table(const struct wp_wire_tables *tables, uint64_t id)
+const struct wp_wire_table *wp_find_wire_table(const struct wp_wire_tables *tables, uint64_t id)
 {
     for (uint32_t i = 0; i < tables->count; i++)
         if (tables->tables[i].id == id)
@@ -143,8 +85,8 @@ static const struct wp_wire_table *find_table(const struct wp_wire_tables *table
 
 /* TableEntry { table_id = 1, match = 2 { field_id = 1, exact = 2 { value = 1 } }, action = 3,
  * idle_timeout_ns = 9, metadata = 11 }, in this order, as every protobuf library writes it. */
-static int put_entry(struct writer *w, const struct wp_wire_tables *tables, uint64_t op,
-                     struct reader message)
+static int put_entry(struct wp_writer *w, const struct wp_wire_tables *tables, uint64_t op,
+                     struct wp_reader message)
 {
     struct wp_update_record record = {.op = (uint8_t)op};
     uint8_t *head = w->at;
@@ -152,21 +94,21 @@ static int put_entry(struct writer *w, const struct wp_wire_tables *tables, uint
         return 0;
     w->at += sizeof record;
     const struct wp_wire_table *t = NULL;
-    struct reader metadata = {0};
+    struct wp_reader metadata = {0};
     uint32_t matches = 0, before = 0;
     int got, acted = 0;
-    struct field f;
-    while ((got = read_field(&message, &f)) > 0) {
+    struct wp_field f;
+    while ((got = wp_read_field(&message, &f)) > 0) {
         if (f.number < before || (f.number == before && f.number != 2))
             return 0;
         before = f.number;
-        if (f.number == 1 && f.type == VARINT) {
-            if (!(t = find_table(tables, f.value)))
+        if (f.number == 1 && f.type == WP_VARINT) {
+            if (!(t = wp_find_wire_table(tables, f.value)))
                 return 0;
-        } else if (f.number == 2 && f.type == BYTES && t && matches < t->part_count) {
-            if (!put_part(w, &t->parts[matches++], f.bytes, 1, 2, 1))
+        } else if (f.number == 2 && f.type == WP_BYTES && t && matches < t->part_count) {
+            if (!wp_put_part(w, &t->parts[matches++], f.bytes, 1, 2, 1))
                 return 0;
-        } else if (f.number == 3 && f.type == BYTES && t && matches == t->part_count) {
+        } else if (f.number == 3 && f.type == WP_BYTES && t && matches == t->part_count) {
             if (op == WP_DELETE)
                 continue; /* only the key counts */
             uint8_t *params = w->at;
@@ -176,11 +118,12 @@ static int put_entry(struct writer *w, const struct wp_wire_tables *tables, uint
             record.action = action;
             record.params_bytes = (uint16_t)(w->at - params);
             acted = 1;
-        } else if (f.number == 9 && f.type == VARINT && t && op != WP_DELETE) {
+        } else if (f.number == 9 && f.type == WP_VARINT && t && op != WP_DELETE) {
             if (f.value >> 63 || (f.value && !t->supports_timeout))
                 return 0;
             record.idle_timeout_ns = f.value;
-        } else if (f.number == 11 && f.type == BYTES && f.value <= UINT16_MAX && op != WP_DELETE) {
+        } else if (f.number == 11 && f.type == WP_BYTES && f.value <= UINT16_MAX &&
+                   op != WP_DELETE) {
             metadata = f.bytes;
             record.metadata_bytes = (uint16_t)f.value;
         } else if ((f.number == 9 || f.number == 11) && op == WP_DELETE) {
@@ -201,31 +144,29 @@ static int put_entry(struct writer *w, const struct wp_wire_tables *tables, uint
 }
 
 /* Update { type = 1, entity = 2 { table_entry = 2 } } */
-static int put_update(struct writer *w, const struct wp_wire_tables *tables,
-                      struct reader message)
+static int put_update(struct wp_writer *w, const struct wp_wire_tables *tables,
+                      struct wp_reader message)
 {
-    struct field f;
-    if (read_field(&message, &f) != 1 || f.number != 1 || f.type != VARINT ||
+    struct wp_field f;
+    if (wp_read_field(&message, &f) != 1 || f.number != 1 || f.type != WP_VARINT ||
         f.value < WP_INSERT || f.value > WP_DELETE)
         return 0;
     uint64_t op = f.value;
-    if (read_field(&message, &f) != 1 || f.number != 2 || f.type != BYTES ||
+    if (wp_read_field(&message, &f) != 1 || f.number != 2 || f.type != WP_BYTES ||
         message.at != message.end)
         return 0;
-    struct reader entity = f.bytes;
-    if (read_field(&entity, &f) != 1 || f.number != 2 || f.type != BYTES || entity.at != entity.end)
-        return 0;
-    return put_entry(w, tables, op, f.bytes);
+    struct wp_reader entry;
+    return wp_read_only(f.bytes, 2, &entry) && put_entry(w, tables, op, entry);
 }
 
 /* Uint128 { high = 1, low = 2 } */
-static int read_election(struct reader message, struct wp_wire_head *head)
+static int read_election(struct wp_reader message, struct wp_wire_head *head)
 {
-    struct field f;
+    struct wp_field f;
     int got;
     uint32_t before = 0;
-    while ((got = read_field(&message, &f)) > 0) {
-        if (f.type != VARINT || f.number <= before || f.number > 2)
+    while ((got = wp_read_field(&message, &f)) > 0) {
+        if (f.type != WP_VARINT || f.number <= before || f.number > 2)
             return 0;
         before = f.number;
         *(f.number == 1 ? &head->election_high : &head->election_low) = f.value;
@@ -237,19 +178,19 @@ static int read_election(struct reader message, struct wp_wire_head *head)
 int wp_wire_parse(const struct wp_wire_tables *tables, const uint8_t *request, uint32_t length,
                   uint8_t *batch, uint32_t room, struct wp_wire_head *head)
 {
-    struct reader r = {request, request + length};
-    struct writer w = {batch, batch + room};
-    struct field f;
+    struct wp_reader r = {request, request + length};
+    struct wp_writer w = {batch, batch + room};
+    struct wp_field f;
     int got;
     *head = (struct wp_wire_head){0};
     /* device_id = 1, election_id = 3, updates = 4. A role, or another atomicity: not here. */
-    while ((got = read_field(&r, &f)) > 0) {
-        if (f.number == 1 && f.type == VARINT && !head->updates && !head->device_id) {
+    while ((got = wp_read_field(&r, &f)) > 0) {
+        if (f.number == 1 && f.type == WP_VARINT && !head->updates && !head->device_id) {
             head->device_id = f.value;
-        } else if (f.number == 3 && f.type == BYTES && !head->has_election) {
+        } else if (f.number == 3 && f.type == WP_BYTES && !head->has_election) {
             if (!read_election(f.bytes, head))
                 return 0;
-        } else if (f.number == 4 && f.type == BYTES) {
+        } else if (f.number == 4 && f.type == WP_BYTES) {
             if (!put_update(&w, tables, f.bytes))
                 return 0;
             head->updates++;

@@ -1,8 +1,9 @@
-/* P4Runtime WriteRequests, straight from the wire to a batch for wp_write.
+/* P4Runtime WriteRequests, straight from the wire to a batch for wp_write, and ReadRequests,
+ * from the wire to their response.
  *
- * Only what a controller writes in bulk is understood: INSERT, MODIFY and DELETE of entries of
- * tables whose fields are all exact, with a plain action, time-out and metadata, every field and
- * parameter in the order of P4Info. For anything else wp_wire_parse says no, and the careful
+ * Only what a controller does in bulk is understood: INSERT, MODIFY, DELETE and reading of entries
+ * of tables whose fields are all exact, with a plain action, time-out and metadata, every field and
+ * parameter in the order of P4Info. For anything else these functions say no, and the careful
  * translation in Python decides; so nothing is refused here, and nothing is understood twice.
  *
  * Source: p4runtime.proto 1.4 (numbers of fields), protobuf's encoding. */
@@ -23,7 +24,7 @@ struct wp_wire_action {
 
 struct wp_wire_table {
     uint32_t id, index;
-    uint32_t supports_timeout;
+    uint32_t supports_timeout, has_counter;
     uint32_t part_count, action_count;
     const struct wp_wire_part *parts;
     const struct wp_wire_action *actions;
@@ -35,11 +36,18 @@ struct wp_wire_head {
     uint64_t device_id, election_high, election_low;
     uint32_t has_election;
     uint32_t updates; /* in the batch */
-    uint32_t bytes;   /* of the batch */
+    uint32_t bytes;   /* of the batch, or of the response */
 };
 
 /* Parse a request into records as wp_write takes them. 0: not understood; nothing was done. */
 int wp_wire_parse(const struct wp_wire_tables *tables, const uint8_t *request, uint32_t length,
                   uint8_t *batch, uint32_t room, struct wp_wire_head *head);
+
+struct wp_engine;
+/* Answer a request for entries by their keys, with or without counter and time since the last hit:
+ * a ReadResponse, without those that do not exist. 0: not understood, or more than fits. */
+int wp_wire_read(const struct wp_wire_tables *tables, struct wp_engine *engine,
+                 const uint8_t *request, uint32_t length, uint64_t now_ns, uint8_t *to,
+                 uint32_t room, struct wp_wire_head *head);
 
 #endif

@@ -1,7 +1,7 @@
-"""WriteRequests straight from the wire: bulk writes never become Python objects.
+"""Writes and Reads straight from the wire: in bulk they never become Python objects.
 
-``WireTranslator.parse`` understands plain entries of exact tables (see ``wire.h``) and says
-``None`` to everything else, which then takes the careful way through ``p4runtime/write.py``.
+``WireTranslator`` understands plain entries of exact tables (see ``wire.h``) and says ``None`` to
+everything else, which then takes the careful way through ``p4runtime/write.py`` and ``read.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from p4embed.switch.native.binding import (
     WireTables,
     runtime,
 )
-from p4embed.switch.native.engine import Packed
+from p4embed.switch.native.engine import NativeEngine, Packed
 
 _T = TypeVar("_T")
 
@@ -53,6 +53,7 @@ class WritableTable:
     """In P4Info."""
     index: int
     supports_timeout: bool
+    has_counter: bool
     parts: tuple[Part, ...]
     actions: tuple[Action, ...]
 
@@ -66,8 +67,21 @@ class WireWrite:
     updates: Packed
 
 
+@dataclass(frozen=True, slots=True)
+class WireRead:
+    """The answer to a ReadRequest that was understood."""
+
+    device_id: int
+    response: bytes
+    """A serialized ``ReadResponse``; empty: nothing was found."""
+
+
+_RESPONSE_ROOM = 1 << 18
+"""Bytes of a response that is made here."""
+
+
 class WireTranslator:
-    """Understands WriteRequests for one program. Thread-safe."""
+    """Understands requests for one program. Thread-safe, but for ``read``."""
 
     def __init__(self, tables: Iterable[WritableTable]) -> None:
         self._c = runtime()
@@ -75,6 +89,7 @@ class WireTranslator:
         rows = [self._table(table) for table in tables]
         array = self._keep((WireTable * max(len(rows), 1))(*rows))
         self._tables = WireTables(len(rows), array)
+        self._room = c.create_string_buffer(_RESPONSE_ROOM)
 
     def _keep(self, array: _T) -> _T:
         self._kept.append(array)
@@ -93,6 +108,7 @@ class WireTranslator:
             table.id,
             table.index,
             table.supports_timeout,
+            table.has_counter,
             len(table.parts),
             len(actions),
             self._parts(table.parts),
@@ -112,3 +128,15 @@ class WireTranslator:
             return None
         election = (head.election_high << 64 | head.election_low) if head.has_election else None
         return WireWrite(head.device_id, election, Packed(batch, head.updates))
+
+    def read(self, engine: NativeEngine, request: bytes, now_ns: int) -> WireRead | None:
+        """Carry out a serialized ``ReadRequest``; ``None`` if it needs the careful way. One call at
+        a time."""
+        head = WireHead()
+        understood = self._c.wp_wire_read(
+            c.byref(self._tables), engine.handle, request, len(request), now_ns,
+            self._room, _RESPONSE_ROOM, c.byref(head),
+        )  # fmt: skip
+        if not understood:
+            return None
+        return WireRead(head.device_id, c.string_at(self._room, head.bytes))

@@ -1,24 +1,32 @@
-"""Writes in bulk: plain entries of exact tables go from the message to the native engine in C.
+"""In bulk: plain entries of exact tables go from a message to the native engine, or back, in C.
 
-A Write that is anything else is not understood here, and takes the careful way (``write.py``).
+What is anything else is not understood here, and takes the careful way (``write.py``, ``read.py``).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from finsy.proto import p4r
 
 from p4embed.switch.engine import Engine, Status
 from p4embed.switch.native import NativeEngine
-from p4embed.switch.native.wire import Action, Part, WireTranslator, WireWrite, WritableTable
+from p4embed.switch.native.wire import (
+    Action,
+    Part,
+    WireRead,
+    WireTranslator,
+    WireWrite,
+    WritableTable,
+)
 from p4embed.switch.p4runtime.bytestrings import Part as P4InfoPart
 from p4embed.switch.p4runtime.errors import BatchError, failure
 from p4embed.switch.p4runtime.translate import Translator
 
 
-class BulkWriter:
-    """Carries out Writes of one pipeline on a native engine."""
+class Bulk:
+    """Carries out Writes and Reads of one pipeline on a native engine."""
 
     def __init__(self, translator: Translator, engine: NativeEngine) -> None:
         self._translator = translator
@@ -43,10 +51,14 @@ class BulkWriter:
                 ],
             )
 
+    def read(self, request: bytes) -> WireRead | None:
+        """Answer a serialized ``ReadRequest``, if it is one for this way."""
+        return self._wire.read(self._engine, request, time.monotonic_ns())
 
-def bulk_writer(translator: Translator, engine: Engine) -> BulkWriter | None:
-    """A bulk writer, where the engine is one for it."""
-    return BulkWriter(translator, engine) if isinstance(engine, NativeEngine) else None
+
+def bulk_for(translator: Translator, engine: Engine) -> Bulk | None:
+    """The way in bulk, where the engine is one for it."""
+    return Bulk(translator, engine) if isinstance(engine, NativeEngine) else None
 
 
 def _writable(translator: Translator) -> Iterator[WritableTable]:
@@ -57,6 +69,7 @@ def _writable(translator: Translator) -> Iterator[WritableTable]:
             table.id,
             table.index,
             table.supports_timeout,
+            table.has_counter,
             _parts(table.parts),
             tuple(
                 Action(id_, action.json_id, _parts(action.translator.parts))

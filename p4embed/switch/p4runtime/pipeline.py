@@ -15,7 +15,7 @@ from finsy.proto import p4r
 
 from p4embed.switch.dataplane import Dataplane
 from p4embed.switch.load import LoadError, load_bytes
-from p4embed.switch.p4runtime.bulk import BulkWriter
+from p4embed.switch.p4runtime.bulk import Bulk
 from p4embed.switch.p4runtime.errors import (
     Code,
     MismatchError,
@@ -69,8 +69,8 @@ class Pipeline:
         return loaded.target
 
     @property
-    def bulk(self) -> BulkWriter | None:
-        """Writes in bulk to what Writes act on, if it has a way for them."""
+    def bulk(self) -> Bulk | None:
+        """Writes and Reads in bulk of what they act on, if it has a way for them."""
         loaded = self._saved or self._running
         return None if loaded is None else loaded.target.bulk
 

@@ -1,7 +1,8 @@
 """The server around the service: addresses, TLS, and which RPC is whose.
 
 One thread runs the event loop of all connections (``http2.py``). What takes no time is done there;
-Reads, new programs and Writes that need the careful way have threads of their own.
+new programs, and Writes and Reads that are long or need the careful way, have threads of their
+own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ from p4embed.switch.p4runtime.stream import Stream
 _WORKERS = 8
 _SERVICE = "/p4.v1.P4Runtime/"
 _STOP_SECONDS = 1.0
+_SHORT = 1 << 18
+"""Bytes of a message that is dealt with on the event loop, in a millisecond: some thousand
+entries."""
+
+InBulk = Callable[[bytes, bool], Sequence[bytes] | None]
 
 
 class ServerError(Exception):
@@ -83,6 +89,10 @@ class _Rpcs:
         self._service = service
         self._loop = loop
         self._workers = ThreadPoolExecutor(_WORKERS, "p4runtime")
+        self._in_bulk: dict[str, InBulk] = {
+            _SERVICE + "Write": service.write_in_bulk,
+            _SERVICE + "Read": service.read_in_bulk,
+        }
         self._careful: dict[str, tuple[Any, Callable[[Any], Iterable[Message]]]] = {
             _SERVICE + name: (request, run)
             for name, request, run in (
@@ -108,38 +118,30 @@ class _Rpcs:
 
     def unary(self, method: str, message: bytes, answer: Answer) -> None:
         """One message, one or more back."""
-        if method == _SERVICE + "Write":
-            try:
-                if self._service.write_in_bulk(message):
-                    answer((b"",), None)
-                    return
-            except (P4RuntimeError, BatchError) as error:
-                answer((), error)
-                return
-            except Exception as error:  # No message may end the switch.
-                answer((), internal(error))
+        in_bulk = self._in_bulk.get(method)
+        if in_bulk is not None and len(message) <= _SHORT:
+            answers, failure = _tried(in_bulk, message, False)
+            if answers is not None:
+                answer(answers, failure)
                 return
         known = self._careful.get(method)
         if known is None:
             answer((), P4RuntimeError(Code.UNIMPLEMENTED, f"there is no method {method}"))
             return
-        self._workers.submit(self._work, *known, message, answer)
+        self._workers.submit(self._work, in_bulk, *known, message, answer)
 
     def _work(
-        self, request: Any, run: Callable[[Any], Iterable[Message]], message: bytes, answer: Answer
+        self,
+        in_bulk: InBulk | None,
+        request: Any,
+        run: Callable[[Any], Iterable[Message]],
+        message: bytes,
+        answer: Answer,
     ) -> None:
         """On a thread of its own."""
-        answers: list[bytes] = []
-        failure: Failure | None = None
-        try:
-            for one in run(request.FromString(message)):
-                answers.append(one.SerializeToString())
-        except DecodeError:
-            failure = invalid(f"not a {request.DESCRIPTOR.name}")
-        except (P4RuntimeError, BatchError) as error:
-            failure = error
-        except Exception as error:  # likewise
-            failure = internal(error)
+        answers, failure = (None, None) if in_bulk is None else _tried(in_bulk, message, True)
+        if answers is None:
+            answers, failure = _done(request, run, message)
         with contextlib.suppress(RuntimeError):  # The server has stopped, and nobody waits.
             self._loop.call_soon_threadsafe(answer, answers, failure)
 
@@ -220,6 +222,35 @@ class Server:
             self._loop.run_until_complete(asyncio.sleep(0))
         finally:
             self._loop.close()
+
+
+def _tried(
+    in_bulk: InBulk, message: bytes, wait: bool
+) -> tuple[Sequence[bytes] | None, Failure | None]:
+    """What comes of a message in bulk; no answers, not even none: it needs the careful way."""
+    try:
+        return in_bulk(message, wait), None
+    except (P4RuntimeError, BatchError) as error:
+        return (), error
+    except Exception as error:  # No message may end the switch.
+        return (), internal(error)
+
+
+def _done(
+    request: Any, run: Callable[[Any], Iterable[Message]], message: bytes
+) -> tuple[Sequence[bytes], Failure | None]:
+    """What comes of a message the careful way."""
+    answers: list[bytes] = []
+    try:
+        for one in run(request.FromString(message)):
+            answers.append(one.SerializeToString())
+    except DecodeError:
+        return answers, invalid(f"not a {request.DESCRIPTOR.name}")
+    except (P4RuntimeError, BatchError) as error:
+        return answers, error
+    except Exception as error:  # likewise
+        return answers, internal(error)
+    return answers, None
 
 
 def _one(run: Callable[[Any], Message]) -> Callable[[Any], Iterable[Message]]:

@@ -79,23 +79,38 @@ class Service:
             Writer(self.pipeline.target, scope).write(request)
         return p4r.WriteResponse()
 
-    def write_in_bulk(self, message: bytes) -> bool:
-        """Carry out a serialized ``WriteRequest`` now, if that takes no time: whether it was."""
+    def write_in_bulk(self, message: bytes, wait: bool) -> Sequence[bytes] | None:
+        """Carry out a serialized ``WriteRequest`` if that takes little; its responses if so. With
+        ``wait``, whoever has the lock is waited for."""
         bulk = self.pipeline.bulk
         understood = None if bulk is None else bulk.parse(message)
         if bulk is None or understood is None:
-            return False
+            return None
         with self._arbitration:
             self._arbiter.check_primary(understood.device_id, "", understood.election_id)
-        if not self._state.acquire(blocking=False):
-            return False  # A Read of everything, say.
+        if not self._state.acquire(blocking=wait):
+            return None  # A Read of everything, say.
         try:
             if bulk is not self.pipeline.bulk:
-                return False  # Another program was loaded, which it has to be understood for.
+                return None  # Another program was loaded, which it has to be understood for.
             bulk.write(understood, message)
         finally:
             self._state.release()
-        return True
+        return (b"",)
+
+    def read_in_bulk(self, message: bytes, wait: bool) -> Sequence[bytes] | None:
+        """The same for a serialized ``ReadRequest``."""
+        if not self._state.acquire(blocking=wait):
+            return None
+        try:
+            bulk = self.pipeline.bulk
+            answer = None if bulk is None else bulk.read(message)
+        finally:
+            self._state.release()
+        if answer is None:
+            return None
+        self._arbiter.check_device(answer.device_id)
+        return (answer.response,) if answer.response else ()
 
     def read(self, request: p4r.ReadRequest) -> Iterator[p4r.ReadResponse]:
         """See ``read.py``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from p4embed.switch.engine import Engine
-from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
+from p4embed.switch.p4runtime.bulk import Bulk, bulk_for
 from p4embed.switch.p4runtime.digests import Digests
 from p4embed.switch.p4runtime.profiles import Profiles
 from p4embed.switch.p4runtime.replication import Replication
@@ -27,11 +27,11 @@ class Target:
     profiles: Profiles = field(init=False)
     value_sets: ValueSets = field(init=False)
     digests: Digests = field(init=False)
-    bulk: BulkWriter | None = field(init=False)
-    """Writes in bulk, if the engine has a way for them."""
+    bulk: Bulk | None = field(init=False)
+    """Writes and Reads in bulk, if the engine has a way for them."""
 
     def __post_init__(self) -> None:
         self.profiles = Profiles(self.translator, self.engine)
         self.value_sets = ValueSets(self.translator, self.engine)
         self.digests = Digests(self.translator)
-        self.bulk = bulk_writer(self.translator, self.engine)
+        self.bulk = bulk_for(self.translator, self.engine)

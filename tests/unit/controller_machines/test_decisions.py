@@ -19,10 +19,10 @@ from controller.config.schema import (
 )
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
 from controller.packet import ACK, FIN, PSH, RST, SYN
+from controller.record import RecordError, SessionRecord, decode, encode, wings
 from controller.spu.express import NotExpress, not_express
 from controller.spu.nat import NatTables
 from controller.spu.policy import PolicyTable, Verdict
-from controller.spu.record import RecordError, SessionRecord, decode, encode, wings
 from controller.spu.services import NO_SERVICE, Services
 from controller.spu.tcp import TcpState, TcpTracker
 from controller.timers import Timers

@@ -23,12 +23,13 @@ from controller.messages import (
     Outbound,
     PurgeSpu,
     Role,
+    SessionClosed,
     SpuAccepted,
     SpuFailed,
     SpuJoined,
     SpuState,
 )
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.routing.fib import fib_of
 from controller.spu import Spu
 
@@ -89,6 +90,60 @@ def test_sessions_of_an_spu_that_fails_go_everywhere_and_those_of_others_go_on()
     assert_agree(world)
     changes = [(c.spu, c.state, c.sessions) for c in world.sim.spu_changes]
     assert changes == [(1, SpuState.CLEARING, 4), (1, SpuState.OFFLINE, 0)]
+
+
+def test_sessions_of_an_spu_that_fails_end_with_a_record_that_npus_kept() -> None:
+    world = World(with_nat(), chassis(spus=2))
+    for _ in range(3):
+        set_up(world, range(1, 5))
+    views = {view.id: view for view in world.sim.spus[1].sessions()}
+    assert len(views) == 2
+    world.sim.run(SECOND)
+    world.sim.fail_spu(1)
+    settle(world)
+    closed = world.sim.closed
+    assert {record.session_id for record in closed} == set(views)
+    assert world.sim.cp.members()[1].unrecorded == 0
+    for record in closed:
+        view = views[record.session_id]
+        assert record.reason is Close.SPU_LOST
+        assert (record.policy, record.policy_index) == ("trust-out", 1)
+        assert (record.forward, record.reverse) == (view.forward, view.reverse)
+        # The first packet found no entry yet; the SPU alone had counted it.
+        assert record.packets == (2, 0)
+        assert record.bytes[0] == 2 * view.bytes[0]
+        assert record.duration >= SECOND
+        assert record.nat_rules == ("r1", "")
+
+
+def test_a_session_that_no_npu_had_a_wing_of_is_counted_without_a_record() -> None:
+    world = World(with_nat(), chassis(spus=1))
+    for npu in world.sim.npus.values():
+        npu.capacity = 0
+    set_up(world, range(1, 3))
+    assert owners(world) == {1: 2}
+    world.sim.fail_spu(1)
+    settle(world)
+    assert world.sim.closed == []
+    assert world.sim.cp.members()[1].unrecorded == 2
+    assert world.sim.spu_changes[-1].unrecorded == 2
+
+
+def test_purged_wings_that_are_told_of_twice_count_once() -> None:
+    world = World(with_nat(), chassis(spus=1))
+    set_up(world, range(1, 2))
+    set_up(world, range(1, 2))
+    sim = world.sim
+    told = []
+    for _, message in sim.cp.handle(SpuFailed(1, "test"), sim.now):
+        if isinstance(message, PurgeSpu):
+            told += [
+                answer for npu in sim.npus.values() for _, answer in npu.handle(message, sim.now)
+            ]
+    for message in (*told[:1], *told):
+        sim.cp.handle(message, sim.now)
+    ended = [m for _, m in sim.cp.tick(sim.now) if isinstance(m, SessionClosed)]
+    assert [record.packets for record in ended] == [(1, 0)]
 
 
 def test_packets_for_a_lost_spu_are_dropped_by_name_until_its_wings_are_gone() -> None:

@@ -80,6 +80,11 @@ def test_source_nat_routes_and_host_name() -> None:
         ("set applications application-set s application [ a b", 48, "'[' that is not closed"),
         ("set system host-name [ a b ]", 22, "no list is allowed here"),
         ("set system host-name a b", 24, "nothing may follow here"),
+        (
+            "set security policies from-zone a to-zone b policy p match application any sorce-addr",
+            76,
+            "nothing may follow here: did you mean 'source-address'?",
+        ),
         ("set interfaces eth0 unit 0", 16, "'eth0' is no interface name such as ge-1/0/0"),
         (
             "set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1",
@@ -168,6 +173,14 @@ def test_all_errors_are_reported_in_the_order_of_the_file_without_echoes() -> No
     assert "unknown word 'adress'; did you mean 'address'?" in found[0]
     assert "unknown word 'dney'; did you mean 'deny'?" in found[1]
     assert "unknown word 'frobnicate'" in found[2]
+
+
+def test_a_line_may_say_several_things_of_one_holder() -> None:
+    apart = f"{P_ANY}{P}match application any\n{P}then permit\n{P}then log session-init\n"
+    apart += f"{P}then log session-close\n{P}then count\n"
+    line = f"{P}match source-address any destination-address any application any\n"
+    line += f"{P}then permit\n{P}then log session-init session-close\n{P}then count\n"
+    assert parse(Z + line).policies == parse(Z + apart).policies
 
 
 def test_repeating_a_line_changes_nothing() -> None:

@@ -10,8 +10,8 @@ import pytest
 from finsy.proto import p4r
 
 from controller.config.schema import SECOND
-from controller.messages import CP, SpuState
-from controller.reasons import Drop, Punt
+from controller.messages import CP, SessionClosed, SpuState
+from controller.reasons import Close, Drop, Punt
 from controller.spu_bay import RESTART_DELAY
 from controller_shell.fake_npu import FakeNpu
 from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
@@ -55,6 +55,32 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
         await lab.until(lambda: bool(lab.runtime.spus[1].sessions()))
         (view,) = lab.runtime.spus[1].sessions()
         assert view.id == 10000002, "no id of the SPU that was there before"
+
+    with_lab(tmp_path, test)
+
+
+def test_sessions_of_an_spu_that_is_taken_out_end_with_a_record(tmp_path: Path) -> None:
+    """What its wings counted is read before they go."""
+
+    async def test(lab: Lab) -> None:
+        closed: list[SessionClosed] = []
+        lab.runtime.observer.on_close = closed.append
+        await first_packet(lab)
+        (view,) = lab.runtime.spus[1].sessions()
+        for fake, packets in ((lab.fakes[1], 7), (lab.fakes[2], 5)):
+            for entry in fake.entries.values():
+                if entry.metadata:
+                    entry.counter_data.packet_count = packets
+                    entry.counter_data.byte_count = 100 * packets
+        await lab.ask("request chassis spu 1 offline")
+        await state_is(lab, 1, SpuState.OFFLINE)
+        (record,) = closed
+        assert record.reason is Close.SPU_LOST
+        assert (record.session_id, record.policy) == (view.id, view.policy)
+        assert (record.forward, record.reverse) == (view.forward, view.reverse)
+        assert (record.packets, record.bytes) == ((7, 5), (700, 500))
+        shown = await lab.ask("show security flow closed")
+        assert f"{'SPU lost':<32}     1" in shown.splitlines()
 
     with_lab(tmp_path, test)
 

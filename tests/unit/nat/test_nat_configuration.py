@@ -157,16 +157,20 @@ BLOCKS = {
     "OUT": OUT,
     "IN": IN,
     "STATIC": STATIC,
+    "ZONE": "set security zones security-zone dmz\n",
     "P": f"{S}pool p address 203.0.113.16/30\n",
     "MATCH": f"{R}match source-address 10.1.0.0/16\n",
+    "HIDE": f"{R}match source-address 10.1.0.0/16\n{R}then source-nat interface\n",
+    "QP": f"{S}pool q address 203.0.113.9\n{S}pool q overflow-pool p\n",
 }
 MISTAKES = """\
 OUT, MATCH -> rule r needs a 'then source-nat interface', 'then source-nat pool NAME'
 OUT, MATCH, R then source-nat pool q, P -> f.set:10:66: error: unknown source pool 'q'
 OUT, R then source-nat interface -> rule r needs a match
 OUT, MATCH, R then source-nat interface, R then source-nat off -> both 'source-nat off' and
-RS from zone trus, RS to zone untrust -> unknown zone 'trus'; did you mean 'trust'?
-RS from zone trust, RS from interface ge-1/0/0.0, RS to zone trust -> says 'from' in several ways
+RS from zone trus, RS to zone untrust, HIDE -> unknown zone 'trus'; did you mean 'trust'?
+RS from zone trust, RS from interface ge-1/0/0.0, RS to zone trust, HIDE \
+-> says 'from' in several ways
 S pool p port no-translation -> pool p needs an address
 P, S pool p port no-translation, S pool p port range 2000 to 3000 -> hence no port range
 P, S pool p port range 80 to 90 -> from 1024 on, the lower one first
@@ -174,6 +178,21 @@ P, S pool p address 2001:db8::/126 -> a pool has one family
 P, S pool q address 203.0.113.19 -> of pool q overlaps 203.0.113.16 - 203.0.113.19 of pool p
 P, S pool p overflow-pool q -> unknown source pool 'q'
 P, S pool p overflow-pool p -> must be another one
+P, QP, S pool r address 203.0.113.8, S pool r overflow-pool q, S pool s address 203.0.113.7, \
+S pool s overflow-pool s -> of pool s must be another one
+OUT -> rule-set out has no rule; add one, or remove the rule-set
+OUT, HIDE, S rule-set o2 from zone [ dmz trust ], S rule-set o2 to zone untrust, \
+S rule-set o2 rule r match protocol tcp, S rule-set o2 rule r then source-nat off, \
+ZONE -> rule-set o2 is for flows from zone dmz, trust to zone untrust, which rule-set out is for
+P, STATIC, A match destination-address 203.0.113.0/24, A then static-nat prefix 10.1.1.0/24 \
+-> rule s of st: 203.0.113.0 - 203.0.113.255 overlaps 203.0.113.16 - 203.0.113.19 of source pool p
+STATIC, A match destination-address 203.0.113.0/24, A then static-nat prefix 10.1.1.0/24, \
+T rule t match destination-address 203.0.113.7, T rule t then static-nat prefix 10.1.1.8 \
+-> rule t of st gives 203.0.113.7 to other hosts than rule s of st does
+STATIC, A match destination-address 203.0.113.7, A match destination-port 80 to 89, \
+A then static-nat prefix 10.1.1.7 mapped-port 80 to 89, T rule t match destination-address \
+203.0.113.7, T rule t match destination-port 89, T rule t then static-nat prefix 10.1.1.8 \
+mapped-port 89 -> rule t of st gives 203.0.113.7 to other hosts
 P, S pool p pool-utilization-alarm clear-threshold 50 -> needs a raise-threshold
 P, S pool p port block-allocation -> 'block-allocation' is known to Junos but not implemented here
 OUT, P, MATCH, R then source-nat pool p persistent-nat inactivity-timeout 60 \
@@ -217,6 +236,40 @@ def test_mistakes_are_named(line: str) -> None:
         nat(spelled_out(short))
     assert message in str(caught.value)
     assert len(caught.value.problems) == 1, str(caught.value)
+
+
+def test_pools_that_flow_over_to_each_other_are_refused_where_they_do() -> None:
+    row = f"{S}pool a address 203.0.113.7\n{S}pool a overflow-pool b\n"
+    row += f"{S}pool b address 203.0.113.8\n{S}pool b overflow-pool c\n"
+    row += f"{S}pool c address 203.0.113.9\n"
+    assert nat(row).source_pools["a"].overflow == "b"
+    with pytest.raises(ConfigurationError) as caught:
+        nat(row + f"{S}pool c overflow-pool a\n")
+    assert len(caught.value.problems) == 3
+    assert "overflow-pool a of pool c flows over to it again" in str(caught.value)
+
+
+def test_what_is_given_away_twice_may_be_told_apart() -> None:
+    """By ports, by the place where it holds, or because both give it to the same host."""
+    one = f"{T}rule a match destination-address 203.0.113.7\n{T}rule a match destination-port 80\n"
+    one += f"{T}rule a then static-nat prefix 10.1.1.7 mapped-port 80\n"
+    other = one.replace("rule a", "rule b")
+    nat(f"{S}pool p address 203.0.113.7\n" + STATIC + one)
+    nat(STATIC + one + other.replace("port 80", "port 81").replace("10.1.1.7", "10.1.1.8"))
+    nat(STATIC + one + other)
+    elsewhere = f"{T}from zone trust\n" + other.replace("10.1.1.7", "10.1.1.8")
+    elsewhere = elsewhere.replace("rule-set st", "rule-set other")
+    nat(f"{T}from zone untrust\n" + one + elsewhere)
+    with pytest.raises(ConfigurationError, match="to other hosts than rule a of st"):
+        nat(STATIC + one + elsewhere)
+
+
+def test_any_means_the_family_of_the_pool() -> None:
+    (rule,) = nat(
+        f"{S}pool p address 203.0.113.7\n{OUT}{R}match source-address-name any\n"
+        f"{R}then source-nat pool p\n"
+    ).source
+    assert rule.sources == (ip_network("0.0.0.0/0"),)
 
 
 CARDS = '[[npu]]\nnumber = 1\naddress = "h:1"\n[[spu]]\nnumber = 1\n'

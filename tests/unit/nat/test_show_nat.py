@@ -18,7 +18,7 @@ MORE = (
     "set security nat destination rule-set in rule w match destination-port 80\n"
     "set security nat destination rule-set in rule w then destination-nat pool web\n"
     "set security nat static rule-set st from zone untrust\n"
-    "set security nat static rule-set st rule s match destination-address 203.0.113.96/28\n"
+    "set security nat static rule-set st rule s match destination-address 203.0.113.64/28\n"
     "set security nat static rule-set st rule s then static-nat prefix 10.1.1.96/28\n"
 )
 TO_POOL = SET_LINES.replace("source-nat interface", "source-nat pool p")
@@ -113,7 +113,7 @@ def test_destination_and_static_rules(tmp_path: Path) -> None:
             assert line in rule, line
         static = (await lab.ask("show security nat static rule s")).splitlines()
         for line in (
-            "Total static-nat rules: 1", "  Destination addresses      : 203.0.113.96",
+            "Total static-nat rules: 1", "  Destination addresses      : 203.0.113.64",
             "  Host addresses             : 10.1.1.96", "  Netmask                    : 28",
         ):  # fmt: skip
             assert line in static, line

@@ -6,40 +6,16 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from finsy.proto import p4i, p4r
-from native_programs import table_program
+from finsy.proto import p4r
+from wire_messages import DELETE, DROP, INSERT, MODIFY, PROGRAM, entry, p4info, request
 
 from p4embed.switch.native import NativeEngine
-from p4embed.switch.p4runtime.bulk import BulkWriter, bulk_writer
+from p4embed.switch.p4runtime.bulk import Bulk, bulk_for
 from p4embed.switch.p4runtime.errors import BatchError
 from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.translate import Translator
 from p4embed.switch.p4runtime.write import Writer
-from p4embed.switch.program import MatchKind
 from p4embed.switch.reference import ReferenceEngine
-
-TABLE, SEND, DROP = 0x02000001, 0x01000001, 0x01000002
-PROGRAM = table_program(MatchKind.EXACT, [9, 48, 128, 7], size=40)
-
-
-def p4info() -> p4i.P4Info:
-    info = p4i.P4Info()
-    table = info.tables.add(size=40, idle_timeout_behavior=p4i.Table.NOTIFY_CONTROL)
-    table.preamble.id, table.preamble.name = TABLE, "t"
-    for number, width in enumerate((9, 48, 128, 7), 1):
-        table.match_fields.add(
-            id=number, name=f"f{number}", bitwidth=width, match_type=p4i.MatchField.EXACT
-        )
-    for id_, name, scope in (
-        (SEND, "send", p4i.ActionRef.TABLE_AND_DEFAULT),
-        (DROP, "drop", p4i.ActionRef.DEFAULT_ONLY),
-    ):
-        table.action_refs.add(id=id_, scope=scope)
-        action = info.actions.add()
-        action.preamble.id, action.preamble.name = id_, name
-    for number, (name, width) in enumerate((("port", 9), ("tag", 16)), 1):
-        info.actions[0].params.add(id=number, name=name, bitwidth=width)
-    return info
 
 
 @pytest.fixture
@@ -50,39 +26,13 @@ def engine() -> Iterator[NativeEngine]:
 
 
 @pytest.fixture
-def bulk(engine: NativeEngine) -> BulkWriter:
-    writer = bulk_writer(Translator(p4info(), PROGRAM), engine)
+def bulk(engine: NativeEngine) -> Bulk:
+    writer = bulk_for(Translator(p4info(), PROGRAM), engine)
     assert writer is not None
     return writer
 
 
-def entry(number: int = 1, tag: int = 5) -> p4r.TableEntry:
-    made = p4r.TableEntry(table_id=TABLE)
-    for field, value in (
-        (1, b"\x01"),
-        (2, bytes([number])),
-        (3, b"\x20" + bytes(15)),
-        (4, b"\x03"),
-    ):
-        made.match.add(field_id=field).exact.value = value
-    made.action.action.action_id = SEND
-    for param, value in ((1, b"\x02"), (2, tag.to_bytes(2, "big"))):
-        made.action.action.params.add(param_id=param, value=value)
-    return made
-
-
-def request(*updates: tuple[int, p4r.TableEntry]) -> p4r.WriteRequest:
-    made = p4r.WriteRequest(device_id=3)
-    made.election_id.high, made.election_id.low = 1, 2
-    for kind, table_entry in updates:
-        made.updates.add(type=kind).entity.table_entry.CopyFrom(table_entry)  # type: ignore[arg-type]
-    return made
-
-
-INSERT, MODIFY, DELETE = p4r.Update.INSERT, p4r.Update.MODIFY, p4r.Update.DELETE
-
-
-def test_what_is_understood(bulk: BulkWriter, engine: NativeEngine) -> None:
+def test_what_is_understood(bulk: Bulk, engine: NativeEngine) -> None:
     made = entry()
     made.idle_timeout_ns, made.metadata = 9, b"m" * 300
     message = request((INSERT, made), (INSERT, entry(2))).SerializeToString()
@@ -98,7 +48,7 @@ def test_what_is_understood(bulk: BulkWriter, engine: NativeEngine) -> None:
     assert (found[2].idle_timeout_ns, found[2].metadata) == (0, b"")
 
 
-def test_without_an_election_id(bulk: BulkWriter) -> None:
+def test_without_an_election_id(bulk: Bulk) -> None:
     made = request((INSERT, entry()))
     made.ClearField("election_id")
     understood = bulk.parse(made.SerializeToString())
@@ -180,7 +130,7 @@ def counted(made: p4r.TableEntry) -> None:
     ],
 )  # fmt: skip
 def test_what_is_left_to_the_careful_way(
-    bulk: BulkWriter, engine: NativeEngine, change: Callable[[p4r.TableEntry], None]
+    bulk: Bulk, engine: NativeEngine, change: Callable[[p4r.TableEntry], None]
 ) -> None:
     made = entry()
     change(made)
@@ -190,7 +140,7 @@ def test_what_is_left_to_the_careful_way(
     assert engine.entry_count(0) == 0
 
 
-def test_requests_that_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
+def test_requests_that_are_left_to_the_careful_way(bulk: Bulk) -> None:
     role = request((INSERT, entry()))
     role.role = "backup"
     atomic = request((INSERT, entry()))
@@ -201,7 +151,7 @@ def test_requests_that_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
         assert bulk.parse(made.SerializeToString()) is None
 
 
-def test_broken_messages_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
+def test_broken_messages_are_left_to_the_careful_way(bulk: Bulk) -> None:
     rng = random.Random(3)
     made = entry()
     made.metadata = b"abc"
@@ -213,7 +163,7 @@ def test_broken_messages_are_left_to_the_careful_way(bulk: BulkWriter) -> None:
         bulk.parse(bytes(broken[: rng.randint(0, len(broken))]))  # must not crash
 
 
-def test_both_ways_do_the_same(bulk: BulkWriter, engine: NativeEngine) -> None:
+def test_both_ways_do_the_same(bulk: Bulk, engine: NativeEngine) -> None:
     rng = random.Random(5)
     reference = ReferenceEngine(PROGRAM, clock=lambda: 7)
     careful = Writer(Target(Translator(p4info(), PROGRAM), reference))

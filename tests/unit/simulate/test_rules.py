@@ -118,8 +118,8 @@ def test_packet_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packet_that_is_translated_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    from controller.record import wings
     from controller.spu import first_path
-    from controller.spu.record import wings
 
     def swapped(*args: Any) -> Any:
         forward, reverse = wings(*args)

@@ -1,15 +1,8 @@
-"""Screens of the way out: sources that are not where they should be, overlapping fragments."""
+"""Spoofing on the way out: sources that are not of the zone they came from."""
 
 from __future__ import annotations
 
-from itertools import count
-from typing import Any
-
-from scapy.layers.inet import IP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
-from scapy.packet import Raw
-
-from controller.reasons import Drop, Punt, Send
+from controller.reasons import Drop, Send
 from support import base
 from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.names import Value
@@ -27,11 +20,9 @@ from support.packets import (
 )
 
 SPOOFING = Drop.SCREEN_SPOOFING
-TEAR_DROP = Drop.SCREEN_TEAR_DROP
 SESSION = Session(id=9, wing=0, spu=1)
 OURS = "198.51.100.7"
 """What sources are translated to."""
-datagrams = count(6000)
 
 
 class _Routes(base.NpuTest):
@@ -192,113 +183,4 @@ class RoutesOfTheWayInAreNone(_Routes):
         self.concluded()
 
 
-def fragment(
-    datagram: int, offset: int, blocks: int, *, source: str = CLIENT, head: Any = None
-) -> bytes:
-    """A fragment of some blocks of 8 bytes; never the last."""
-    ip = IP(src=source, dst=SERVER, id=datagram, proto=47, frag=offset, flags="MF")
-    return bytes((head or out_of(UNTRUST)) / ip / Raw(bytes(8 * blocks)))
-
-
-def fragment6(datagram: int, offset: int, blocks: int) -> bytes:
-    """The same over IPv6."""
-    header = IPv6ExtHdrFragment(nh=47, id=datagram, offset=offset, m=1)
-    ip = IPv6(src=CLIENT6, dst=SERVER6)
-    return bytes(out_of(UNTRUST) / ip / header / Raw(bytes(8 * blocks)))
-
-
-class _TearDrop(base.NpuTest):
-    def check(self, fragments: list[bytes], found: list[int]) -> None:
-        """Of these fragments, those at these places overlap."""
-        self.egress_screens(UNTRUST, TEAR_DROP)
-        for place, frame in enumerate(fragments):
-            self.packet_out(frame, UNTRUST.port, Send.EGRESS)
-            if place not in found:
-                self.expect_frame(UNTRUST.port, frame)
-        self.conclude(
-            egress_drops={TEAR_DROP: len(found)} if found else {},
-            egress_screen_hits={(UNTRUST, TEAR_DROP): len(found)} if found else {},
-        )
-
-
-class TearDrop(_TearDrop):
-    """The second begins before the first ends; its neighbour begins just there."""
-
-    def runTest(self) -> None:
-        overlapping, sound = next(datagrams), next(datagrams)
-        self.check(
-            [
-                fragment(overlapping, 0, 4),
-                fragment(overlapping, 3, 4),
-                fragment(sound, 0, 4),
-                fragment(sound, 4, 4),
-            ],
-            found=[1],
-        )
-
-
-class TearDropIpv6(_TearDrop):
-    """The same over IPv6."""
-
-    def runTest(self) -> None:
-        overlapping, sound = next(datagrams), next(datagrams)
-        self.check(
-            [
-                fragment6(overlapping, 0, 4),
-                fragment6(overlapping, 3, 4),
-                fragment6(sound, 0, 4),
-                fragment6(sound, 4, 4),
-            ],
-            found=[1],
-        )
-
-
-class TearDropOfAnother(_TearDrop):
-    """Another datagram, or the same number from another source, overlaps nothing."""
-
-    def runTest(self) -> None:
-        one, other = next(datagrams), next(datagrams)
-        self.check(
-            [
-                fragment(one, 0, 4),
-                fragment(other, 1, 4),
-                fragment(one, 1, 4, source="10.0.1.200"),
-            ],
-            found=[],
-        )
-
-
-class TearDropOfEachSideAndZone(_TearDrop):
-    """A datagram that came in, and leaves into two zones, is three."""
-
-    def runTest(self) -> None:
-        one = next(datagrams)
-        self.egress_screens(UNTRUST, TEAR_DROP)
-        self.egress_screens(DMZ, TEAR_DROP)
-        self.ingress_screens(TRUST, TEAR_DROP)
-        self.send(TRUST.port, fragment(one, 0, 4, head=to(TRUST)))
-        self.client.packet_in(base.ARRIVES)
-        for way in (UNTRUST, DMZ):
-            frame = fragment(one, 0, 4, head=out_of(way))
-            self.packet_out(frame, way.port, Send.EGRESS)
-            self.expect_frame(way.port, frame)
-        self.packet_out(fragment(one, 3, 4, head=out_of(DMZ)), DMZ.port, Send.EGRESS)
-        self.conclude(
-            egress_drops={TEAR_DROP: 1},
-            punts={Punt.FRAGMENT: 1},
-            egress_screen_hits={(DMZ, TEAR_DROP): 1},
-        )
-
-
-class TearDropOff(_TearDrop):
-    """Switched off, what overlaps leaves."""
-
-    def runTest(self) -> None:
-        one = next(datagrams)
-        for frame in (fragment(one, 0, 4), fragment(one, 2, 4)):
-            self.packet_out(frame, UNTRUST.port, Send.EGRESS)
-            self.expect_frame(UNTRUST.port, frame)
-        self.conclude()
-
-
-del _Routes, _TearDrop
+del _Routes

@@ -1,18 +1,15 @@
-"""Screens that count packets: floods, sweeps and scans, limits of sessions."""
+"""Screens of the way in that count packets: floods."""
 
 from __future__ import annotations
 
 import time
 
 from controller.reasons import FIRST_SCREEN, Drop, Punt
-from support import base, rates
-from support.base import DMZ, TRUST, UNTRUST, Interface, Session, out_of, to, wing
-from support.names import Value
+from support import rates
+from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.packets import (
     CLIENT,
-    CLIENT6,
     CLIENT_PORT,
-    SERVER,
     SERVER_PORT,
     echo6,
     icmp4,
@@ -21,25 +18,10 @@ from support.packets import (
     udp4,
     udp6,
 )
-from support.rates import TARGETS, WINDOW, fresh, fresh6
+from support.rates import fresh, fresh6
 
 
-class _Rates(rates.Rates):
-    def burst(self, frames: list[bytes], passing: int, screen: Drop) -> None:
-        """Of these frames so many pass, first ones first, and a screen stops the rest."""
-        for frame in frames:
-            self.send(TRUST.port, frame)
-        for frame in frames[:passing]:
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        stopped = len(frames) - passing
-        self.conclude(
-            drops={screen: stopped} if stopped else {},
-            punts={Punt.MISS: passing},
-            screen_hits={(TRUST, screen): stopped} if stopped else {},
-        )
-
-
-class IcmpFlood(_Rates):
+class IcmpFlood(rates.Arriving):
     """Echo requests to one address."""
 
     def runTest(self) -> None:
@@ -49,7 +31,7 @@ class IcmpFlood(_Rates):
         self.burst([icmp4(to(TRUST), dst=target) for _ in range(7)], 4, screen)
 
 
-class IcmpFloodIpv6(_Rates):
+class IcmpFloodIpv6(rates.Arriving):
     """ICMPv6 echo requests."""
 
     def runTest(self) -> None:
@@ -59,7 +41,7 @@ class IcmpFloodIpv6(_Rates):
         self.burst([echo6(to(TRUST), dst=target) for _ in range(7)], 4, screen)
 
 
-class IcmpFloodIsOfRequests(_Rates):
+class IcmpFloodIsOfRequests(rates.Arriving):
     """Replies and other messages do not count."""
 
     def runTest(self) -> None:
@@ -70,7 +52,7 @@ class IcmpFloodIsOfRequests(_Rates):
         self.burst(frames, 5, Drop.SCREEN_ICMP_FLOOD)
 
 
-class UdpFlood(_Rates):
+class UdpFlood(rates.Arriving):
     """Datagrams to one address, whoever sends them and to which port."""
 
     def runTest(self) -> None:
@@ -83,7 +65,7 @@ class UdpFlood(_Rates):
         self.burst(frames, 3, screen)
 
 
-class UdpFloodIpv6(_Rates):
+class UdpFloodIpv6(rates.Arriving):
     """The same over IPv6."""
 
     def runTest(self) -> None:
@@ -93,7 +75,7 @@ class UdpFloodIpv6(_Rates):
         self.burst([udp6(to(TRUST), dst=target) for _ in range(5)], 3, screen)
 
 
-class UdpFloodIsPerDestination(_Rates):
+class UdpFloodIsPerDestination(rates.Arriving):
     """As many again to another address."""
 
     def runTest(self) -> None:
@@ -103,7 +85,7 @@ class UdpFloodIsPerDestination(_Rates):
         self.burst(frames, 6, Drop.SCREEN_UDP_FLOOD)
 
 
-class UdpFloodCountsSessions(_Rates):
+class UdpFloodCountsSessions(rates.Arriving):
     """Packets of a session count, and fall, like any other."""
 
     def runTest(self) -> None:
@@ -119,7 +101,7 @@ class UdpFloodCountsSessions(_Rates):
         self.conclude(drops={screen: 1}, screen_hits={(TRUST, screen): 1})
 
 
-class FloodIsOver(_Rates):
+class FloodIsOver(rates.Arriving):
     """After the rest of its second and the next one, packets pass again."""
 
     def runTest(self) -> None:
@@ -138,7 +120,7 @@ class FloodIsOver(_Rates):
         self.conclude(drops={screen: 2}, punts={Punt.MISS: 2}, screen_hits={(TRUST, screen): 2})
 
 
-class FloodWithoutThreshold(_Rates):
+class FloodWithoutThreshold(rates.Arriving):
     """A screen without a threshold in its zone is off; that of another zone is not its."""
 
     def runTest(self) -> None:
@@ -148,7 +130,7 @@ class FloodWithoutThreshold(_Rates):
         self.burst([udp4(to(TRUST), dst=target)] * 3, 3, Drop.SCREEN_UDP_FLOOD)
 
 
-class FloodAlarm(_Rates):
+class FloodAlarm(rates.Arriving):
     """An alarm counts and lets pass."""
 
     def runTest(self) -> None:
@@ -162,7 +144,7 @@ class FloodAlarm(_Rates):
         self.conclude(punts={Punt.MISS: 3}, screen_hits={(TRUST, screen): 2})
 
 
-class SynFloodSource(_Rates):
+class SynFloodSource(rates.Arriving):
     """SYN from one address, to whomever; segments with ACK are none."""
 
     def runTest(self) -> None:
@@ -174,7 +156,7 @@ class SynFloodSource(_Rates):
         self.burst(acks + syns, 5, screen)
 
 
-class SynFloodDestination(_Rates):
+class SynFloodDestination(rates.Arriving):
     """SYN to one address, from whomever."""
 
     def runTest(self) -> None:
@@ -185,7 +167,7 @@ class SynFloodDestination(_Rates):
         self.burst(frames, 3, screen)
 
 
-class SynFloodDestinationIpv6(_Rates):
+class SynFloodDestinationIpv6(rates.Arriving):
     """The same over IPv6."""
 
     def runTest(self) -> None:
@@ -195,7 +177,7 @@ class SynFloodDestinationIpv6(_Rates):
         self.burst([tcp6(to(TRUST), dst=target, flags="S") for _ in range(5)], 3, screen)
 
 
-class SynFloodAttack(_Rates):
+class SynFloodAttack(rates.Arriving):
     """Above the attack threshold SYN are for the proxy; none is dropped."""
 
     def runTest(self) -> None:
@@ -212,7 +194,7 @@ class SynFloodAttack(_Rates):
         self.conclude(punts={Punt.MISS: 3, Punt.SYN_PROXY: 2}, screen_hits={(TRUST, screen): 2})
 
 
-class SynFloodAttackAlarm(_Rates):
+class SynFloodAttackAlarm(rates.Arriving):
     """With alarm-without-drop they stay first packets like others."""
 
     def runTest(self) -> None:
@@ -226,7 +208,7 @@ class SynFloodAttackAlarm(_Rates):
         self.conclude(punts={Punt.MISS: 2}, screen_hits={(TRUST, screen): 1})
 
 
-class SynFloodAlarm(_Rates):
+class SynFloodAlarm(rates.Arriving):
     """Above the alarm threshold SYN are counted, and pass."""
 
     def runTest(self) -> None:
@@ -240,7 +222,7 @@ class SynFloodAlarm(_Rates):
         self.conclude(punts={Punt.MISS: 5}, screen_hits={(TRUST, screen): 2})
 
 
-class SynFloodAlarmBesideAttack(_Rates):
+class SynFloodAlarmBesideAttack(rates.Arriving):
     """Both thresholds count the same SYN, each for itself."""
 
     def runTest(self) -> None:
@@ -258,7 +240,7 @@ class SynFloodAlarmBesideAttack(_Rates):
         )
 
 
-class SynFloodWhiteList(_Rates):
+class SynFloodWhiteList(rates.Arriving):
     """Who is on it sends any number of SYN; so does everyone to whom it allows that."""
 
     def runTest(self) -> None:
@@ -275,7 +257,7 @@ class SynFloodWhiteList(_Rates):
         self.burst(free + counted, 10, screen)
 
 
-class SynFloodWhiteListSource(_Rates):
+class SynFloodWhiteListSource(rates.Arriving):
     """The threshold by source does not hold of who is on it either; that of a neighbour does."""
 
     def runTest(self) -> None:
@@ -289,7 +271,7 @@ class SynFloodWhiteListSource(_Rates):
         self.burst(frames, 6, screen)
 
 
-class UdpFloodWhiteList(_Rates):
+class UdpFloodWhiteList(rates.Arriving):
     """One of UDP says nothing of SYN, nor one of another zone of this."""
 
     def runTest(self) -> None:
@@ -304,7 +286,7 @@ class UdpFloodWhiteList(_Rates):
         self.burst(frames, 6, screen)
 
 
-class WhiteListOff(_Rates):
+class WhiteListOff(rates.Arriving):
     """A zone that has none asks none."""
 
     def runTest(self) -> None:
@@ -315,193 +297,7 @@ class WhiteListOff(_Rates):
         self.burst([udp4(to(TRUST), dst=target) for _ in range(3)], 2, screen)
 
 
-class IpSweep(_Rates):
-    """ICMP from one source to eleven addresses; the same address again is none more."""
-
-    def runTest(self) -> None:
-        screen, source = Drop.SCREEN_IP_SWEEP, fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(ip_sweep=WINDOW)
-        targets = [fresh() for _ in range(TARGETS)]
-        passing = [icmp4(to(TRUST), src=source, dst=target) for target in targets + targets[:3]]
-        # Now anything new from this source falls, and what is old too.
-        falling = [icmp4(to(TRUST), src=source, dst=target) for target in (fresh(), targets[0])]
-        self.burst(passing + falling, len(passing), screen)
-
-
-class TcpSweep(_Rates):
-    """SYN of one source to eleven addresses; other sources are free."""
-
-    def runTest(self) -> None:
-        screen, source = Drop.SCREEN_TCP_SWEEP, fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(tcp_sweep=WINDOW)
-        frames = [tcp4(to(TRUST), src=source, dst=fresh(), flags="S") for _ in range(TARGETS + 2)]
-        other = tcp4(to(TRUST), src=fresh(), flags="S")
-        self.send(TRUST.port, other)
-        self.expect_punt(other, Punt.MISS, TRUST)
-        for frame in frames:
-            self.send(TRUST.port, frame)
-        for frame in frames[:TARGETS]:
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(
-            drops={screen: 2}, punts={Punt.MISS: TARGETS + 1}, screen_hits={(TRUST, screen): 2}
-        )
-
-
-class TcpSweepIsOfConnections(_Rates):
-    """Segments without SYN open nothing."""
-
-    def runTest(self) -> None:
-        source = fresh()
-        self.ingress_screens(TRUST, Drop.SCREEN_TCP_SWEEP)
-        self.thresholds(tcp_sweep=WINDOW)
-        frames = [tcp4(to(TRUST), src=source, dst=fresh(), flags="A") for _ in range(12)]
-        self.burst(frames, 12, Drop.SCREEN_TCP_SWEEP)
-
-
-class UdpSweep(_Rates):
-    """UDP of one source to eleven addresses."""
-
-    def runTest(self) -> None:
-        screen, source = Drop.SCREEN_UDP_SWEEP, fresh6()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(udp_sweep=WINDOW)
-        frames = [udp6(to(TRUST), src=source, dst=fresh6()) for _ in range(TARGETS + 3)]
-        self.burst(frames, TARGETS, screen)
-
-
-class SweepIsOver(_Rates):
-    """In a later window the source begins anew."""
-
-    def runTest(self) -> None:
-        screen, source = Drop.SCREEN_UDP_SWEEP, fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(udp_sweep=WINDOW)
-        for _ in range(TARGETS + 1):
-            self.send(TRUST.port, udp4(to(TRUST), src=source, dst=fresh()))
-        for _ in range(TARGETS):
-            self.client.packet_in(base.ARRIVES)
-        time.sleep(1.1 * WINDOW / 1_000_000)
-        frame = udp4(to(TRUST), src=source, dst=fresh())
-        self.send(TRUST.port, frame)
-        self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(
-            drops={screen: 1}, punts={Punt.MISS: TARGETS + 1}, screen_hits={(TRUST, screen): 1}
-        )
-
-
-class PortScan(_Rates):
-    """SYN of one source to eleven ports of one address; other addresses are free."""
-
-    def runTest(self) -> None:
-        screen, source, target = Drop.SCREEN_PORT_SCAN, fresh(), fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(port_scan=WINDOW)
-        frames = [
-            tcp4(to(TRUST), src=source, dst=target, dport=port, flags="S")
-            for port in range(100, 100 + TARGETS + 2)
-        ]
-        self.burst(frames, TARGETS, screen)
-        other = tcp4(to(TRUST), src=source, dst=fresh(), dport=200, flags="S")
-        self.send(TRUST.port, other)
-        self.expect_punt(other, Punt.MISS, TRUST)
-
-
-class UdpPortScan(_Rates):
-    """UDP of one source to eleven ports of one address."""
-
-    def runTest(self) -> None:
-        screen, source, target = Drop.SCREEN_UDP_PORT_SCAN, fresh(), fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(udp_port_scan=WINDOW)
-        frames = [
-            udp4(to(TRUST), src=source, dst=target, dport=port)
-            for port in range(100, 100 + TARGETS + 2)
-        ]
-        self.burst(frames, TARGETS, screen)
-
-
-class SessionsAreNoScan(_Rates):
-    """Packets that find their session are not looked at, whatever the source does."""
-
-    def runTest(self) -> None:
-        screen, source, target = Drop.SCREEN_UDP_PORT_SCAN, fresh(), fresh()
-        self.ingress_screens(TRUST, screen)
-        self.thresholds(udp_port_scan=WINDOW)
-        session = Session(id=5, wing=0, spu=1)
-        self.to_spu(wing(source, target, CLIENT_PORT, 99, 17, TRUST.token), session)
-        for port in range(100, 100 + TARGETS + 1):
-            self.send(TRUST.port, udp4(to(TRUST), src=source, dst=target, dport=port))
-        for _ in range(TARGETS):
-            self.client.packet_in(base.ARRIVES)
-        frame = udp4(to(TRUST), src=source, dst=target, dport=99)
-        self.send(TRUST.port, frame)
-        self.expect_punt(frame, Punt.SESSION, TRUST, **session.header())
-        self.conclude(
-            drops={screen: 1},
-            punts={Punt.MISS: TARGETS, Punt.SESSION: 1},
-            screen_hits={(TRUST, screen): 1},
-        )
-
-
-class _Limits(_Rates):
-    def at_limit(self, side: str, who: str, interface: Interface = TRUST) -> None:
-        """An address of a zone may have no more sessions."""
-        key: dict[str, Value] = {"zone": interface.zone, "address": rates.mapped(who)}
-        self.client.insert(f"session_limit_{side}", key, f"at_{side}_limit", {})
-
-
-class SessionLimitSource(_Limits):
-    """No new session from an address at its limit; its sessions go on, others begin."""
-
-    def runTest(self) -> None:
-        screen = Drop.SCREEN_SESSION_LIMIT_SOURCE
-        self.ingress_screens(TRUST, screen)
-        self.at_limit("source", CLIENT)
-        self.at_limit("source", CLIENT6)
-        session = Session(id=6, wing=0, spu=1)
-        self.to_spu(wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token), session)
-        self.send(TRUST.port, tcp4(to(TRUST), flags="S"))
-        self.send(TRUST.port, tcp6(to(TRUST), flags="S"))
-        old = udp4(to(TRUST))
-        self.send(TRUST.port, old)
-        self.expect_punt(old, Punt.SESSION, TRUST, **session.header())
-        other = tcp4(to(TRUST), src="10.0.1.201", flags="S")
-        self.send(TRUST.port, other)
-        self.expect_punt(other, Punt.MISS, TRUST)
-        self.conclude(
-            drops={screen: 2},
-            punts={Punt.SESSION: 1, Punt.MISS: 1},
-            screen_hits={(TRUST, screen): 2},
-        )
-
-
-class SessionLimitDestination(_Limits):
-    """No new session to an address at its limit, from this zone."""
-
-    def runTest(self) -> None:
-        screen = Drop.SCREEN_SESSION_LIMIT_DESTINATION
-        self.ingress_screens(TRUST, screen)
-        self.ingress_screens(UNTRUST, screen)
-        self.at_limit("destination", SERVER)
-        self.send(TRUST.port, tcp4(to(TRUST), flags="S"))
-        other = tcp4(to(UNTRUST), flags="S")
-        self.send(UNTRUST.port, other)
-        self.expect_punt(other, Punt.MISS, UNTRUST)
-        self.conclude(drops={screen: 1}, punts={Punt.MISS: 1}, screen_hits={(TRUST, screen): 1})
-
-
-class SessionLimitOff(_Limits):
-    """Without the screen the tables are not asked."""
-
-    def runTest(self) -> None:
-        self.at_limit("source", CLIENT)
-        self.at_limit("destination", SERVER)
-        self.misses(TRUST, tcp4(to(TRUST), flags="S"))
-
-
-class ScreensThatSeeOnePacketComeFirst(_Rates):
+class ScreensThatSeeOnePacketComeFirst(rates.Arriving):
     """What they drop is not counted towards a flood."""
 
     def runTest(self) -> None:
@@ -515,6 +311,3 @@ class ScreensThatSeeOnePacketComeFirst(_Rates):
         self.expect_punt(frame, Punt.MISS, TRUST)
         self.conclude(drops={winnuke: 3}, punts={Punt.MISS: 1}, screen_hits={(TRUST, winnuke): 3})
         self.assertGreater(flood - FIRST_SCREEN, winnuke - FIRST_SCREEN)
-
-
-del _Rates, _Limits

@@ -1,14 +1,16 @@
 """A session as bytes, kept beside its wings in the NPUs (P4Runtime ``metadata``).
 
-A controller that comes back reads the tables and knows its sessions again. Version 1, in network
-byte order; addresses are 4 or 16 bytes by the family bit of ``flags``::
+A controller that comes back reads the tables and knows its sessions again; so does the central
+point, of sessions whose SPU failed. Version 2, in network byte order; addresses are 4 or 16 bytes
+by the family bit of ``flags``::
 
     version 1 | flags 1 | session id 4 | spu 1 | protocol 1 | started 8 | timeout 8 | policy index 4
     forward:  src, dst, sport 2, dport 2, token 2 | ingress npu 2, port 2 |
               translated src, dst, sport 2, dport 2
     reverse:  token 2
     hops:     npu 2, port 2, vlan 2, src mac 6, dst mac 6; forward, then reverse
-    names:    length 1, policy | length 1, application
+    names:    length 1 and UTF-8, each: policy, application, NAT rule of the source, of the
+              destination; empty: none
 
 The reverse wing is the mirror of the forward one and is not spelled out. Both wings carry the same
 record, so either is enough.
@@ -16,13 +18,14 @@ record, so either is enough.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from struct import error as StructError
 
 from controller.flow import FlowKey, Hop, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.value import value
 
-VERSION = 1
+VERSION = 2
 
 _IPV6, _EXPRESS, _NAT = 1, 2, 4
 
@@ -55,10 +58,12 @@ class SessionRecord:
     started: Nanoseconds
     timeout: Nanoseconds
     """Inactivity, once established."""
+    nat_rules: tuple[str, str] = ("", "")
+    """Those that translate its source and its destination; empty: none."""
 
 
 def encode(record: SessionRecord) -> bytes:
-    """The record's bytes. Names are cut at 255 bytes."""
+    """The record's bytes. Names are cut to 255 bytes."""
     key, out = record.forward.key, record.forward.translated
     ahead, back = record.forward.hop, record.reverse.hop
     flags = (
@@ -66,7 +71,6 @@ def encode(record: SessionRecord) -> bytes:
         | (_EXPRESS if record.path is Path.EXPRESS else 0)
         | (_NAT if record.source_nat else 0)
     )
-    policy, application = record.policy.encode()[:255], record.application.encode()[:255]
     return b"".join(
         (
             _HEAD.pack(
@@ -97,10 +101,16 @@ def encode(record: SessionRecord) -> bytes:
                 *ahead.port, ahead.vlan, ahead.src_mac, ahead.dst_mac,
                 *back.port, back.vlan, back.src_mac, back.dst_mac,
             ),
-            bytes((len(policy),)), policy,
-            bytes((len(application),)), application,
+            _names(record.policy, record.application, *record.nat_rules),
         )
     )  # fmt: skip
+
+
+@lru_cache(4096)
+def _names(*names: str) -> bytes:
+    """Names as they stand in records; sessions have few different ones."""
+    cut = (name.encode()[:255].decode(errors="ignore").encode() for name in names)
+    return b"".join(bytes((len(name),)) + name for name in cut)
 
 
 def decode(data: bytes) -> SessionRecord:
@@ -125,6 +135,8 @@ def _decode(data: bytes) -> SessionRecord:
     at += _HOPS.size
     policy, at = _name(data, at)
     application, at = _name(data, at)
+    source_rule, at = _name(data, at)
+    destination_rule, at = _name(data, at)
     if at != len(data):
         raise RecordError(f"no session record: {len(data) - at} bytes too many")
     ahead = Hop(Port(hops[0], hops[1]), *hops[2:5])
@@ -142,6 +154,7 @@ def _decode(data: bytes) -> SessionRecord:
         application,
         started,
         timeout,
+        (source_rule, destination_rule),
     )
 
 
