@@ -25,6 +25,30 @@ def audit_held(ledger: Ledger) -> None:
         _clients(ledger, number, spu)
         _servers(ledger, number, spu)
     _fragments(ledger)
+    _gates(ledger)
+
+
+def _gates(ledger: Ledger) -> None:
+    """Each gate is found by what it lets through, and closes in time; a port that gates share with
+    their parent is held as often as it is counted."""
+    cp, broken = ledger.cp, ledger.broken
+    for gate in inside.open_gates(cp):
+        if gate.closes is None or gate.closes + LATE < ledger.now:
+            broken(Rule.GATES, f"gate {gate.id} does not close", None, gate.parent)
+        if gate.matches != gate.ports:
+            what = f"gate {gate.id} is found by {gate.matches} ports, not by {gate.ports}"
+            broken(Rule.GATES, what, None, gate.parent)
+    known = inside.gate_ids(cp)
+    for gate_id in known - {gate.id for gate in inside.open_gates(cp)}:
+        broken(Rule.GATES, f"something is left of gate {gate_id}", None)
+    ledger.gates.forget(known)
+    shared, held = inside.shared_ports(cp), inside.sharers(cp)
+    for binding, holders in shared.items():
+        if holders != held[binding]:
+            what = f"port {binding[2]} is shared by {held[binding]} gates, and counts {holders}"
+            broken(Rule.PORTS, what, None)
+    for binding in inside.waiting_ports(cp) - shared.keys():
+        broken(Rule.PORTS, f"port {binding[2]} waits for gates that do not share it", None)
 
 
 def _clients(ledger: Ledger, number: int, spu: Spu) -> None:

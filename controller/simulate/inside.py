@@ -164,6 +164,67 @@ def gates_of(cp: CentralPoint, session_id: int) -> int:
     return len(cp.gates._by_parent.get(session_id, ()))
 
 
+def gates(cp: CentralPoint, parent: int) -> Iterator[tuple[int, int]]:
+    """Gates of a control session, and how many sessions each lets through; 0: any number."""
+    for gate_id in cp.gates._by_parent.get(parent, ()):
+        yield gate_id, cp.gates._gates[gate_id].gate.order.uses
+
+
+class OpenGate(NamedTuple):
+    """A gate that stands."""
+
+    id: int
+    parent: int
+    closes: Nanoseconds | None
+    """``None``: nothing will close it."""
+    matches: int
+    """How many first packets it is found by."""
+    ports: int
+    """How many it should be."""
+
+
+def open_gates(cp: CentralPoint) -> Iterator[OpenGate]:
+    """All gates."""
+    table = cp.gates
+    found = Counter(gate_id for ids in table._by_match.values() for gate_id in ids)
+    for gate_id, state in table._gates.items():
+        gate = state.gate
+        closes = table._timers.at(gate_id)
+        yield OpenGate(gate_id, gate.parent, closes, found[gate_id], gate.order.count)
+
+
+def gate_ids(cp: CentralPoint) -> set[int]:
+    """Gates that anything knows of: by what first packets look like, by parent, by their time."""
+    table = cp.gates
+    known = {gate_id for ids in table._by_match.values() for gate_id in ids}
+    known.update(gate_id for ids in table._by_parent.values() for gate_id in ids)
+    return known | set(table._timers) | table._gates.keys()
+
+
+def shared_ports(cp: CentralPoint) -> dict[Binding, int]:
+    """Ports of control sessions that gates share, and by how many they think that they are held."""
+    return {(b.address, b.protocol, b.port): holders for b, holders in cp.gates._shared.items()}
+
+
+def sharers(cp: CentralPoint) -> Counter[Binding]:
+    """Who holds such ports: leases of gates and of sessions that came through them."""
+    table = cp.gates
+    leases = {id(state.lease): state.lease for state in table._gates.values()}
+    for entry in cp._core.sessions.by_key.values():
+        leases.update((id(lease), lease) for lease in entry.leases)
+    return Counter(
+        (b.address, b.protocol, b.port)
+        for lease in leases.values()
+        for b in lease.bindings
+        if b in table._shared
+    )
+
+
+def waiting_ports(cp: CentralPoint) -> set[Binding]:
+    """Ports that a control session has released, and that wait for gates that share them."""
+    return {(b.address, b.protocol, b.port) for b in cp.gates._orphans}
+
+
 def gate_parents(cp: CentralPoint) -> set[int]:
     """Sessions with open gates."""
     return set(cp.gates._by_parent)

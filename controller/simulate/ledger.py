@@ -24,6 +24,7 @@ from controller.messages import (
     InstallAck,
     InstallSession,
     NatGranted,
+    OpenGates,
     Outbound,
     PacketDropped,
     PendingExpired,
@@ -39,6 +40,7 @@ from controller.messages import (
 from controller.reasons import Close, Drop
 from controller.simulate import inside
 from controller.simulate.flow import Flow
+from controller.simulate.gate_book import GateBook
 from controller.simulate.inside import Binding
 from controller.simulate.npu import FaultyNpu
 from controller.simulate.violation import Rule, Violation
@@ -86,6 +88,7 @@ class Ledger:
         """Granted by the central point, and to how many flows."""
         self.waited_in_vain = 0
         """Fragments that the central point gave up: of which flow, nobody knows."""
+        self.gates = GateBook()
         self.flow_of: dict[FlowKey, Flow] = {}
         """Whose a wing is."""
         self.sessions = 0
@@ -124,6 +127,7 @@ class Ledger:
             RemoveSession: self._removed_at_cp,
             ReleaseNat: self._released,
             AuditMissing: self._missed,
+            OpenGates: lambda message: self.gates.opened(self.cp, message.session_id),
             SpuFailed: self._failed,
             SpuPurged: self._purged,
         }
@@ -147,6 +151,7 @@ class Ledger:
         self._changing.clear()
         self._since.clear()
         self._lost.clear()
+        self.gates.forget(())
 
     # -- the central point --------------------------------------------------------------------
 
@@ -163,13 +168,17 @@ class Ledger:
             flow.entries += 1
             self.flow_of[key] = flow
             flow.names.append(key)
-            if message.passage is not None:
-                self._pass(message.passage, flow)
+        if message.passage is not None:
+            self._pass(message.passage, flow)
 
-    def _pass(self, passage: Passage, flow: Flow) -> None:
+    def _pass(self, passage: Passage, flow: Flow | None) -> None:
         """A flow comes through a gate: its own, or one that was given the port of that."""
+        if not self.gates.passed(passage):
+            what = f"a session more than gate {passage.gate} lets through"
+            self.broken(Rule.GATES, what, None, passage.parent)
         parent = self.by_session.get(passage.parent)
-        if parent is None or parent.flow is None or parent.flow.root is not flow.root:
+        announcer = None if parent is None else parent.flow
+        if flow is not None and (announcer is None or announcer.root is not flow.root):
             flow.astray = True
 
     def _decided(self, message: InstallSession) -> None:

@@ -152,7 +152,12 @@ class Ftp(Talk):
         """Open a data connection from one side to where the other one said."""
         there, numbers = self.there, [int(number) for number in announced.groups()]
         address, port = bytes(numbers[:4]), numbers[4] << 8 | numbers[5]
-        source, sport = (there.dst, 20) if side else (there.src, 15_000 + self.dice.below(15_000))
-        ahead = Tuple5(source, address, sport, port, TCP)
-        kind = CloseData if self.dice.hits(400) else Data
+        is_close = self.dice.hits(400)
+        # Who looks closely hears by address and port, and so has one of his own.
+        sport = 15_000 + self.dice.below(15_000) if is_close or side == CLIENT else 20
+        ahead = Tuple5(there.dst if side else there.src, address, sport, port, TCP)
+        kind = CloseData if is_close else Data
         self.announce(kind, 1 - side, ahead, self.doors[1 - side])
+        if self.dice.hits(150):
+            # Once more, though one was announced.
+            self.announce(Data, 1 - side, ahead._replace(sport=sport + 1), self.doors[1 - side])

@@ -26,6 +26,7 @@ from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
 from controller.simulate.talk_dns import Dns
+from controller.simulate.talk_h323 import H323
 from controller.simulate.talk_pptp import Pptp
 from controller.simulate.talk_rtsp import Rtsp
 from controller.simulate.talk_sip import SipTcp, SipUdp
@@ -85,6 +86,7 @@ _KINDS = (
     _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
     _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
     _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
     _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
