@@ -102,7 +102,7 @@ class Runtime:
         """Of SYN cookies."""
         self.bay = SpuBay(list(chassis.spus), self._make_spu)
         self.observer = Observer(configuration)
-        turn = Turn()
+        self._turn = turn = Turn()
         self.npus: Mapping[int, Npu] = {
             number: Npu(site, pipeline, self.deliver, clock, turn)
             for number, site in chassis.npus.items()
@@ -120,9 +120,12 @@ class Runtime:
             HOST: Rejects(configuration),
         }
         self._machines |= {Actor(Role.SPU, number): spu for number, spu in self.bay.spus.items()}
+        self._posts = {Actor(Role.NPU, number): npu.post for number, npu in self.npus.items()}
         self._queue: deque[Outbound] = deque()
         self._draining = False
         self._deadlines: dict[Actor, Nanoseconds] = {}
+        self._touched: set[Actor] = set()
+        """Machines whose deadline may have changed in this turn of the event loop."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Nanoseconds = 0
         self.observer.on_crowd = self._pause_steps
@@ -199,7 +202,7 @@ class Runtime:
         actor = Actor(Role.SPU, number)
         if not out:
             self._machines[actor] = self.bay.spus[number]
-            self._reschedule({actor})
+            self._touch(actor)
         for outbound in out:
             self.deliver(outbound)
 
@@ -237,8 +240,7 @@ class Runtime:
 
     def _drain(self) -> None:
         self._draining = True
-        queue, machines, clock, take = self._queue, self._machines, self.clock, self.observer.take
-        touched = set()
+        queue, machines, posts, clock = self._queue, self._machines, self._posts, self.clock
         try:
             while queue:
                 to, message = queue.popleft()
@@ -246,25 +248,24 @@ class Runtime:
                 try:
                     if to is OBSERVER:
                         # Most messages are steps; they need no look-up of who gets them.
-                        take(message)
+                        self.observer.take(message)
                         continue
                     machine = machines.get(to)
                     if machine is not None:
                         queue.extend(machine.handle(message, clock()))
-                        touched.add(to)
+                        self._touch(to)
+                    elif to in posts:
+                        posts[to](message)
                     else:
                         self._elsewhere(to, message)
                 except Exception as error:  # One SPU's error is its own end, not the system's.
                     LOGGER.exception("%s failed on %s", to, message)
-                    self._failed(to, error, touched, message)
+                    self._failed(to, error, message)
         finally:
             self._draining = False
             self.at_work = None
-        self._reschedule(touched)
 
-    def _failed(
-        self, actor: Actor, error: Exception, touched: set[Actor], message: Message | None
-    ) -> None:
+    def _failed(self, actor: Actor, error: Exception, message: Message | None) -> None:
         """A fault of ours must not end the sessions of everybody else. An SPU's ends those of the
         SPU: what it knows may be wrong now. The packet that it failed on goes nowhere else: it
         might fail there too."""
@@ -273,7 +274,6 @@ class Runtime:
         with contextlib.suppress(Exception):  # Reading the packet may be what failed.
             flow = None if message is None else flow_of(message)
         if actor.role is Role.SPU and actor in self._machines:
-            touched.discard(actor)
             why = f"{type(error).__name__}: {error}"
             self._remove_spu(actor.number, why, comes_back=True, flow=flow)
         if isinstance(message, PacketIn | CreateSession | Deliver):
@@ -282,9 +282,7 @@ class Runtime:
             self.observer.take(PacketDropped(self.clock(), actor, reason, flow, detail))
 
     def _elsewhere(self, to: Actor, message: Message) -> None:
-        if to.role is Role.NPU and to.number in self.npus:
-            self.npus[to.number].post(message)
-        elif to.role is Role.SPU and to.number in self.chassis.spus:
+        if to.role is Role.SPU and to.number in self.chassis.spus:
             instead = stray(to, message)
             if instead is not None:
                 self._queue.append(instead)
@@ -307,10 +305,18 @@ class Runtime:
 
     # -- deadlines ------------------------------------------------------------------------
 
-    def _reschedule(self, touched: set[Actor]) -> None:
+    def _touch(self, actor: Actor) -> None:
+        """A machine did something: look at its deadline when the turn is over."""
+        if not self._touched:
+            self._turn.batch(self._reschedule)
+        self._touched.add(actor)
+
+    def _reschedule(self) -> None:
         """Have the timer ring no later than the earliest deadline. Ringing early is harmless."""
+        touched, self._touched = self._touched, set()
         for actor in touched:
-            deadline = self._machines[actor].deadline()
+            machine = self._machines.get(actor)
+            deadline = None if machine is None else machine.deadline()
             if deadline is None:
                 self._deadlines.pop(actor, None)
             else:
@@ -332,14 +338,15 @@ class Runtime:
     def _ring(self) -> None:
         self._timer = None
         now = self.clock()
-        due = {actor for actor, deadline in self._deadlines.items() if deadline <= now}
-        for actor in list(due):
+        for actor in [actor for actor, at in self._deadlines.items() if at <= now]:
             try:
                 self._queue.extend(self._machines[actor].tick(now))
             except Exception as error:  # as in _drain
                 LOGGER.exception("%s failed on its timer", actor)
-                self._failed(actor, error, due, None)
+                self._failed(actor, error, None)
+            self._touch(actor)
         for number in self.bay.due(now):
             self.put_spu_in(number)
         self._drain()
-        self._reschedule(due & self._machines.keys())
+        if not self._touched:
+            self._turn.batch(self._reschedule)

@@ -79,6 +79,8 @@ class SpuBay:
 
     def deadline(self) -> Nanoseconds | None:
         """When the next one that failed comes back."""
+        if not self._out:
+            return None
         return min((at for at in self._out.values() if at is not None), default=None)
 
     def due(self, now: Nanoseconds) -> list[int]:

@@ -10,7 +10,7 @@ A module for each conversation: ``npu``, ``sessions`` and ``grants`` (central po
 ``envelope`` has all messages. Everybody imports from here.
 """
 
-from controller.messages.actors import CP, HOST, NEIGHBORS, OBSERVER, Actor, Role
+from controller.messages.actors import CP, HOST, NEIGHBORS, OBSERVER, SPUS, Actor, Role
 from controller.messages.envelope import Message, Outbound
 from controller.messages.grants import (
     AllocateNat,
@@ -91,6 +91,7 @@ __all__ = [
     "HOST",
     "NEIGHBORS",
     "OBSERVER",
+    "SPUS",
     "UNKNOWN_ORIGIN",
     "UNMARKED",
     "AbandonSession",

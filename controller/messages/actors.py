@@ -37,3 +37,6 @@ CP = Actor(Role.CP)
 NEIGHBORS = Actor(Role.NEIGHBORS)
 HOST = Actor(Role.HOST)
 OBSERVER = Actor(Role.OBSERVER)
+
+SPUS = tuple(Actor(Role.SPU, number) for number in range(256))
+"""Each by its number, so that no message makes one."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from controller.npu.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
+C = TypeVar("C")
 Answer = Callable[[Sequence[R]], None]
 
 
@@ -27,18 +28,15 @@ class Batcher(Generic[T, R]):
         self._turn = turn
         self._send = send
         self._limit = limit
-        self._waiting: deque[tuple[T, Callable[[R], None]]] = deque()
-        self._under_way: list[Callable[[R], None]] = []
+        self._waiting: deque[tuple[T, Callable[[Any, R], None], Any]] = deque()
+        self._under_way: list[tuple[T, Callable[[Any, R], None], Any]] = []
         self._is_busy = False
         self._drained: list[asyncio.Future[None]] = []
-        self.batches = 0
-        """RPCs made so far."""
-        self.items = 0
-        """Items in them."""
 
-    def submit(self, item: T, done: Callable[[R], None]) -> None:
-        """Have an item sent; ``done`` is called from the event loop, once."""
-        self._waiting.append((item, done))
+    def submit(self, item: T, done: Callable[[C, R], None], about: C) -> None:
+        """Have an item sent; ``done`` is called from the event loop, once, with ``about`` and the
+        answer. (A function that remembers by itself would have to be made for every item.)"""
+        self._waiting.append((item, done, about))
         if not self._is_busy:
             self._is_busy = True
             self._turn.batch(self._next)
@@ -52,25 +50,29 @@ class Batcher(Generic[T, R]):
 
     def _next(self) -> None:
         waiting = self._waiting
-        count = min(len(waiting), self._limit)
-        if not count:
+        if not waiting:
             self._is_busy = False
             for future in self._drained:
                 if not future.done():
                     future.set_result(None)
             self._drained.clear()
             return
-        batch = [waiting.popleft() for _ in range(count)]
-        self._under_way = [done for _, done in batch]
-        self.batches += 1
-        self.items += count
-        self._send([item for item, _ in batch], self._answered)
+        take = waiting.popleft
+        batch = [take() for _ in range(min(len(waiting), self._limit))]
+        self._under_way = batch
+        self._send([item for item, _, _ in batch], self._answered)
 
     def _answered(self, answers: Sequence[R]) -> None:
         under_way, self._under_way = self._under_way, []
         try:
-            for done, answer in zip(under_way, answers, strict=True):
-                done(answer)
+            for (_, done, about), answer in zip(under_way, answers, strict=True):
+                done(about, answer)
         finally:
             # Together with what the answers' own consequences have to write.
             self._turn.batch(self._next)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterable[list[T]]:
+    """Items that are all there, ``size`` at a time."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

@@ -56,7 +56,7 @@ class RpcError(Exception):
         return f"{name}: {details}" if details else name
 
 
-Done = Callable[[bytes | RpcError], None]
+Done = Callable[[list[bytes] | RpcError], None]
 
 
 class Call:
@@ -207,17 +207,16 @@ class Channel(asyncio.Protocol):
         Raises ``RpcError`` if the connection is gone."""
         return self._begin(method, received, ended)
 
-    def unary(self, method: bytes, message: bytes, timeout: float, done: Done) -> None:
-        """One message there, one back; ``done`` gets it, or what went wrong."""
-        answer: list[bytes] = []
+    def ask(self, method: bytes, message: bytes, timeout: float, done: Done) -> None:
+        """One message there, some back; ``done`` gets all of them, or what went wrong. Raises
+        ``RpcError`` if the connection is gone."""
+        answers: list[bytes] = []
 
         def ended(error: RpcError | None) -> None:
             timer.cancel()
-            if error is None and not answer:
-                error = RpcError(rpc_code.INTERNAL, "the far end gave no answer")
-            done(answer[0] if error is None else error)
+            done(answers if error is None else error)
 
-        call = self._begin(method, answer.append, ended)
+        call = self._begin(method, answers.append, ended)
         call.send(message, is_last=True)
         late = RpcError(rpc_code.DEADLINE_EXCEEDED, f"no answer within {timeout:g} s")
         timer = self._loop.call_later(timeout, self.fail, call, late)

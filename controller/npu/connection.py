@@ -15,7 +15,7 @@ from controller.config.schema import NpuSite
 from controller.npu.channel import Call, Channel, RpcError
 from controller.npu.pipeline import Pipeline
 from controller.npu.turn import Turn
-from controller.npu.wire import varint
+from controller.npu.wire import tag, varint
 
 ELECTION_ID = 1 << 16
 """Ours. Tools that only look on connect with lower ones and stay backups."""
@@ -24,14 +24,17 @@ CONNECT_TIMEOUT_S = 10.0
 _RETRY_S = 0.1
 PIPELINE_TIMEOUT_S = 60.0
 RPC_TIMEOUT_S = 30.0
+WRITE_BATCH = 1000
+"""Updates of a Write, at most."""
 PACKET_OUT_LIMIT = 4096
 """Packet-outs that wait for the stream; what comes beyond is dropped and counted."""
 
 _SERVICE = b"/p4.v1.P4Runtime/"
+_WRITE, _READ = _SERVICE + b"Write", _SERVICE + b"Read"
 _ARBITRATION = b"\x0a"
 """What a ``StreamMessageResponse`` with field 1 begins with."""
-_UPDATES = b"\x22"
-"""Tag of a ``WriteRequest``'s updates."""
+_UPDATES = tag(p4r.WriteRequest.DESCRIPTOR.fields_by_name["updates"].number)
+_ENTITIES = tag(p4r.ReadRequest.DESCRIPTOR.fields_by_name["entities"].number)
 _ALL_WELL = (rpc_code.OK,)
 
 
@@ -46,6 +49,11 @@ class Connection:
         self.site = site
         self._turn = turn
         self._election = U128.encode(election_id)
+        # What every request begins with.
+        self._write_head = p4r.WriteRequest(
+            device_id=site.device_id, election_id=self._election
+        ).SerializeToString()
+        self._read_head = p4r.ReadRequest(device_id=site.device_id).SerializeToString()
         self._channel: Channel | None = None
         self._stream: Call | None = None
         self._received: Callable[[bytes], None] | None = None
@@ -222,21 +230,18 @@ class Connection:
         each, or what happened to the NPU."""
         count = len(updates)
 
-        def answered(answer: bytes | RpcError) -> None:
-            if isinstance(answer, bytes):
+        def answered(answer: Sequence[bytes] | RpcError) -> None:
+            if not isinstance(answer, RpcError):
                 done(_ALL_WELL * count)
                 return
             codes = update_codes(answer, count)
             done(self._failure("refuses a write", answer) if codes is None else codes)
 
-        request = p4r.WriteRequest(device_id=self.site.device_id, election_id=self._election)
-        body = b"".join(
-            piece for update in updates for piece in (_UPDATES, varint(len(update)), update)
-        )
+        pieces = [self._write_head]
+        for update in updates:
+            pieces += (_UPDATES, varint(len(update)), update)
         try:
-            self._open_channel().unary(
-                _SERVICE + b"Write", request.SerializeToString() + body, RPC_TIMEOUT_S, answered
-            )
+            self._open_channel().ask(_WRITE, b"".join(pieces), RPC_TIMEOUT_S, answered)
         except RpcError as error:
             done(self._failure("refuses a write", error))
 
@@ -252,12 +257,31 @@ class Connection:
             raise answer
         return answer
 
+    def begin_read(
+        self, entities: Sequence[bytes], done: Callable[[Sequence[bytes] | NpuError], None]
+    ) -> None:
+        """One Read RPC of serialized ``Entity`` messages; ``done`` gets the serialized
+        ``ReadResponse`` messages, or what happened."""
+
+        def answered(answer: Sequence[bytes] | RpcError) -> None:
+            done(
+                self._failure("refuses a read", answer) if isinstance(answer, RpcError) else answer
+            )
+
+        pieces = [self._read_head]
+        for entity in entities:
+            pieces += (_ENTITIES, varint(len(entity)), entity)
+        try:
+            self._open_channel().ask(_READ, b"".join(pieces), RPC_TIMEOUT_S, answered)
+        except RpcError as error:
+            done(self._failure("refuses a read", error))
+
     async def read(self, entities: Iterable[p4r.Entity]) -> AsyncIterator[p4r.Entity]:
         """One Read RPC. Raises ``NpuError``."""
         request = p4r.ReadRequest(device_id=self.site.device_id, entities=entities)
         try:
             async for response in self._open_channel().stream(
-                _SERVICE + b"Read", request.SerializeToString(), RPC_TIMEOUT_S
+                _READ, request.SerializeToString(), RPC_TIMEOUT_S
             ):
                 for entity in p4r.ReadResponse.FromString(response).entities:
                     yield entity

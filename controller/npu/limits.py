@@ -57,13 +57,14 @@ class LimitEntries:
         if not at_limit:
             entry.ClearField("action")
 
-        def done(code: int) -> None:
-            if at_limit and code not in (rpc_code.OK, rpc_code.ALREADY_EXISTS):
-                self.refused += 1
-            if self._wanted[key] == at_limit:
-                del self._wanted[key]
-            else:
-                self._write(key, self._wanted[key])
-
         update = p4r.Update(type=kind, entity=p4r.Entity(table_entry=entry))
-        self._writer.submit(update.SerializeToString(), done)
+        self._writer.submit(update.SerializeToString(), self._written, (key, at_limit))
+
+    def _written(self, about: tuple[_Key, bool], code: int) -> None:
+        key, at_limit = about
+        if at_limit and code not in (rpc_code.OK, rpc_code.ALREADY_EXISTS):
+            self.refused += 1
+        if self._wanted[key] == at_limit:
+            del self._wanted[key]
+        else:
+            self._write(key, self._wanted[key])

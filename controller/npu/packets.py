@@ -38,6 +38,11 @@ _FIRST = bytes((p4r.PacketIn.DESCRIPTOR.fields_by_name["payload"].number << 3 | 
 """What a packet-in begins with."""
 
 
+_Kind = tuple[Port, Punt, int, Direction, int, Mark, bool]
+"""What packet-ins of a kind have in common: port, reason, token, direction, SPU, mark, and whether
+they are on the way out."""
+
+
 class PacketCodec:
     """Decodes packet-ins and encodes packet-outs of one NPU."""
 
@@ -47,32 +52,52 @@ class PacketCodec:
         self._slots = {fields[name]: slot for slot, name in enumerate(_ORDER) if name in fields}
         self._out = pipeline.packet_out
         self._heads: dict[tuple[Send, int, Mark, Origin], bytes] = {}
-        self._known: dict[bytes, Sequence[int]] = {}
+        self._before_id = _metadata_with(fields["session_id"])
+        """What goes before the length of the session id, the one long field, in a header."""
+        self._known: dict[bytes, _Kind] = {}
+        """By what is around the session id."""
         self._ports: dict[int, Port] = {}
 
     def packet_in(self, message: bytes, at: Nanoseconds) -> PacketIn | TraceCopy | None:
         """The packet-in of a serialized ``StreamMessageResponse``: a punted packet, or a copy of
         one that is traced; ``None`` if its header names no reason that we know."""
         payload, header = split(message)
-        value = self._known.get(header) or self._values(header)
-        reason = _PUNTS.get(value[0])
-        if reason is None or reason is Punt.NONE:
+        # All headers of a kind differ in the session alone, so what is around its id is remembered.
+        place = header.find(self._before_id, 0, -1)
+        if place >= 0:
+            place += len(self._before_id)
+            end = place + 1 + header[place]
+            known = self._known.get(header[: place + 1] + header[end:])
+            if known is not None:
+                port, reason, token, direction, spu, mark, is_outward = known
+                session_id = int.from_bytes(header[place + 1 : end], "big")
+                return PacketIn(
+                    port, reason, token, session_id, direction, spu, payload, at, mark, is_outward
+                )
+        value = self._values(header)
+        reason = _PUNTS.get(value[0], Punt.NONE)
+        if reason is Punt.NONE:
             return None
         if reason is Punt.TRACE:
             return self._copy(value, payload, at)
-        # A rejected packet with a stage is a copy, made on the way out.
-        is_outward = reason is Punt.FILTER_REJECT and value[9] != 0
-        return PacketIn(
+        known = (
             self._port(value[1]),
             reason,
             value[2],
-            value[3],
             _DIRECTIONS[value[4]],
             value[5],
-            payload,
-            at,
             _MARKS[value[6] << 5 | value[7] << 2 | value[8]],
-            is_outward,
+            # A rejected packet with a stage is a copy, made on the way out.
+            reason is Punt.FILTER_REJECT and value[9] != 0,
+        )
+        # (Where a shorter field happens to look like the beginning, headers are not remembered.)
+        if place >= 0 and int.from_bytes(header[place + 1 : end], "big") == value[3]:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[header[: place + 1] + header[end:]] = known
+        port, reason, token, direction, spu, mark, is_outward = known
+        return PacketIn(
+            port, reason, token, value[3], direction, spu, payload, at, mark, is_outward
         )
 
     def _port(self, number: int) -> Port:
@@ -83,15 +108,13 @@ class PacketCodec:
         return port
 
     def _values(self, header: bytes) -> Sequence[int]:
-        """What a serialized header says, by slot. Those of misses are few and are remembered."""
+        """What a serialized header says, by slot."""
         value = [0] * len(_ORDER)
         slots = self._slots
         for field in p4r.PacketIn.FromString(header).metadata:
             slot = slots.get(field.metadata_id)
             if slot is not None:
                 value[slot] = int.from_bytes(field.value, "big")
-        if not value[3] and len(self._known) < _KNOWN:
-            self._known[header] = value
         return value
 
     def _copy(self, value: Sequence[int], frame: bytes, at: Nanoseconds) -> TraceCopy | None:
@@ -133,6 +156,11 @@ class PacketCodec:
             for id_ in self._out.widths
         ]
         return p4r.PacketOut(metadata=metadata).SerializeToString()
+
+
+def _metadata_with(id_: int) -> bytes:
+    """What a serialized ``PacketMetadata`` with this id has before the length of its value."""
+    return p4r.PacketMetadata(metadata_id=id_, value=b"\1").SerializeToString()[:-2]
 
 
 def split(message: bytes) -> tuple[bytes, bytes]:

@@ -19,7 +19,7 @@ from controller.npu.entries import DELETE, SessionEntries, update_of
 
 REMOVE_TRIES = 3
 """An entry that stays behind would hold packets of a later session."""
-BATCH = 250
+READ_BATCH = 250
 """Entries in one Read."""
 SESSIONS_PER_SPU = 10_000_000
 """A session id's owner is the id divided by this (``SpuSite.number``)."""
@@ -90,11 +90,11 @@ class Purge:
 
     async def _purge(self, spu: int, dead: Sequence[tuple[FlowKey, int]]) -> None:
         """A Read's worth at a time, so that other packets and wings get their turn."""
-        for start in range(0, len(dead), BATCH):
+        for start in range(0, len(dead), READ_BATCH):
             # A session of another SPU may have come to own a key.
             batch = [
                 (key, wing)
-                for key, wing in dead[start : start + BATCH]
+                for key, wing in dead[start : start + READ_BATCH]
                 if self._wings.get(key) == wing
             ]
             found = await self._read([key for key, _ in batch])
@@ -110,9 +110,14 @@ class Purge:
         delete = update_of(DELETE, self._entries.key(key))
         for _ in range(REMOVE_TRIES):
             answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._writer.submit(delete, answered.set_result)
+            self._writer.submit(delete, _answer, answered)
             if await answered in (rpc_code.OK, rpc_code.NOT_FOUND, rpc_code.UNAVAILABLE):
                 return
+
+
+def _answer(waits: asyncio.Future[int], code: int) -> None:
+    if not waits.done():  # Nobody waits for it once all is stopped.
+        waits.set_result(code)
 
 
 def _told(wing: int, entry: p4r.TableEntry) -> PurgedWing:

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-def varint(value: int) -> bytes:
-    """A number that is not negative, seven bits a byte, lowest first."""
-    if value < 0x80:
-        return _SMALL[value]
+def _spelt_out(value: int) -> bytes:
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -21,12 +18,40 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL = [bytes((value,)) for value in range(0x80)]
+_READY = tuple(map(_spelt_out, range(2048)))
+"""Those of tags and of nearly all lengths."""
+
+
+def varint(value: int) -> bytes:
+    """A number that is not negative, seven bits a byte, lowest first."""
+    return _READY[value] if value < 2048 else _spelt_out(value)
+
+
+def varint_at(message: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, and where it ends. Raises ``IndexError`` if it does not."""
+    value = message[at]
+    at += 1
+    if value < 0x80:
+        return value, at
+    value &= 0x7F
+    shift = 7
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def tag(number: int) -> bytes:
+    """What goes before the length of field ``number`` with bytes, a string or a message."""
+    return varint(number << 3 | 2)
 
 
 def delimited(number: int, content: bytes) -> bytes:
     """Field ``number`` with bytes, a string or a message."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
+    return tag(number) + varint(len(content)) + content
 
 
 def scalar(number: int, value: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.messages import Actor, ClearSession, Outbound, Role
-from controller.npu.client import WingState
+from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
 from controller.operate.text import InterfaceNames
@@ -74,7 +74,7 @@ class Operator:
                 wanted[wing.ingress.npu].append(wing.key)
         numbers = [number for number, keys in wanted.items() if keys]
         results = await asyncio.gather(
-            *(self.runtime.npus[number].read_wings(wanted[number]) for number in numbers)
+            *(self.runtime.npus[number].wings.states(wanted[number]) for number in numbers)
         )
         states = dict(zip(numbers, results, strict=True))
         now = self.runtime.clock()

@@ -6,7 +6,7 @@ import asyncio
 
 from controller.config.stateless import Filter
 from controller.messages import TraceCopy
-from controller.npu.client import Count
+from controller.npu.counters import Count
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
 from controller.operate.copies import Copies
@@ -53,14 +53,14 @@ async def clear(operator: Operator, options: Options) -> str:
     """``clear firewall all | filter F``. Raises ``NpuError``."""
     filters = _chosen(operator, options)
     clears = [
-        npu.clear_counter(alias, cells)
+        npu.counters.clear(alias, cells)
         for aliases, cells in (
             (_COUNTERS, _counter_cells(filters)),
             (_POLICERS, _policer_cells(filters)),
         )
         for npu in operator.runtime.npus.values()
         for alias in aliases
-        if cells and npu.has_counter(alias)
+        if cells and alias in npu.counters
     ]
     await asyncio.gather(*clears)
     return ""
@@ -90,10 +90,10 @@ async def _read(operator: Operator, aliases: tuple[str, str], cells: list[int]) 
     if not cells:
         return {}
     reads = [
-        npu.read_counter(alias, cells)
+        npu.counters.read(alias, cells)
         for npu in operator.runtime.npus.values()
         for alias in aliases
-        if npu.has_counter(alias)
+        if alias in npu.counters
     ]
     total: dict[int, Count] = {}
     for found in await asyncio.gather(*reads):

@@ -72,7 +72,7 @@ async def read(operator: Operator) -> dict[int, Account]:
 
     async def one(number: int) -> Account:
         npu = operator.runtime.npus[number]
-        arrays = [await npu.read_array(alias) for alias in _ARRAYS]
+        arrays = [await npu.counters.read_array(alias) for alias in _ARRAYS]
         return Account(*(Counter({i: c.packets for i, c in cells.items()}) for cells in arrays))
 
     numbers = list(operator.runtime.npus)

@@ -33,7 +33,7 @@ async def summary(operator: Operator, _: Options) -> str:
     """
     npus = operator.runtime.npus
     blocks = []
-    counts = await asyncio.gather(*(npu.wing_counts() for npu in npus.values()))
+    counts = await asyncio.gather(*(npu.wings.counts() for npu in npus.values()))
     for number, count in zip(npus, counts, strict=True):
         usage = 100 * (count.express + count.normal) // max(1, count.capacity)
         blocks.append(

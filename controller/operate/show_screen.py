@@ -94,7 +94,7 @@ async def show(operator: Operator, options: Options) -> str:
     ``NpuError``."""
     zone = known_zone(operator, options["zone"])
     reads = [
-        npu.read_counter(alias, _cells([zone]))
+        npu.counters.read(alias, _cells([zone]))
         for npu in operator.runtime.npus.values()
         for alias in _COUNTERS
     ]
@@ -142,7 +142,7 @@ async def clear(operator: Operator, options: Options) -> str:
     else:
         zones = [zone.id for zone in operator.runtime.configuration.zones.values()]
     clears = [
-        npu.clear_counter(alias, _cells(zones))
+        npu.counters.clear(alias, _cells(zones))
         for npu in operator.runtime.npus.values()
         for alias in _COUNTERS
     ]

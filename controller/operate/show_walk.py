@@ -85,7 +85,7 @@ async def _npu_drops(operator: Operator) -> AsyncIterator[tuple[str, Drop, int]]
     reasons = [reason for reason in Drop if reason < DATA_PLANE_REASONS]
     for number, npu in operator.runtime.npus.items():
         for alias, side in (("drops", "ingress"), ("egress_drops", "egress")):
-            cells = await npu.read_counter(alias, reasons)
+            cells = await npu.counters.read(alias, reasons)
             for reason in reasons:
                 if reason in cells and cells[reason].packets:
                     yield f"NPU {number} {side}", reason, cells[reason].packets

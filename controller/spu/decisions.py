@@ -78,7 +78,13 @@ class Decisions:
         destination = pending.routed.dst
         route = fib.lookup(destination, vr, flow.tuple5)
         if route is not None and route.is_local:
-            return self._host.take(pending, route)
+            refusal = self._host.take(pending, route)
+            if refusal.reason is not Drop.HOST_INBOUND:
+                return refusal
+            # Source NAT gives others this address, too: perhaps it is theirs, and came astray.
+            if pending.elsewhere:
+                return _astray(pending)
+            return self.return_route(pending) or refusal
         if packet.ttl <= 1:
             return Refusal(Drop.TTL_EXPIRED, f"TTL {packet.ttl}")
         if route is None:
@@ -96,11 +102,7 @@ class Decisions:
         refusal = self.first_of_its_kind(pending)
         if refusal is None or not pending.elsewhere:
             return refusal
-        ingress = pending.ingress
-        return Refusal(
-            Drop.ASYMMETRIC_ROUTE,
-            f"of session {pending.elsewhere}, but by {ingress.name} from zone {ingress.zone}",
-        )
+        return _astray(pending)
 
     def first_of_its_kind(self, pending: Pending) -> Refusal | None:
         """A session begins with a SYN or an echo request, or is neither TCP nor ICMP; and one of
@@ -183,6 +185,15 @@ class Decisions:
             Drop.POLICY_REJECT if reject else Drop.POLICY_DENY,
             f"{verdict.name}, from {from_zone} to {to_zone}",
         )
+
+
+def _astray(pending: Pending) -> Refusal:
+    """A packet of a session that expects it from another zone."""
+    ingress = pending.ingress
+    return Refusal(
+        Drop.ASYMMETRIC_ROUTE,
+        f"of session {pending.elsewhere}, but by {ingress.name} from zone {ingress.zone}",
+    )
 
 
 def _demands_syn(pending: Pending) -> Refusal | None:

@@ -51,7 +51,8 @@ class HostInbound:
                 detail = f"our own address on {route.interface.name}: ping answered"
                 core.step(Step.ROUTE, pending.flow, detail)
             return Refusal(Drop.NONE, "")
-        self._replies.refuse(pending.first)
+        if not pending.elsewhere:  # else whose it is is connected
+            self._replies.refuse(pending.first)
         return Refusal(Drop.HOST_INBOUND, "allowed, but nobody listens here")
 
     def _allowed(self, pending: Pending) -> frozenset[HostService]:

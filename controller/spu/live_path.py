@@ -88,6 +88,7 @@ class LivePath:
             elif packet.is_later_fragment:
                 self._forward_fragment(session, queued)
                 return
+        arrived = queued
         splice = session.splice
         if splice is not None:
             if not splice.is_joined:
@@ -105,7 +106,7 @@ class LivePath:
             and (packet.version == 6 or not may_fragment(packet.frame, packet.l3))
         ):
             core.drop(Drop.TOO_BIG, wing.key, f"session {session.id}: MTU {mtu}")
-            self._replies.dropped(Drop.TOO_BIG, queued, mtu)
+            self._replies.dropped(Drop.TOO_BIG, arrived, mtu)
             return
         tcp = session.tcp
         changed = None

@@ -91,6 +91,12 @@ class Splice:
                             changes.append((edge, (value - delta) % _MOD))
         return _changed(packet, changes, self.to_server)
 
+    def acknowledged(self, ack: int, window: int) -> tuple[int, int]:
+        """What a client's segment acknowledges and offers, as the server counts."""
+        shift = self.to_server
+        window = min(window << shift, 0xFFFF) if shift > 0 else window >> -shift
+        return (ack - self.delta) % _MOD, window
+
     def quoted(self, error: Packet, quoted: Packet, direction: Direction) -> Packet:
         """An ICMP error about a segment of the other direction than its own, whose numbers become
         those that the segment's sender knows."""

@@ -171,7 +171,10 @@ class TcpPath:
         peer said last tells it the number (RFC 5961, section 3.2)."""
         detail = f"session {session.id}: {_numbers(segment)}"
         self._core.drop(Drop.TCP_RST_SEQUENCE, session.wings[queued.direction].key, detail)
-        self._replies.acknowledge(queued, last.seq, last.ack, last.window)
+        ack, window = last.ack, last.window
+        if session.splice is not None and queued.direction == Direction.REVERSE:
+            ack, window = session.splice.acknowledged(ack, window)
+        self._replies.acknowledge(queued, last.seq, ack, window)
 
     def clamped(self, session: Session, direction: Direction, packet: Packet) -> Packet:
         """A SYN as it goes on, with what it announces as its longest segment."""

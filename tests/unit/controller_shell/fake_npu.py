@@ -89,6 +89,8 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
         self.write_gate = asyncio.Event()
         """While clear, Write RPCs wait."""
         self.write_gate.set()
+        self.fails_reads = False
+        """Whether a Read fails if one of its entries is not there, as some targets' do."""
         self._server: Any = None
         self._to_controller: asyncio.Queue[p4r.StreamMessageResponse] = asyncio.Queue()
         self.address = ""
@@ -207,8 +209,11 @@ class FakeNpu(p4r_grpc.P4RuntimeServicer):
             self.entries[key] = entry
         return rpc_code.OK
 
-    async def Read(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002
+    async def Read(self, request: Any, context: Any) -> AsyncIterator[Any]:
         answer = p4r.ReadResponse()
+        asked = [entity.table_entry for entity in request.entities]
+        if self.fails_reads and any(entry_key(entry) not in self.entries for entry in asked):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such entry")
         for entity in request.entities:
             if entity.WhichOneof("entity") == "counter_entry":
                 cell = entity.counter_entry

@@ -31,9 +31,10 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.npu.client import Count, Npu
+from controller.npu.client import Npu
 from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
 from controller.npu.contract import SESSION_TABLES
+from controller.npu.counters import Count
 from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
 from controller.npu.program import entries
 from controller.npu.tables import table_entry
@@ -153,9 +154,31 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
         bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
         assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 3, 300)
         assert bench.session_entries() == []
-        assert bench.npu.wings == 0
+        assert len(bench.npu.wings) == 0
         bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
         assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, None, 0, 0)
+
+    with_npu(test)
+
+
+@pytest.mark.parametrize("fails_reads", [False, True])
+def test_wings_that_are_gone_do_not_hide_the_counters_of_others(fails_reads: bool) -> None:
+    async def test(bench: Bench) -> None:
+        bench.fake.fails_reads = fails_reads
+        wings = [replace(WING, key=KEY._replace(sport=port)) for port in range(1, 5)]
+        for wing in (wings[1], wings[3]):
+            bench.npu.post(install(wing))
+            await bench.next()
+        for entry in bench.session_entries():
+            entry.counter_data.packet_count = entry.match[2].exact.value[0]
+        for n, wing in enumerate(wings):
+            bench.npu.post(RemoveWing(SESSION + n, Direction.FORWARD, 1, wing.key))
+        found = [(await bench.next()).message for _ in wings]
+        assert found == [
+            WingRemoved(SESSION + n, Direction.FORWARD, packets, 0)
+            for n, packets in enumerate((0, 2, 0, 4))
+        ]
+        assert bench.session_entries() == []
 
     with_npu(test)
 
@@ -338,9 +361,12 @@ def test_counters_are_read_and_cleared() -> None:
     async def test(bench: Bench) -> None:
         counter = PIPELINE.counters["drops"]
         bench.fake.counters[counter, 32] = (5, 500)
-        assert await bench.npu.read_counter("drops", [3, 32]) == {3: Count(0, 0), 32: Count(5, 500)}
-        await bench.npu.clear_counter("drops", [32])
-        assert await bench.npu.read_counter("drops", [32]) == {32: Count(0, 0)}
+        assert await bench.npu.counters.read("drops", [3, 32]) == {
+            3: Count(0, 0),
+            32: Count(5, 500),
+        }
+        await bench.npu.counters.clear("drops", [32])
+        assert await bench.npu.counters.read("drops", [32]) == {32: Count(0, 0)}
 
     with_npu(test)
 

@@ -15,11 +15,12 @@ from controller_machines.world import (
     policy,
     tcp,
     udp,
+    with_nat,
 )
 
 from controller.config.build import parse
 from controller.config.problems import ConfigurationError
-from controller.config.schema import Configuration, RouteAction, StaticRoute
+from controller.config.schema import Configuration, HostService, RouteAction, StaticRoute
 from controller.flow import Tuple5
 from controller.reasons import Drop
 from controller.routing.fib import Fib, FibError
@@ -243,6 +244,29 @@ def test_an_answer_from_another_zone_is_named() -> None:
     assert dropped.reason is Drop.ASYMMETRIC_ROUTE
     assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
     world.pass_(world.b, answer(there), world.a)
+
+
+@pytest.mark.parametrize("allowed", [set(), {HostService.ANY_SERVICE}])
+def test_an_answer_to_an_address_of_our_own_from_another_zone_is_named(
+    allowed: set[HostService],
+) -> None:
+    config = with_nat()
+    zone = replace(config.zones["dmz"], host_inbound=frozenset(allowed))
+    world = World(replace(config, zones={**config.zones, "dmz": zone}))
+    there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
+    (view,) = world.sim.spus[1].sessions()
+    world.send(world.c, answer(there))
+    world.sim.run()
+    (dropped,) = world.sim.dropped
+    assert dropped.reason is Drop.ASYMMETRIC_ROUTE
+    assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
+    assert world.c.received == []
+    world.pass_(world.b, answer(there), world.a)
+    there = world.pass_(world.a, udp(world.a, world.b), world.b)
+    world.send(world.c, answer(there))
+    world.sim.run()
+    assert world.sim.dropped[-1].reason is Drop.ASYMMETRIC_ROUTE
+    assert "the source 10.0.2.2 is reached by ge-1/0/0.0" in world.sim.dropped[-1].detail
 
 
 def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
