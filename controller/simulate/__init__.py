@@ -10,7 +10,8 @@
 ``wires``               frames between hosts and NPUs
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
-``ledger, audit``       the invariants: of each step, and of everything at once
+``ledger, gate_book``   the invariants of each step
+``audit``               and of everything at once
 ``held``                what machines hold for others, and until when
 ``inside``              the one place that looks into machines
 ``violation``           the rules by name
@@ -19,7 +20,9 @@
 ``workload``            which flow has which number
 ``flow, kinds``         flows and what they do
 ``pieces``              datagrams in fragments; hosts that ask again
-``talks``               control connections
+``tcp_end, streams``    TCP ends that retransmit and look closely; servers under siege
+``talks, talk_*``       control connections
+``media``               what they announce
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================
