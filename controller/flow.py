@@ -56,6 +56,12 @@ class FlowKey(NamedTuple):
         return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
 
 
+def places(flow: FlowKey) -> int:
+    """How much of a session table's maximum a session takes: IPv6 counts as two, because it needs
+    twice the memory (Juniper's page on ``flow-session`` of security profiles)."""
+    return 2 if len(flow[0]) == 16 else 1
+
+
 class FragmentId(NamedTuple):
     """What all fragments of a datagram have in common."""
 

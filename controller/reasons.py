@@ -232,6 +232,8 @@ class Close(IntEnum):
     """The central point has no entry of it (any more)."""
     TCP_SERVER_RST = 9
     RESPONSE_RECEIVED = 20
+    PARENT_ENDED = 21
+    """The control session that it is nothing without has ended, or its call has."""
 
     # Policies and routing.
     POLICY_CHANGED = 40

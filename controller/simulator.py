@@ -31,6 +31,8 @@ from controller.messages import (
     Reconfigure,
     Role,
     SessionClosed,
+    SessionCreated,
+    SessionDenied,
     SpuChanged,
     SpuFailed,
     StepTaken,
@@ -77,6 +79,9 @@ class Simulator:
         self.steps: list[StepTaken] = []
         self.dropped: list[PacketDropped] = []
         self.closed: list[SessionClosed] = []
+        self.created: list[SessionCreated] = []
+        """Of policies that log it, and so for ``denied``."""
+        self.denied: list[SessionDenied] = []
         self.ran_out: list[RanOut] = []
         self.notices: list[NatNotice] = []
         self.spu_changes: list[SpuChanged] = []
@@ -259,6 +264,10 @@ class Simulator:
             self.ran_out.append(message)
         elif isinstance(message, SessionClosed):
             self.closed.append(message)
+        elif isinstance(message, SessionCreated):
+            self.created.append(message)
+        elif isinstance(message, SessionDenied):
+            self.denied.append(message)
         elif isinstance(message, WatermarkPassed):
             self.watermarks.append(message)
         elif isinstance(message, NatNotice):

@@ -87,7 +87,7 @@ class Core:
         was_pending = self.sessions.remove(entry)
         if not was_pending:
             self.gates.close(entry.session_id)
-        if not self.balance.give_back(entry.spu) and not self.fleet.is_whole:
+        if not self.balance.give_back(entry.spu, entry.forward) and not self.fleet.is_whole:
             self.fleet.emptied(entry.spu)
         if self.watermarks is not None:
             self.out += self.watermarks.left(entry.spu, self.now)

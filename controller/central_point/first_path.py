@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from zlib import crc32
 
+from controller.central_point.balance import Balance
 from controller.central_point.core import Core
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, Lease
 from controller.central_point.sessions import Entry
 from controller.config.schema import SynFloodMode
-from controller.flow import FlowKey, Nanoseconds
+from controller.flow import FlowKey, Nanoseconds, places
 from controller.gate import Endpoint
 from controller.icmp import parse_quoted
 from controller.messages import (
@@ -185,7 +186,7 @@ class FirstPath:
         balance = core.balance
         spu: int | None
         if gate is not None:
-            spu = gate.spu if balance.take(gate.spu) else None
+            spu = gate.spu if balance.take(gate.spu, flow) else None
         elif wanted:
             spu = balance.prefer(wanted, flow)
         else:
@@ -201,7 +202,7 @@ class FirstPath:
         else:
             entered = core.gates.enter(gate, flow)
             if entered is None:
-                balance.give_back(spu)
+                balance.give_back(spu, flow)
                 core.drop(Drop.NAT_EXHAUSTED, flow, f"gate {gate.id}: no port for the source")
                 return
             passage, leases = entered
@@ -268,9 +269,11 @@ class FirstPath:
     def _no_room(self, flow: FlowKey, gate: Gate | None) -> None:
         """Name the bound that a new session meets."""
         core, balance = self._core, self._core.balance
-        if balance.total >= balance.maximum:
-            detail = f"the chassis has {balance.total} sessions, its maximum"
-            core.drop(Drop.SESSION_TABLE_FULL, flow, detail)
+        spu = balance.due(flow) if gate is None else gate.spu
+        if spu:
+            core.fleet.members[spu].refused += 1
+        if balance.total + places(flow) > balance.maximum:
+            core.drop(Drop.SESSION_TABLE_FULL, flow, _full(balance))
         elif gate is not None:
             detail = f"SPU {gate.spu}, where gate {gate.id} leads, has no room for a session"
             core.drop(Drop.SPU_FULL, flow, detail)
@@ -278,3 +281,12 @@ class FirstPath:
             core.drop(Drop.NO_SPU, flow, "no SPU is in service")
         else:
             core.drop(Drop.SPU_FULL, flow, "no SPU in service has room for a session")
+
+
+def _full(balance: Balance) -> str:
+    ipv6 = sum(balance.ipv6.values())
+    sessions = balance.total - ipv6
+    if not ipv6 and sessions == balance.maximum:
+        return f"the chassis has {sessions} sessions, its maximum"
+    twice = f"{ipv6} of them IPv6, which count twice"
+    return f"the chassis has {sessions} sessions, {twice}; its maximum is {balance.maximum}"

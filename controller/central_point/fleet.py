@@ -79,6 +79,9 @@ class Member(Generic[E]):
     """Sessions that it set up, ever."""
     lost: int = 0
     """Sessions and pending flows that it took with it, ever."""
+    refused: int = 0
+    """Flows that were its by their hash, or by the gate they came through, when there was no room
+    for a session."""
     unrecorded: int = 0
     """Those of its sessions that ended without a close record: no NPU had a wing of them."""
 

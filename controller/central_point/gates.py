@@ -8,6 +8,10 @@ source may get one too. They belong to a *lease*: one of the gate, held by the g
 child that came through it, and one of the child. A port is free again when nobody holds its lease
 any more, so a gate may close while its children live on, and nothing is freed twice. A hole may
 also share a port with the parent's own binding; whoever releases last, frees it.
+
+Protocols without ports (GRE, ESP) have one binding an address, which is one host's. All gates and
+children of that host share its lease: it may have tunnels to several peers, and what arranges them
+anew (another call of PPTP, another key of IKE) finds the old one standing.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import NamedTuple, TypeVar
 
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.nat_pools import Host
-from controller.central_point.port_space import Peer
+from controller.central_point.port_space import WITH_PORTS, Peer
 from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
 from controller.gate import Endpoint, GateOrder, Passage
 from controller.reasons import Drop
@@ -92,6 +96,8 @@ class GateTable:
         """Holders of bindings that are the parents' own."""
         self._orphans: dict[Binding, list[tuple[Host | None, Peer | None]]] = {}
         """Those of them that the parent has released, and for whom they were granted."""
+        self._tunnels: dict[Binding, tuple[Address, Lease]] = {}
+        """Of protocols without ports: the host that has a binding, and its lease."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -141,11 +147,17 @@ class GateTable:
             self._shared[binding] = self._shared.get(binding, 0) + 1
             lease.bindings.append(binding)
         elif order.hole != order.listener.address:
-            granted = self._grant(order)
-            if granted is None:
-                return Drop.NAT_EXHAUSTED
-            lease.bindings += granted
-            port = granted[0].port
+            tunnel = self._tunnel(order.hole, order.protocol, order.listener.address)
+            if tunnel is not None:
+                lease = tunnel
+                lease.holders += 1
+            else:
+                granted = self._grant(order)
+                if granted is None:
+                    return Drop.NAT_EXHAUSTED
+                lease.bindings += granted
+                self._note(lease, order.listener.address)
+            port = lease.bindings[0].port
         self._count += 1
         gate = Gate(
             self._count, parent, spu, order, Endpoint(order.hole, port), now + order.timeout
@@ -181,6 +193,18 @@ class GateTable:
         for binding in rejected:
             self._arbiter.release(*binding)
         return found
+
+    def _tunnel(self, address: Address, protocol: int, host: Address) -> Lease | None:
+        """What a host has of an address already, for a protocol without ports."""
+        if protocol in WITH_PORTS:
+            return None
+        owner, lease = self._tunnels.get(Binding(address, protocol, 0), (b"", None))
+        return lease if owner == host else None
+
+    def _note(self, lease: Lease, host: Address) -> None:
+        binding = lease.bindings[0]
+        if binding.protocol not in WITH_PORTS:
+            self._tunnels[binding] = host, lease
 
     def _standing(self, parent: int, order: GateOrder) -> _State | None:
         for gate_id in self._by_parent.get(parent, ()):
@@ -257,6 +281,7 @@ class GateTable:
                 if port is None:
                     return None
                 own = Lease([Binding(order.source_as, flow.protocol, port)], 0)
+                self._note(own, flow.src)
                 leases.append(own)
                 source = Endpoint(order.source_as, port)
         for lease in leases:
@@ -274,7 +299,8 @@ class GateTable:
     def _announced(
         self, parent: int, address: Address, inside: Endpoint, protocol: int
     ) -> tuple[Lease, Endpoint] | None:
-        """The hole that a sibling gate has for an endpoint."""
+        """The hole that a sibling gate has for an endpoint, or what its host has of the address
+        anyway."""
         for gate_id in self._by_parent.get(parent, ()):
             state = self._gates[gate_id]
             order = state.gate.order
@@ -286,7 +312,8 @@ class GateTable:
                 and order.hole == address
             ):
                 return state.lease, Endpoint(address, state.gate.hole.port + offset)
-        return None
+        tunnel = self._tunnel(address, protocol, inside.address)
+        return None if tunnel is None else (tunnel, Endpoint(address, 0))
 
     # -- leases -------------------------------------------------------------------------------
 
@@ -296,6 +323,7 @@ class GateTable:
         if lease.holders:
             return
         for binding in lease.bindings:
+            self._tunnels.pop(binding, None)
             if binding not in self._shared:
                 self._arbiter.release(*binding)
                 continue

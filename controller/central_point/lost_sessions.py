@@ -70,6 +70,7 @@ class LostSessions:
             now - record.started,
             record.policy_index,
             record.nat_rules,
+            record.application,
         )
 
     def forget(self, spu: int) -> None:

@@ -248,6 +248,7 @@ class CentralPoint:
             len(sessions.pending),
             balance.maximum,
             dict(balance.load),
+            dict(balance.ipv6),
             self._reclaimed,
         )
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from controller.central_point.nat_pools import (
     Host,
     KeepingPool,
+    Kept,
     Pool,
     TranslatingPool,
     make_pool,
@@ -80,6 +81,7 @@ class NatArbiter:
         self._ports = ports
         self._nat = nat
         self._spaces: dict[tuple[Address, int], PortSpace] = {}
+        self._kept: Kept = {}
         self._pools: dict[str, Pool] = {}
         self._pool_of_space: dict[tuple[Address, int], TranslatingPool] = {}
         self._starts: dict[int, list[int]] = {}
@@ -90,8 +92,8 @@ class NatArbiter:
     # -- configuration ------------------------------------------------------------------------
 
     def configure(self, nat: Nat) -> None:
-        """Other pools are in force. Bindings that stand stay, in the pool of the same name where it
-        still has their address; those that nobody has any more are forgotten when released."""
+        """Other pools are in force. Bindings that stand stay, in the pool that has their address
+        now, if one has."""
         self._nat = nat
         old, self._pools = self._pools, {}
         for name, config in nat.source_pools.items():
@@ -99,7 +101,7 @@ class NatArbiter:
             if before is not None and before.config == config and not self._rules_changed(before):
                 self._pools[name] = before
                 continue
-            pool = make_pool(config, self._space, nat.address_persistent)
+            pool = make_pool(config, self._space, self._kept, nat.address_persistent)
             if before is not None:
                 pool.adopt(before)
             self._pools[name] = pool
@@ -221,11 +223,17 @@ class NatArbiter:
                     if owner.is_alarmed:
                         self._watch(owner)
             return True
-        pool = self._pool_of(address) if self._has_keeping else None
-        if not isinstance(pool, KeepingPool) or not pool.give(address, protocol):
+        standing = self._kept.get(address)
+        if standing is None or not standing.leave(protocol):
             return False
-        if pool.is_alarmed:
-            self._watch(pool)
+        is_free = not standing.counts.total()
+        if is_free:
+            del self._kept[address]
+        pool = self._pool_of(address)
+        if isinstance(pool, KeepingPool):
+            pool.left(address, protocol, standing.owner, is_free=is_free)
+            if pool.is_alarmed:
+                self._watch(pool)
         return True
 
     # -- rules --------------------------------------------------------------------------------
@@ -331,10 +339,8 @@ class NatArbiter:
     def in_use(self) -> dict[tuple[Address, int], int]:
         """Bindings that stand by address and protocol, where there are any."""
         found = {key: space.used for key, space in self._spaces.items() if space.used}
-        for pool in self._pools.values():
-            if isinstance(pool, KeepingPool):
-                for address, count in pool.in_use():
-                    found[address, 0] = count
+        for address, standing in self._kept.items():
+            found[address, 0] = standing.counts.total()
         return found
 
     def pool(self, name: str) -> PoolView | None:

@@ -183,20 +183,47 @@ class TranslatingPool(Pool):
                     self.pairs[host] = [new, count]
 
 
+class KeptAddress:
+    """An outside address that a host has for itself, ports and all, while it has flows."""
+
+    __slots__ = ("counts", "owner")
+
+    def __init__(self, owner: Host | None) -> None:
+        self.owner = owner
+        """``None``: a gate has it, for a host whose own flows are over."""
+        self.counts: Counter[int] = Counter()
+        """Bindings that stand, by protocol."""
+
+    def leave(self, protocol: int) -> bool:
+        """A binding is over; whether there was one."""
+        if not self.counts[protocol]:
+            return False
+        self.counts[protocol] -= 1
+        return True
+
+
+Kept = dict[Address, KeptAddress]
+"""Addresses that somebody has. They outlive the pool they are from: the arbiter keeps them."""
+
+
 class KeepingPool(Pool):
     """An address for each host, as long as it has sessions; ports stay."""
 
-    __slots__ = ("_counts", "_free", "_owners", "hosts")
+    __slots__ = ("_free", "_kept", "hosts")
 
-    def __init__(self, config: SourcePool) -> None:
+    def __init__(self, config: SourcePool, kept: Kept) -> None:
         super().__init__(config)
+        self._kept = kept
         self._free = FreeMap(self.addresses.count)
         self.hosts: dict[Host, int] = {}
         """The number of each host's address."""
-        self._owners: dict[int, Host] = {}
-        """The same, the other way round."""
-        self._counts: dict[int, int] = {}
-        """Bindings of each address that is in use."""
+        for address, standing in kept.items():
+            offset = self.addresses.offset(address)
+            if offset >= 0:
+                self._free.take(offset)
+                self.used += standing.counts
+                if standing.owner is not None:
+                    self.hosts[standing.owner] = offset
 
     def grant(
         self,
@@ -213,12 +240,12 @@ class KeepingPool(Pool):
                 self.refusals += 1
                 return None
             self.hosts[host] = offset
-            self._owners[offset] = host
-            self._counts[offset] = 0
-        self._counts[offset] += 1
+            self._kept[self.addresses.at(offset)] = KeptAddress(host)
+        address = self.addresses.at(offset)
+        self._kept[address].counts[protocol] += 1
         self.grants += 1
         self.used[protocol] += 1
-        return self.addresses.at(offset), port
+        return address, port
 
     def _choose(self, host: Host) -> int | None:
         base = self.config.host_base
@@ -231,32 +258,21 @@ class KeepingPool(Pool):
 
     def share(self, address: Address, protocol: int, wanted: int) -> int:
         """A gate, or a child, uses the address of a host that has it: the port is the host's."""
-        offset = self.addresses.offset(address)
-        if self._free.take(offset):
-            self._counts[offset] = 0
-        self._counts[offset] += 1
+        if self._free.take(self.addresses.offset(address)):
+            self._kept[address] = KeptAddress(None)
+        self._kept[address].counts[protocol] += 1
         self.used[protocol] += 1
         return wanted
 
-    def give(self, address: Address, protocol: int) -> bool:
-        """A binding of an address is over; whether there was one."""
-        offset = self.addresses.offset(address)
-        if offset not in self._counts or not self.used[protocol]:
-            return False
+    def left(self, address: Address, protocol: int, owner: Host | None, *, is_free: bool) -> None:
+        """A binding of an address is over, and perhaps the last one."""
         self.used[protocol] -= 1
-        self._counts[offset] -= 1
-        if not self._counts[offset]:
-            del self._counts[offset]
+        if is_free:
+            offset = self.addresses.offset(address)
             self._free.give(offset)
-            owner = self._owners.pop(offset, None)
-            if owner is not None:
+            # A host may have two, if they were of different pools once.
+            if owner is not None and self.hosts.get(owner) == offset:
                 del self.hosts[owner]
-        return True
-
-    def in_use(self) -> Iterator[tuple[Address, int]]:
-        """Addresses that are in use, and how many bindings they have."""
-        for offset, count in self._counts.items():
-            yield self.addresses.at(offset), count
 
     def owners(self) -> Iterator[tuple[Host, int]]:
         """All hosts that have one."""
@@ -266,29 +282,14 @@ class KeepingPool(Pool):
         """Of addresses."""
         return (self._free.size - self._free.free) * 100 // self._free.size
 
-    def adopt(self, old: Pool) -> None:
-        """Hosts stay where their address does."""
-        super().adopt(old)
-        if not isinstance(old, KeepingPool):
-            return
-        for offset, count in old._counts.items():
-            new = self.addresses.offset(old.addresses.at(offset))
-            if new < 0:
-                continue
-            self._free.take(new)
-            self._counts[new] = count
-            owner = old._owners.get(offset)
-            if owner is not None:
-                self._owners[new] = owner
-                self.hosts[owner] = new
-        # Counted by protocol for the whole pool: what went with an address is not known.
-        self.used = old.used.copy()
-
 
 def make_pool(
-    config: SourcePool, find_space: Callable[[Address, int], PortSpace], is_persistent: bool
+    config: SourcePool,
+    find_space: Callable[[Address, int], PortSpace],
+    kept: Kept,
+    is_persistent: bool,
 ) -> Pool:
     """The pool for a configuration."""
     if config.port_use is PortUse.KEEP:
-        return KeepingPool(config)
+        return KeepingPool(config, kept)
     return TranslatingPool(config, find_space, is_persistent)

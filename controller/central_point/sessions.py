@@ -53,9 +53,11 @@ class CpCounts:
     pending: int
     """Wings without a session yet."""
     maximum: int
-    """Sessions that the chassis may have."""
+    """Sessions that the chassis may have, if all are of IPv4."""
     by_spu: dict[int, int]
     """Sessions and pending wings of each SPU."""
+    ipv6_by_spu: dict[int, int]
+    """Those of them that are of IPv6, and take two places of the maximum."""
     reclaimed: int
     """Wings so far that were pending for too long."""
 

@@ -29,6 +29,7 @@ from controller.config.nat import (
     ScopeKind,
     SourceNat,
     SourceNatRule,
+    SourcePool,
     StaticNatRule,
 )
 from controller.config.nat_overlaps import Claim, check_static
@@ -62,7 +63,7 @@ class NatBuilder:
         self._interfaces = interfaces
         self._matches = MatchBuilder(problems, addresses, applications)
         before = Nat() if previous is None else previous.nat
-        self._pools = NatPoolBuilder(root, problems, before)
+        self._pools = NatPoolBuilder(root, problems, instances, before)
         self._ids: dict[tuple[type[NatRule], str, str], int] = {
             (type(rule), rule.rule_set, rule.name): rule.id
             for rules in (before.source, before.destination, before.static)
@@ -100,8 +101,9 @@ class NatBuilder:
             action, pool, persistence = self._source_action(rule)
             family = 0
             if action is SourceNat.POOL and pool in self._pools.source:
-                blocks = self._pools.source[pool].blocks
-                family = 4 if blocks and blocks[0].size == 4 else 6
+                found = self._pools.source[pool]
+                family = 4 if found.blocks and found.blocks[0].size == 4 else 6
+                self._check_instance(rule, base, found)
             sources, destinations = self._matches.of_family(rule, base, family)
             if not sources and not destinations and not base.applications:
                 text = f"rule {rule.key} needs a match, such as: match source-address 10.0.0.0/8"
@@ -110,6 +112,17 @@ class NatBuilder:
                 rule_set.key, rule.key, base.origin, base.target, sources, destinations,
                 base.applications, base.id, action=action, pool=pool, persistence=persistence,
             )  # fmt: skip
+
+    def _check_instance(self, rule: Statement, base: NatRule, pool: SourcePool) -> None:
+        """Where flows leave, answers to the pool's addresses come in."""
+        if pool.instance is None:
+            return
+        for interface in self._interfaces.values():
+            if base.target.holds(interface) and interface.vr != pool.instance:
+                text = f"flows of rule {rule.key} leave by {interface.name} in the routing "
+                text += f"instance {interface.vr or 'default'}, but its pool {pool.name} is in "
+                self._problems.add(rule.place, text + (pool.instance or "default"))
+                return
 
     def _source_action(self, rule: Statement) -> tuple[SourceNat, str, Persistence | None]:
         then = rule.get("then", "source-nat")
@@ -216,6 +229,7 @@ class NatBuilder:
                 rule_set.key, rule.key, base.origin, base.target, base.sources, (), (), base.id,
                 outside=outside, inside=inside, is_prefix=bool(prefixes),
                 outside_ports=ports[0], inside_ports=ports[1],
+                instance=self._pools.instance(found[0]),
             )  # fmt: skip
             yield Claim(made, outside, rule.place)
 

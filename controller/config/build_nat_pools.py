@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from itertools import count, repeat
 
@@ -35,9 +35,12 @@ def block_of(statement: Statement) -> AddressBlock:
 class NatPoolBuilder:
     """Builds ``source`` and ``destination`` pools, by name."""
 
-    def __init__(self, root: Statement, problems: Problems, before: Nat) -> None:
+    def __init__(
+        self, root: Statement, problems: Problems, instances: Iterable[str], before: Nat
+    ) -> None:
         self._root = root
         self._problems = problems
+        self._instances = ["default", *instances]
         self.source: dict[str, SourcePool] = {}
         self.destination: dict[str, DestinationPool] = {}
         self.claims: list[Claim[SourcePool]] = []
@@ -78,6 +81,16 @@ class NatPoolBuilder:
             return None
         return AddressBlock(low.first, last, low.size)
 
+    def instance(self, statement: Statement) -> str | None:
+        """What ``routing-instance`` names; the default one is the empty name."""
+        words = statement.words("routing-instance")
+        if not words:
+            return None
+        name = words[0].text
+        if name not in self._instances:
+            self._problems.undefined(words[0].place, "routing instance", name, self._instances)
+        return "" if name == "default" else name
+
     # -- source -------------------------------------------------------------------------------
 
     def _source(self, pool: Statement) -> SourcePool:
@@ -99,6 +112,7 @@ class NatPoolBuilder:
             name=name,
             id=self._source_ids.of(name),
             blocks=blocks,
+            instance=self.instance(pool),
             port_use=PortUse.KEEP if keeps else PortUse.TRANSLATE,
             ports=self._ports(pool, ranges),
             overloading=int(factor or 1),
@@ -217,7 +231,10 @@ class NatPoolBuilder:
             return None
         port = found[0].text("port")
         number = 0 if port is None else port_range(port).start
-        return DestinationPool(pool.key, self._destination_ids.of(pool.key), block, number)
+        instance = self.instance(pool)
+        return DestinationPool(
+            pool.key, self._destination_ids.of(pool.key), block, number, instance
+        )
 
 
 class _Numbers:

@@ -16,6 +16,9 @@ WINDOWS = {"64K": 1 << 16, "128K": 1 << 17, "256K": 1 << 18, "512K": 1 << 19, "1
 
 _MSS = number(64, 65535, "number of bytes")
 
+_NO_TUNNEL = "no tunnel ends at this firewall: remove the line"
+_NO_TUNNEL_MSS = f"{_NO_TUNNEL}, or say: set security flow tcp-mss all-tcp mss N"
+
 FLOW_TCP = (
     container(
         "tcp-session",
@@ -33,15 +36,13 @@ FLOW_TCP = (
             leaf("session-timeout", number(2, 600, "number of seconds")),
             flag("apply-to-half-close-state"),
         ),
-        refused("no-syn-check-in-tunnel"),
+        refused("no-syn-check-in-tunnel", _NO_TUNNEL),
         refused("aggressive-tcp-ack"),
     ),
     container(
         "tcp-mss",
         container("all-tcp", leaf("mss", _MSS)),
-        refused("ipsec-vpn"),
-        refused("gre-in"),
-        refused("gre-out"),
+        *(refused(word, _NO_TUNNEL_MSS) for word in ("ipsec-vpn", "gre-in", "gre-out")),
     ),
 )
 """What ``security flow`` says of TCP. No tunnel ends at this firewall, so what is about TCP in

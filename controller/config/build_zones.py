@@ -9,11 +9,11 @@ from itertools import count
 
 from controller.config import screens
 from controller.config.build_routes import routing_instances
+from controller.config.host_services import HostService, build_host_inbound
 from controller.config.problems import Problems
 from controller.config.schema import (
     Chassis,
     Configuration,
-    HostService,
     Interface,
     ScreenProfile,
     Zone,
@@ -233,13 +233,13 @@ class ZoneBuilder:
                     continue
                 names.append(member.key)
                 if member.has("host-inbound-traffic"):
-                    self._host_inbound_of[member.key] = _host_inbound(member)
+                    self._host_inbound_of[member.key] = build_host_inbound(member)
             self.zones[zone.key] = Zone(
                 name=zone.key,
                 id=number,
                 interfaces=tuple(names),
                 screen=self._screen_name(zone),
-                host_inbound=_host_inbound(zone),
+                host_inbound=build_host_inbound(zone),
                 tcp_rst=zone.has("tcp-rst"),
             )
 
@@ -249,14 +249,3 @@ class ZoneBuilder:
             self._problems.undefined(words[0].place, "ids-option", words[0].text, self.screens)
             return ""
         return words[0].text if words else ""
-
-
-def _host_inbound(statement: Statement) -> frozenset[HostService]:
-    """What a zone, or an interface of it, lets in for the firewall itself."""
-    said = list(statement.each("host-inbound-traffic", "system-services"))
-    allowed = {HostService(s.key) for s in said if not s.has("except")}
-    refused = {HostService(s.key) for s in said if s.has("except")}
-    if refused and HostService.ALL in allowed:
-        allowed |= set(HostService) - {HostService.ANY_SERVICE}
-        allowed.remove(HostService.ALL)
-    return frozenset(allowed - refused)

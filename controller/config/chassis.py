@@ -8,7 +8,7 @@ fabric = { 2 = 200 }           # NPU 2 is reached by port 200
 
 [[spu]]
 number = 1
-max_sessions = 1000000         # this and the next two may be left out
+max_sessions = 1000000         # this and the next two may be left out; IPv6 sessions count twice
 weight = 3                     # share of new sessions (for all SPUs or none); else max_sessions
 mode = "combo"                 # the central point runs on it too (one at most): half of its
                                # sessions and of its weight are left for flows

@@ -19,7 +19,8 @@ from controller.config.grammar_stateless import (
     FORWARDING_PROCESS,
     TRACEOPTIONS,
 )
-from controller.config.schema import HostService, QueueDepth
+from controller.config.host_services import HostService
+from controller.config.schema import QueueDepth
 from controller.config.tree import (
     container,
     flag,

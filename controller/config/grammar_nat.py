@@ -35,6 +35,7 @@ _THRESHOLDS = (
     leaf("raise-threshold", number(50, 100, "percentage")),
     leaf("clear-threshold", number(40, 100, "percentage")),
 )
+_IN_INSTANCE = leaf("routing-instance", NAT_INSTANCE)
 _DESCRIPTION = leaf("description", TEXT)
 _SOURCE_MATCH = (
     leaf_list("source-address", PREFIX),
@@ -77,7 +78,7 @@ _SOURCE = container(
         leaf("overflow-pool", NAME),
         leaf("address-pooling", one_of("paired", "no-paired")),
         container("pool-utilization-alarm", *_THRESHOLDS),
-        refused("routing-instance"),
+        _IN_INSTANCE,
         refused("address-shared"),
         refused("limit-ports-per-host"),
         refused("mapping-timeout"),
@@ -130,7 +131,7 @@ _DESTINATION = container(
         NAME,
         _DESCRIPTION,
         listed("address", PREFIX, leaf("to", PREFIX), leaf("port", PORT)),
-        refused("routing-instance"),
+        _IN_INSTANCE,
     ),
     listed(
         "rule-set",
@@ -175,11 +176,11 @@ _STATIC = container(
                         "prefix",
                         PREFIX,
                         listed("mapped-port", PORT, leaf("to", PORT)),
-                        refused("routing-instance"),
+                        _IN_INSTANCE,
                     ),
                     refused("prefix-name"),
                     refused("inet"),
-                    listed("nptv6-prefix", PREFIX, refused("routing-instance")),
+                    listed("nptv6-prefix", PREFIX, _IN_INSTANCE),
                     refused("nptv6-prefix-name"),
                     refused("rule-session-count-alarm"),
                 ),

@@ -124,6 +124,8 @@ class SourcePool:
     id: int
     blocks: tuple[AddressBlock, ...]
     """Of one family."""
+    instance: str | None = None
+    """``routing-instance``: where its flows leave; the default one is the empty name."""
     port_use: PortUse = PortUse.TRANSLATE
     ports: range = PORTS
     overloading: int = 1
@@ -215,6 +217,9 @@ class DestinationPool:
     block: AddressBlock
     port: int = 0
     """0: stays."""
+    instance: str | None = None
+    """``routing-instance``: where the address is looked up; ``None``: where the flow came in. The
+    default one is the empty name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,8 @@ class StaticNatRule(NatRule):
     outside_ports: range = ALL_PORTS
     inside_ports: range = ALL_PORTS
     """``mapped-port``; as many. All ports: they stay."""
+    instance: str | None = None
+    """``routing-instance``: where the hosts are; ``None``: where flows to them came in."""
 
     @property
     def has_ports(self) -> bool:

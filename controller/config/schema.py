@@ -19,6 +19,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from controller.config.host_services import HostService
 from controller.config.nat import NO_NAT, Nat
 from controller.config.stateless import STATELESS, Stateless
 from controller.config.tcp import TCP_SETTINGS, TcpOptions, TcpSettings
@@ -90,17 +91,6 @@ class Interface:
     """Not ``disable``: a disabled one takes no packets and has no routes."""
     mtu: int = 1500
     """The longest IP packet it may send, in bytes."""
-
-
-class HostService(Enum):
-    """Traffic to the firewall itself that a zone lets in (``host-inbound-traffic``)."""
-
-    ALL = "all"
-    """Every service that has a name here."""
-    ANY_SERVICE = "any-service"
-    """Any port at all."""
-    PING = "ping"
-    TRACEROUTE = "traceroute"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Node:
     """What follows a list's key without a word of its own: ``address NAME PREFIX``. A word of the
     list's children may stand there instead."""
     children: tuple[Node, ...] = ()
+    remedy: str = "remove the line"
+    """What to do about a word that is refused, and why it is."""
 
     def child(self, word: str) -> Node | None:
         """The child that ``word`` introduces."""
@@ -82,9 +84,9 @@ def flag(word: str, *children: Node) -> Node:
     return Node(Kind.FLAG, word, children=children)
 
 
-def refused(word: str) -> Node:
+def refused(word: str, remedy: str = "remove the line") -> Node:
     """A word that is known and not implemented."""
-    return Node(Kind.REFUSED, word)
+    return Node(Kind.REFUSED, word, remedy=remedy)
 
 
 @dataclass(slots=True)
@@ -188,7 +190,7 @@ class _Walk:
             return not nameless.children
         match node.kind:
             case Kind.REFUSED:
-                text = f"'{word.text}' is known to Junos but not implemented here; remove the line"
+                text = f"'{word.text}' is known to Junos but not implemented here; {node.remedy}"
                 raise self._stop(word.place, text)
             case Kind.CONTAINER:
                 self._enter(node, "", word.place)

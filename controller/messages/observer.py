@@ -121,6 +121,8 @@ class SessionDenied:
     to_zone: str
     interface: str
     """Where it came in."""
+    application: str
+    """By name: the one that the policy matched."""
 
 
 @value
@@ -149,3 +151,5 @@ class SessionClosed:
     """Which of the policies with this name; -1: the default policy."""
     nat_rules: tuple[str, str] = ("", "")
     """The NAT rules that translated its source and its destination; empty: none."""
+    application: str = ""
+    """By name."""

@@ -124,7 +124,7 @@ class PendingExpired:
 @value
 class AgeEarly:
     """CP -> SPU: the session table is too full. Sessions that have been idle for ``early-ageout``
-    end, until no more than ``floor`` are left."""
+    end, until they take no more places than ``floor`` (``flow.places``)."""
 
     floor: int | None
     """``None``: it is full no more."""

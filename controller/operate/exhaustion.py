@@ -1,8 +1,8 @@
 """What runs out, said aloud: a log line and an alarm for each kind and place.
 
 Each packet that falls for want of something is counted and recorded like any other drop. Beyond
-that, the first one of a kind and place is logged, and then one line every ten seconds while it goes
-on; until a minute has passed without any, there is an alarm.
+that, the first one of a kind and place is logged, and then one line every ten seconds for those
+that came since; until a minute has passed without any, there is an alarm.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class Shortage:
     logged_at: Nanoseconds = 0
     logged: int = 0
     """How many of them the log lines so far speak for."""
+    detail: str = ""
+    """Of the newest."""
+    has_dropped: bool = True
+    """Packets fell; else it was done without."""
 
 
 class SystemLog:
@@ -93,22 +97,31 @@ class SystemLog:
 
     def ran_out(self, drop: PacketDropped | RanOut) -> None:
         """A packet fell, or something ran out and none did; only what ran out matters here."""
-        what = EXHAUSTIONS.get(drop.reason)
-        if what is None:
+        if drop.reason not in EXHAUSTIONS:
             return
         key = (drop.who, drop.reason)
         found = self._shortages.get(key)
         if found is None or drop.at - found.last > QUIET:
             found = self._shortages[key] = Shortage(*key, drop.at, drop.at)
-        found.last = drop.at
+        found.last, found.detail = drop.at, drop.detail
+        found.has_dropped = isinstance(drop, PacketDropped)
         found.count += 1
-        if found.logged and drop.at - found.logged_at < REPEAT:
-            return
+        if not found.logged or drop.at - found.logged_at >= REPEAT:
+            self._log(found, drop.at)
+
+    def tick(self, now: Nanoseconds) -> None:
+        """Log what no line has spoken for and came long enough ago; to be called now and then."""
+        for shortage in self._shortages.values():
+            if shortage.count > shortage.logged and now - shortage.logged_at >= REPEAT:
+                self._log(shortage, now)
+
+    def _log(self, found: Shortage, now: Nanoseconds) -> None:
         more = found.count - found.logged
-        found.logged, found.logged_at = found.count, drop.at
+        found.logged, found.logged_at = found.count, now
         packets = "packet" if more == 1 else "packets"
-        how_many = f"{more} {packets} dropped" if isinstance(drop, PacketDropped) else f"{more}x"
-        self._write(f"FLOW_{drop.reason.name}: {drop.who}: {what}: {drop.detail}; {how_many}")
+        how_many = f"{more} {packets} dropped" if found.has_dropped else f"{more}x"
+        what = EXHAUSTIONS[found.reason]
+        self._write(f"FLOW_{found.reason.name}: {found.who}: {what}: {found.detail}; {how_many}")
 
     def alarms(self, now: Nanoseconds) -> Iterator[Shortage]:
         """What ran out and goes on, oldest first."""

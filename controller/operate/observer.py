@@ -38,16 +38,42 @@ RECENT_COPIES = 4000
 
 
 @dataclass(slots=True)
+class Fall:
+    """Packets that fell for one reason."""
+
+    first: PacketDropped
+    packets: int = 1
+
+
+@dataclass(slots=True)
 class Walk:
     """The steps of a flow's first packet, in order."""
 
     flow: FlowKey
     session_id: int = 0
     steps: list[StepTaken] = field(default_factory=list)
-    drop: PacketDropped | None = None
-    """Why it ended, if no session came of it."""
+    falls: dict[Drop, Fall] = field(default_factory=dict)
+    """Packets of the flow that fell before the first one was released, in order."""
     is_cut: bool = False
     """Steps that followed were not recorded."""
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the first packet went on its way."""
+        return bool(self.steps) and self.steps[-1].step is Step.RELEASE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether that, or it fell; a queue that is full is the end of those behind it only."""
+        return self.is_released or any(reason is not Drop.QUEUE_FULL for reason in self.falls)
+
+    def fell(self, drop: PacketDropped) -> None:
+        """A packet of the flow went no further."""
+        fall = self.falls.get(drop.reason)
+        if fall is not None:
+            fall.packets += 1
+        elif not self.is_released:
+            self.falls[drop.reason] = Fall(drop)
 
 
 class Observer:
@@ -102,8 +128,8 @@ class Observer:
                 if self.on_drop is not None:
                     self.on_drop(message)
                 walk = self.walks.get(message.flow) if message.flow is not None else None
-                if walk is not None and not walk.session_id and walk.drop is None:
-                    walk.drop = message
+                if walk is not None:
+                    walk.fell(message)
             case TraceCopy():
                 self.copies.append(message)
             case NatNotice():
@@ -159,5 +185,4 @@ class Observer:
     def _cut(self) -> None:
         """No steps come for a while: walks that are not at their end will lack some."""
         for walk in islice(reversed(self.walks.values()), 2 * WALKS_A_SECOND):
-            ended = walk.drop is not None or (walk.steps and walk.steps[-1].step is Step.RELEASE)
-            walk.is_cut = walk.is_cut or not ended
+            walk.is_cut = walk.is_cut or not walk.is_over

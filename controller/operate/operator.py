@@ -50,8 +50,8 @@ class Operator:
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
         self.names = InterfaceNames(runtime.configuration)
-        self.history = History(runtime)
         self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
+        self.history = History(runtime, lambda: self.system_log.tick(runtime.clock()))
         runtime.observer.on_spu = self.system_log.spu
         runtime.observer.on_drop = runtime.observer.on_ran_out = self.system_log.ran_out
         runtime.observer.on_watermark = self.system_log.watermark

@@ -6,7 +6,7 @@ import asyncio
 import os
 import resource
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from controller.messages import CP, Actor, Role
@@ -28,8 +28,10 @@ _NO_ROOM = (Drop.SESSION_TABLE_FULL, Drop.SPU_FULL, Drop.NO_SPU)
 class History:
     """Samples, newest first."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, on_sample: Callable[[], None] = lambda: None) -> None:
+        """``on_sample`` is called with each sample, about once a second."""
         self._runtime = runtime
+        self._on_sample = on_sample
         self.sessions: dict[int, deque[int]] = {
             number: deque(maxlen=SECONDS) for number in sorted(runtime.chassis.spus)
         }
@@ -52,6 +54,7 @@ class History:
 
     def sample(self) -> None:
         """Take one sample."""
+        self._on_sample()
         central_point = self._runtime.central_point
         for number, load in central_point.counts().by_spu.items():
             self.sessions[number].appendleft(load)

@@ -15,7 +15,6 @@ from controller.messages import NatNotice, SessionClosed, SessionCreated, Sessio
 from controller.operate.text import InterfaceNames, address
 from controller.reasons import Close
 from controller.spu import SessionView
-from controller.spu.services import Services
 
 CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
@@ -32,6 +31,7 @@ CLOSE_REASONS = {
     Close.ROUTE_CHANGED: "Closed by route change",
     Close.NAT_CHANGED: "Closed by NAT rule change",
     Close.RESPONSE_RECEIVED: "response received",
+    Close.PARENT_ENDED: "control session ended",
     Close.NO_ANSWER: "server does not answer",
     Close.EARLY_AGEOUT: "idle Timeout, early",
     Close.SPU_LOST: "SPU lost",
@@ -58,7 +58,6 @@ class SessionLog:
         those policies said."""
         self._names = InterfaceNames(configuration)
         self._policies |= {policy.index: policy for policy in configuration.policies}
-        self._services = Services(configuration)
 
     def created(self, record: SessionCreated) -> None:
         """A session is created when the central point has acknowledged its installation."""
@@ -82,14 +81,11 @@ class SessionLog:
         policy = self._policies.get(record.policy_index)
         if policy is None or not policy.log_close:
             return
-        key, out = record.forward.key, record.forward.translated
-        routed = key.tuple5._replace(dst=out.dst, dport=out.dport)
-        service = self._services.find(routed, None).name
         counts = " ".join(
             f"{packets}({octets})"
             for packets, octets in zip(record.packets, record.bytes, strict=True)
         )
-        tuples = self._tuples(record.forward, service, record.nat_rules)
+        tuples = self._tuples(record.forward, record.application, record.nat_rules)
         self._write(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
             f"{tuples} {record.policy} {zones[0]} {zones[1]} "
@@ -103,13 +99,12 @@ class SessionLog:
         if policy is None:
             return
         key = record.flow
-        service = self._services.find(key.tuple5, None).name
         icmp_type = key.dport >> 8 if key.protocol in (1, 58) else 0
         self._write(
             f"RT_FLOW_SESSION_DENY: session denied {address(key.src)}/{key.sport}->"
-            f"{address(key.dst)}/{key.dport} {service} {key.protocol}({icmp_type}) {policy.name} "
-            f"{self._names.zone(key.token)} {record.to_zone} UNKNOWN UNKNOWN N/A(N/A) "
-            f"{record.interface} Denied by policy"
+            f"{address(key.dst)}/{key.dport} {record.application} {key.protocol}({icmp_type}) "
+            f"{policy.name} {self._names.zone(key.token)} {record.to_zone} UNKNOWN UNKNOWN "
+            f"N/A(N/A) {record.interface} Denied by policy"
         )
 
     def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:

@@ -17,7 +17,7 @@ async def spus(operator: Operator, _: Options) -> str:
     central_point = runtime.central_point
     counts = central_point.counts()
     sites = runtime.chassis.spus
-    head = f"{'Slot':<12}{'SPU':>4} {'Mode':<6}{'State':<10}{'Share':>6}{'Sessions':>10}"
+    head = f"{'Slot':<12}{'SPU':>4} {'Mode':<6}{'State':<10}{'Share':>6}{'Sessions':>10}{'IPv6':>9}"
     lines = [f"{head}{'Maximum':>10}{'Lost':>9}  Reason"]
     members = central_point.members()
     weights = {n: site.share for n, site in sites.items() if members[n].state is SpuState.ONLINE}
@@ -31,11 +31,13 @@ async def spus(operator: Operator, _: Options) -> str:
             why += " (comes back by itself)"
         lines.append(
             f"{slot:<12}{number:>4} {'combo' if site.is_combo else 'flow':<6}{state:<10}"
-            f"{share:>6}{counts.by_spu[number]:>10}{site.max_sessions:>10}{member.lost:>9}"
-            f"  {why}".rstrip()
+            f"{share:>6}{counts.by_spu[number]:>10}{counts.ipv6_by_spu[number]:>9}"
+            f"{site.max_sessions:>10}{member.lost:>9}  {why}".rstrip()
         )
     lines.append(f"Balancing: {runtime.chassis.cp.balancing.value}")
-    lines.append(f"Chassis sessions: {sum(counts.by_spu.values())}, maximum: {counts.maximum}")
+    sessions, ipv6 = sum(counts.by_spu.values()), sum(counts.ipv6_by_spu.values())
+    lines.append(f"Chassis sessions: {sessions}, maximum: {counts.maximum}")
+    lines.append(f"Room taken: {sessions + ipv6} of {counts.maximum}; IPv6 sessions count twice")
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ from controller.config.stateless import Distribution
 from controller.messages import Role
 from controller.operate.commands import Options
 from controller.operate.operator import Operator
+from controller.operate.show_flow_settings import settings
 from controller.reasons import Drop, Punt
 
 FIRST_FABRIC_PORT = 200
@@ -163,6 +164,7 @@ async def status(operator: Operator, _: Options) -> str:
         f"    Flow tracing status: {'on' if tracing.filters else 'off'}",
     ]
     lines += [f"    Packet filter: {each.name}" for each in tracing.filters]
+    lines += settings(operator.runtime.configuration)
     aging = operator.runtime.configuration.aging
     if aging is not None:
         ageing = [str(n) for n, spu in operator.runtime.spus.items() if spu.is_ageing_early]

@@ -9,22 +9,29 @@ from controller.routing.neighbors import NeighborView
 
 
 async def terse(operator: Operator, _: Options) -> str:
-    """``show interfaces terse``. An interface is up as long as its NPU is reachable."""
+    """``show interfaces terse``. An interface is up as long as its NPU is reachable, unless it is
+    disabled; and a physical one is if one of its units is."""
     runtime = operator.runtime
     lines = ["Interface               Admin Link Proto    Local                 Remote"]
+    interfaces = runtime.configuration.interfaces
+    enabled = {name.partition(".")[0] for name, each in interfaces.items() if each.enabled}
     physical = ""
-    for name, interface in runtime.configuration.interfaces.items():
-        link = "down" if runtime.npus[interface.port.npu].connection.is_lost else "up"
+    for name, interface in interfaces.items():
+        lost = runtime.npus[interface.port.npu].connection.is_lost
         parent = name.partition(".")[0]
         if parent != physical:
             physical = parent
-            lines.append(f"{physical:<24}up    {link}")
-        head = f"{name:<24}up    {link:<5}"
+            lines.append(f"{physical:<24}{_up(parent in enabled):<6}{_up(not lost)}")
+        head = f"{name:<24}{_up(interface.enabled):<6}{_up(interface.enabled and not lost):<5}"
         for address in interface.addresses or (None,):
             proto = "" if address is None else "inet" if address.version == 4 else "inet6"
             lines.append(f"{head}{proto:<9}{address or ''}".rstrip())
             head = " " * len(head)
     return "\n".join(lines) + "\n"
+
+
+def _up(is_up: bool) -> str:
+    return "up" if is_up else "down"
 
 
 async def arp(operator: Operator, _: Options) -> str:

@@ -98,7 +98,8 @@ def _source_summary(operator: Operator) -> str:
         for block in pool.blocks:
             pat = "yes" if pool.port_use is PortUse.TRANSLATE else "no"
             lines.append(
-                f"{pool.name:<20} {_range(block):<40} {'default':<12} {pat:<5} {pool.addresses}"
+                f"{pool.name:<20} {_range(block):<40} {pool.instance or 'default':<12} {pat:<5} "
+                f"{pool.addresses}"
             )
     lines += [
         "",
@@ -121,7 +122,7 @@ def _source_pool(view: PoolView) -> str:
     lines = [
         f"Pool name          : {pool.name}",
         f"Pool id            : {pool.id}",
-        "Routing instance   : default",
+        f"Routing instance   : {pool.instance or 'default'}",
         f"Host address base  : {base}",
         f"Port               : {ports}",
         f"Port overloading   : {pool.overloading}",
@@ -192,8 +193,8 @@ async def destination(operator: Operator, options: Options) -> str:
         f"{'Pool name':<20} {'Address Range':<40} {'Routing Instance':<16} {'Port':<6} Total",
     ]
     lines += [
-        f"{pool.name:<20} {_range(pool.block):<40} {'default':<16} {pool.port:<6} "
-        f"{pool.block.count}"
+        f"{pool.name:<20} {_range(pool.block):<40} {pool.instance or 'default':<16} "
+        f"{pool.port:<6} {pool.block.count}"
         for pool in nat.destination_pools.values()
     ]
     lines += [
@@ -216,7 +217,7 @@ def _destination_pool(pool: DestinationPool, hits: int) -> str:
     lines = [
         f"Pool name       : {pool.name}",
         f"Pool id         : {pool.id}",
-        "Routing instance: default",
+        f"Routing instance: {pool.instance or 'default'}",
         f"Total address   : {pool.block.count}",
         f"Translation hits: {hits}",
         "Address range                        Port",
@@ -258,7 +259,7 @@ def _static_rule(rule: StaticNatRule, position: int, counts: dict[int, Counts]) 
         f"  Destination addresses      : {address_text(rule.outside.at(0))}",
         f"  Host addresses             : {address_text(rule.inside.at(0))}",
         f"  Netmask                    : {length}",
-        "  Host routing-instance      : N/A",
+        f"  Host routing-instance      : {_instance(rule.instance)}",
     ]
     if rule.has_ports:
         lines += [
@@ -266,6 +267,10 @@ def _static_rule(rule: StaticNatRule, position: int, counts: dict[int, Counts]) 
             f"  Mapped ports               : {_ports(rule.inside_ports)}",
         ]
     return "\n".join([*lines, *_counted(rule, counts)]) + "\n"
+
+
+def _instance(name: str | None) -> str:
+    return "N/A" if name is None else name or "default"
 
 
 def alarms(operator: Operator) -> Iterator[tuple[Nanoseconds, str]]:

@@ -14,7 +14,6 @@ from controller.operate import text
 from controller.operate.commands import Options
 from controller.operate.operator import LiveSession, Operator
 from controller.operate.session_filter import matches
-from controller.reasons import Drop
 from controller.spu import SessionState, SessionView
 
 AT_A_TIME = 200
@@ -144,11 +143,6 @@ def _resource(view: SessionView) -> list[str]:
     return []
 
 
-_FAILURES = (Drop.SESSION_TABLE_FULL, Drop.NPU_TABLE_FULL, Drop.NAT_EXHAUSTED, Drop.NPU_LOST,
-             Drop.PENDING_TIMEOUT, Drop.NO_NEIGHBOR)  # fmt: skip
-"""Why a flow that a policy let in may get no session."""
-
-
 def _summary(
     operator: Operator, number: int, counts: Mapping[tuple[SessionState, Path], int]
 ) -> str:
@@ -160,11 +154,8 @@ def _summary(
     valid, invalidated = count(SessionState.ACTIVE), count(SessionState.CLOSING)
     pending = count(SessionState.INSTALLING) + runtime.spus[number].pending_count()
     offloaded = sum(n for (_, path), n in counts.items() if path is Path.EXPRESS)
-    failed = sum(
-        count
-        for (who, reason), count in runtime.observer.drops.items()
-        if who.number == number and who.role.value == "SPU" and reason in _FAILURES
-    )
+    refused = runtime.central_point.members()[number].refused
+    failed = runtime.spus[number].failed_sessions + refused
     return (
         f"Unicast-sessions: {sum(counts.values())}\n"
         "Multicast-sessions: 0\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from operator import itemgetter
 
 from controller.config.values import protocol_number
 from controller.messages import Actor
@@ -52,9 +53,9 @@ def _walk(walk: Walk) -> str:
     start = walk.steps[0].at
     session = f", session {walk.session_id}" if walk.session_id else ""
     lines = [f"First packet of {text.flow(walk.flow)}, token {walk.flow.token:#x}{session}:"]
-    lines += [step_line(step, start) for step in walk.steps]
-    if walk.drop is not None:
-        lines.append(drop_line(walk.drop, start))
+    told = [(step.at, step_line(step, start)) for step in walk.steps]
+    told += [(f.first.at, drop_line(f.first, start, f.packets)) for f in walk.falls.values()]
+    lines += [line for _, line in sorted(told, key=itemgetter(0))]
     if walk.is_cut:
         lines.append("(what followed was not recorded: too many first packets a second)")
     return "\n".join(lines) + "\n"
@@ -71,9 +72,9 @@ async def drops(operator: Operator, _: Options) -> str:
             rows.append((f"NPU {number} packet-out", Drop.QUEUE_FULL, waited))
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
-    lines += [f"{where:<18}{reason.name:<26}{count}" for where, reason, count in rows]
+    lines += [f"{where:<18}{reason.name:<25} {count}" for where, reason, count in rows]
     for (actor, reason), count in sorted(operator.runtime.observer.ran_out.items(), key=_by_place):
-        lines.append(f"{who(actor):<18}{reason.name:<26}{count} wings left out, nothing dropped")
+        lines.append(f"{who(actor):<18}{reason.name:<25} {count} wings left out, nothing dropped")
     faults = operator.runtime.faults
     if faults.undeliverable or faults.failed:
         lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")

@@ -24,6 +24,9 @@ def step_line(step: StepTaken, start: Nanoseconds) -> str:
     return line(step.at - start, who(step.who), f"{step.step.value}{detail}")
 
 
-def drop_line(drop: PacketDropped, start: Nanoseconds) -> str:
-    """Why a packet went no further."""
-    return line(drop.at - start, who(drop.who), f"dropped: {drop.reason.name} ({drop.detail})")
+def drop_line(drop: PacketDropped, start: Nanoseconds, packets: int = 1) -> str:
+    """Why a packet, or several for the same reason, went no further."""
+    what = f"dropped: {drop.reason.name} ({drop.detail})"
+    if packets > 1:
+        what += f", {packets} packets"
+    return line(drop.at - start, who(drop.who), what)

@@ -10,8 +10,11 @@
 ``wires``               frames between hosts and NPUs
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
-``ledger, gate_book``   the invariants of each step
-``audit``               and of everything at once
+``ledger, audit``       the invariants: of each step, and of everything at once
+``gate_book``           of them, those of gates
+``ports, transitions``  those of ports and of what changes
+``books``               what is known of wings and sessions
+``tally``               what took place, counted
 ``held``                what machines hold for others, and until when
 ``inside``              the one place that looks into machines
 ``violation``           the rules by name

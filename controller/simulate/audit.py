@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
+from controller.central_point.port_space import Peer
+from controller.flow import Address, FlowKey, text
 from controller.messages import InstallAck, Message, RemoveSession
 from controller.simulate import inside
 from controller.simulate.held import audit_held
@@ -94,17 +97,27 @@ def _ports(ledger: Ledger) -> None:
         for key, port in inside.bindings(spu):
             if inside.has_port(ledger.cp, key) != port:
                 broken(Rule.PORTS, f"port {port[2]} is held, but not granted", key)
-    flows: dict[Binding, int] = {}
-    for key, port in inside.ports_held(ledger.cp):
-        flows[port] = flows.get(port, 0) + 1
-        if flows[port] > 1 and not inside.may_share(ledger.cp, *port):
-            broken(Rule.PORTS, f"port {port[2]} has {flows[port]} holders", key)
-        if not inside.may_share(ledger.cp, *port) and not inside.is_granted(ledger.cp, *port):
-            broken(Rule.PORTS, f"port {port[2]} is held, but free", key)
-    held: dict[tuple[bytes, int], int] = {}
-    for address, protocol, _ in flows.keys() | inside.leased(ledger.cp):
-        held[address, protocol] = held.get((address, protocol), 0) + 1
-    for where, used, is_shared in inside.ports_in_use(ledger.cp):
-        if used != held.get(where, 0) and not is_shared:
-            what = f"{used} ports of an address are given out, {held.get(where, 0)} are held"
-            broken(Rule.PORTS, what, None)
+    given = inside.ports_in_use(ledger.cp)
+    held: Counter[tuple[Address, int]] = Counter()
+    peers: dict[Binding, set[Peer | None]] = {}
+    whose: dict[tuple[Address, int], FlowKey | None] = {}
+    for port, peer, flow in inside.holders(ledger.cp):
+        address, protocol, number = port
+        held[address, protocol] += 1
+        whose[address, protocol] = flow
+        if inside.is_kept(ledger.cp, address):
+            continue
+        others = peers.setdefault(port, set())
+        # Several flows may have it if each speaks to somebody else.
+        if others and (peer is None or peer in others or None in others):
+            broken(Rule.PORTS, f"port {number} has more than one holder", flow)
+        others.add(peer)
+        if not inside.is_granted(ledger.cp, *port):
+            broken(Rule.PORTS, f"port {number} is held, but free", flow)
+    for where in {**given, **held}:
+        if given.get(where, 0) != held[where]:
+            what = (
+                f"{given.get(where, 0)} ports of {text(where[0])}, protocol {where[1]}, are given "
+                f"out, {held[where]} are held"
+            )
+            broken(Rule.PORTS, what, whose.get(where))

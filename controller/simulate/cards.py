@@ -18,15 +18,11 @@ from controller.messages import (
     OBSERVER,
     Actor,
     CreateRequest,
-    GatesOpened,
-    GatesRefused,
     Message,
     Outbound,
-    PacketDropped,
     PacketIn,
     Redirect,
     Role,
-    SessionClosed,
     Transmit,
 )
 from controller.npu.program import initial_buckets
@@ -36,7 +32,7 @@ from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
 from controller.simulate.npu import FaultyNpu
-from controller.simulate.options import Fault
+from controller.simulate.options import Fault, Plan
 from controller.simulate.site import NPUS, chassis, configuration
 from controller.simulate.styles import style_of
 from controller.simulate.tracking import (
@@ -56,14 +52,14 @@ from controller.spu_bay import stray
 
 Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
-DEEDS = {
-    CreateRequest: "flows given to SPUs by hash",
-    GatesOpened: "gates opened",
-    GatesRefused: "gates refused",
-}
-"""What messages say of what was done."""
 _MOST_KEPT = 10_000
 _NEIGHBORS_INDEX = 1
+
+
+def _few(plan: Plan) -> int:
+    """Sessions that are there before long, but not at once: a quarter of a short run's; of a long
+    one's, those of some seconds."""
+    return min(plan.sessions // 4, plan.rate * 8)
 
 
 class Cards:
@@ -99,7 +95,7 @@ class Cards:
         self._loses_packets = Fault.PUNTS in plan.faults
         self._nat_ports = range(1024, 65536)
         if Fault.EXHAUSTION in plan.faults:
-            self._nat_ports = range(2000, 2200)
+            self._nat_ports = range(2000, 2000 + max(20, min(plan.sessions // 40, plan.rate * 2)))
         self._incarnations = 0
         self._by_object: dict[int, int] = {}
         """Indexes of actors by ``id``; ``_kept`` keeps them, so that the ids stay theirs."""
@@ -110,14 +106,15 @@ class Cards:
         plan = self._world.plan
         if Fault.EXHAUSTION not in plan.faults:
             return 1_048_576
-        return max(8, min(plan.sessions, plan.rate * 4) // plan.spus // 4)
+        return max(8, _few(plan) // plan.spus)
 
     def _capacity(self) -> int | None:
-        """Wings that an NPU can hold."""
+        """Wings that an NPU can hold: less than there is room for sessions, if that is little."""
         plan = self._world.plan
         if Fault.REFUSAL not in plan.faults:
             return None
-        return max(8, min(plan.sessions, plan.rate * 4) // 2)
+        few = _few(plan)
+        return max(8, few * 4 // 5 if Fault.EXHAUSTION in plan.faults else few * 2)
 
     # -- machines that come and go ------------------------------------------------------------
 
@@ -159,6 +156,7 @@ class Cards:
         if not self.is_up or number in self.spus:
             return
         self._incarnations += 1
+        self._world.tally.happened(Fault.SPU, "joined")
         config = self.config
         spu = Spu(
             number,
@@ -255,17 +253,19 @@ class Cards:
         """Messages set out; what is for the observer is seen at once."""
         world, name = self._world, self.names[sender]
         on_sent = world.ledger.on_sent
+        counted = world.tally.on_sent
         from_spu = self._is_spu[sender]
         for to, message in out:
             kind = message.__class__
             owner = flow
             if owner is None:
                 owner = self._owner(message)
-            if kind in DEEDS:
-                world.deeds[DEEDS[kind]] += 1
             look = on_sent.get(kind)
             if look is not None:
                 look(name, message, owner)
+            count = counted.get(kind)
+            if count is not None:
+                count(message)
             if to is OBSERVER:
                 self._observe(name, message, owner)
                 continue
@@ -306,7 +306,11 @@ class Cards:
         chance = dice.below(20_000)
         if chance >= 200:
             return 0
-        return dice.below(STALL if not chance else 5 * MILLISECOND)
+        if chance:
+            self._world.tally.happened(Fault.DELAY, "messages held up to 5 ms")
+            return dice.below(5 * MILLISECOND)
+        self._world.tally.happened(Fault.DELAY, "up to 2 s")
+        return dice.below(STALL)
 
     def _owner(self, message: Message) -> Flow | None:
         """The flow on whose behalf a machine speaks of its own accord."""
@@ -326,10 +330,7 @@ class Cards:
 
     def _observe(self, name: Actor, message: Message, flow: Flow | None) -> None:
         world = self._world
-        if isinstance(message, PacketDropped):
-            world.dropped[message.reason] += 1
-        elif isinstance(message, SessionClosed):
-            world.closed[message.reason] += 1
+        world.tally.observed(name, message)
         if world.watch is not None:
             world.watch(name, message, flow)
 
@@ -341,18 +342,18 @@ class Cards:
                 self.carry(to, [instead], flow)
                 return
         world = self._world
-        world.lost["to a machine that is down"] += 1
+        world.tally.happened(Fault.SPU if self.is_up else Fault.CONTROLLER, "messages lost")
         if flow is not None and carries_packet_of(flow, message):
             flow.open -= 1
             world.settle(flow)
 
     def _lose(self, message: Message, flow: Flow) -> None:
-        world, where = self._world, "between NPU and controller"
-        world.lost[where] += 1
+        world = self._world
+        world.tally.happened(Fault.PUNTS, "packets lost")
         if carries_packet_of(flow, message):
             flow.open -= 1
             if world.tell is not None:
-                world.tell(f"a packet is lost {where}", flow)
+                world.tell("a packet is lost between NPU and controller", flow)
 
     # -- what is there ------------------------------------------------------------------------
 

@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from controller.simulate.engine import Run
 from controller.simulate.options import (
+    Fault,
     OptionError,
     Plan,
     names_of,
@@ -20,6 +22,7 @@ from controller.simulate.options import (
 from controller.simulate.play import Broken, Outcome, play, play_all
 from controller.simulate.shrink import Shrink
 from controller.simulate.story import Story
+from controller.simulate.tally import Counts
 
 
 def _numbers(option: str, text: str | None) -> frozenset[int] | None:
@@ -150,11 +153,13 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
         f"in {seconds:.1f} s, {cpu:.1f} s of CPU: {total['steps'] / cpu:,.0f} steps/s of CPU",
         f"  at most {max(o.most_sessions for o in outcomes):,} sessions at once, "
         f"{max(o.memory for o in outcomes) / 2**20:,.0f} MiB",
-        f"  kinds: {_counts(outcomes, 'kinds')}",
+        f"  flows: {_counts(outcomes, 'kinds')}",
+        f"  first packets: {_counts(outcomes, 'walks')}",
+        f"  sessions: {_counts(outcomes, 'paths')}",
         f"  done: {_counts(outcomes, 'deeds')}",
         f"  closed: {_counts(outcomes, 'closed')}",
         f"  dropped: {_counts(outcomes, 'dropped')}",
-        f"  faults: {_counts(outcomes, 'faults')}",
+        *_faults(outcomes),
     ]
     if outcomes[-1].broken is None:
         lines.append("all rules held")
@@ -162,12 +167,30 @@ def _report(outcomes: list[Outcome], seconds: float) -> str:
 
 
 def _counts(outcomes: list[Outcome], name: str) -> str:
-    total: dict[str, int] = {}
-    for outcome in outcomes:
-        for what, count in getattr(outcome, name).items():
+    return _list(_sum(getattr(outcome, name) for outcome in outcomes)) or "none"
+
+
+def _sum(several: Iterable[Counts]) -> Counts:
+    total: Counts = {}
+    for counts in several:
+        for what, count in counts.items():
             total[what] = total.get(what, 0) + count
-    pairs = sorted(total.items(), key=lambda pair: -pair[1])
-    return ", ".join(f"{what} {count:,}" for what, count in pairs) or "none"
+    return total
+
+
+def _list(counts: Counts) -> str:
+    pairs = sorted(counts.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{what} {count:,}" for what, count in pairs)
+
+
+def _faults(outcomes: list[Outcome]) -> list[str]:
+    """What each fault did; one that did nothing is named, too."""
+    lines = []
+    for fault in Fault:
+        several = [o.faults[fault.value] for o in outcomes if fault.value in o.faults]
+        if several:
+            lines.append(f"  {fault.value}: {_list(_sum(several)) or 'did not take place'}")
+    return lines
 
 
 def again(plan: Plan) -> str:
@@ -208,8 +231,12 @@ def _line(broken: Broken) -> str:
 
 
 def _what(broken: Broken) -> str:
-    whose = f" (session {broken.session_id})" if broken.session_id else ""
-    return f"{broken.rule.value}: {broken.what}{whose}"
+    whose = [
+        f"{name} {number}"
+        for name, number in (("flow", broken.flow), ("session", broken.session_id))
+        if number
+    ]
+    return f"{broken.rule.value}: {broken.what}" + (f" ({', '.join(whose)})" if whose else "")
 
 
 def _walk(plan: Plan, number: int) -> int:

@@ -155,7 +155,7 @@ class Run:
         number = self._next_flow
         flow = self.world.live[number] = self._workload.flow(number)
         self.world.flows += 1
-        self.world.kinds[flow.kind] += 1
+        self.world.tally.kinds[flow.kind] += 1
         flow.begin()
         self._draw_next()
 

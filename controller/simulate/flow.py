@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, NoReturn, Protocol
 
 from controller.flow import Address, FlowKey, Nanoseconds, Tuple5
@@ -53,7 +54,7 @@ class Network(Protocol):
         ...
 
 
-class Flow:
+class Flow(ABC):
     """One client, one server. Packet numbers are even from the client, odd from the server."""
 
     __slots__ = (
@@ -151,14 +152,16 @@ class Flow:
 
     # -- what it does -------------------------------------------------------------------------
 
+    @abstractmethod
     def begin(self) -> None:
         """The client's first packets."""
-        raise NotImplementedError
 
-    def alarm(self, _what: int = 0, /) -> None:
+    def alarm(self, _what: int = 0, /) -> None:  # noqa: B027 - some never ask to be woken
         """Time has passed; the number is as ``wake`` was told."""
 
-    def heard(self, _side: int, _packet: Packet, _number: int, /) -> None:
+    def heard(  # noqa: B027 - some expect no answer
+        self, _side: int, _packet: Packet, _number: int, /
+    ) -> None:
         """A packet reached the other end, by the wire ``self.server`` or ``self.client``."""
 
     # -- how it does it -----------------------------------------------------------------------

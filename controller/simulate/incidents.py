@@ -19,14 +19,6 @@ _EVERY = {
 }
 """In long runs: once in so many flows."""
 
-_TEXT = {
-    Fault.CLEAR: "an operator clears sessions",
-    Fault.RELOAD: "another configuration comes into force",
-    Fault.SPU: "an SPU fails, or drains",
-    Fault.NPU: "an NPU is lost",
-    Fault.CONTROLLER: "the controller crashes",
-}
-
 
 class Incident(NamedTuple):
     """Something that happens from outside, once."""
@@ -35,11 +27,6 @@ class Incident(NamedTuple):
     """From 1; a replay may name those that it wants."""
     at: Nanoseconds
     fault: Fault
-
-    @property
-    def text(self) -> str:
-        """In words."""
-        return f"incident {self.number}: {_TEXT[self.fault]}"
 
 
 def schedule(plan: Plan, end: Nanoseconds) -> list[Incident]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from controller.central_point import CentralPoint
 from controller.central_point.persistent_nat import Outside
+from controller.central_point.port_space import Peer
 from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import PacketIn, SpuState
 from controller.spu import Spu
@@ -109,16 +110,24 @@ def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> 
 def may_share(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
     """Whether several flows may have a port at a time: it is overloaded, belongs to a persistent
     binding, or to an address whose ports are not translated."""
-    if cp.nat.persistent.at(Outside(address, port, protocol)) is not None:
+    if is_persistent(cp, (address, protocol, port)):
         return True
     space = cp.nat._spaces.get((address, protocol))
     return space is None or space.factor > 1
 
 
-def ports_in_use(cp: CentralPoint) -> Iterator[tuple[tuple[Address, int], int, bool]]:
-    """Address and protocol, how many of its ports are given out, and whether any may be shared."""
-    for key, space in cp.nat._spaces.items():
-        yield key, space.used, space.factor > 1
+def ports_in_use(cp: CentralPoint) -> dict[tuple[Address, int], int]:
+    """How many ports are given out, by address and protocol."""
+    used = {key: space.used for key, space in cp.nat._spaces.items()}
+    for address, standing in cp.nat._kept.items():
+        for protocol, count in standing.counts.items():
+            used[address, protocol] = used.get((address, protocol), 0) + count
+    return used
+
+
+def is_kept(cp: CentralPoint, address: Address) -> bool:
+    """Whether a host has an address for itself, with all its ports."""
+    return address in cp.nat._kept
 
 
 def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
@@ -129,11 +138,28 @@ def has_port(cp: CentralPoint, key: FlowKey) -> Binding | None:
     return entry.nat.address, entry.nat.protocol, entry.nat.port
 
 
-def ports_held(cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
-    """What the central point has granted, by flow."""
-    for key, entry in cp._core.sessions.by_key.items():
-        if key == entry.forward and entry.nat is not None:
-            yield key, (entry.nat.address, entry.nat.protocol, entry.nat.port)
+def holders(cp: CentralPoint) -> Iterator[tuple[Binding, Peer | None, FlowKey | None]]:
+    """Everybody who holds a port: which, for whom alone (``None``: for all), and the flow, if it
+    is one. Flows that share a persistent binding are not among them, but that is, once."""
+    persistent, gates = cp.nat.persistent, cp.gates
+    leases = {id(state.lease): state.lease for state in gates._gates.values()}
+    for entry in cp._core.sessions.entries():
+        if entry.nat is not None and not entry.nat.is_persistent:
+            yield entry.nat[:3], entry.nat.peer, entry.forward
+        for lease in entry.leases:
+            leases[id(lease)] = lease
+    for lease in leases.values():
+        for binding in lease.bindings:
+            # A port that a gate shares is its parent's, or an orphan.
+            if binding not in gates._shared and not is_persistent(cp, binding):
+                yield binding, None, None
+    for binding, heirs in gates._orphans.items():
+        if not is_persistent(cp, binding):
+            for _, peer in heirs:
+                yield binding, peer, None
+    for standing in persistent.all():
+        address, port, protocol = standing.outside
+        yield (address, protocol, port), None, None
 
 
 def is_clearing(cp: CentralPoint, spu: int) -> bool:
@@ -146,17 +172,22 @@ def is_online(cp: CentralPoint, spu: int) -> bool:
     return cp.members()[spu].state in (SpuState.ONLINE, SpuState.DRAINING)
 
 
-def leased(cp: CentralPoint) -> set[Binding]:
-    """Ports that belong to gates, to sessions that came through them, or to persistent bindings."""
-    leases = [state.lease for state in cp.gates._gates.values()]
+def is_persistent(cp: CentralPoint, binding: Binding) -> bool:
+    """Whether a port belongs to a persistent binding."""
+    address, protocol, port = binding
+    return cp.nat.persistent.at(Outside(address, port, protocol)) is not None
+
+
+def is_leased(cp: CentralPoint, binding: Binding) -> bool:
+    """Whether a port belongs to a gate, to sessions that came through it, or to a persistent
+    binding. Dear if it does not."""
+    gates = cp.gates
+    if is_persistent(cp, binding) or binding in gates._shared or binding in gates._orphans:
+        return True
+    leases = [state.lease for state in gates._gates.values()]
     for entry in cp._core.sessions.by_key.values():
         leases += entry.leases
-    found = {(b.address, b.protocol, b.port) for lease in leases for b in lease.bindings}
-    found.update((b.address, b.protocol, b.port) for b in cp.gates._orphans)
-    for standing in cp.nat.persistent.all():
-        outside = standing.outside
-        found.add((outside.address, outside.protocol, outside.port))
-    return found
+    return any(binding in lease.bindings for lease in leases)
 
 
 def gates_of(cp: CentralPoint, session_id: int) -> int:

@@ -9,11 +9,9 @@ the step was about. ``audit.py`` compares everything with everything, now and th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from controller.central_point import CentralPoint
-from controller.config.schema import SECOND
 from controller.flow import Direction, FlowKey, Nanoseconds
 from controller.gate import Passage
 from controller.messages import (
@@ -39,76 +37,44 @@ from controller.messages import (
 )
 from controller.reasons import Close, Drop
 from controller.simulate import inside
+from controller.simulate.books import Books, Entry
 from controller.simulate.flow import Flow
 from controller.simulate.gate_book import GateBook
-from controller.simulate.inside import Binding
-from controller.simulate.npu import FaultyNpu
-from controller.simulate.violation import Rule, Violation
-from controller.spu import Spu
+from controller.simulate.ports import Ports
+from controller.simulate.tally import Tally
+from controller.simulate.transitions import Transitions
+from controller.simulate.violation import Rule
 from controller.spu.core import IDS_PER_SPU
 from controller.spu.session import SessionState
 
-PENDING_LIMIT: Nanoseconds = 5 * SECOND
-"""How long the central point keeps a pending wing (``central_point.machine.PENDING_TIMEOUT``)."""
-RESOLVE_LIMIT: Nanoseconds = 3 * SECOND
-"""How long a next hop that does not answer is asked for."""
 
-
-class Entry:
-    """A flow that the central point has taken up."""
-
-    __slots__ = ("flow", "forward", "port", "reverse", "session_id", "spu")
-
-    def __init__(self, forward: FlowKey, spu: int, flow: Flow | None) -> None:
-        self.forward = forward
-        self.spu = spu
-        self.flow = flow
-        self.session_id = 0
-        """0 while pending."""
-        self.reverse: FlowKey | None = None
-        self.port: Binding | None = None
-        """Granted to it."""
-
-
-class Ledger:
+class Ledger(Books):
     """Watches every message; raises ``Violation``."""
 
-    def __init__(self, slowest: Nanoseconds) -> None:
+    def __init__(self, slowest: Nanoseconds, tally: Tally) -> None:
         """``slowest`` is the longest that a message is under way."""
-        self.cp: CentralPoint
-        self.spus: Mapping[int, Spu]
-        self.npus: Mapping[int, FaultyNpu]
-        self.now: Nanoseconds = 0
+        super().__init__()
+        self._tally = tally
         self.crashed = False
         """Something did: from then on there are things to repair."""
-        self.entries: dict[FlowKey, Entry] = {}
-        """By forward wing."""
-        self.by_session: dict[int, Entry] = {}
-        self.ports: dict[Binding, int] = {}
-        """Granted by the central point, and to how many flows."""
         self.waited_in_vain = 0
         """Fragments that the central point gave up: of which flow, nobody knows."""
         self.gates = GateBook()
-        self.flow_of: dict[FlowKey, Flow] = {}
-        """Whose a wing is."""
         self.sessions = 0
         """Acknowledged so far."""
         self.most = 0
         """Sessions at once."""
         self.checks = 0
-        self._slowest = slowest
-        self._pending_limit = PENDING_LIMIT + 4 * slowest + SECOND
-        self._change_limit = 12 * slowest + RESOLVE_LIMIT + SECOND
-        self._pending: deque[tuple[Nanoseconds, int, FlowKey, object]] = deque()
-        self._changing: deque[tuple[Nanoseconds, int, int]] = deque()
+        self._ports = Ports(self)
+        self._transitions = Transitions(self, slowest)
+        self.due = self._transitions.due
+        """What should have come to rest by now has."""
         self._lost: deque[FlowKey] = deque()
         """Sessions of SPUs that failed, until the central point has forgotten them."""
-        self._since: dict[int, Nanoseconds] = {}
-        """By session: when it began to be installed, moved or closed."""
         self.on_sent: dict[type, Callable[[Actor, Any, Flow | None], None]] = {
             CreateSession: self._create,
             InstallAck: self._acknowledge,
-            NatGranted: self._grant,
+            NatGranted: self._ports.granted,
             RemoveWing: self._remove_wing,
             RemoveSession: self._removed_at_spu,
             PacketDropped: self._dropped,
@@ -125,19 +91,13 @@ class Ledger:
             InstallSession: self._decided,
             AbandonSession: self._let_go,
             RemoveSession: self._removed_at_cp,
-            ReleaseNat: self._released,
+            ReleaseNat: self._ports.released,
             AuditMissing: self._missed,
             OpenGates: lambda message: self.gates.opened(self.cp, message.session_id),
             SpuFailed: self._failed,
             SpuPurged: self._purged,
         }
         """What to look at after the central point has handled a message."""
-
-    def bind(
-        self, cp: CentralPoint, spus: Mapping[int, Spu], npus: Mapping[int, FaultyNpu]
-    ) -> None:
-        """These are the machines to look at."""
-        self.cp, self.spus, self.npus = cp, spus, npus
 
     def close_books(self) -> None:
         """The controller is gone, and with it all that was to be."""
@@ -146,10 +106,8 @@ class Ledger:
                 entry.flow.entries -= 1
         self.entries.clear()
         self.by_session.clear()
-        self.ports.clear()
-        self._pending.clear()
-        self._changing.clear()
-        self._since.clear()
+        self._ports.clear()
+        self._transitions.clear()
         self._lost.clear()
         self.gates.forget(())
 
@@ -274,8 +232,7 @@ class Ledger:
         del self.entries[key]
         if entry.flow is not None:
             entry.flow.entries -= 1
-        if entry.port is not None:
-            self._free(entry.port, key)
+        self._ports.free(entry)
         session_id = entry.session_id
         if not session_id:
             return
@@ -292,43 +249,10 @@ class Ledger:
                 Rule.ENTRIES, "forgotten by the central point, but its SPU has it", key, session_id
             )
 
-    # -- ports --------------------------------------------------------------------------------
-
-    def _grant(self, _: Actor, message: NatGranted, __: Flow | None) -> None:
-        binding = message.address, message.protocol, message.port
-        holders = self.ports.get(binding, 0)
-        if holders and not inside.may_share(self.cp, *binding):
-            self.broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
-        self.ports[binding] = holders + 1
-        entry = self.entries.get(message.flow)
-        if entry is None:
-            self.broken(Rule.PORTS, "a port for a flow that is not known", message.flow)
-            return
-        entry.port = binding
-
-    def _released(self, message: ReleaseNat) -> None:
-        entry = None if message.flow is None else self.entries.get(message.flow)
-        binding = message.address, message.protocol, message.port
-        if entry is not None and entry.spu == message.spu and entry.port == binding:
-            entry.port = None
-            self._free(binding, entry.forward)
-
-    def _free(self, binding: Binding, key: FlowKey) -> None:
-        """A port goes back, unless others share it, or a gate: then with that."""
-        self.ports[binding] -= 1
-        if self.ports[binding]:
-            return
-        del self.ports[binding]
-        if inside.is_granted(self.cp, *binding) and binding not in inside.leased(self.cp):
-            self.broken(Rule.PORTS, f"port {binding[2]} has no holder any more", key)
-
     # -- SPUs ---------------------------------------------------------------------------------
 
     def _taken_up(self, spu: int, message: CreateSession) -> None:
-        key = message.flow
-        pending = inside.pending(self.spus[spu]).get(key)
-        if pending is not None:
-            self._pending.append((self.now + self._pending_limit, spu, key, pending))
+        self._transitions.taken_up(spu, message.flow)
 
     def _installing(self, spu: int, message: InstallAck) -> None:
         """The central point has it: so must the SPU, from now on."""
@@ -344,8 +268,9 @@ class Ledger:
             return
         if message.flow in inside.pending(self.spus[spu]):
             self.broken(Rule.ENTRIES, "installed, and still pending", message.flow, session_id)
+        self._tally.paths[session.not_express] += 1
         self.check(spu, session_id)
-        self._change(spu, session_id)
+        self._transitions.begin(spu, session_id)
 
     def _written(self, spu: int, message: WingInstalled) -> None:
         session_id = message.session_id
@@ -353,10 +278,10 @@ class Ledger:
         if session is None:
             return
         if session.state is SessionState.ACTIVE:
-            self._since.pop(session_id, None)
+            self._transitions.end(session_id)
             self.check(spu, session_id)
         elif session.state is SessionState.CLOSING:
-            self._change(spu, session_id)
+            self._transitions.begin(spu, session_id)
 
     def check(self, spu: int, session_id: int) -> None:
         """A session against the central point and the NPUs."""
@@ -378,22 +303,16 @@ class Ledger:
                     what = f"its {direction.name.lower()} wing is not on NPU {wing.ingress.npu}"
                     self.broken(Rule.WINGS, what, key, session_id)
 
-    def _change(self, spu: int, session_id: int) -> None:
-        """From now on it is in transition."""
-        if self._since.get(session_id) != self.now:
-            self._since[session_id] = self.now
-            self._changing.append((self.now + self._change_limit, spu, session_id))
-
     def _remove_wing(self, sender: Actor, message: RemoveWing, _: Flow | None) -> None:
         if sender.role is Role.SPU:
-            self._change(sender.number, message.session_id)
+            self._transitions.begin(sender.number, message.session_id)
 
     def _removed_at_spu(self, sender: Actor, message: RemoveSession, _: Flow | None) -> None:
         """The SPU is done with it: so must the NPUs be."""
         self.checks += 1
         session_id = message.session_id
         spu = self.spus[sender.number]
-        self._since.pop(session_id, None)
+        self._transitions.end(session_id)
         if session_id in inside.sessions(spu):
             self.broken(Rule.ENTRIES, "removed, but its SPU has it", message.forward, session_id)
         if inside.has_timer(spu, session_id):
@@ -416,30 +335,3 @@ class Ledger:
             owner.fallen += 1
         elif message.reason is Drop.FRAGMENT_TIMEOUT:
             self.waited_in_vain += 1
-
-    # -- time ---------------------------------------------------------------------------------
-
-    def due(self) -> None:
-        """What should have come to rest by now?"""
-        now = self.now
-        while self._pending and self._pending[0][0] <= now:
-            _, spu, key, pending = self._pending.popleft()
-            if spu in self.spus and inside.pending(self.spus[spu]).get(key) is pending:
-                self.broken(Rule.BOUNDED, f"SPU {spu} has it pending for too long", key)
-        while self._changing and self._changing[0][0] <= now:
-            when, spu, session_id = self._changing.popleft()
-            if self._since.get(session_id) != when - self._change_limit:
-                continue
-            session = inside.sessions(self.spus[spu]).get(session_id) if spu in self.spus else None
-            if session is not None and session.state is not SessionState.ACTIVE:
-                what = f"{session.state.value.lower()} for too long at SPU {spu}"
-                self.broken(Rule.BOUNDED, what, session.wings[0].key, session_id)
-            del self._since[session_id]
-
-    def broken(self, rule: Rule, what: str, key: FlowKey | None, session_id: int = 0) -> None:
-        """Say whose it is, and end the run."""
-        flow = None if key is None else self.flow_of.get(key)
-        if flow is None and session_id in self.by_session:
-            flow = self.by_session[session_id].flow
-        number = 0 if flow is None else flow.number
-        raise Violation(rule, what, self.now, number, session_id)

@@ -21,6 +21,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
+from controller.npu.purge import Fences
 from controller.packet import Packet
 from controller.reasons import Drop
 from controller.simulate.dice import Dice
@@ -107,7 +108,8 @@ class FaultyNpu(SimulatedNpu):
         self.lost = True
 
     def forget(self) -> None:
-        """Lose all wings: the switch has started anew."""
+        """Lose all wings, and what its controller knew: another one has begun."""
+        self._fences = Fences()
         for key in list(self._table):
             del self._table[key]
             self._idle.cancel(key)

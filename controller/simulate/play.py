@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from controller.flow import Nanoseconds
 from controller.simulate.engine import Run
 from controller.simulate.flow import root_of
-from controller.simulate.options import Plan
+from controller.simulate.options import Fault, Plan
+from controller.simulate.tally import Counts
 from controller.simulate.violation import Rule, Violation
 
+EXPRESS = "EXPRESS"
 _GC_EVERY = 200_000
 """Allocations between two looks for cycles: what comes and goes here has few."""
 
@@ -56,13 +58,18 @@ class Outcome:
     """Seconds of a processor's time."""
     memory: int
     """The most that the process took so far, in bytes."""
-    kinds: dict[str, int] = field(default_factory=dict)
-    """Flows by what they are."""
-    deeds: dict[str, int] = field(default_factory=dict)
+    kinds: Counts = field(default_factory=dict)
+    """Flows by kind."""
+    deeds: Counts = field(default_factory=dict)
     """What was done about them, where that is more than to let them pass or not."""
-    closed: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    faults: dict[str, int] = field(default_factory=dict)
+    walks: Counts = field(default_factory=dict)
+    """First packets by what they met."""
+    paths: Counts = field(default_factory=dict)
+    """Sessions by path: why it was not Express Path."""
+    closed: Counts = field(default_factory=dict)
+    dropped: Counts = field(default_factory=dict)
+    faults: dict[str, Counts] = field(default_factory=dict)
+    """By name: what took place, and how often. One that was asked for and is empty did not."""
 
 
 def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
@@ -90,6 +97,7 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         gc.set_threshold(*before)
         gc.unfreeze()
+    tally = run.world.tally
     return Outcome(
         plan,
         broken,
@@ -104,11 +112,13 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
         cpu,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
-        dict(run.world.kinds.most_common()),
-        dict(run.world.deeds.most_common()),
-        {reason.name: count for reason, count in run.world.closed.most_common()},
-        {reason.name: count for reason, count in run.world.dropped.most_common()},
-        dict(run.world.lost.most_common()),
+        dict(tally.kinds.most_common()),
+        dict(tally.deeds.most_common()),
+        dict(tally.walks.most_common()),
+        {EXPRESS if why is None else why.name: n for why, n in tally.paths.most_common()},
+        dict(tally.closed.most_common()),
+        dict(tally.dropped.most_common()),
+        {fault.value: dict(tally.faults[fault]) for fault in Fault if fault in plan.faults},
     )
 
 

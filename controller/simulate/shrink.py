@@ -1,7 +1,7 @@
 """From a run that broke a rule to a small one that breaks it too.
 
 Flows are taken away, then incidents, then kinds of faults, as long as the same rule is broken.
-First what is most likely to do: the flow concerned alone, or with its neighbours. Then halves,
+First what is most likely to do: the flow concerned alone, or with others of its time. Then halves,
 quarters and so on of all others (Zeller and Hildebrandt, "Simplifying and isolating
 failure-inducing input", 2002).
 """
@@ -26,9 +26,10 @@ class Shrink:
         self,
         found: Outcome,
         seconds: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.process_time,
     ) -> None:
-        """``seconds`` bounds the search, not the last replay in it."""
+        """``seconds`` (of a processor's time, unless there is another clock) bounds the search, not
+        the last replay in it."""
         assert found.broken is not None
         self.smallest = found
         self.replays = 0
@@ -47,27 +48,35 @@ class Shrink:
         end = plan.sessions * SECOND // plan.rate
         incidents = [one.number for one in schedule(plan, end) if one.at <= broken.at]
         for few in self._likely(flows, broken.flow):
-            if self._breaks(few, []) or self._breaks(few, incidents):
+            if self._breaks(few, []):
+                flows, incidents = few, []
+                break
+            if self._breaks(few, incidents):
                 flows = few
                 break
         if len(flows) > 1:
             flows = self._fewer(flows, lambda some: self._breaks(some, incidents))
-        last = self.smallest.plan
-        if last.incidents is None or last.incidents:
-            self._fewer(incidents, lambda some: self._breaks(flows, some), may_be_none=True)
+        if incidents:
+            keep = flows
+            incidents = self._fewer(incidents, lambda some: self._breaks(keep, some), True)
         self._fewer_faults()
+        if len(flows) > 1:
+            # Some were only needed for what is gone now.
+            self._fewer(flows, lambda some: self._breaks(some, incidents))
         return self.smallest
 
     def _likely(self, flows: list[int], number: int) -> Iterator[list[int]]:
-        """The flow concerned alone, then with more and more of those that began around it."""
-        if number not in flows:
-            return
-        at = flows.index(number)
-        for reach in (0, 10, 100, 1000):
-            few = flows[max(0, at - reach) : at + reach + 1]
+        """The flow concerned alone; then with more and more of those that began around it, and
+        of the last ones, whose messages may have held up its own."""
+        at = flows.index(number) if number in flows else None
+        for reach in (0, 10, 100, 1000, 10_000):
+            few = set(flows[-reach:]) if reach else set()
+            if at is not None:
+                few.update(flows[max(0, at - reach) : at + reach + 1])
             if len(few) == len(flows):
                 return
-            yield few
+            if few:
+                yield sorted(few)
 
     def _fewer_faults(self) -> None:
         for fault in sorted(self.smallest.plan.faults, key=lambda fault: fault.value):
@@ -89,7 +98,7 @@ class Shrink:
         return True
 
     def _fewer(
-        self, items: list[int], breaks: Callable[[list[int]], bool], *, may_be_none: bool = False
+        self, items: list[int], breaks: Callable[[list[int]], bool], may_be_none: bool = False
     ) -> list[int]:
         """A part of the items that still breaks the rule, of which none can be spared."""
         if may_be_none and items and breaks([]):

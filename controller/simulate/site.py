@@ -104,7 +104,7 @@ _POLICIES = (
     ("trust", "untrust", "express", "[ offloaded offloaded-tcp ]", "permit services-offload"),
     ("trust", "untrust", "timed", "[ web slow ftp ]", "permit"),
     ("trust", "untrust", "out", "any", "permit"),
-    ("trust", "dmz", "timed", "[ web slow ftp offloaded-tcp ]", "permit"),
+    ("trust", "dmz", "timed", "[ web slow ftp offloaded-tcp ]", "permit services-offload"),
     ("trust", "dmz", "to-dmz", "any", "permit"),
     ("dmz", "untrust", "timed", "[ web slow offloaded-tcp ]", "permit services-offload"),
     ("dmz", "untrust", "dmz-out", "any", "permit services-offload"),

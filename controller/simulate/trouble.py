@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heapify
+from itertools import islice
 
 from controller.config.schema import SECOND
 from controller.messages import (
@@ -38,44 +39,49 @@ class Trouble:
     def happen(self, incident: Incident) -> None:
         """Now."""
         world = self._world
-        if world.tell is not None:
-            world.tell(incident.text, None)
         if not self._cards.is_up:
             return
         dice = Dice(world.plan.seed, incident.number, 2)
         match incident.fault:
             case Fault.CLEAR:
-                self._clear(dice)
+                what = self._clear(dice)
             case Fault.RELOAD:
-                self._reload(dice)
+                what = self._reload(dice)
             case Fault.SPU:
-                self._lose_spu(dice)
+                what = self._lose_spu(dice)
             case Fault.NPU:
-                self._lose_npu(dice)
+                what = self._lose_npu(dice)
             case Fault.CONTROLLER:
-                self._crash(dice)
+                what = self._crash(dice)
             case _:
                 raise AssertionError(f"{incident.fault} is no incident")
+        if what and world.tell is not None:
+            world.tell(f"incident {incident.number}: {what}", None)
 
     # -- operators ----------------------------------------------------------------------------
 
-    def _clear(self, dice: Dice) -> None:
+    def _clear(self, dice: Dice) -> str:
         """An operator clears some sessions of an SPU."""
         world, cards = self._world, self._cards
         number = 1 + dice.below(world.plan.spus)
         spu = cards.spus.get(number)
         if spu is None:
-            return
+            return ""
         index, wanted = cards.index[Actor(Role.SPU, number)], 1 + dice.below(10)
-        for session_id, session in list(inside.sessions(spu).items())[:wanted]:
+        found = list(islice(inside.sessions(spu).items(), wanted))
+        for session_id, session in found:
             flow = world.ledger.flow_of.get(session.wings[0].key)
             at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
             world.at(at, index, ClearSession(session_id), flow)
+        world.tally.happened(Fault.CLEAR, "times")
+        world.tally.happened(Fault.CLEAR, "sessions", len(found))
+        return f"an operator clears {len(found)} sessions of SPU {number}"
 
-    def _reload(self, dice: Dice) -> None:
+    def _reload(self, dice: Dice) -> str:
         """Another configuration; each machine hears of it when its message gets there."""
         world, cards = self._world, self._cards
-        cards.config = configuration(dice.below(VARIANTS), cards.chassis, cards.style, cards.config)
+        variant = dice.below(VARIANTS)
+        cards.config = configuration(variant, cards.chassis, cards.style, cards.config)
         message = Reconfigure(cards.config)
         for npu in cards.npus.values():
             npu.configure(cards.config)
@@ -83,25 +89,30 @@ class Trouble:
             if name.role is not Role.NPU:
                 at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
                 world.at(at, index, message, None)
+        world.tally.happened(Fault.RELOAD, "times")
+        return f"configuration {variant} comes into force"
 
     # -- SPUs ---------------------------------------------------------------------------------
 
-    def _lose_spu(self, dice: Dice) -> None:
+    def _lose_spu(self, dice: Dice) -> str:
         """An SPU fails, and a fresh one joins after a while; or it gets no new flows for a while.
         The central point hears of its end behind what it sent before."""
         world, cards = self._world, self._cards
         number = 1 + dice.below(world.plan.spus)
         if number not in cards.spus:
-            return
+            return ""
         index = cards.index[Actor(Role.SPU, number)]
         back = world.now + MILLISECOND + dice.below(max(SECOND, world.end // 8))
         if dice.hits(300):
             cards.carry(index, [Outbound(CP, DrainSpu(number))], None)
             world.at(back, index, Call.UNDRAIN, None)
-            return
+            world.tally.happened(Fault.SPU, "drained")
+            return f"SPU {number} drains"
         self._lose_waiting(inside.waiting(cards.remove(index)))
         cards.carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
         world.at(back, index, Call.JOIN, None)
+        world.tally.happened(Fault.SPU, "failed")
+        return f"SPU {number} fails"
 
     def undrain(self, index: int) -> None:
         """An SPU gets new flows again."""
@@ -112,21 +123,33 @@ class Trouble:
 
     # -- NPUs and the controller --------------------------------------------------------------
 
-    def _lose_npu(self, dice: Dice) -> None:
+    def _lose_npu(self, dice: Dice) -> str:
         """An NPU goes down. Writes to it fail, or were done and nobody knows; when the controller
         notices, it ends (docs/LIMITATIONS.md), and is started again once the NPU is back."""
         world = self._world
-        self._cards.npus[NPUS[dice.below(len(NPUS))]].lost = True
+        number = NPUS[dice.below(len(NPUS))]
+        self._cards.npus[number].lost = True
         notice = min(200 * MILLISECOND, world.end // 8)
         world.at(world.now + dice.below(notice + 1), None, Call.NOTICE, None)
+        world.tally.happened(Fault.NPU, "lost")
+        return f"NPU {number} is lost"
 
     def notice(self) -> None:
         """The controller notices that an NPU is gone, unless it is back already."""
         cards = self._cards
         if cards.is_up and any(npu.lost for npu in cards.npus.values()):
-            self._crash(Dice(self._world.plan.seed, self._world.now))
+            world = self._world
+            self._end_controller(Dice(world.plan.seed, world.now))
+            world.tally.happened(Fault.NPU, "controllers ended")
+            if world.tell is not None:
+                world.tell("the controller has noticed, and ends", None)
 
-    def _crash(self, dice: Dice) -> None:
+    def _crash(self, dice: Dice) -> str:
+        self._end_controller(dice)
+        self._world.tally.happened(Fault.CONTROLLER, "crashed")
+        return "the controller crashes"
+
+    def _end_controller(self, dice: Dice) -> None:
         """The controller is gone, with all it knew and all that was under way to and from it. NPUs
         go on by themselves: what rides Express Path still passes. Another one begins soon."""
         world, cards = self._world, self._cards
@@ -152,6 +175,8 @@ class Trouble:
             npu.lost = False
             npu.forget()
         cards.boot()
+        if self._world.tell is not None:
+            self._world.tell("a controller begins", None)
 
     def _lose_waiting(self, messages: Iterable[PacketIn]) -> None:
         """Packets in the queues of a machine that is gone."""

@@ -18,7 +18,7 @@ from controller.simulate.violation import Rule, Violation
 from controller.simulate.world import MICROSECOND, MILLISECOND, World
 from controller.simulated_npu import Sent
 
-_LOST, _DOUBLED, _OVERTAKEN = "on a wire", "doubled on a wire", "overtaken on a wire"
+_FRAMES = "frames"
 
 Punted = Callable[[int, Outbound, Flow | None], None]
 """Called with a packet that an NPU, by number, hands to the controller."""
@@ -61,13 +61,13 @@ class Wires:
             self._lose(flow)
             return
         if self._overtakes and dice.hits(30):
-            world.lost[_OVERTAKEN] += 1
+            world.tally.happened(Fault.REORDERING, _FRAMES)
             at += dice.below(3 * MILLISECOND)
         else:
             at = max(at, flow.wire_free[side])
             flow.wire_free[side] = at
         if self._doubles and dice.hits(20):
-            world.lost[_DOUBLED] += 1
+            world.tally.happened(Fault.DUPLICATION, _FRAMES)
             tag = tag_of(frame)
             is_its_own = tag is not None and tag.flow == flow.number
             flow.doubled(tag.packet if tag is not None and is_its_own else -1, frame)
@@ -78,7 +78,7 @@ class Wires:
 
     def count(self, deed: str) -> None:
         """A host has noticed that something was done for it."""
-        self._world.deeds[deed] += 1
+        self._world.tally.deeds[deed] += 1
 
     def wake(self, flow: Flow, after: Nanoseconds, what: int) -> None:
         """A host wants to be woken."""
@@ -87,7 +87,7 @@ class Wires:
     def adopt(self, flow: Flow) -> None:
         """A flow that another one announced begins."""
         self._world.live[flow.number] = flow
-        self._world.kinds[flow.kind] += 1
+        self._world.tally.kinds[flow.kind] += 1
         flow.begin()
 
     def listen(self, flow: Flow, address: Address, port: int) -> None:
@@ -97,7 +97,7 @@ class Wires:
 
     def _lose(self, flow: Flow) -> None:
         world = self._world
-        world.lost[_LOST] += 1
+        world.tally.happened(Fault.LOSS, _FRAMES)
         if world.tell is not None:
             world.tell("a frame is lost on a wire", flow)
 
@@ -111,7 +111,7 @@ class Wires:
             world.tell(f"{_named(tag_of(frame))} comes to NPU {port.npu} port {port.port}", flow)
         outcome = None
         if npu.lost:
-            world.lost["to an NPU that is down"] += 1
+            world.tally.happened(Fault.NPU, "frames lost")
         else:
             outcome = npu.arrive(port.port, frame, world.now)
         if outcome is None:
@@ -124,7 +124,7 @@ class Wires:
             if outcome.reason is Punt.ARP or outcome.reason is Punt.ND:
                 to = NEIGHBORS
             elif outcome.reason is Punt.SYN_PROXY:
-                world.deeds["SYNs above the attack threshold"] += 1
+                world.tally.deeds["SYNs above the attack threshold"] += 1
                 to = self._spu(outcome.spu) if outcome.spu else CP
             elif outcome.spu and (outcome.session_id or outcome.reason is Punt.MISS):
                 to = self._spu(outcome.spu)

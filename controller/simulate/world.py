@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from heapq import heappush
@@ -11,10 +10,10 @@ from typing import Any
 from controller.config.schema import SECOND
 from controller.flow import Address, Nanoseconds
 from controller.messages import Actor, Message
-from controller.reasons import Close, Drop
 from controller.simulate.flow import Flow
 from controller.simulate.ledger import Ledger
 from controller.simulate.options import Fault, Plan
+from controller.simulate.tally import Tally
 from controller.simulate.violation import Rule, Violation
 
 MICROSECOND: Nanoseconds = 1_000
@@ -56,21 +55,16 @@ class World:
         """Flows of which anything is left, by number."""
         self.listeners: dict[tuple[Address, int], Flow] = {}
         """Who hears what comes to an address and port without a tag."""
-        self.ledger = Ledger(SLOWEST + (STALL if Fault.DELAY in plan.faults else 0))
+        self.tally = Tally()
+        """What took place so far."""
+        slowest = SLOWEST + (STALL if Fault.DELAY in plan.faults else 0)
+        self.ledger = Ledger(slowest, self.tally)
         self.last_frame: Nanoseconds = 0
         """When one last came from outside."""
         self.messages = 0
         """Handled by machines so far."""
         self.flows = 0
         """Begun so far."""
-        self.closed: Counter[Close] = Counter()
-        self.dropped: Counter[Drop] = Counter()
-        self.kinds: Counter[str] = Counter()
-        """Flows that have begun."""
-        self.deeds: Counter[str] = Counter()
-        """What was done about them, where that is more than to let them pass or not."""
-        self.lost: Counter[str] = Counter()
-        """What faults took away, or added."""
         self.watch: Callable[[Actor, Message, Flow | None], None] | None = None
         """Called with every message to the observer, for the walk."""
         self.tell: Callable[[str, Flow | None], None] | None = None

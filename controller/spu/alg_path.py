@@ -49,8 +49,8 @@ REPEATS = 6
 class Gateway:
     """What a control session has of its gateway."""
 
-    __slots__ = ("alg", "asked", "last", "relay", "repeats", "scales", "serial", "waiting",
-                 "windows")  # fmt: skip
+    __slots__ = ("alg", "asked", "last", "relay", "repeats", "scales", "serial", "tunnels",
+                 "waiting", "windows")  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         service = session.service
@@ -64,6 +64,8 @@ class Gateway:
         self.serial = 0
         self.waiting: dict[Direction, deque[tuple[Queued, Findings]]] = {}
         """Datagrams that wait, the first of a direction for its gates."""
+        self.tunnels: list[int] = []
+        """Session ids of children that are nothing without it."""
         self.repeats = 0
         self.scales: dict[Direction, int | None] = {}
         """What the SYN of a side offered to shift its windows by."""
@@ -259,6 +261,7 @@ class AlgPath:
     def _conclude(self, session: Session, findings: Findings) -> None:
         for call in findings.ended_calls:
             self._core.to_cp(CloseGates(session.id, call))
+            self._teardown.end_tunnels(session)
         if findings.ends_session is not None:
             self._teardown.begin(session, findings.ends_session)
 

@@ -92,8 +92,10 @@ class Core:
         "config",
         "early_ageout",
         "express_counts",
+        "failed_sessions",
         "fib",
         "hits",
+        "ipv6_sessions",
         "least_mtu",
         "me",
         "nat",
@@ -125,6 +127,10 @@ class Core:
         self.trace = trace
         self.pending: dict[FlowKey, Pending] = {}
         self.sessions: dict[int, Session] = {}
+        self.failed_sessions = 0
+        """Flows so far that were let in and got no session all the same."""
+        self.ipv6_sessions = 0
+        """How many of them are of IPv6."""
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""

@@ -15,6 +15,7 @@ from controller.routing.fib import Route
 from controller.spu.alg.dns import is_reply
 from controller.spu.core import Core
 from controller.spu.host_inbound import HostInbound
+from controller.spu.instances import toward
 from controller.spu.replies import Replies
 from controller.spu.session import Pending, Refusal, SessionState
 from controller.spu.splice import Splice
@@ -75,6 +76,10 @@ class Decisions:
         flow = pending.flow
         packet = pending.first.packet
         fib, vr = self._core.fib, pending.ingress.vr
+        rule, passage = pending.destination_rule, pending.passage
+        if rule is not None or passage is not None:
+            parent = 0 if passage is None else passage.parent
+            vr = toward(self._core, pending.ingress, rule, parent)
         destination = pending.routed.dst
         route = fib.lookup(destination, vr, flow.tuple5)
         if route is not None and route.is_local:
@@ -178,7 +183,10 @@ class Decisions:
             return _demands_syn(pending)
         if verdict.policy is not None and verdict.policy.log_init:
             interface = pending.ingress.name
-            denied = SessionDenied(core.now, pending.flow, verdict.index, to_zone, interface)
+            service = core.services.find(pending.routed, verdict.application).name
+            denied = SessionDenied(
+                core.now, pending.flow, verdict.index, to_zone, interface, service
+            )
             core.send(OBSERVER, denied)
         reject = verdict.action is Action.REJECT
         return Refusal(

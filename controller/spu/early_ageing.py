@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.config.schema import SECOND
-from controller.flow import Nanoseconds
+from controller.flow import Nanoseconds, places
 from controller.messages import AgeEarly
 from controller.spu.core import Core
 from controller.spu.live_path import LivePath
@@ -31,14 +31,14 @@ class EarlyAgeing:
         self._core = core
         self._live = live
         self._floor: int | None = None
-        """Sessions to keep; ``None``: nothing is to be done."""
+        """Places to keep (``flow.places``); ``None``: nothing is to be done."""
         self._round: Iterator[int] | None = None
         self._asked: set[int] = set()
         """Sessions that end, or that NPUs are asked about."""
         self._next: Nanoseconds = 0
 
     def take(self, message: AgeEarly) -> None:
-        """The central point says how many sessions are to be left."""
+        """The central point says how many places its sessions may take."""
         core = self._core
         self._floor = message.floor
         aging = core.config.aging
@@ -66,9 +66,9 @@ class EarlyAgeing:
         asked = self._asked
         for session_id in [i for i in asked if i not in sessions or _is_decided(core, i)]:
             asked.remove(session_id)
-        closing = sum(sessions[i].state is SessionState.CLOSING for i in asked)
-        excess = len(sessions) - closing - self._floor
-        wanted = excess - (len(asked) - closing)
+        # Those that NPUs are asked about count as if they ended.
+        ending = sum(places(sessions[i].wings[0].key) for i in asked)
+        wanted = len(sessions) + core.ipv6_sessions - ending - self._floor
         self._next = core.now + SOON
         for _ in range(SLICE):
             if wanted <= 0:
@@ -88,7 +88,7 @@ class EarlyAgeing:
                 and core.now - session.last_seen >= limit
             ):
                 asked.add(session_id)
-                wanted -= 1
+                wanted -= places(session.wings[0].key)
                 self._live.look(session)
         self._next = core.now
 

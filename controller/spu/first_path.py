@@ -135,7 +135,7 @@ class FirstPath:
     def _static_nat(self, pending: Pending) -> bool:
         """The reverse of static NAT: whether it gives the source an address."""
         core, out = self._core, pending.routed
-        found = core.nat.static_source(pending.route.interface, out)
+        found = core.nat.static_source(pending.ingress, pending.route.interface, out)
         if found is None:
             return False
         address, port, rule = found
@@ -308,6 +308,8 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
+            if pending.stage is not Stage.DECIDE:
+                core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):
                 core.drop(reason, pending.flow, detail)
 

@@ -1,24 +1,22 @@
 """Packets for the firewall itself (``host-inbound-traffic``).
 
 What its zone, or its interface, does not let in is dropped in silence. Of what is let in, a ping is
-answered; nobody listens on any port, and that is what the sender is told.
+answered; nobody listens on any port, and that is what the sender is told
+(``config/host_services``).
 """
 
 from __future__ import annotations
 
-from controller.config.schema import HostService
+from controller.config.host_services import HostService, allows, service_of
 from controller.flow import Hop
 from controller.icmp import echo_reply
 from controller.messages import Step, Transmit
-from controller.packet import ICMP, ICMPV6, UDP, Packet
+from controller.packet import ICMP, ICMPV6
 from controller.reasons import Drop, Send
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.replies import Replies
 from controller.spu.session import Pending, Refusal
-
-TRACEROUTE_PORTS = range(33434, 33535)
-"""UDP ports that traceroute counts up from its first one (IANA: 33434)."""
 
 
 class HostInbound:
@@ -32,14 +30,10 @@ class HostInbound:
         """Answer or refuse."""
         core = self._core
         packet = pending.first.packet
-        service = _service(packet)
-        allowed = self._allowed(pending)
+        service = service_of(packet)
         where = f"zone {pending.ingress.zone}, {pending.ingress.name}"
-        if service not in allowed and not (
-            HostService.ANY_SERVICE in allowed
-            or (HostService.ALL in allowed and service is not HostService.ANY_SERVICE)
-        ):
-            asked = service.value if service is not HostService.ANY_SERVICE else "this"
+        if not allows(self._allowed(pending), service):
+            asked = "this" if service is None else service.value
             return Refusal(Drop.HOST_INBOUND, f"{where} does not allow {asked}")
         if packet.fragment:
             return Refusal(Drop.HOST_INBOUND, "in fragments, and nobody here puts them together")
@@ -67,12 +61,3 @@ class HostInbound:
         hop = Hop(message.port, packet.vlan, pending.ingress.mac, packet.frame[6:12])
         reply = Transmit(message.port, Send.RAW, echo_reply(packet, hop))
         self._core.send(self._core.npus[message.port.npu], reply)
-
-
-def _service(packet: Packet) -> HostService:
-    """Which service a packet asks for."""
-    if packet.protocol in (ICMP, ICMPV6):
-        return HostService.PING
-    if packet.protocol == UDP and packet.dport in TRACEROUTE_PORTS:
-        return HostService.TRACEROUTE
-    return HostService.ANY_SERVICE

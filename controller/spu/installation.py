@@ -21,6 +21,7 @@ from controller.messages import (
 from controller.packet import TCP
 from controller.reasons import Close, Drop
 from controller.record import SessionRecord, encode
+from controller.spu.alg.registry import TUNNELS
 from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.express import NotExpress, not_express
@@ -84,6 +85,8 @@ class Installation:
                 session.tcp = TcpTracker(is_new=False)
         if passage is not None:
             session.parent = passage.parent
+            if passage.application in TUNNELS:
+                self._bind(session)
         if pending.source_rule is not None or pending.destination_rule is not None:
             session.source_rule = pending.source_rule
             session.destination_rule = pending.destination_rule
@@ -101,9 +104,18 @@ class Installation:
         session.record = self._record(session)
         core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
+        core.ipv6_sessions += len(pending.flow.src) == 16
         for wing in both:
             core.by_key[wing.key] = session
         return session
+
+    def _bind(self, tunnel: Session) -> None:
+        """A child is to end with its parent; at once, if that has ended meanwhile."""
+        parent = self._core.sessions.get(tunnel.parent)
+        if parent is None or parent.gateway is None or parent.state is SessionState.CLOSING:
+            tunnel.cleared = True
+        else:
+            parent.gateway.tunnels.append(tunnel.id)
 
     def _record(self, session: Session) -> bytes:
         """What a restarted controller rebuilds it from."""

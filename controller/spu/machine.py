@@ -390,6 +390,11 @@ class Spu:
         for counts in self._core.nat_counts.values():
             counts.hits = counts.successful = counts.failed = 0
 
+    @property
+    def failed_sessions(self) -> int:
+        """Flows so far that were let in and got no session all the same."""
+        return self._core.failed_sessions
+
     def pending_count(self) -> int:
         """Flows that are being set up."""
         return len(self._core.pending)

@@ -19,10 +19,12 @@ from zlib import crc32
 
 from controller.config.nat import (
     ALL_PORTS,
+    ANYWHERE,
     AddressBlock,
     DestinationNatRule,
     DestinationPool,
     NatRule,
+    Scope,
     ScopeKind,
     SourceNatRule,
     StaticNatRule,
@@ -135,8 +137,8 @@ class NatTables:
         self._source = _Places(nat.source)
         self._destination = _Places(nat.destination)
         self._static = {rule.id: rule for rule in nat.static}
-        # Forward, a static rule matches its outside; backward its inside, and ``from`` is where the
-        # flow goes to.
+        # Forward, a static rule matches its outside; backward its inside, ``from`` is where the
+        # flow goes to, and it comes from the hosts' routing instance.
         self._inward = _Places([_inward(rule) for rule in nat.static])
         self._outward = _Places([_outward(rule) for rule in nat.static])
 
@@ -169,9 +171,9 @@ class NatTables:
             port = rule.pool.port
         return Destination(_of_pool(flow, rule, rule.pool), port, rule)
 
-    def static_source(self, egress: Interface, flow: Tuple5) -> Source | None:
-        """What static NAT makes of the source of a flow that leaves by an interface."""
-        rules = self._outward.at(egress, egress)
+    def static_source(self, ingress: Interface, egress: Interface, flow: Tuple5) -> Source | None:
+        """What static NAT makes of the source of a flow from one interface to another."""
+        rules = self._outward.at(ingress, egress)
         found = None if rules is None else rules.find(flow)
         if found is None:
             return None
@@ -221,8 +223,9 @@ def _inward(rule: StaticNatRule) -> NatRule:
 
 
 def _outward(rule: StaticNatRule) -> NatRule:
+    hosts = ANYWHERE if rule.instance is None else Scope(ScopeKind.INSTANCE, (rule.instance,))
     return NatRule(
-        rule.rule_set, rule.name, rule.origin, rule.target, (_range(rule.inside),), rule.sources,
+        rule.rule_set, rule.name, hosts, rule.origin, (_range(rule.inside),), rule.sources,
         _services(rule, rule.inside_ports, ALL_PORTS), rule.id,
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from controller.reasons import Close, Drop
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.installation import Installation
+from controller.spu.instances import toward
 from controller.spu.session import Move, Session, SessionState
 from controller.spu.tcp_path import inactivity
 from controller.spu.teardown import Teardown
@@ -46,11 +47,13 @@ class Reroute:
         forward, reverse = session.wings
         sides = ((reverse.ingress, reverse.key.token), (forward.ingress, forward.key.token))
         ends = (forward.translated.dst, forward.key.src)
-        vr = core.by_token[forward.ingress, forward.key.token].vr
+        ingress = core.by_token[forward.ingress, forward.key.token]
+        ahead = toward(core, ingress, session.destination_rule, session.parent)
+        instances = (ahead, ingress.vr)
         routes: list[Route] = []
         moved = False
         for direction in Direction:
-            wing = session.wings[direction]
+            wing, vr = session.wings[direction], instances[direction]
             where = wing.hop.port, wing.hop.vlan, session.next_hops[direction]
             same = next(
                 (path for path in core.fib.paths(ends[direction], vr) if _place(path) == where),

@@ -52,6 +52,7 @@ class Teardown:
         if session.gateway is not None:
             for _ in range(session.gateway.suspended):
                 core.drop(Drop.ALG_BACKLOG, session.wings[0].key, f"session {session.id} ends")
+            self.end_tunnels(session)
         session.awaiting = session.installed.bit_count()
         if not session.awaiting:
             self._finish(session)
@@ -63,10 +64,22 @@ class Teardown:
             remove = RemoveWing(session.id, direction, core.number, wing.key)
             core.send(core.npus[wing.ingress.npu], remove)
 
+    def end_tunnels(self, session: Session) -> None:
+        """The calls of a control session are over: so are the tunnels that they brought."""
+        gateway = session.gateway
+        if gateway is None or not gateway.tunnels:
+            return
+        tunnels, gateway.tunnels = gateway.tunnels, []
+        for session_id in tunnels:
+            tunnel = self._core.sessions.get(session_id)
+            if tunnel is not None:
+                self.begin(tunnel, Close.PARENT_ENDED)
+
     def failed(self, session: Session, error: Drop, npu: int) -> None:
         """A wing could not be written: roll back, and drop what waits."""
         core = self._core
         session.failure = error
+        core.failed_sessions += 1
         for _ in session.queue:
             core.drop(error, session.wings[0].key, f"NPU {npu} did not take a wing")
         session.queue.clear()
@@ -87,6 +100,7 @@ class Teardown:
         core = self._core
         forward, reverse = session.wings
         del core.sessions[session.id]
+        core.ipv6_sessions -= len(forward.key.src) == 16
         core.unchecked.discard(forward.key)
         for wing in session.wings:
             if core.by_key.get(wing.key) is session:
@@ -115,6 +129,7 @@ class Teardown:
                 core.now - session.started,
                 session.verdict.index,
                 nat_rules(session),
+                session.service.name,
             ),
         )
         # Packets that came meanwhile begin anew; the central point hears of the end before them.

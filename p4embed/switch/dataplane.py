@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from p4embed.switch.engine import Digested, Engine, IdleEntry
 from p4embed.switch.program import DROP_PORT, Program
@@ -37,8 +37,8 @@ class PortError(Exception):
 class Listener(Protocol):
     """Who hears of what no controller asked for.
 
-    Called on a thread of the data plane, which does not forward meanwhile: an implementation
-    queues and returns, and never raises.
+    Called on a thread of the data plane, which does not forward meanwhile, or by ``collect``: an
+    implementation queues and returns, and never raises.
     """
 
     def packets_in(self, frames: Sequence[bytes]) -> None:
@@ -51,6 +51,22 @@ class Listener(Protocol):
 
     def digests(self, digests: Sequence[Digested]) -> None:
         """Digests of the running program, in order."""
+        ...
+
+
+@runtime_checkable
+class Collected(Protocol):
+    """A ``Dataplane`` whose frames for the controller an event loop can collect: a thread that
+    hands them over costs more than all that is done with them."""
+
+    def bell(self) -> int:
+        """Have frames collected instead of told; to be called before ``start``. A file descriptor
+        that is readable as long as frames wait."""
+        ...
+
+    def collect(self) -> None:
+        """Tell the listener of frames that wait: some hundreds at most, so that whoever calls this
+        gets to other work. Never waits."""
         ...
 
 

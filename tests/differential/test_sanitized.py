@@ -21,6 +21,7 @@ CASES = (
     "unit/native/test_beyond.py",
     "unit/native/test_tables.py",
     "unit/native/test_wire.py",
+    "unit/native/test_wire_packets.py",
     "unit/native/test_wire_reads.py",
 )
 FUZZ = ("differential/fuzz_native.py",)

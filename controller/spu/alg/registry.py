@@ -34,6 +34,11 @@ CHILDREN: Mapping[str, tuple[Name, Callable[[tuple[Sight, Sight]], Alg]]] = {
 gateway."""
 
 
+TUNNELS = frozenset(("junos-gre",))
+"""Children that end with their control session, or with their call (RFC 2637, section 2): PPTP's.
+(ESP outlives the IKE that agreed on it.)"""
+
+
 def gateway(name: Name, application: str, sights: tuple[Sight, Sight]) -> Alg:
     """The gateway for a control session."""
     if application in CHILDREN:

@@ -101,6 +101,22 @@ class WireHead(c.Structure):
     )
 
 
+class WireBits(c.Structure):
+    """``struct wp_wire_bits``."""
+
+    _fields_ = (("id", c.c_uint32), ("width", c.c_uint32))
+
+
+class WireHeader(c.Structure):
+    """``struct wp_wire_header``."""
+
+    _fields_ = (
+        ("size", c.c_uint32),
+        ("part_count", c.c_uint32),
+        ("parts", c.POINTER(WireBits)),
+    )
+
+
 _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_engine_open": (c.c_void_p, (c.c_void_p, c.c_uint64, c.c_uint64, c.c_uint32)),
     "wp_engine_close": (None, (c.c_void_p,)),
@@ -188,13 +204,31 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
             c.POINTER(WireHead),
         ),
     ),
+    "wp_wire_packets_in": (
+        c.c_uint32,
+        (c.POINTER(WireHeader), _Bytes, c.c_uint32, _Buffer, c.c_uint32),
+    ),
+    "wp_wire_packets_out": (
+        c.c_uint32,
+        (
+            c.POINTER(WireHeader),
+            _Bytes,
+            c.c_uint32,
+            _Buffer,
+            c.c_uint32,
+            _U32Pointer,
+            _U32Pointer,
+        ),
+    ),
     "wp_dataplane_open": (c.c_void_p, (c.c_uint32,)),
     "wp_dataplane_close": (None, (c.c_void_p,)),
     "wp_dataplane_attach": (c.c_int, (c.c_void_p, c.c_uint32, _Bytes, _Bytes)),
     "wp_dataplane_detach": (None, (c.c_void_p, c.c_uint32)),
     "wp_dataplane_use": (c.c_int, (c.c_void_p, c.c_void_p)),
     "wp_dataplane_inject": (None, (c.c_void_p, _Bytes, c.c_uint32)),
-    "wp_dataplane_fetch": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32)),
+    "wp_dataplane_bell": (c.c_int, (c.c_void_p,)),
+    "wp_dataplane_try_fetch": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32, _U32Pointer)),
+    "wp_dataplane_fetch": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32, _U32Pointer)),
     "wp_dataplane_end_fetch": (None, (c.c_void_p,)),
     "wp_dataplane_counts": (c.c_int, (c.c_void_p, c.c_uint32, c.POINTER(PortCounts))),
     "wp_dataplane_cpu_lost": (c.c_uint64, (c.c_void_p,)),

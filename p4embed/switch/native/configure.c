@@ -114,7 +114,8 @@ int wp_set_value_set(struct wp_engine *e, uint32_t set, const uint8_t *members, 
 
 uint32_t wp_take_digests(struct wp_engine *e, uint8_t *to, uint32_t room)
 {
-    return wp_mailbox_try(&e->digests, to, room);
+    uint32_t count;
+    return wp_mailbox_try(&e->digests, to, room, &count);
 }
 
 int wp_replicate(struct wp_engine *e, int kind, uint32_t id, const uint32_t *pairs,

@@ -150,7 +150,7 @@ struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port)
     d->epoll = epoll_create1(EPOLL_CLOEXEC);
     d->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = STOP_EVENT};
-    if (wp_mailbox_open(&d->mailbox) || d->epoll < 0 || d->stop < 0 ||
+    if (wp_mailbox_open(&d->mailbox, 1) || d->epoll < 0 || d->stop < 0 ||
         epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->stop, &event)) {
         wp_dataplane_close(d);
         return NULL;
@@ -264,9 +264,18 @@ void wp_dataplane_inject(struct wp_dataplane *d, const uint8_t *frames, uint32_t
         wp_mailbox_wake(&d->mailbox);
 }
 
-uint32_t wp_dataplane_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room)
+uint32_t wp_dataplane_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room,
+                            uint32_t *count)
 {
-    return wp_mailbox_take(&d->mailbox, to, room);
+    return wp_mailbox_take(&d->mailbox, to, room, count);
+}
+
+int wp_dataplane_bell(const struct wp_dataplane *d) { return d->mailbox.bell; }
+
+uint32_t wp_dataplane_try_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room,
+                                uint32_t *count)
+{
+    return wp_mailbox_try(&d->mailbox, to, room, count);
 }
 
 void wp_dataplane_end_fetch(struct wp_dataplane *d) { wp_mailbox_close(&d->mailbox); }

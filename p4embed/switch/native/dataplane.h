@@ -35,7 +35,12 @@ void wp_dataplane_detach(struct wp_dataplane *d, uint32_t port);
 int wp_dataplane_use(struct wp_dataplane *d, struct wp_engine *engine);
 /* Run `count` frames, each a uint32_t length and its bytes, as if received on the CPU port. */
 void wp_dataplane_inject(struct wp_dataplane *d, const uint8_t *frames, uint32_t count);
-uint32_t wp_dataplane_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room);
+/* Frames for the controller, as wp_mailbox_take and wp_mailbox_try; the mailbox's bell. */
+int wp_dataplane_bell(const struct wp_dataplane *d);
+uint32_t wp_dataplane_try_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room,
+                                uint32_t *count);
+uint32_t wp_dataplane_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room,
+                            uint32_t *count);
 void wp_dataplane_end_fetch(struct wp_dataplane *d);
 int wp_dataplane_counts(struct wp_dataplane *d, uint32_t port, struct wp_port_counts *counts);
 /* Frames for the controller that found the mailbox full. */

@@ -1,7 +1,8 @@
-"""The native data plane: a C thread that forwards, and three Python threads that listen.
+"""The native data plane: a C thread that forwards, and Python threads that listen.
 
-One of those waits for frames to the CPU port, one takes digests, one sweeps for idle entries: all
-of them every 0.1 s while they are few, every second when they are many, a slice at a time.
+One takes digests, if the program has any; one sweeps for idle entries: all of them every 0.1 s
+while they are few, every second when they are many, a slice at a time. A third waits for frames to
+the CPU port, unless an event loop collects them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Mapping, Sequence
 
 from p4embed.switch.dataplane import Listener, Options, PortError
 from p4embed.switch.engine import Engine, IdleEntry
-from p4embed.switch.native.binding import END, LENGTH, NO_CPU_PORT, PortCounts, runtime
+from p4embed.switch.native.binding import END, NO_CPU_PORT, PortCounts, runtime
 from p4embed.switch.native.build import NativeError
 from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
+from p4embed.switch.native.packets import PackedFrames, packed
 from p4embed.switch.program import Program
 
 log = logging.getLogger("p4embed.switch")
@@ -29,7 +31,7 @@ DIGEST_INTERVAL = 0.02
 """Seconds between looks for digests."""
 _SLICES = 10
 """Slices of a sweep over tables too large for one."""
-_FETCH_ROOM = 1 << 20
+_FETCH_ROOM = 1 << 17
 """Bytes of frames for the controller that one call brings; more than the longest frame."""
 
 
@@ -50,6 +52,10 @@ class NativeDataplane:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._has_digests = threading.Event()
+        self._is_collected = False
+        self._room = c.create_string_buffer(_FETCH_ROOM)
+        self._count = c.c_uint32()
 
     @property
     def engine(self) -> NativeEngine:
@@ -79,6 +85,8 @@ class NativeDataplane:
             }
             if not self._stopping.is_set():
                 self._check(self._c.wp_dataplane_use(self._handle, engine.handle))
+            if engine.program.digests:
+                self._has_digests.set()
         if old is not None:
             old.close()
 
@@ -107,6 +115,8 @@ class NativeDataplane:
             (self._sweep, "idle sweep"),
             (self._learn, "digests"),
         ):
+            if target == self._listen and self._is_collected:
+                continue
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -134,7 +144,7 @@ class NativeDataplane:
         with self._lock:
             if self._stopping.is_set() or self._options.cpu_port is None:
                 return
-            batch = b"".join(part for f in frames for part in (LENGTH.pack(len(f)), f))
+            batch = packed(frames)
             self._c.wp_dataplane_inject(self._handle, batch, len(frames))
 
     def counts(self, port: int) -> PortCounts | None:
@@ -152,6 +162,7 @@ class NativeDataplane:
             if self._stopping.is_set():
                 return
             self._stopping.set()
+            self._has_digests.set()
             self._check(self._c.wp_dataplane_use(self._handle, None))
             self._c.wp_dataplane_end_fetch(self._handle)
         for thread in self._threads:
@@ -164,20 +175,34 @@ class NativeDataplane:
         if self._engine is not None:
             self._engine.close()
 
+    # -- frames for the controller --------------------------------------------------------------
+
+    def bell(self) -> int:
+        """Have frames collected from now on; see ``Collected``."""
+        self._is_collected = True
+        return int(self._c.wp_dataplane_bell(self._handle))
+
+    def collect(self) -> None:
+        """Tell the listener of frames that wait, as many as fit into one call."""
+        if self._stopping.is_set():
+            return
+        used = self._c.wp_dataplane_try_fetch(
+            self._handle, self._room, _FETCH_ROOM, c.byref(self._count)
+        )
+        if used:
+            self._tell(used)
+
     # -- listening threads --------------------------------------------------------------------
 
     def _listen(self) -> None:
+        while used := self._c.wp_dataplane_fetch(
+            self._handle, self._room, _FETCH_ROOM, c.byref(self._count)
+        ):
+            self._tell(used)
+
+    def _tell(self, used: int) -> None:
         assert self._listener is not None
-        buffer = c.create_string_buffer(_FETCH_ROOM)
-        while used := self._c.wp_dataplane_fetch(self._handle, buffer, _FETCH_ROOM):
-            raw, at = c.string_at(buffer, used), 0
-            frames: list[bytes] = []
-            while at < used:
-                (length,) = LENGTH.unpack_from(raw, at)
-                at += LENGTH.size
-                frames.append(raw[at : at + length])
-                at += length
-            self._listener.packets_in(frames)
+        self._listener.packets_in(PackedFrames(c.string_at(self._room, used), self._count.value))
 
     def _sweep(self) -> None:
         assert self._listener is not None
@@ -200,6 +225,7 @@ class NativeDataplane:
 
     def _learn(self) -> None:
         assert self._listener is not None
+        self._has_digests.wait()
         while not self._stopping.wait(DIGEST_INTERVAL):
             engine = self._engine
             if engine is None or not engine.program.digests:

@@ -41,7 +41,7 @@ struct wp_engine *wp_engine_open(const struct wp_program *program, uint64_t epoc
     e->value_sets = calloc(program->value_set_count + 1, sizeof *e->value_sets);
     e->replicas[0] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
     e->replicas[1] = calloc(WP_REPLICATION_IDS, sizeof **e->replicas);
-    if (wp_mailbox_open(&e->digests) || !e->tables || !e->counters || !e->registers ||
+    if (wp_mailbox_open(&e->digests, 0) || !e->tables || !e->counters || !e->registers ||
         !e->meters || !e->profiles || !e->value_sets || !e->replicas[0] || !e->replicas[1])
         goto failed;
     for (uint32_t i = 0; i < program->table_count; i++)

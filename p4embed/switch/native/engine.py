@@ -25,7 +25,6 @@ from p4embed.switch.native.binding import (
     BURST,
     END,
     ENTRY,
-    LENGTH,
     NO_MEMORY,
     PACKET,
     PRIORITY,
@@ -35,6 +34,7 @@ from p4embed.switch.native.binding import (
 )
 from p4embed.switch.native.build import NativeError, program_library
 from p4embed.switch.native.offers import READ_ROOM, Offers
+from p4embed.switch.native.packets import packed
 from p4embed.switch.native.shape import Shape
 from p4embed.switch.program import DROP_PORT, Program, Table
 
@@ -297,7 +297,7 @@ class NativeEngine(Offers):
         """Run packets of one port to the end, as the data plane does: up to ``BURST`` together."""
         if len(frames) > BURST:
             raise ValueError(f"a burst has at most {BURST} frames, not {len(frames)}")
-        batch = b"".join(part for f in frames for part in (LENGTH.pack(len(f)), f))
+        batch = packed(frames)
         with self._process_lock:
             if self._closed:
                 raise RuntimeError("the engine is closed")

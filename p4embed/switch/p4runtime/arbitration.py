@@ -30,7 +30,7 @@ Notice = tuple[Client, p4r.MasterArbitrationUpdate]
 """An update to be sent to a client."""
 
 MAX_CLIENTS = 32
-"""Streams at a time: each holds a thread of the server."""
+"""Streams at a time."""
 
 
 @dataclass

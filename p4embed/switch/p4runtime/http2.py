@@ -13,8 +13,8 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from struct import Struct
+from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import Protocol, cast
 from urllib.parse import quote
 
@@ -26,20 +26,19 @@ from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import Frame
 
-from p4embed.switch.p4runtime.errors import BatchError, Code, P4RuntimeError, number
+from p4embed.switch.p4runtime.errors import BatchError, P4RuntimeError, number
+from p4embed.switch.p4runtime.framing import complete, framed, message_at
 from p4embed.switch.p4runtime.headers import PlainEncoder, RememberingDecoder
 
 # h2 spells out every frame for a log, read or not; that takes longer than most of what it does.
 Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
-_PREFIX = Struct("!BI")
-"""Before each message: whether it is compressed, and its length."""
 _STREAM_WINDOW = 1 << 24
 _CONNECTION_WINDOW = 1 << 28
 _MOST_STREAMS = 1000
 """RPCs that a client may have under way at a time."""
-_SENT_AHEAD = 256
-"""Messages that are made ready for a stream before those ahead of them have left."""
+_SENT_AHEAD = 1 << 16
+"""Bytes that are made ready for a stream before those ahead of them have left."""
 
 _HEADERS = ((b":status", b"200"), (b"content-type", b"application/grpc"))
 
@@ -47,8 +46,8 @@ _HEADERS = ((b":status", b"200"), (b"content-type", b"application/grpc"))
 class Outbox(Protocol):
     """What a stream has to send."""
 
-    def take(self, most: int) -> Sequence[bytes]:
-        """Serialized messages, ``most`` at most; none: there is nothing for now."""
+    def take(self, most: int) -> bytes:
+        """Messages, framed for gRPC, about ``most`` bytes; none: there is nothing for now."""
         ...
 
     @property
@@ -69,8 +68,12 @@ class Handler(Protocol):
         has something; it may be called on any thread."""
         ...
 
-    def received(self, outbox: Outbox, messages: Sequence[bytes]) -> None:
-        """Messages of a stream, in order."""
+    def received(self, outbox: Outbox, messages: bytes) -> None:
+        """Messages of a stream, in order, framed for gRPC."""
+        ...
+
+    def gather(self) -> None:
+        """Something is about to be sent: what waits elsewhere for a stream may go with it."""
         ...
 
     def finished(self, outbox: Outbox) -> None:
@@ -108,24 +111,17 @@ class _Call:
         self.trailers: list[tuple[bytes, bytes]] | None = None
         """How it ends, once nothing follows what is outgoing."""
 
-    def messages(self, data: bytes) -> list[bytes]:
+    def whole(self, data: bytes) -> bytes:
         """The messages that are complete now; ``P4RuntimeError`` if one is compressed."""
         if self.buffer:
             self.buffer += data
             data = bytes(self.buffer)
             self.buffer.clear()
-        found, at, end = [], 0, len(data)
-        while end - at >= _PREFIX.size:
-            compressed, length = _PREFIX.unpack_from(data, at)
-            if compressed:
-                raise P4RuntimeError(Code.UNIMPLEMENTED, "compressed messages are not understood")
-            start = at + _PREFIX.size
-            if end - start < length:
-                break
-            at = start + length
-            found.append(data[start:at])
-        self.buffer += data[at:]
-        return found
+        end = complete(data)
+        if end == len(data):
+            return data
+        self.buffer += data[end:]
+        return data[:end]
 
     def take(self, room: int) -> bytes:
         """The next bytes to send, ``room`` at most."""
@@ -173,8 +169,9 @@ class Http2(asyncio.Protocol):
         self._calls: dict[int, _Call] = {}
         self._ready: dict[int, _Call] = {}
         """Those with something to send."""
+        self._thread = get_ident()
         self._is_awake = False
-        """Whether ``_look`` is due."""
+        """Whether outboxes have to be looked at."""
         self._is_paused = False
         """Whether the kernel takes no more at the moment."""
         self._is_reading = False
@@ -205,6 +202,7 @@ class Http2(asyncio.Protocol):
         """Handle all of it, then send all that comes of it."""
         self._is_reading = True
         try:
+            self._handler.gather()
             for event in self._h2.receive_data(data):
                 self._handle(event)
         except H2Error:
@@ -277,7 +275,7 @@ class Http2(asyncio.Protocol):
 
     def _data(self, stream_id: int, call: _Call, data: bytes) -> None:
         try:
-            messages = call.messages(data)
+            messages = call.whole(data)
         except P4RuntimeError as error:
             self._end(stream_id, call, error)
             return
@@ -287,7 +285,8 @@ class Http2(asyncio.Protocol):
             self._handler.received(call.outbox, messages)
             return
         # (A unary call has one message; more are of no use to anybody.)
-        self._handler.unary(call.method, messages[0], _Answerer(self, stream_id, call))
+        message, _ = message_at(messages, 0)
+        self._handler.unary(call.method, message, _Answerer(self, stream_id, call))
 
     def answer(
         self, stream_id: int, call: _Call, messages: Iterable[bytes], failure: Failure | None
@@ -295,8 +294,7 @@ class Http2(asyncio.Protocol):
         """The answer to a unary call, on the event loop."""
         if self._calls.get(stream_id) is not call:
             return  # Nobody waits for it any more.
-        for message in messages:
-            call.outgoing.append(_PREFIX.pack(0, len(message)) + message)
+        call.outgoing.extend(map(framed, messages))
         self._end(stream_id, call, failure)
         if not self._is_reading:
             self._flush()
@@ -317,21 +315,27 @@ class Http2(asyncio.Protocol):
 
     def wake(self) -> None:
         """An outbox has something. On any thread."""
-        if not self._is_awake:
-            self._is_awake = True
+        if self._is_awake:
+            return
+        self._is_awake = True
+        if get_ident() != self._thread:
             with contextlib.suppress(RuntimeError):  # The server has stopped.
                 self._loop.call_soon_threadsafe(self._look)
+        elif not self._is_reading:  # Otherwise there will be a look when all has been read.
+            self._loop.call_soon(self._look)
 
     def _look(self) -> None:
-        self._is_awake = False  # Before looking: what comes from now on wakes us again.
-        for stream_id, call in self._calls.items():
-            if call.outbox is not None:
-                self._ready[stream_id] = call
-        self._flush()
+        if self._is_awake:
+            self._flush()
 
     def _flush(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
+        if self._is_awake:
+            self._is_awake = False  # Before looking: what comes from now on wakes us again.
+            for stream_id, call in self._calls.items():
+                if call.outbox is not None:
+                    self._ready[stream_id] = call
         if not self._is_paused:
             for stream_id, call in list(self._ready.items()):
                 try:
@@ -369,9 +373,9 @@ class Http2(asyncio.Protocol):
         outbox = call.outbox
         if outbox is None or call.trailers is not None:
             return False
-        for message in outbox.take(_SENT_AHEAD):
-            call.outgoing.append(_PREFIX.pack(0, len(message)) + message)
-        if call.outgoing:
+        messages = outbox.take(_SENT_AHEAD)
+        if messages:
+            call.outgoing.append(messages)
             return True
         ended = outbox.ended
         if ended is not False:

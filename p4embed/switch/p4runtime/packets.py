@@ -5,10 +5,14 @@ Source: P4Runtime specification, "ControllerPacketMetadata" and "Packet I/O".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from finsy.proto import p4i, p4r
 
+from p4embed.switch.native.packets import MOST_BITS, MOST_PARTS, PackedFrames, WirePackets
 from p4embed.switch.p4runtime.bytestrings import Part, canonical, pack
 from p4embed.switch.p4runtime.errors import invalid
+from p4embed.switch.p4runtime.framing import framed
 from p4embed.switch.program import byte_width
 
 
@@ -21,8 +25,6 @@ class PacketTranslator:
         self._bits = sum(part.width for part in self.parts)
         self.size = byte_width(self._bits)
         self._padding = 8 * self.size - self._bits
-        self._metadata: dict[bytes, bytes] = {}
-        self._headers: dict[bytes, bytes] = {}
 
     def pack(self, packet: p4r.PacketOut) -> bytes:
         """Header and payload; metadata that is left out is 0."""
@@ -53,73 +55,33 @@ class PacketTranslator:
             packet.metadata.add(metadata_id=part.id, value=canonical(packed))
         return packet
 
-    def message(self, frame: bytes) -> bytes:
-        """A serialized ``StreamMessageResponse`` from header and payload, like ``unpack``."""
-        if len(frame) < self.size:
-            return p4r.StreamMessageResponse(packet=self.unpack(frame)).SerializeToString()
-        header = frame[: self.size]
-        metadata = self._metadata.get(header)
-        if metadata is None:
-            metadata = self.unpack(header).SerializeToString()
-            if len(self._metadata) >= _KNOWN:
-                self._metadata.clear()
-            self._metadata[header] = metadata
-        length = len(frame) - self.size
-        packet = _PAYLOAD + _varint(length) + frame[self.size :] + metadata
-        return _PACKET + _varint(len(packet)) + packet
+    def message(self, frame: bytes) -> p4r.StreamMessageResponse:
+        """``unpack`` as a message of a stream."""
+        return p4r.StreamMessageResponse(packet=self.unpack(frame))
 
-    def frame(self, message: bytes) -> bytes | None:
-        """Header and payload of a serialized ``StreamMessageRequest`` that is a packet-out, like
-        ``pack``; ``None`` if it is none, or put together as nobody does."""
-        parts = _split(message)
-        if parts is None:
+    def wire(self) -> WirePackets | None:
+        """The same for many packets at a time, in the native runtime, if it can."""
+        if len(self.parts) > MOST_PARTS or any(part.width > MOST_BITS for part in self.parts):
             return None
-        payload, metadata = parts
-        header = self._headers.get(metadata)
-        if header is None:
-            header = self.pack(p4r.PacketOut.FromString(metadata))
-            if len(self._headers) >= _KNOWN:
-                self._headers.clear()
-            self._headers[metadata] = header
-        return header + payload
+        return WirePackets(self.size, [(part.id, part.width) for part in self.parts])
 
 
-_KNOWN = 4096
-"""Headers that are remembered: most packets have one of a few."""
-_PACKET = b"\x12"
-"""Tag of ``packet`` in both messages of a stream."""
-_PAYLOAD = b"\x0a"
-"""Tag of a packet's ``payload``."""
+class Packets:
+    """Packets of one pipeline, many at a time: natively where the engine is."""
 
+    def __init__(self, inward: PacketTranslator, outward: PacketTranslator, native: bool) -> None:
+        """``inward``: packets-in, to the controller."""
+        self._inward = inward
+        self._wire_in = inward.wire() if native else None
+        self._wire_out = outward.wire() if native else None
 
-def _varint(value: int) -> bytes:
-    """A length; see protobuf.dev, "Encoding"."""
-    if value < 0x80:
-        return bytes((value,))
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80)) + _varint(value >> 14)
+    def messages(self, frames: Sequence[bytes]) -> bytes:
+        """Frames from the CPU port as stream messages, framed for gRPC."""
+        if self._wire_in is not None and isinstance(frames, PackedFrames):
+            return self._wire_in.messages(frames)
+        return b"".join(framed(self._inward.message(frame).SerializeToString()) for frame in frames)
 
-
-def _split(message: bytes) -> tuple[bytes, bytes] | None:
-    """Payload and serialized metadata of a packet, where the payload comes first."""
-    if message[:1] != _PACKET:
-        return None
-    size, at = _length(message, 1)
-    if at + size != len(message) or message[at : at + 1] != _PAYLOAD:
-        return None
-    size, at = _length(message, at + 1)
-    if at + size > len(message):
-        return None
-    return message[at : at + size], message[at + size :]
-
-
-def _length(message: bytes, at: int) -> tuple[int, int]:
-    """The length written at an offset, and the offset behind it."""
-    length = 0
-    for place in range(5):
-        byte = message[at + place] if at + place < len(message) else 0
-        length |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            break
-    return length, at + place + 1
+    def frames(self, messages: bytes) -> tuple[Sequence[bytes], int]:
+        """Stream messages, framed for gRPC, as frames for the CPU port, and how many bytes were
+        understood: up to the first that is no packet-out, or needs the careful way."""
+        return ((), 0) if self._wire_out is None else self._wire_out.frames(messages)

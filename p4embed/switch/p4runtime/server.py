@@ -149,13 +149,17 @@ class _Rpcs:
         """``StreamChannel`` goes both ways, all else has one message."""
         return self._service.open(peer, wake) if method == _SERVICE + "StreamChannel" else None
 
-    def received(self, outbox: Outbox, messages: Sequence[bytes]) -> None:
+    def received(self, outbox: Outbox, messages: bytes) -> None:
         """Messages of a stream."""
         assert isinstance(outbox, Stream)
         try:
             self._service.received(outbox, messages)
         except Exception as error:  # likewise
             outbox.end(internal(error))
+
+    def gather(self) -> None:
+        """Packets that wait in the data plane."""
+        self._service.collect()
 
     def finished(self, outbox: Outbox) -> None:
         """The controller has said all."""
@@ -175,6 +179,7 @@ class Server:
         """Listen on ``address`` (``host:port``; port 0 picks a free one: see ``port``)."""
         context = None if tls is None else tls.context()
         self._loop = asyncio.new_event_loop()
+        self._bell = service.bell()
         self._rpcs = _Rpcs(service, self._loop)
         self._connections: set[Http2] = set()
         self._thread = threading.Thread(target=self._run, name="p4runtime", daemon=True)
@@ -199,6 +204,8 @@ class Server:
     def start(self) -> None:
         """Serve; clients can connect when this returns."""
         self._loop.run_until_complete(self._server.start_serving())
+        if self._bell is not None:
+            self._loop.add_reader(self._bell, self._rpcs.gather)
         self._thread.start()
 
     def stop(self) -> None:
@@ -216,6 +223,8 @@ class Server:
         try:
             self._loop.run_forever()
             self._server.close()
+            if self._bell is not None:
+                self._loop.remove_reader(self._bell)
             for connection in list(self._connections):
                 connection.close()
             # One more turn, for what the transports still have to do.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from finsy.proto import U128, p4r
 from google.protobuf.message import DecodeError
 
-from p4embed.switch.dataplane import Dataplane
+from p4embed.switch.dataplane import Collected, Dataplane
 from p4embed.switch.engine import Digested, IdleEntry
 from p4embed.switch.p4runtime.arbitration import Arbiter, Notice
 from p4embed.switch.p4runtime.errors import (
@@ -24,6 +24,7 @@ from p4embed.switch.p4runtime.errors import (
     denied,
     invalid,
 )
+from p4embed.switch.p4runtime.framing import message_at
 from p4embed.switch.p4runtime.learner import Learner
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.read import Reader
@@ -50,6 +51,7 @@ class Service:
     def __init__(self, device_id: int, dataplane: Dataplane) -> None:
         self.pipeline = Pipeline(dataplane)
         self._dataplane = dataplane
+        self._collected = dataplane if isinstance(dataplane, Collected) else None
         self.streams = Streams()
         self._arbiter = Arbiter(device_id)
         self._arbitration = threading.Lock()
@@ -57,6 +59,16 @@ class Service:
         self._learner = Learner(self.pipeline, self._state, self.streams.send)
 
     # -- what the data plane tells (``Listener``) ---------------------------------------------
+
+    def bell(self) -> int | None:
+        """A file descriptor that is readable while there is something to ``collect``, if the data
+        plane has one."""
+        return None if self._collected is None else self._collected.bell()
+
+    def collect(self) -> None:
+        """Have the data plane tell what it did not yet."""
+        if self._collected is not None:
+            self._collected.collect()
 
     def packets_in(self, frames: Sequence[bytes]) -> None:
         """Frames from the CPU port."""
@@ -168,18 +180,15 @@ class Service:
         """A controller's stream begins: arbitration, packets and notices."""
         return Stream(peer, wake, self.pipeline, self._state)
 
-    def received(self, stream: Stream, messages: Sequence[bytes]) -> None:
-        """What a controller sends, in order; an error ends its stream."""
+    def received(self, stream: Stream, messages: bytes) -> None:
+        """What a controller sends, in order, framed for gRPC; an error ends its stream."""
         try:
-            frames: list[bytes] = []
-            for message in messages:
-                frame = self._frame(stream, message)
-                if frame is not None:
-                    frames.append(frame)
-                    continue
-                self._send(frames)
-                self._received(stream, message)
-            self._send(frames)
+            while messages:
+                messages = messages[self._packets_out(stream, messages) :]
+                if messages:
+                    message, behind = message_at(messages, 0)
+                    self._received(stream, message)
+                    messages = messages[behind:]
         except P4RuntimeError as error:
             stream.end(error)
 
@@ -188,20 +197,16 @@ class Service:
         with self._arbitration:
             self._tell(self._arbiter.leave(stream))
 
-    def _frame(self, stream: Stream, message: bytes) -> bytes | None:
-        """The frame of a packet-out with which all is well."""
+    def _packets_out(self, stream: Stream, messages: bytes) -> int:
+        """Send packets with which all is well, up to the first message that needs more care; how
+        many bytes of the messages they were."""
         target = self.pipeline.running
         if target is None or not self._arbiter.is_primary(stream):
-            return None
-        try:
-            return target.translator.packet_out.frame(message)
-        except (P4RuntimeError, DecodeError):
-            return None
-
-    def _send(self, frames: list[bytes]) -> None:
+            return 0
+        frames, used = target.packets.frames(messages)
         if frames:
             self._dataplane.packet_out(frames)
-            frames.clear()
+        return used
 
     def _received(self, stream: Stream, message: bytes) -> None:
         try:

@@ -12,11 +12,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from finsy.proto import p4r
+from finsy.proto import p4i, p4r
 
 from p4embed.switch.engine import IdleEntry
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError, number
+from p4embed.switch.p4runtime.framing import framed
+from p4embed.switch.p4runtime.packets import PacketTranslator
 from p4embed.switch.p4runtime.pipeline import Pipeline
 from p4embed.switch.p4runtime.roles import Scope
 from p4embed.switch.p4runtime.target import Target
@@ -29,7 +32,18 @@ MAX_QUEUED = 16384
 IDLE_CHUNK = 1000
 """Entries looked up at a time, and most in one IdleTimeoutNotification."""
 
-Idle = tuple[IdleEntry, ...]
+_UNKNOWN = PacketTranslator(p4i.ControllerPacketMetadata())
+"""Of a program that no controller has described: all of a frame is payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Entries that a controller is to hear of."""
+
+    entries: Sequence[IdleEntry]
+
+
+_Item = p4r.StreamMessageResponse | Sequence[bytes] | Idle
 
 
 class Stream:
@@ -49,64 +63,86 @@ class Stream:
         self._wake = wake
         self._pipeline = pipeline
         self._lock = lock
-        self._queue: deque[p4r.StreamMessageResponse | bytes | Idle] = deque()
+        self._queue: deque[tuple[_Item, int]] = deque()
+        """With how many messages each counts for."""
+        self._waiting = 0
+        """Messages in it."""
+        self._counting = threading.Lock()
         self._end: P4RuntimeError | bool = False
 
     def send(self, message: p4r.StreamMessageResponse) -> None:
         """Queue a message; it is never dropped."""
-        self._queue.append(message)
+        self._queue.append((message, 0))
         self._wake()
 
-    def offer(self, items: Sequence[bytes | Idle | p4r.StreamMessageResponse]) -> None:
-        """Queue frames, idle entries or digests, as far as there is room."""
-        room = max(0, MAX_QUEUED - len(self._queue))
-        self._queue.extend(items if len(items) <= room else items[:room])
+    def offer(self, item: p4r.StreamMessageResponse | Idle) -> None:
+        """Queue digests or idle entries, if there is room."""
+        if self._room(1):
+            self._queue.append((item, 1))
         self._wake()
-        if len(items) > room:
+
+    def offer_frames(self, frames: Sequence[bytes]) -> None:
+        """Queue frames, as far as there is room."""
+        room = self._room(len(frames))
+        if room:
+            self._queue.append((frames if room == len(frames) else frames[:room], room))
+        self._wake()
+
+    def _room(self, wanted: int) -> int:
+        """Take room for so many messages, or as much as there is; what is over is dropped."""
+        with self._counting:
+            found = min(wanted, MAX_QUEUED - self._waiting)
+            self._waiting += found
             before = self.dropped
-            self.dropped += len(items) - room
-            if before.bit_length() != self.dropped.bit_length():
-                log.warning(
-                    "controller %s reads too slowly: %d messages dropped", self.peer, self.dropped
-                )
+            self.dropped += wanted - found
+        if before.bit_length() != self.dropped.bit_length():
+            log.warning(
+                "controller %s reads too slowly: %d messages dropped", self.peer, self.dropped
+            )
+        return found
 
     def end(self, error: P4RuntimeError | None = None) -> None:
         """End the stream, with an error or without, once what is queued has been taken."""
         self._end = self._end or error or True
         self._wake()
 
-    def take(self, most: int) -> Sequence[bytes]:
-        """What to send next, serialized: ``most`` of what is queued."""
-        queue, found = self._queue, []
+    def take(self, most: int) -> bytes:
+        """What to send next, framed for gRPC: of what is queued, until it is ``most`` bytes or
+        more."""
+        queue, found, size, count = self._queue, [], 0, 0
         target = self._pipeline.running
-        for _ in range(min(most, len(queue))):
-            item = queue.popleft()
-            if isinstance(item, bytes):
-                message = _packet_in(item, target)
-                if self.scope is None or self.scope.hears(
-                    p4r.StreamMessageResponse.FromString(message)
-                ):
-                    found.append(message)
-                continue
-            for one in self._notices(item) if isinstance(item, tuple) else (item,):
-                if self.scope is None or self.scope.hears(one):
-                    found.append(one.SerializeToString())
+        while queue and size < most:
+            item, messages = queue.popleft()
+            made = self._serialized(item, target)
+            found.append(made)
+            size += len(made)
+            count += messages
+        if count:
+            with self._counting:
+                self._waiting -= count
         if not queue:
             self.ended = self._end
-        return found
+        return b"".join(found)
 
-    def _notices(self, entries: Idle) -> Iterator[p4r.StreamMessageResponse]:
+    def _serialized(self, item: _Item, target: Target | None) -> bytes:
+        if isinstance(item, p4r.StreamMessageResponse):
+            messages: Iterable[p4r.StreamMessageResponse] = (item,)
+        elif isinstance(item, Idle):
+            messages = self._notices(item.entries)
+        elif target is not None and self.scope is None:
+            return target.packets.messages(item)
+        else:
+            inward = _UNKNOWN if target is None else target.translator.packet_in
+            messages = map(inward.message, item)
+        if self.scope is not None:
+            messages = filter(self.scope.hears, messages)
+        return b"".join(framed(message.SerializeToString()) for message in messages)
+
+    def _notices(self, entries: Sequence[IdleEntry]) -> Iterator[p4r.StreamMessageResponse]:
         for start in range(0, len(entries), IDLE_CHUNK):
             with self._lock:
                 notices = idle_notices(entries[start : start + IDLE_CHUNK], self._pipeline)
             yield from notices
-
-
-def _packet_in(frame: bytes, target: Target | None) -> bytes:
-    if target is None:
-        packet = p4r.PacketIn(payload=frame)
-        return p4r.StreamMessageResponse(packet=packet).SerializeToString()
-    return target.translator.packet_in.message(frame)
 
 
 def idle_notices(
@@ -145,17 +181,17 @@ class Streams:
     def packets_in(self, frames: Sequence[bytes]) -> None:
         """Frames from the CPU port, for each primary."""
         for stream in self._primaries:
-            stream.offer(frames)
+            stream.offer_frames(frames)
 
     def idle(self, entries: Sequence[IdleEntry]) -> None:
         """Idle entries, for each primary."""
         for stream in self._primaries:
-            stream.offer((tuple(entries),))
+            stream.offer(Idle(entries))
 
     def send(self, message: p4r.StreamMessageResponse) -> None:
         """A message for each primary."""
         for stream in self._primaries:
-            stream.offer((message,))
+            stream.offer(message)
 
 
 def packet_out_error(error: P4RuntimeError, packet: p4r.PacketOut) -> p4r.StreamMessageResponse:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from p4embed.switch.engine import Engine
+from p4embed.switch.native import NativeEngine
 from p4embed.switch.p4runtime.bulk import Bulk, bulk_for
 from p4embed.switch.p4runtime.digests import Digests
+from p4embed.switch.p4runtime.packets import Packets
 from p4embed.switch.p4runtime.profiles import Profiles
 from p4embed.switch.p4runtime.replication import Replication
 from p4embed.switch.p4runtime.translate import Translator
@@ -27,6 +29,7 @@ class Target:
     profiles: Profiles = field(init=False)
     value_sets: ValueSets = field(init=False)
     digests: Digests = field(init=False)
+    packets: Packets = field(init=False)
     bulk: Bulk | None = field(init=False)
     """Writes and Reads in bulk, if the engine has a way for them."""
 
@@ -34,4 +37,9 @@ class Target:
         self.profiles = Profiles(self.translator, self.engine)
         self.value_sets = ValueSets(self.translator, self.engine)
         self.digests = Digests(self.translator)
+        self.packets = Packets(
+            self.translator.packet_in,
+            self.translator.packet_out,
+            isinstance(self.engine, NativeEngine),
+        )
         self.bulk = bulk_for(self.translator, self.engine)

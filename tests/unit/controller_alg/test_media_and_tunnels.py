@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from controller_machines.world import NAT_OUT, Host, World, configuration, policy
+from controller_machines.world import NAT_OUT, TRUST, Host, World, configuration, policy
 from scapy.layers.inet import IP, UDP
 from scapy.packet import Packet
 
@@ -11,7 +11,7 @@ from controller.config.applications import PREDEFINED
 from controller.config.nat import SourceNatRule
 from controller.config.schema import DEFAULT_ALGS, SECOND, Alg, Configuration
 from controller.flow import Path
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 
 from .talk import Connection, addresses, network, payload
 
@@ -119,9 +119,66 @@ def test_pptp_behind_one_address_serves_one_client_at_a_time() -> None:
     world = World(only("junos-pptp", (NAT_OUT,)))
     first = Connection(world, world.a, world.b, 1723)
     first.say(first.server, pptp(8, ACCEPTED))
-    second = Connection(world, world.a, world.g, 1723, sport=40_001)
+    other = Host("d", TRUST, "02:00:00:00:00:0d", ("10.0.1.3",))
+    world.hosts.append(other)
+    second = Connection(world, other, world.b, 1723, sport=40_001)
     assert second.say(second.server, pptp(8, ACCEPTED)) == b""
     assert world.reasons() == [Drop.NAT_EXHAUSTED]
+
+
+def tunnel(world: World, line: Connection, peer: Host) -> None:
+    """A call stands, and GRE passes both ways."""
+    assert line.say(line.server, pptp(8, ACCEPTED)) == pptp(8, ACCEPTED)
+    told = world.pass_(world.a, bare(world.a, peer.ip, 47), peer)
+    world.pass_(peer, bare(peer, addresses(told)[0], 47), world.a)
+
+
+def children(world: World) -> list[str]:
+    return [s.application for s in world.sim.spus[1].sessions() if s.parent]
+
+
+@BOTH
+def test_a_client_has_tunnels_to_several_servers(nat: tuple[SourceNatRule, ...]) -> None:
+    world = World(only("junos-pptp", nat))
+    lines = [
+        Connection(world, world.a, peer, 1723, sport=40_000 + n)
+        for n, peer in enumerate((world.b, world.g))
+    ]
+    for line in lines:
+        tunnel(world, line, line.server.host)
+    assert children(world) == ["junos-gre", "junos-gre"]
+    for line in lines:
+        line.close()
+    world.sim.run(10 * SECOND)
+    world.assert_empty()
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["call", "connection"])
+def test_a_tunnel_ends_with_its_call_and_may_come_again(
+    nat: tuple[SourceNatRule, ...], how: str
+) -> None:
+    world = World(only("junos-pptp", nat))
+    first = Connection(world, world.a, world.b, 1723)
+    tunnel(world, first, world.b)
+    if how == "call":
+        first.say(first.client, pptp(12))
+        again = first
+    else:
+        first.close()
+        again = Connection(world, world.a, world.b, 1723, sport=40_001)
+        # The old connection lingers yet, and its tunnel serves the new one.
+        tunnel(world, again, world.b)
+        world.sim.run(3 * SECOND)
+    assert children(world) == []
+    assert [c.reason for c in world.sim.closed if c.forward.key.protocol == 47] == [
+        Close.PARENT_ENDED
+    ]
+    tunnel(world, again, world.b)
+    again.close()
+    world.sim.run(10 * SECOND)
+    world.assert_empty()
+    assert world.reasons() == []
 
 
 def ike(exchange: int) -> bytes:
@@ -142,6 +199,24 @@ def test_ike_brings_esp(nat: tuple[SourceNatRule, ...], exchange: int) -> None:
     world.pass_(world.b, bare(world.b, to, 50), world.a)
     world.pass_(world.a, bare(world.a, world.b.ip, 50), world.b)
     assert [s.application for s in world.sim.spus[1].sessions() if s.parent] == ["junos-esp"]
+    world.sim.run(4000 * SECOND)
+    world.assert_empty()
+
+
+@BOTH
+def test_esp_outlives_its_ike_and_is_keyed_anew(nat: tuple[SourceNatRule, ...]) -> None:
+    world = World(only("junos-ike", nat, algs=DEFAULT_ALGS | {Alg.IKE_ESP}))
+    for n in range(3):
+        asked = world.pass_(world.a, datagram(world.a, world.b.ip, 500, 500, ike(36)), world.b)
+        to, port = addresses(asked)[0], asked[UDP].sport
+        answer = datagram(world.b, to, 500, port, ike(36))
+        assert payload(world.pass_(world.b, answer, world.a)) == ike(36)
+        world.pass_(world.a, bare(world.a, world.b.ip, 50), world.b)
+        assert children(world) == ["junos-esp"]
+        # IKE is silent for longer than its session lives.
+        world.sim.run((70 + n) * SECOND)
+    assert len(world.sim.spus[1].sessions()) == 1
+    assert world.reasons() == []
     world.sim.run(4000 * SECOND)
     world.assert_empty()
 

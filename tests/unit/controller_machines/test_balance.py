@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.central_point.balance import Balance, bucket_of, turns
 from controller.config.distribution import BUCKETS, buckets, shares
 from controller.config.schema import Balancing, CpSite, SpuSite
-from controller.flow import FlowKey
+from controller.flow import FlowKey, places
 
 WEIGHTS = st.dictionaries(st.integers(1, 12), st.integers(1, 9), min_size=1, max_size=8)
 WAYS = st.sampled_from(Balancing)
@@ -21,6 +21,11 @@ def flow(n: int) -> FlowKey:
     """The n-th of many flows."""
     source = (0x0A000000 + n // 50_000).to_bytes(4, "big")
     return FlowKey(source, b"\xc0\x00\x02\x01", 1024 + n % 50_000, 80, 6, 1)
+
+
+def flow6(n: int) -> FlowKey:
+    """The n-th of many flows of IPv6."""
+    return FlowKey(n.to_bytes(16, "big"), bytes(16), 1024, 80, 6, 1)
 
 
 def sites(weights: dict[int, int], room: int = 1_000_000) -> dict[int, SpuSite]:
@@ -67,15 +72,28 @@ def test_no_bound_is_ever_passed_and_room_is_used_up(
 ) -> None:
     limit = data.draw(st.integers(0, room * len(weights) + 5))
     balance = Balance(sites(weights, room), CpSite(way, limit))
-    taken = 0
-    while balance.pick(flow(taken)) is not None:
-        taken += 1
-        assert max(balance.load.values()) <= room
+    wide = data.draw(st.lists(st.booleans(), min_size=20, max_size=20))
+    owners: dict[FlowKey, int] = {}
+    for n in range(2 * balance.maximum):
+        key = flow6(n) if wide[n % 20] else flow(n)
+        spu = balance.pick(key)
+        if spu is not None:
+            owners[key] = spu
+        assert balance.total == sum(places(key) for key in owners) <= balance.maximum
+        for number in weights:
+            mine = [key for key, owner in owners.items() if owner == number]
+            assert balance.places_of(number) == sum(map(places, mine)) <= room
+            assert balance.load_of(number) == len(mine)
+            assert balance.ipv6_of(number) == sum(len(key.src) == 16 for key in mine)
     bound = room * len(weights)
-    assert taken == balance.maximum == (min(limit, bound) if limit else bound)
-    spu = data.draw(st.sampled_from([s for s, load in balance.load.items() if load]))
-    assert balance.give_back(spu) == balance.load_of(spu)
-    assert balance.pick(flow(0)) is not None, "what is given back is room again"
+    assert balance.maximum == (min(limit, bound) if limit else bound)
+    while balance.pick(flow(0)) is not None:
+        pass
+    assert balance.total == balance.maximum, "room for one IPv4 session is used up"
+    if owners:
+        key = data.draw(st.sampled_from(sorted(owners)))
+        assert balance.give_back(owners[key], key) == balance.load_of(owners[key])
+        assert balance.pick(flow(0)) is not None, "what is given back is room again"
 
 
 def test_a_full_spu_s_turn_goes_to_the_one_with_the_least() -> None:
@@ -91,7 +109,7 @@ def test_the_npu_s_choice_is_kept_where_it_can_be() -> None:
     balance = Balance({1: SpuSite(1, 2), 2: SpuSite(2, 9)})
     assert [balance.prefer(1, flow(n)) for n in range(3)] == [1, 1, 2]
     balance.set_in_service(2, False)
-    balance.give_back(1)
+    balance.give_back(1, flow(0))
     assert balance.prefer(2, flow(9)) == 1
     assert balance.prefer(77, flow(9)) is None
 
@@ -101,6 +119,15 @@ def test_turns_are_well_mixed() -> None:
     mixed = turns({1: 3, 2: 1})
     assert Counter(mixed) == {1: 192, 2: 64}
     assert all(2 in mixed[at : at + 4] for at in range(0, BUCKETS, 4))
+
+
+def test_an_ipv6_session_takes_two_places() -> None:
+    balance = Balance({1: SpuSite(1, 3)})
+    assert [balance.pick(flow6(n)) for n in range(2)] == [1, None]
+    assert balance.pick(flow(0)) == 1, "for one of IPv4 there is room"
+    assert not balance.take(1, flow(1))
+    assert balance.give_back(1, flow6(0)) == 1
+    assert balance.take(1, flow6(2))
 
 
 def test_combo_s_smaller_share() -> None:

@@ -268,10 +268,10 @@ def test_load_follows_capacity() -> None:
     for _ in range(200):
         assert balance.pick(FLOW) is not None
     assert balance.pick(FLOW) is None
-    balance.give_back(1)
+    balance.give_back(1, FLOW)
     assert balance.pick(FLOW) == 1
-    assert not balance.take(2)
-    assert not balance.take(9)
+    assert not balance.take(2, FLOW)
+    assert not balance.take(9, FLOW)
 
 
 # -- NAT arbiter against a model ----------------------------------------------------------------

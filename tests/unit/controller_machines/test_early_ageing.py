@@ -13,7 +13,7 @@ from controller.config.schema import SECOND, Aging, Configuration
 from controller.operate.exhaustion import SystemLog
 from controller.reasons import Close
 
-from .world import MILLISECOND, World, chassis, configuration, udp
+from .world import MILLISECOND, World, chassis, configuration, udp, udp6
 
 AGING = Aging(10 * SECOND, 40, 80)
 
@@ -91,6 +91,23 @@ def test_the_chassis_has_watermarks_of_its_own() -> None:
     assert ends(world) == [Close.EARLY_AGEOUT] * 5
     assert all(0 < len(spu.sessions()) < 4 for spu in world.sim.spus.values())
     assert not any(spu.is_ageing_early for spu in world.sim.spus.values())
+
+
+def test_sessions_of_ipv6_fill_the_table_twice_as_fast() -> None:
+    world = World(aged(), chassis(max_sessions=20))
+    for n in range(7):
+        world.pass_(world.a, udp6(world.a, world.b, sport=2000 + n), world.b)
+    open_sessions(world, 2)
+    world.sim.run(15 * SECOND)
+    assert ends(world) == []  # 16 places are at the watermark, not above
+    open_sessions(world, 1, 3000)
+    world.sim.run(2 * SECOND)
+    # Down to 8 places: the oldest go, 9 places of 5 sessions.
+    assert ends(world) == [Close.EARLY_AGEOUT] * 5
+    assert [(w.spu, w.high, w.sessions) for w in world.sim.watermarks] == [
+        (1, True, 10),
+        (1, False, 5),
+    ]
 
 
 def test_pending_sessions_fill_the_table_too_and_what_is_full_recovers() -> None:

@@ -29,7 +29,7 @@ from controller.messages import (
 from controller.reasons import Close, Drop
 from controller.rounds import LEAST, Round
 
-from .world import MILLISECOND, World, chassis, configuration, number, udp, with_nat
+from .world import MILLISECOND, World, chassis, configuration, number, udp, udp6, with_nat
 
 
 def limited(cp: CpSite, *rooms: int) -> Chassis:
@@ -51,6 +51,21 @@ def test_the_chassis_is_full_before_its_spus() -> None:
     assert world.sim.dropped[0].who == CP
     assert world.sim.cp.counts().active == 3
     assert len(world.b.received) == 3
+
+
+def test_sessions_of_ipv6_fill_the_chassis_twice_as_fast() -> None:
+    world = World(None, limited(CpSite(max_sessions=5), 9))
+    for sport in range(1, 5):
+        world.send(world.a, udp6(world.a, world.b, sport=sport), after=sport * MILLISECOND)
+    world.sim.run(100 * MILLISECOND)
+    assert world.reasons() == [Drop.SESSION_TABLE_FULL] * 2
+    assert world.sim.dropped[0].detail == (
+        "the chassis has 2 sessions, 2 of them IPv6, which count twice; its maximum is 5"
+    )
+    assert world.sim.cp.counts().by_spu == {1: 2}
+    assert world.sim.cp.counts().ipv6_by_spu == {1: 2}
+    fill(world, 1)
+    assert world.sim.cp.counts().by_spu == {1: 3}, "for one of IPv4 there is room"
 
 
 def test_spus_in_service_are_full_while_the_chassis_is_not() -> None:

@@ -17,6 +17,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.host_services import HostService
 from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
@@ -24,7 +25,6 @@ from controller.config.schema import (
     Application,
     Chassis,
     Configuration,
-    HostService,
     Interface,
     NpuSite,
     Policy,
@@ -240,6 +240,11 @@ def udp(src: Host, dst: Host | str, sport: int = 2000, dport: int = 5000, n: int
     """A UDP datagram that carries the number ``n``, IPv4."""
     to = dst if isinstance(dst, str) else dst.ip
     return IP(src=src.ip, dst=to) / UDP(sport=sport, dport=dport) / n.to_bytes(4, "big")
+
+
+def udp6(src: Host, dst: Host, sport: int = 2000, dport: int = 5000, n: int = 0) -> Packet:
+    """The same, IPv6."""
+    return IPv6(src=src.ip6, dst=dst.ip6) / UDP(sport=sport, dport=dport) / n.to_bytes(4, "big")
 
 
 def number(packet: Packet) -> int:

@@ -5,9 +5,10 @@ from ipaddress import ip_interface, ip_network
 import pytest
 
 from controller.config.build import parse
+from controller.config.host_services import HostService
 from controller.config.nat import SourceNat, zone
 from controller.config.problems import ConfigurationError
-from controller.config.schema import SECOND, Action, HostService
+from controller.config.schema import SECOND, Action
 from controller.flow import Port
 from controller.reasons import Drop
 from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
@@ -94,7 +95,7 @@ def test_source_nat_routes_and_host_name() -> None:
         ("set interfaces ge-1/0/0 unit 0 family inet address 2001::1/64", 52, "not IPv4"),
         ("set interfaces ge-1/0/0 unit 0 vlan-id 5000", 40, "'5000' is no VLAN from 1 to 4094"),
         ("set security address-book global address a 10.1.1.1/24", 44, "has host bits set"),
-        ("set security flow tcp-mss gre-in mss 900", 27, "'gre-in' is known to Junos but not"),
+        ("set security flow tcp-mss gre-in mss 9", 27, "or say: set security flow tcp-mss all"),
         ("set applications application a destination-port 90-80", 49, "the lower first"),
         ("set applications application a protocol tpc", 41, "did you mean 'tcp'?"),
     ],

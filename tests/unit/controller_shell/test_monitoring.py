@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pytest
 from finsy.proto import p4r
 
 from controller.config.schema import SECOND
-from controller.messages import CP, Actor, PacketDropped, RanOut, Role, SpuChanged, SpuState
+from controller.messages import (
+    CP,
+    Actor,
+    Outbound,
+    PacketDropped,
+    PendingExpired,
+    RanOut,
+    Role,
+    SpuChanged,
+    SpuState,
+)
 from controller.operate.exhaustion import EXHAUSTIONS, QUIET, REPEAT, SystemLog
 from controller.reasons import Drop, Punt
 from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
@@ -131,6 +142,36 @@ def test_a_full_npu_is_an_alarm_and_drops_nothing(
         with_lab(tmp_path, test)
 
 
+def test_flows_that_find_no_room_are_failed_sessions_of_an_spu(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        for spu in (1, 2):
+            await lab.ask(f"request chassis spu {spu} drain")
+        for sport in range(4000, 4010):
+            lab.fakes[1].punt(udp(sport, 27015), reason=Punt.MISS, ingress_port=1, token=1)
+        await lab.until(lambda: lab.runtime.observer.drops[CP, Drop.NO_SPU] == 10)
+        summary = await lab.ask("show security flow session summary")
+        failed = [int(n) for n in re.findall(r"Failed-sessions: (\d+)", summary)]
+        assert sum(failed) == 10
+
+    with_lab(tmp_path, test)
+
+
+def test_what_a_log_line_does_not_speak_for_is_logged_later() -> None:
+    lines: list[str] = []
+    log = SystemLog(str, lines.append)
+    for _ in range(17):
+        log.ran_out(PacketDropped(SECOND, CP, Drop.PENDING_TIMEOUT, None, "waited"))
+    assert [line.rpartition("; ")[2] for line in lines] == ["1 packet dropped"]
+    log.tick(SECOND + REPEAT - 1)
+    assert len(lines) == 1
+    log.tick(SECOND + REPEAT)
+    assert lines[1:] == [
+        "FLOW_PENDING_TIMEOUT: CP: session set-up timed out: waited; 16 packets dropped"
+    ]
+    log.tick(SECOND + 9 * REPEAT)
+    assert len(lines) == 2
+
+
 def test_a_full_queue_is_counted_recorded_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,9 +186,14 @@ def test_a_full_queue_is_counted_recorded_and_logged(
             await lab.ask("show security flow drops")
         )
         assert "Dropped by FLOW:Queue full" in (await lab.ask("show security packet-drop records"))
-        assert "dropped: QUEUE_FULL (16 packets wait already)" in (
-            await lab.ask("show security flow walk")
-        )
+        (flow,) = lab.runtime.observer.walks
+        lab.runtime.deliver(Outbound(Actor(Role.SPU, 1), PendingExpired(flow)))
+        # Packets fell behind the first one, and then the first one with those that waited.
+        *_, full, end = (await lab.ask("show security flow walk")).splitlines()
+        assert full.endswith("dropped: QUEUE_FULL (16 packets wait already), 3 packets")
+        assert end.endswith("dropped: PENDING_TIMEOUT (waited for next hops), 17 packets")
+        summary = await lab.ask("show security flow session summary")
+        assert summary.splitlines()[4] == "Failed-sessions: 1", "one flow, however many packets"
         assert "Minor  FPC3 PIC0 pending session queue full" in (
             await lab.ask("show chassis alarms")
         )

@@ -37,7 +37,7 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
         assert lab.sessions(1) == lab.sessions(2) == []
         assert lab.runtime.central_point.audit() == []
         shown = (await lab.ask("show chassis spu")).splitlines()
-        assert shown[1].split()[:8] == ["FPC3", "PIC0", "1", "flow", "Offline", "0%", "0",
+        assert shown[1].split()[:9] == ["FPC3", "PIC0", "1", "flow", "Offline", "0%", "0", "0",
                                         "1048576"]  # fmt: skip
         assert shown[1].endswith("taken out by an operator")
         assert "FPC3 PIC0 SPU 1 Offline" in await lab.ask("show chassis alarms")

@@ -235,6 +235,58 @@ Arbitration.TestCase.settings = settings(max_examples=40, stateful_step_count=40
 TestArbitration = Arbitration.TestCase
 
 
+def test_an_address_stays_its_host_s_while_its_pool_is_away() -> None:
+    """One host has the pool's one address, and keeps it when the pool comes back."""
+    nat = Nat(
+        source=(RULES["kept"],),
+        source_pools={"kept": pool("kept", block("203.0.113.64"), port_use=PortUse.KEEP)},
+    )
+    arbiter = NatArbiter(nat=nat)
+
+    def grant(host: int) -> Grant | None:
+        flow = FlowKey(bytes((10, 0, 1, host)), INTERFACE, 4000, 80, 6, 1)
+        ask = AllocateNat(flow, 1, INTERFACE, 6, 4000, RULES["kept"], flow.tuple5)
+        return arbiter.grant(ask)
+
+    def release(host: int) -> bool:
+        return arbiter.release(first.address, 6, 4000, (bytes((10, 0, 1, host)), 1))
+
+    first = grant(1)
+    assert first is not None
+    arbiter.configure(Nat())
+    assert arbiter.in_use() == {(first.address, 0): 1}
+    arbiter.configure(nat)
+    assert grant(2) is None, "it is the other one's"
+    assert grant(1) == first
+    assert release(1)
+    assert grant(2) is None
+    assert release(1)
+    assert arbiter.in_use() == {}
+    assert grant(2) == first
+
+
+def test_a_host_may_have_two_addresses_of_what_were_two_pools() -> None:
+    def nat(*ends: str) -> Nat:
+        one = pool("kept", block(*ends), port_use=PortUse.KEEP)
+        return Nat(source=(RULES["kept"],), source_pools={"kept": one})
+
+    flow = FlowKey(bytes((10, 0, 1, 1)), INTERFACE, 4000, 80, 6, 1)
+    ask = AllocateNat(flow, 1, INTERFACE, 6, 4000, RULES["kept"], flow.tuple5)
+    arbiter = NatArbiter(nat=nat("203.0.113.64"))
+    grants = [arbiter.grant(ask)]
+    arbiter.configure(nat("203.0.113.65"))
+    grants.append(arbiter.grant(ask))
+    arbiter.configure(nat("203.0.113.64", "203.0.113.65"))
+    for granted in grants:
+        assert granted is not None
+        assert arbiter.release(granted.address, 6, 4000, (flow.src, 1))
+    assert arbiter.in_use() == {}
+    assert list(arbiter.pairs()) == []
+    view = arbiter.pool("kept")
+    assert view is not None
+    assert (view.used, view.utilization) == (0, 0)
+
+
 class FreeNumbers(RuleBasedStateMachine):
     """The free map against a set."""
 

@@ -139,7 +139,10 @@ def test_many_static_rules_are_found_by_either_end() -> None:
         inside = ip_address(f"10.{n >> 8}.{n & 255}.1").packed
         there = table.destination(UNTRUST, FLOW._replace(dst=outside))
         assert there == (inside, FLOW.dport, listed[n])
-        back = table.static_source(UNTRUST, FLOW._replace(src=inside))
+        back = table.static_source(TRUST, UNTRUST, FLOW._replace(src=inside))
         assert back == (outside, FLOW.sport, listed[n])
     assert table.destination(UNTRUST, FLOW) is None
-    assert table.static_source(TRUST, FLOW._replace(src=ip_address("10.0.7.1").packed)) is None
+    assert (
+        table.static_source(UNTRUST, TRUST, FLOW._replace(src=ip_address("10.0.7.1").packed))
+        is None
+    )

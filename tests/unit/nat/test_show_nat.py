@@ -155,8 +155,8 @@ def test_allocation_is_slow_or_fails_at_an_operators_word(tmp_path: Path) -> Non
         await lab.until(lambda: bool(lab.runtime.observer.drops))
         (walk,) = lab.runtime.observer.walks.values()
         assert walk.steps[-1].step is Step.NAT_SUSPEND
-        assert walk.drop is not None
-        assert walk.drop.at - walk.steps[-1].at >= 30_000_000
+        (fall,) = walk.falls.values()
+        assert fall.first.at - walk.steps[-1].at >= 30_000_000
         assert "NAT_EXHAUSTED" in await lab.ask("show security flow drops")
         assert "Failed sessions          : 1" in await lab.ask("show security nat source rule r1")
         assert await lab.ask(inject) == "NAT allocations take 0 ms more, none is refused\n"

@@ -8,7 +8,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6TimeExceeded, IPv6
 from scapy.packet import Packet
 
-from controller.config.schema import SECOND, Action, Configuration, HostService
+from controller.config.host_services import HostService
+from controller.config.schema import SECOND, Action, Configuration
 from controller.reasons import Drop
 from controller.spu.replies import BURST, RATE, RateLimit
 
@@ -142,7 +143,9 @@ def test_replies_are_limited() -> None:
         (set(), (False, False, False)),
         ({HostService.PING}, (True, False, False)),
         ({HostService.TRACEROUTE}, (False, True, False)),
-        ({HostService.ALL}, (True, True, False)),
+        ({HostService.SSH}, (False, False, True)),
+        ({HostService.TELNET}, (False, False, False)),
+        ({HostService.ALL}, (True, True, True)),
         ({HostService.ANY_SERVICE}, (True, True, True)),
     ],
 )

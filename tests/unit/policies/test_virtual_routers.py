@@ -19,8 +19,9 @@ from controller_machines.world import (
 )
 
 from controller.config.build import parse
+from controller.config.host_services import HostService
 from controller.config.problems import ConfigurationError
-from controller.config.schema import Configuration, HostService, RouteAction, StaticRoute
+from controller.config.schema import Configuration, RouteAction, StaticRoute
 from controller.flow import Tuple5
 from controller.reasons import Drop
 from controller.routing.fib import Fib, FibError

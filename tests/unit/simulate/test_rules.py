@@ -12,8 +12,8 @@ from controller.central_point.core import Core
 from controller.central_point.gates import GateTable
 from controller.central_point.port_space import PortSpace
 from controller.messages import RemoveWing, Transmit
-from controller.simulate.options import Plan, parse_faults
-from controller.simulate.play import play
+from controller.simulate.options import Fault, Plan, parse_faults
+from controller.simulate.play import EXPRESS, play
 from controller.simulate.shrink import Shrink
 from controller.simulate.story import Story
 from controller.simulate.violation import Rule
@@ -45,6 +45,18 @@ def test_port_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_port_that_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PortSpace, "take", lambda *_: 4000)
     assert rule() is Rule.PORTS
+
+
+def test_port_that_some_share_and_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool of five ports, each for four flows: what leaks has other holders as yet."""
+    give = PortSpace.give
+
+    def keep(self: PortSpace, port: int, peer: Any = None) -> bool:
+        shared = self._sharing is not None and self._sharing.counts.get(port, 0) > 1
+        return shared or give(self, port, peer)
+
+    monkeypatch.setattr(PortSpace, "give", keep)
+    assert rule(sessions=400, rate=5000) is Rule.PORTS
 
 
 def test_wing_that_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,4 +247,23 @@ def test_a_flow_alone_does_what_it_did_among_others() -> None:
 def test_all_faults(seed: int) -> None:
     outcome = play(Plan(seed, 120, 8, parse_faults("all"), 500))
     assert outcome.broken is None
-    assert outcome.faults
+    assert list(outcome.faults) == [fault.value for fault in Fault]
+
+
+def test_every_fault_takes_place_and_is_counted() -> None:
+    outcome = play(Plan(2, 900, 4, parse_faults("all"), 2000))
+    assert outcome.broken is None
+    assert all(outcome.faults.values())
+    assert outcome.faults["exhaustion"].keys() >= {"SPU_FULL", "NAT_EXHAUSTED"}
+    assert outcome.faults["spu"].keys() >= {"failed", "joined"}
+    assert outcome.faults["npu"]["lost"] == outcome.faults["controller"]["crashed"] == 1
+    assert outcome.faults["clear"]["times"] == 8
+    # What first packets met, and which way sessions went.
+    assert outcome.flows == 900
+    assert outcome.kinds.keys() >= {"TCP", "UDP", "ping", "fragments"}
+    assert outcome.walks["installed"] == outcome.sessions
+    # Some acknowledgements went with a crash.
+    assert 0 <= outcome.sessions - sum(outcome.paths.values()) < 20
+    assert outcome.walks.keys() >= {"suspended for NAT", "POLICY_DENY"}
+    assert outcome.paths.keys() >= {EXPRESS, "POLICY", "ALG_CONTROL"}
+    assert "QUEUE_FULL" in outcome.dropped

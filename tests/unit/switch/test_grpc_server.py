@@ -13,6 +13,7 @@ from finsy.proto import p4r, p4r_grpc
 
 from p4embed.switch.dataplane import Options
 from p4embed.switch.p4runtime import Server, ServerError, Service, Tls
+from p4embed.switch.p4runtime.framing import message_at
 from p4embed.switch.p4runtime.stream import MAX_QUEUED, Stream
 from p4embed.switch.ports import ReferenceDataplane
 
@@ -118,10 +119,21 @@ def test_a_full_queue_drops_the_newest_and_counts() -> None:
     service = Service(DEVICE, ReferenceDataplane(Options()))
     woken: list[None] = []
     stream: Stream = service.open("somebody", lambda: woken.append(None))
-    stream.offer([b"frame"] * MAX_QUEUED)
-    stream.offer([b"late"] * 3)
+    stream.offer_frames([b"frame"] * (MAX_QUEUED - 1))
+    stream.offer_frames([b"last", b"late", b"late", b"late"])
     assert stream.dropped == 3
-    found = [p4r.StreamMessageResponse.FromString(m) for m in stream.take(2 * MAX_QUEUED)]
-    assert {message.packet.payload for message in found} == {b"frame"}
+    found = taken(stream)
     assert len(found) == MAX_QUEUED
+    assert {message.packet.payload for message in found} == {b"frame", b"last"}
     assert woken
+    stream.offer_frames([b"later"])
+    assert [message.packet.payload for message in taken(stream)] == [b"later"]
+
+
+def taken(stream: Stream) -> list[p4r.StreamMessageResponse]:
+    found, at = [], 0
+    messages = stream.take(1 << 30)
+    while at < len(messages):
+        message, at = message_at(messages, at)
+        found.append(p4r.StreamMessageResponse.FromString(message))
+    return found
