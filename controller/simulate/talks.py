@@ -158,6 +158,6 @@ class Ftp(Talk):
         ahead = Tuple5(there.dst if side else there.src, address, sport, port, TCP)
         kind = CloseData if is_close else Data
         self.announce(kind, 1 - side, ahead, self.doors[1 - side])
-        if self.dice.hits(150):
+        if not is_close and self.dice.hits(250):
             # Once more, though one was announced.
             self.announce(Data, 1 - side, ahead._replace(sport=sport + 1), self.doors[1 - side])
