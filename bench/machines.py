@@ -3,7 +3,7 @@
     python -m bench.machines [--sessions 20000] [--rounds 5] [--held 500000]
 
 First packets of new flows, source NAT by interface address, Express Path: from the NPU's packet-in
-to the packet-out, through central point, SPU and neighbour table; the NPUs are an answer each.
+to the packet-out, through central point and SPU; NPUs and neighbours are an answer each.
 Rates are CPU time of this process, medians of several rounds. Memory is what a controller keeps
 when it holds many sessions: resident memory of the whole process before and after, the shadow of
 the NPUs' tables (``Npu``) included.
@@ -82,16 +82,16 @@ class Machines:
         self.machines: dict[Actor, CentralPoint | Spu] = {
             CP: CentralPoint(configuration, chassis, trace=False)
         }
-        for number in chassis.spus:
-            spu = Spu(number, configuration, fib, chassis, trace=False)
-            self.machines[Actor(Role.SPU, number)] = spu
+        self._spus = {number: Actor(Role.SPU, number) for number in chassis.spus}
+        for number, actor in self._spus.items():
+            self.machines[actor] = Spu(number, configuration, fib, chassis, trace=False)
         self.sent = 0
         self._queue: deque[Outbound] = deque()
 
     def take(self, packet: PacketIn) -> None:
         """A packet-in, and all that comes of it."""
         queue, machines, now = self._queue, self.machines, packet.at
-        queue.append(Outbound(CP, packet))
+        queue.append((CP, packet))
         while queue:
             to, message = queue.popleft()
             machine = machines.get(to)
@@ -105,12 +105,12 @@ class Machines:
             wing = message.session_id * 2 + message.direction
             self.shadows[to.number][message.wing.key] = wing
             answer = WingInstalled(message.session_id, message.direction, None)
-            self._queue.append(Outbound(Actor(Role.SPU, message.spu), answer))
+            self._queue.append((self._spus[message.spu], answer))
         elif isinstance(message, Transmit):
             self.sent += 1
         elif isinstance(message, ResolveNeighbor) and to == NEIGHBORS:
             resolved = NeighborResolved(message.flow, message.interface, message.address, _MAC)
-            self._queue.append(Outbound(Actor(Role.SPU, message.spu), resolved))
+            self._queue.append((self._spus[message.spu], resolved))
         else:
             raise AssertionError(f"{to} has no answer to {message}")
 

@@ -324,33 +324,31 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
     body = bytearray(frame)
     l4 = packet.l4
     src, dst, sport, dport, protocol = translated
+    version = packet.version
     delta = 0
-    readdressed = src != packet.src or dst != packet.dst
-    if readdressed:
-        # May be 0 nevertheless, such as when both are swapped.
-        delta = (
-            int.from_bytes(src, "big")
-            + int.from_bytes(dst, "big")
-            - int.from_bytes(packet.src, "big")
-            - int.from_bytes(packet.dst, "big")
-        )
-    if packet.version == 4:
+    # May be readdressed by 0, such as when both are swapped.
+    readdressed = False
+    if src != packet.src:
+        readdressed = True
+        delta = int.from_bytes(src, "big") - int.from_bytes(packet.src, "big")
+        at = l3 + 12 if version == 4 else l3 + 8
+        body[at : at + len(src)] = src
+    if dst != packet.dst:
+        readdressed = True
+        delta += int.from_bytes(dst, "big") - int.from_bytes(packet.dst, "big")
+        at = l3 + 16 if version == 4 else l3 + 24
+        body[at : at + len(dst)] = dst
+    if version == 4:
         # TTL is the high byte of its word: one less is 0x0100 less.
         old = body[l3 + 10] << 8 | body[l3 + 11]
         _U16.pack_into(body, l3 + 10, adjust(old, delta - 0x0100))
         body[l3 + 8] -= 1
-        if readdressed:
-            body[l3 + 12 : l3 + 16] = src
-            body[l3 + 16 : l3 + 20] = dst
     else:
         body[l3 + 7] -= 1
-        if readdressed:
-            body[l3 + 8 : l3 + 24] = src
-            body[l3 + 24 : l3 + 40] = dst
 
-    ports = sport + dport - packet.sport - packet.dport
     changed = sport != packet.sport or dport != packet.dport
     if readdressed or changed:
+        ports = sport + dport - packet.sport - packet.dport
         if protocol == TCP:
             _PORTS.pack_into(body, l4, sport, dport)
             old = body[l4 + 16] << 8 | body[l4 + 17]
@@ -375,8 +373,7 @@ def rewrite(packet: Packet, translated: Tuple5, hop: Hop) -> bytes:
                     _U16.pack_into(body, l4 + 2, 0xFFFF)
 
     if packet.vlan == hop.vlan and l3 == (18 if hop.vlan else 14):
-        body[0:6] = hop.dst_mac
-        body[6:12] = hop.src_mac
+        body[0:12] = hop.dst_mac + hop.src_mac
         return bytes(body)
     return ethernet(hop, frame[l3 - 2] << 8 | frame[l3 - 1]) + bytes(body[l3:])
 

@@ -29,12 +29,13 @@ VERSION = 2
 
 _IPV6, _EXPRESS, _NAT = 1, 2, 4
 
-_HEAD = Struct("!BBIBBQQi")
-_KEY = {
-    4: Struct("!4s4sHHHHH4s4sHHH"),
-    16: Struct("!16s16sHHHHH16s16sHHH"),
+_HEAD = "BBIBBQQi"
+_HOPS = "HHH6s6sHHH6s6s"
+_LAYOUT = {
+    4: Struct(f"!{_HEAD}4s4sHHHHH4s4sHHH{_HOPS}"),
+    16: Struct(f"!{_HEAD}16s16sHHHHH16s16sHHH{_HOPS}"),
 }
-_HOPS = Struct("!HHH6s6sHHH6s6s")
+"""All but the names, by the size of addresses."""
 
 
 class RecordError(ValueError):
@@ -64,46 +65,27 @@ class SessionRecord:
 
 def encode(record: SessionRecord) -> bytes:
     """The record's bytes. Names are cut to 255 bytes."""
-    key, out = record.forward.key, record.forward.translated
-    ahead, back = record.forward.hop, record.reverse.hop
+    forward, reverse = record.forward, record.reverse
+    src, dst, sport, dport, protocol, token = forward.key
+    npu, port = forward.ingress
+    out_src, out_dst, out_sport, out_dport, _ = forward.translated
+    ahead, back = forward.hop, reverse.hop
+    ahead_npu, ahead_port = ahead.port
+    back_npu, back_port = back.port
     flags = (
-        (_IPV6 if len(key.src) == 16 else 0)
+        (_IPV6 if len(src) == 16 else 0)
         | (_EXPRESS if record.path is Path.EXPRESS else 0)
         | (_NAT if record.source_nat else 0)
     )
-    return b"".join(
-        (
-            _HEAD.pack(
-                VERSION,
-                flags,
-                record.session_id,
-                record.spu,
-                key.protocol,
-                record.started,
-                record.timeout,
-                record.policy_index,
-            ),
-            _KEY[len(key.src)].pack(
-                key.src,
-                key.dst,
-                key.sport,
-                key.dport,
-                key.token,
-                record.forward.ingress.npu,
-                record.forward.ingress.port,
-                out.src,
-                out.dst,
-                out.sport,
-                out.dport,
-                record.reverse.key.token,
-            ),
-            _HOPS.pack(
-                *ahead.port, ahead.vlan, ahead.src_mac, ahead.dst_mac,
-                *back.port, back.vlan, back.src_mac, back.dst_mac,
-            ),
-            _names(record.policy, record.application, *record.nat_rules),
-        )
+    fixed = _LAYOUT[len(src)].pack(
+        VERSION, flags, record.session_id, record.spu, protocol, record.started, record.timeout,
+        record.policy_index,
+        src, dst, sport, dport, token, npu, port,
+        out_src, out_dst, out_sport, out_dport, reverse.key.token,
+        ahead_npu, ahead_port, ahead.vlan, ahead.src_mac, ahead.dst_mac,
+        back_npu, back_port, back.vlan, back.src_mac, back.dst_mac,
     )  # fmt: skip
+    return fixed + _names(record.policy, record.application, *record.nat_rules)
 
 
 @lru_cache(4096)
@@ -122,17 +104,16 @@ def decode(data: bytes) -> SessionRecord:
 
 
 def _decode(data: bytes) -> SessionRecord:
-    version, flags, session_id, spu, protocol, started, timeout, index = _HEAD.unpack_from(data)
+    version, flags = data[0], data[1]
     if version != VERSION:
         raise RecordError(f"session record of version {version}; this program reads {VERSION}")
-    layout = _KEY[16 if flags & _IPV6 else 4]
-    at = _HEAD.size
-    src, dst, sport, dport, token, npu, port, out_src, out_dst, out_sport, out_dport, back_token = (
-        layout.unpack_from(data, at)
-    )
-    at += layout.size
-    hops = _HOPS.unpack_from(data, at)
-    at += _HOPS.size
+    layout = _LAYOUT[16 if flags & _IPV6 else 4]
+    (
+        _, _, session_id, spu, protocol, started, timeout, index,
+        src, dst, sport, dport, token, npu, port, out_src, out_dst, out_sport, out_dport,
+        back_token, *hops,
+    ) = layout.unpack_from(data)  # fmt: skip
+    at = layout.size
     policy, at = _name(data, at)
     application, at = _name(data, at)
     source_rule, at = _name(data, at)

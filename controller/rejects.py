@@ -23,7 +23,6 @@ from controller.messages import (
     Role,
     Transmit,
 )
-from controller.packet import parse
 from controller.reasons import Drop, Punt, Send
 from controller.spu.replies import RateLimit, is_one_host, own_address
 
@@ -51,18 +50,18 @@ class Rejects:
             self._interfaces = by_mac(message.configuration)
             return []
         assert isinstance(message, PacketIn)
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             return []
         own = packet.frame[6:12] if message.is_outward else packet.frame[0:6]
         interface = self._interfaces.get((own, packet.vlan))
         source = None if interface is None else own_address(interface, packet.src)
-        out = []
+        out: list[Outbound] = []
         if not message.is_outward:
             # What falls on the way out has been counted there.
             flow, detail = packet.key(message.token), "a firewall filter rejects it"
             dropped = PacketDropped(now, HOST, Drop.FILTER_REJECT, flow, detail)
-            out.append(Outbound(OBSERVER, dropped))
+            out.append((OBSERVER, dropped))
         if (
             interface is None
             or source is None
@@ -78,13 +77,13 @@ class Rejects:
         answer = error(packet, source, hop, *numbers)
         if not message.is_outward:
             npu = Actor(Role.NPU, port.npu)
-            out.append(Outbound(npu, Transmit(port, Send.RAW, answer)))
+            out.append((npu, Transmit(port, Send.RAW, answer)))
         else:
             arrival = PacketIn(
                 port, Punt.ICMP_ERROR, interface.token, 0, Direction.FORWARD, 0, answer,
                 message.at,
             )  # fmt: skip
-            out.append(Outbound(CP, arrival))
+            out.append((CP, arrival))
         return out
 
     def deadline(self) -> Nanoseconds | None:

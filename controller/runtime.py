@@ -175,7 +175,7 @@ class Runtime:
             tell(configuration)
         message = Reconfigure(configuration)
         for actor in list(self._machines):
-            self.deliver(Outbound(actor, message))
+            self.deliver((actor, message))
         await asyncio.gather(
             *(npu.apply(configuration, self.chassis) for npu in self.npus.values())
         )
@@ -208,7 +208,7 @@ class Runtime:
 
     def drain_spu(self, number: int) -> None:
         """No new flows for an SPU; those it has go on."""
-        self.deliver(Outbound(CP, DrainSpu(number)))
+        self.deliver((CP, DrainSpu(number)))
 
     def _remove_spu(
         self, number: int, why: str, *, comes_back: bool, flow: FlowKey | None = None

@@ -142,7 +142,7 @@ class SimulatedNpu:
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
         answer = WingInstalled(message.session_id, message.direction, error)
-        return [Outbound(_spu(message.spu), answer)]
+        return [(_spu(message.spu), answer)]
 
     def _purge(self, message: PurgeSpu, _now: Nanoseconds) -> list[Outbound]:
         self._fences.put(message.spu, message.last_session_id)
@@ -160,8 +160,8 @@ class SimulatedNpu:
                 PurgedWing(told.session_id, told.direction, told.record, entry.packets, entry.bytes)
             )
         return [
-            Outbound(CP, WingsPurged(self.number, message.spu, tuple(wings))),
-            Outbound(CP, SpuPurged(self.number, message.spu, len(dead))),
+            (CP, WingsPurged(self.number, message.spu, tuple(wings))),
+            (CP, SpuPurged(self.number, message.spu, len(dead))),
         ]
 
     def _distribute(self, message: Distribute, _now: Nanoseconds) -> list[Outbound]:
@@ -175,7 +175,7 @@ class SimulatedNpu:
             self._idle.cancel(message.key)
         packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
-        return [Outbound(_spu(message.spu), answer)]
+        return [(_spu(message.spu), answer)]
 
     def _read(self, message: ReadWing, now: Nanoseconds) -> list[Outbound]:
         entry = self._table.get(message.key)
@@ -189,7 +189,7 @@ class SimulatedNpu:
                 entry.packets,
                 entry.bytes,
             )
-        return [Outbound(_spu(message.spu), answer)]
+        return [(_spu(message.spu), answer)]
 
     def _limit(self, message: LimitSessions, _now: Nanoseconds) -> list[Outbound]:
         change = self._at_limit.add if message.at_limit else self._at_limit.discard
@@ -233,14 +233,14 @@ class SimulatedNpu:
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
         """Notices of wings that were idle; each is repeated only after another time-out."""
-        out = []
+        out: list[Outbound] = []
         for key in self._idle.due(now):
             entry = self._table[key]
             install = entry.install
             quiet = now - entry.last_hit
             if quiet >= install.idle_timeout:
                 notice = WingIdle(install.session_id, install.direction)
-                out.append(Outbound(_spu(install.spu), notice))
+                out.append((_spu(install.spu), notice))
                 quiet = 0
             self._idle.set(key, now + install.idle_timeout - quiet)
         return out

@@ -136,7 +136,7 @@ class Simulator:
         actor = Actor(Role.SPU, number)
         if self._machines.pop(actor, None) is not None:
             del self.spus[number]
-            self._deliver(actor, [Outbound(CP, SpuFailed(number, why, flow))])
+            self._deliver(actor, [(CP, SpuFailed(number, why, flow))])
 
     def join_spu(self, number: int) -> None:
         """A fresh SPU in the place of one that is gone; one that drains gets flows again."""
@@ -216,7 +216,7 @@ class Simulator:
             self._arrive(to, what)
             return
         assert not isinstance(what, bytes)
-        self.carried.append(Outbound(to, what))
+        self.carried.append((to, what))
         if isinstance(what, Transmit):
             self._leave(Sent(self.now, what.port, what.frame))
         elif to.role is Role.SPU and to not in self._machines:
@@ -236,7 +236,7 @@ class Simulator:
                 to = NEIGHBORS
             elif outcome.spu:
                 to = Actor(Role.SPU, outcome.spu)
-            self._deliver(Actor(Role.NPU, port.npu), [Outbound(to, outcome)])
+            self._deliver(Actor(Role.NPU, port.npu), [(to, outcome)])
 
     def _leave(self, sent: Sent) -> None:
         self.sent.append(sent)

@@ -25,7 +25,6 @@ from controller.messages import (
     Role,
     SpuFailed,
 )
-from controller.packet import parse
 from controller.reasons import Drop
 from controller.spu import Spu
 
@@ -64,13 +63,13 @@ class SpuBay:
         whether it comes back changes."""
         was_in = self.spus.pop(number, None) is not None
         self._out[number] = now + RESTART_DELAY if comes_back else None
-        return [Outbound(CP, SpuFailed(number, why, flow))] if was_in else []
+        return [(CP, SpuFailed(number, why, flow))] if was_in else []
 
     def insert(self, number: int) -> list[Outbound]:
         """A fresh SPU in the place of one that is out; one that is there gets flows again. (The
         fresh one speaks up by itself: its ``deadline`` has come.)"""
         if number in self.spus:
-            return [Outbound(CP, DrainSpu(number, on=False))]
+            return [(CP, DrainSpu(number, on=False))]
         self._incarnation += 1
         del self._out[number]
         self.spus[number] = self._make(number, self._incarnation)
@@ -98,7 +97,7 @@ def flow_of(message: Message) -> FlowKey | None:
     """The flow that a message is about, if it is about one that another SPU may get too."""
     match message:
         case PacketIn():
-            packet = parse(message.frame)
+            packet = message.parse()
             return None if isinstance(packet, Drop) else packet.key(message.token)
         case CreateSession() | Deliver():
             return message.flow
@@ -111,9 +110,9 @@ def stray(to: Actor, message: Message) -> Outbound | None:
     assert to.role is Role.SPU
     match message:
         case PacketIn():
-            return Outbound(CP, message)
+            return (CP, message)
         case CreateSession() | Deliver():
-            return Outbound(CP, Redirect(message.flow, to.number, message.packet))
+            return (CP, Redirect(message.flow, to.number, message.packet))
         case CreateRequest() | Redirect():
-            return Outbound(CP, message)
+            return (CP, message)
     return None

@@ -20,7 +20,8 @@ class Timers(Generic[K]):
     """At most one deadline per key. ``len()`` counts the deadlines that stand."""
 
     def __init__(self) -> None:
-        self._at: dict[K, tuple[Nanoseconds, int]] = {}
+        self._at: dict[K, tuple[Nanoseconds, int, K]] = {}
+        """The entries in the heap that stand, by key."""
         self._heap: list[tuple[Nanoseconds, int, K]] = []
         self._count = 0
 
@@ -37,10 +38,11 @@ class Timers(Generic[K]):
         """Set or move a key's deadline."""
         # The count keeps keys from being compared and equal times in order.
         self._count = count = self._count + 1
-        self._at[key] = (at, count)
-        heappush(self._heap, (at, count, key))
-        if len(self._heap) > 2 * len(self._at) + 64:
-            self._heap = [(when, number, k) for k, (when, number) in self._at.items()]
+        self._at[key] = entry = (at, count, key)
+        heap = self._heap
+        heappush(heap, entry)
+        if len(heap) > 2 * len(self._at) + 64:
+            self._heap = list(self._at.values())
             heapify(self._heap)
 
     def cancel(self, key: K) -> None:
@@ -56,9 +58,9 @@ class Timers(Generic[K]):
         """The earliest deadline."""
         heap, standing = self._heap, self._at
         while heap:
-            at, count, key = heap[0]
-            if standing.get(key) == (at, count):
-                return at
+            entry = heap[0]
+            if standing.get(entry[2]) is entry:
+                return entry[0]
             heappop(heap)
         return None
 

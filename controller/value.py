@@ -7,13 +7,13 @@ checker alone keeps watch: it sees every assignment to a field, and refuses it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(cls: type[T]) -> type[T]:
     """Like ``@dataclass(frozen=True, slots=True)``, for values that every packet makes."""
     return dataclass(slots=True, unsafe_hash=True)(cls)

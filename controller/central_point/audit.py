@@ -12,7 +12,6 @@ from controller.messages import (
     AuditMissing,
     AuditSessions,
     ConfirmSessions,
-    Outbound,
     SessionsUnknown,
 )
 from controller.rounds import Round
@@ -48,7 +47,7 @@ class Audit:
             if entry is not None and entry.session_id and key == entry.forward:
                 by_spu.setdefault(entry.spu, []).append((entry.session_id, entry.forward))
         for spu, sessions in by_spu.items():
-            core.out.append(Outbound(core.spus[spu], AuditSessions(spu, tuple(sessions))))
+            core.out.append((core.spus[spu], AuditSessions(spu, tuple(sessions))))
 
     def missing(self, message: AuditMissing) -> None:
         """An SPU does not have these sessions, and had said so if they had ended: forget them."""
@@ -69,4 +68,4 @@ class Audit:
         )
         if unknown:
             answer = SessionsUnknown(message.spu, unknown)
-            core.out.append(Outbound(core.spus[message.spu], answer))
+            core.out.append((core.spus[message.spu], answer))

@@ -47,7 +47,7 @@ class Core:
             chassis,
             self.balance,
             now=lambda: self.now,
-            send=lambda to, message: self.out.append(Outbound(to, message)),
+            send=lambda to, message: self.out.append((to, message)),
             surrender=self._surrender,
             forget=self._forget_lost,
             cleared=self.lost.forget,
@@ -127,7 +127,7 @@ class Core:
         if record is None:
             self.fleet.members[spu].unrecorded += 1
         else:
-            self.out.append(Outbound(OBSERVER, record))
+            self.out.append((OBSERVER, record))
         self.forget(entry)
 
     # -- telling ------------------------------------------------------------------------------
@@ -135,11 +135,11 @@ class Core:
     def step(self, step: Step, flow: FlowKey, detail: str, session_id: int = 0) -> None:
         """Report a step. Only asked with ``trace``."""
         taken = StepTaken(self.now, CP, step, flow, detail, session_id)
-        self.out.append(Outbound(OBSERVER, taken))
+        self.out.append((OBSERVER, taken))
 
     def drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         """Report a packet that goes no further."""
-        self.out.append(Outbound(OBSERVER, PacketDropped(self.now, CP, reason, flow, detail)))
+        self.out.append((OBSERVER, PacketDropped(self.now, CP, reason, flow, detail)))
 
     def _on_notice(self, notice: NatNotice) -> None:
-        self.out.append(Outbound(OBSERVER, notice))
+        self.out.append((OBSERVER, notice))

@@ -21,14 +21,13 @@ from controller.messages import (
     CreateSession,
     Deliver,
     FirstFragment,
-    Outbound,
     PacketIn,
     Redirect,
     Role,
     Step,
     StepTaken,
 )
-from controller.packet import RST, TCP, Packet, parse
+from controller.packet import RST, TCP, Packet
 from controller.reasons import Drop, Punt
 
 
@@ -40,20 +39,24 @@ class FirstPath:
         self._core = core
         self._pending_timeout = pending_timeout
         self.fragments = FragmentTable()
+        self.delivered = 0
+        """Packets of sessions that came here and went to their SPU."""
+        self.redirected = 0
+        """Packets that SPUs handed back."""
 
     # -- where packets come from --------------------------------------------------------------
 
     def packet_in(self, message: PacketIn) -> None:
         """An NPU sent a packet."""
         core = self._core
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             core.drop(packet, None, "malformed first packet")
             return
         if packet.fragment and packet.is_later_fragment:
             self._later_fragment(message, packet)
             return
-        if packet.is_icmp_error:
+        if packet.icmp_type >= 0 and packet.is_icmp_error:
             self._icmp_error(message)
             return
         flow = packet.key(message.token)
@@ -112,7 +115,7 @@ class FirstPath:
         if not spu:
             core.drop(Drop.NO_SPU, flow, "no SPU is in service")
             return
-        core.out.append(Outbound(core.spus[spu], AnswerSyn(flow, message)))
+        core.out.append((core.spus[spu], AnswerSyn(flow, message)))
 
     def _guard_of(self, flow: FlowKey) -> int:
         """The SPU that answers SYNs of a source, and hears of it when the source is really there:
@@ -140,11 +143,12 @@ class FirstPath:
         if self._goes_with_its_spu(entry):
             return
         deliver = Deliver(flow, message, entry.session_id)
-        core.out.append(Outbound(core.spus[entry.spu], deliver))
+        core.out.append((core.spus[entry.spu], deliver))
 
     def redirect(self, message: Redirect) -> None:
         """An SPU has no session of a packet that it was handed."""
         core, flow = self._core, message.flow
+        self.redirected += 1
         entry = core.sessions.session(flow, message.session_id)
         if entry is not None:
             # See the head of ``machine``.
@@ -169,14 +173,17 @@ class FirstPath:
             if self._goes_with_its_spu(entry):
                 return
             # Pending: the SPU queues it. Active: the NPU's entry is still under way, or its
-            # table lost it; the owner knows what to do.
+            # table lost it or had no room; the owner knows what to do.
+            self.delivered += entry.session_id != 0
             deliver = Deliver(flow, message, entry.session_id)
-            core.out.append(Outbound(core.spus[entry.spu], deliver))
+            core.out.append((core.spus[entry.spu], deliver))
             return
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
-            detail = f"port {message.port.port}, token {message.token}"
-            core.out.append(Outbound(OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
+            # The NPU names an SPU in hash-based distribution.
+            to = f"SPU {message.spu}, by its hash" if message.spu else "the central point"
+            detail = f"port {message.port.port}, token {message.token}, to {to}"
+            core.out.append((OBSERVER, StepTaken(message.at, who, Step.MISS, flow, detail)))
         if core.fleet.quarantine and core.fleet.keeps(flow):
             core.drop(Drop.INTERNAL, flow, "an SPU failed on this flow")
             return
@@ -222,7 +229,7 @@ class FirstPath:
         if packet is not None and not packet.begins_session:
             elsewhere = self._elsewhere(flow)
         create = CreateSession(flow, message, passage, elsewhere, called)
-        core.out.append(Outbound(core.spus[spu], create))
+        core.out.append((core.spus[spu], create))
 
     def _is_one_too_many(self, flow: FlowKey) -> bool:
         """Drop a first packet whose addresses have all the sessions they may have. Only asked if

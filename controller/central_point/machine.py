@@ -145,7 +145,7 @@ class CentralPoint:
             entry = core.sessions.by_key[flow]
             core.forget(entry)
             self._reclaimed += 1
-            core.out.append(Outbound(core.spus[entry.spu], PendingExpired(flow)))
+            core.out.append((core.spus[entry.spu], PendingExpired(flow)))
         self._first.tick()
         core.fleet.tick()
         if core.sessions.active and self._audit.due() <= now:
@@ -184,11 +184,11 @@ class CentralPoint:
         if core.trace:
             core.step(Step.ACTIVE, forward, f"SPU {entry.spu}", entry.session_id)
         ack = InstallAck(message.session_id, forward)
-        core.out.append(Outbound(core.spus[message.spu], ack))
+        core.out.append((core.spus[message.spu], ack))
 
     def _refuse(self, message: InstallSession, reason: Drop) -> None:
         refused = InstallRefused(message.session_id, message.forward, reason)
-        self._core.out.append(Outbound(self._core.spus[message.spu], refused))
+        self._core.out.append((self._core.spus[message.spu], refused))
 
     def _on_abandon(self, message: AbandonSession) -> None:
         entry = self._core.sessions.by_key.get(message.flow)
@@ -251,6 +251,12 @@ class CentralPoint:
             dict(balance.ipv6),
             self._reclaimed,
         )
+
+    @property
+    def detours(self) -> tuple[int, int]:
+        """Packets of sessions that came here and went on to their SPU, and packets that SPUs handed
+        back, so far."""
+        return self._first.delivered, self._first.redirected
 
     def members(self) -> Mapping[int, Member[Any]]:
         """The SPUs and their states."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from controller.central_point.nat_pools import (
     Host,
@@ -24,23 +23,9 @@ from controller.central_point.persistent_nat import (
 from controller.central_point.port_space import WITH_PORTS, Peer, PortSpace
 from controller.config.nat import INTERFACE_POOL, NO_NAT, PORTS, Nat, SourcePool
 from controller.flow import Address, Nanoseconds, Tuple5
-from controller.messages import AllocateNat, NatNotice
+from controller.messages import AllocateNat, Grant, NatNotice
 
-__all__ = ["PORTS", "Grant", "NatArbiter", "PoolView"]
-
-
-class Grant(NamedTuple):
-    """What a flow's source becomes, and what the flow has of the arbiter."""
-
-    address: Address
-    protocol: int
-    port: int
-    pool: str = INTERFACE_POOL
-    """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
-    peer: Peer | None = None
-    """Whom the port is for, if others may share it."""
-    is_persistent: bool = False
-    """Whether it is a persistent binding's, one of whose sessions the flow is."""
+__all__ = ["PORTS", "NatArbiter", "PoolView"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 
 from controller.central_point.gates import GateTable
-from controller.central_point.nat_arbiter import Grant, NatArbiter
+from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.nat_pools import Host
 from controller.config.schema import NatFaults
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     AllocateNat,
     ClearPersistentNat,
+    Grant,
     InjectNatFaults,
     NatGranted,
     NatRefused,
@@ -68,8 +69,7 @@ class NatDesk:
         granted = None if refuses else self._arbiter.grant(ask)
         if granted is None:
             return None, NatRefused(ask.flow, Drop.NAT_EXHAUSTED, ask.serial)
-        address, protocol, port, pool, _, _ = granted
-        return granted, NatGranted(ask.flow, address, protocol, port, pool, ask.serial)
+        return granted, NatGranted(ask.flow, granted, ask.serial)
 
     def _refuses(self) -> bool:
         self._answered += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from controller.central_point.core import Core
-from controller.central_point.nat_arbiter import Grant
 from controller.central_point.sessions import Entry
 from controller.gate import Endpoint
 from controller.messages import (
@@ -11,10 +10,10 @@ from controller.messages import (
     CloseGates,
     GatesOpened,
     GatesRefused,
+    Grant,
     NatGranted,
     NatRefused,
     OpenGates,
-    Outbound,
     ReleaseNat,
 )
 from controller.reasons import Drop
@@ -42,7 +41,7 @@ class Requests:
             answer = GatesRefused(message.session_id, message.serial, opened)
         else:
             answer = GatesOpened(message.session_id, message.serial, tuple(opened))
-        core.out.append(Outbound(core.spus[message.spu], answer))
+        core.out.append((core.spus[message.spu], answer))
 
     def close_gates(self, message: CloseGates) -> None:
         """What a control session announced is over."""
@@ -56,7 +55,7 @@ class Requests:
         entry = core.sessions.by_key.get(message.flow)
         if entry is None or entry.spu != message.spu or entry.nat is not None:
             refused = NatRefused(message.flow, Drop.PENDING_TIMEOUT, message.serial)
-            core.out.append(Outbound(core.spus[message.spu], refused))
+            core.out.append((core.spus[message.spu], refused))
         elif core.desk.is_slow:
             core.desk.add(message, core.now)
         else:
@@ -74,7 +73,7 @@ class Requests:
         core = self._core
         answer: NatGranted | NatRefused
         entry.nat, answer = core.desk.answer(message)
-        core.out.append(Outbound(core.spus[message.spu], answer))
+        core.out.append((core.spus[message.spu], answer))
 
     def release(self, message: ReleaseNat) -> None:
         """A flow does not need its port any more, or an SPU got one that nobody waits for."""

@@ -83,7 +83,7 @@ class Screens:
         limits = self.limits
         if limits is None or not limits.updates:
             return []
-        told = [Outbound(self._npus[npu], update) for npu, update in limits.updates]
+        told: list[Outbound] = [(self._npus[npu], update) for npu, update in limits.updates]
         limits.updates.clear()
         return told
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.central_point.gates import Lease
-from controller.central_point.nat_arbiter import Grant
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState
+from controller.messages import Grant
 from controller.timers import Timers
 
 

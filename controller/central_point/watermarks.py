@@ -89,9 +89,9 @@ class Watermarks:
             del self._told[spu]
         else:
             self._told[spu] = floor
-        return [Outbound(self._spus[spu], AgeEarly(floor))]
+        return [(self._spus[spu], AgeEarly(floor))]
 
     def _passed(self, where: int, high: bool, now: Nanoseconds) -> Outbound:
         balance = self._balance
         sessions = sum(balance.load.values()) if where == CHASSIS else balance.load_of(where)
-        return Outbound(OBSERVER, WatermarkPassed(now, where, high, sessions))
+        return (OBSERVER, WatermarkPassed(now, where, high, sessions))

@@ -17,13 +17,18 @@ from controller.messages.grants import (
     CloseGates,
     GatesOpened,
     GatesRefused,
+    Grant,
     NatGranted,
     NatRefused,
     OpenGates,
     ReleaseNat,
 )
 from controller.messages.membership import SpuAccepted, SpuFailed, SpuJoined, SpuState
-from controller.messages.neighbors import NeighborResolved, ResolveNeighbor
+from controller.messages.neighbors import (
+    NeighborForgotten,
+    NeighborResolved,
+    ResolveNeighbor,
+)
 from controller.messages.npu import (
     UNKNOWN_ORIGIN,
     UNMARKED,
@@ -113,6 +118,7 @@ __all__ = [
     "FirstFragment",
     "GatesOpened",
     "GatesRefused",
+    "Grant",
     "InjectNatFaults",
     "InstallAck",
     "InstallRefused",
@@ -124,6 +130,7 @@ __all__ = [
     "NatGranted",
     "NatNotice",
     "NatRefused",
+    "NeighborForgotten",
     "NeighborResolved",
     "OpenGates",
     "Origin",

@@ -11,7 +11,8 @@ from controller.reasons import Drop
 from controller.value import value
 
 
-class AllocateNat(NamedTuple):
+@value
+class AllocateNat:
     """SPU -> CP (step 3): the packet is suspended until the answer comes."""
 
     flow: FlowKey
@@ -29,19 +30,32 @@ class AllocateNat(NamedTuple):
     """Comes back in the answer: a flow that began anew is not served by an earlier answer."""
 
 
-class NatGranted(NamedTuple):
-    """CP -> SPU."""
+class Grant(NamedTuple):
+    """What a flow's source becomes, and what the flow has of the central point. One object for both
+    sides, which keep it as long as the session stands."""
 
-    flow: FlowKey
     address: Address
     protocol: int
     port: int
     pool: str = INTERFACE_POOL
-    """The pool that it is from."""
+    """Where it is from: the pool asked for, the one it overflows into, or ``INTERFACE_POOL``."""
+    peer: tuple[Address, int] | None = None
+    """Whom the port is for, if others may share it."""
+    is_persistent: bool = False
+    """Whether it is a persistent binding's, one of whose sessions the flow is."""
+
+
+@value
+class NatGranted:
+    """CP -> SPU."""
+
+    flow: FlowKey
+    grant: Grant
     serial: int = 0
 
 
-class NatRefused(NamedTuple):
+@value
+class NatRefused:
     """CP -> SPU: no port is left."""
 
     flow: FlowKey

@@ -18,9 +18,19 @@ class ResolveNeighbor:
 
 @value
 class NeighborResolved:
-    """Neighbour table -> SPU; ``mac`` is ``None`` if nobody answered."""
+    """Neighbour table -> SPU; ``mac`` is ``None`` if nobody answered. The SPU may keep what it is
+    told until ``NeighborForgotten``."""
 
     flow: FlowKey
     interface: str
     address: Address
     mac: bytes | None
+
+
+@value
+class NeighborForgotten:
+    """Neighbour table -> SPU, if it was told: the address has another MAC address, or none that is
+    known. Who needs it asks again."""
+
+    interface: str
+    address: Address

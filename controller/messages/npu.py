@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import NamedTuple
 
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Wing
+from controller.packet import Packet, parse
 from controller.reasons import Drop, Punt, Send, Stage, Verdict
 from controller.value import value
 
@@ -49,6 +51,15 @@ class PacketIn:
     mark: Mark = UNMARKED
     is_outward: bool = False
     """A copy of a packet on its way out, translated and with the MAC addresses it leaves with."""
+    _packet: Packet | Drop | None = field(default=None, init=False, compare=False, repr=False)
+
+    def parse(self) -> Packet | Drop:
+        """What its frame says. All who look see the same object, so nobody changes it."""
+        packet = self._packet
+        if packet is None:
+            # No change that anybody sees: the frame stays, and says this.
+            self._packet = packet = parse(self.frame)  # type: ignore[misc]
+        return packet
 
 
 @value

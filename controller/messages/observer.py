@@ -40,7 +40,7 @@ class SpuChanged:
 class Step(Enum):
     """The steps of a first packet's walk, in order; the value is what a person reads."""
 
-    MISS = "session lookup: miss, punted to the central point"
+    MISS = "session lookup: miss, packet punted"
     PENDING = "no session, no gate: wing pending, SPU chosen"
     CREATE = "create-session message received"
     PROVED = "our answer to the SYN acknowledged: the client is there"
@@ -62,6 +62,7 @@ class Step(Enum):
     SERVER_SYN = "SYN sent to the server"
     JOINED = "server answered, the two halves are joined"
     RELEASE = "packet released through the egress NPU"
+    REPAIR = "wing written again: its NPU did not have it"
 
 
 @value

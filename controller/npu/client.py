@@ -134,9 +134,9 @@ class Npu:
             if packet is None:
                 self.unknown_messages += 1
             elif isinstance(packet, TraceCopy):
-                self._deliver(Outbound(OBSERVER, packet))
+                self._deliver((OBSERVER, packet))
             else:
-                self._deliver(Outbound(_receiver(packet), packet))
+                self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
         if response.WhichOneof("update") == "idle_timeout_notification":

@@ -99,9 +99,9 @@ class Purge:
             ]
             found = await self._read([key for key, _ in batch])
             told = tuple(_told(wing, found[key]) for key, wing in batch if key in found)
-            self._deliver(Outbound(CP, WingsPurged(self._npu, spu, told)))
+            self._deliver((CP, WingsPurged(self._npu, spu, told)))
             await asyncio.gather(*(self._remove(key, wing) for key, wing in batch))
-        self._deliver(Outbound(CP, SpuPurged(self._npu, spu, len(dead))))
+        self._deliver((CP, SpuPurged(self._npu, spu, len(dead))))
 
     async def _remove(self, key: FlowKey, wing: int) -> None:
         if self._wings.get(key) != wing:

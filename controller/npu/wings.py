@@ -128,7 +128,7 @@ class Wings:
 
     def _answer_install(self, message: InstallWing, error: Drop | None) -> None:
         reply = WingInstalled(message.session_id, message.direction, error)
-        self._deliver(Outbound(SPUS[message.spu], reply))
+        self._deliver((SPUS[message.spu], reply))
 
     def remove(self, message: RemoveWing) -> None:
         """Read a wing's counters, remove it, and answer with them."""
@@ -157,7 +157,7 @@ class Wings:
     def _answer_remove(self, message: RemoveWing, state: WingState | None) -> None:
         packets, size = (0, 0) if state is None else (state.packets, state.bytes)
         reply = WingRemoved(message.session_id, message.direction, packets, size)
-        self._deliver(Outbound(SPUS[message.spu], reply))
+        self._deliver((SPUS[message.spu], reply))
 
     def read(self, message: ReadWing) -> None:
         """Answer with a wing's counters and idle time."""
@@ -170,7 +170,7 @@ class Wings:
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
         reply = WingRead(message.session_id, message.direction, idle, packets, size)
-        self._deliver(Outbound(SPUS[message.spu], reply))
+        self._deliver((SPUS[message.spu], reply))
 
     def _begin_read(self, keys: list[bytes], answer: Callable[[States], None]) -> None:
         """One Read RPC. Wings of which nothing can be learnt have no state."""
@@ -223,7 +223,7 @@ class Wings:
             return  # Removed while the notice was on its way.
         session_id, direction = known >> 1, Direction(known & 1)
         spu = session_id // SESSIONS_PER_SPU
-        self._deliver(Outbound(SPUS[spu], WingIdle(session_id, direction)))
+        self._deliver((SPUS[spu], WingIdle(session_id, direction)))
 
     # -- for operators --------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ EXHAUSTIONS = {
     Drop.NO_SPU: "no SPU in service",
     Drop.SPU_FAILED: "packets of a failed SPU dropped",
     Drop.NAT_EXHAUSTED: "source NAT ports exhausted",
-    Drop.QUEUE_FULL: "pending session queue full",
+    Drop.QUEUE_FULL: "queue full",
     Drop.PENDING_TIMEOUT: "session set-up timed out",
     Drop.GATE_TABLE_FULL: "gate table full",
     Drop.ALG_BACKLOG: "ALG has too much to wait for",
@@ -95,8 +95,8 @@ class SystemLog:
         count = f"current session count: {passed.sessions}"
         self._write(f"FLOW_{name}_WATERMARK_TRIGGERED: {where}: {what}; {count}")
 
-    def ran_out(self, drop: PacketDropped | RanOut) -> None:
-        """A packet fell, or something ran out and none did; only what ran out matters here."""
+    def ran_out(self, drop: PacketDropped | RanOut, packets: int = 1) -> None:
+        """Packets fell, or something ran out and none did; only what ran out matters here."""
         if drop.reason not in EXHAUSTIONS:
             return
         key = (drop.who, drop.reason)
@@ -105,7 +105,7 @@ class SystemLog:
             found = self._shortages[key] = Shortage(*key, drop.at, drop.at)
         found.last, found.detail = drop.at, drop.detail
         found.has_dropped = isinstance(drop, PacketDropped)
-        found.count += 1
+        found.count += packets
         if not found.logged or drop.at - found.logged_at >= REPEAT:
             self._log(found, drop.at)
 

@@ -60,7 +60,7 @@ class Walk:
     @property
     def is_released(self) -> bool:
         """Whether the first packet went on its way."""
-        return bool(self.steps) and self.steps[-1].step is Step.RELEASE
+        return any(taken.step is Step.RELEASE for taken in self.steps)
 
     @property
     def is_over(self) -> bool:

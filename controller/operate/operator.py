@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds
-from controller.messages import Actor, ClearSession, Outbound, Role
+from controller.messages import Actor, ClearSession, PacketDropped, Role
 from controller.npu.readings import WingState
 from controller.operate.exhaustion import SystemLog
 from controller.operate.performance import History
 from controller.operate.text import InterfaceNames
+from controller.reasons import Drop
 from controller.spu import SessionView
 
 if TYPE_CHECKING:
@@ -49,9 +51,13 @@ class Operator:
         """What NPUs had counted when statistics were cleared."""
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
+        self.detour_baseline = (0, 0, 0)
+        """Likewise, packets that went by the central point, or back to it, and repairs."""
         self.names = InterfaceNames(runtime.configuration)
         self.system_log = SystemLog(lambda spu: self.slots[spu], SYSTEM_LOGGER.warning)
-        self.history = History(runtime, lambda: self.system_log.tick(runtime.clock()))
+        self.history = History(runtime, self._each_second)
+        self._packets_out_dropped: Counter[int] = Counter()
+        """By NPU, what the log has heard of."""
         runtime.observer.on_spu = self.system_log.spu
         runtime.observer.on_drop = runtime.observer.on_ran_out = self.system_log.ran_out
         runtime.observer.on_watermark = self.system_log.watermark
@@ -59,6 +65,19 @@ class Operator:
 
     def _configure(self, configuration: Configuration) -> None:
         self.names = InterfaceNames(configuration)
+
+    def _each_second(self) -> None:
+        """Have the log say what nobody reports by itself."""
+        now = self.runtime.clock()
+        for number, npu in self.runtime.npus.items():
+            dropped = npu.connection.packets_out_dropped
+            more = dropped - self._packets_out_dropped[number]
+            if more:
+                self._packets_out_dropped[number] = dropped
+                what = "packets for it wait, and it takes them too slowly"
+                fell = PacketDropped(now, Actor(Role.NPU, number), Drop.QUEUE_FULL, None, what)
+                self.system_log.ran_out(fell, more)
+        self.system_log.tick(now)
 
     @property
     def slots(self) -> dict[int, str]:
@@ -107,6 +126,6 @@ class Operator:
         count = 0
         for view in views:
             to = Actor(Role.SPU, view.spu)
-            self.runtime.deliver(Outbound(to, ClearSession(view.id)))
+            self.runtime.deliver((to, ClearSession(view.id)))
             count += 1
         return count

@@ -78,6 +78,8 @@ async def request_spu(operator: Operator, options: Options) -> str:
     state = runtime.central_point.members()[number].state
     match wanted[0]:
         case "offline":
+            if runtime.bay.place(number) is Place.OUT:
+                raise CommandError(f"SPU {number} is offline already")
             runtime.take_spu_out(number, "taken out by an operator")
             return f"SPU {number} offline initiated, {load} sessions are removed\n"
         case "drain":
@@ -85,5 +87,7 @@ async def request_spu(operator: Operator, options: Options) -> str:
                 raise CommandError(f"SPU {number} is {state.value.lower()}: nothing to drain")
             runtime.drain_spu(number)
             return f"SPU {number} drains, {load} sessions go on\n"
+    if state is SpuState.ONLINE:
+        raise CommandError(f"SPU {number} is online already")
     runtime.put_spu_in(number)
     return f"SPU {number} online initiated\n"

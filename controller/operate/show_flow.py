@@ -89,6 +89,10 @@ async def statistics(operator: Operator, _: Options) -> str:
     every = accounts.values()
     runtime = operator.runtime
     machines = sum(n for (who, _), n in runtime.observer.drops.items() if who.role is not Role.HOST)
+    detours = [
+        max(0, now - then)
+        for now, then in zip(_detours(operator), operator.detour_baseline, strict=True)
+    ]
     fragments = [spu.fragment_counts() for spu in runtime.spus.values()]
     copied = sum(a.copies.total() + a.egress_copies.total() for a in every)
     lines = [
@@ -103,11 +107,21 @@ async def statistics(operator: Operator, _: Options) -> str:
         f"    Fragment packets: {sum(a.punts[Punt.FRAGMENT] for a in every)}",
         "    Pre fragments generated: 0",
         f"    Post fragments generated: {sum(each.generated for each in fragments)}",
+        f"    Packets to their SPU by the central point: {detours[0]}",
+        f"    Packets handed back by SPUs: {detours[1]}",
+        f"    Wings written again: {detours[2]}",
         f"    Datagrams reassembled: {sum(each.reassembled for each in fragments)}",
     ]
     for number, account in accounts.items():
         lines += ["", f"NPU {number}:", *_account(account)]
     return "\n".join(lines) + "\n"
+
+
+def _detours(operator: Operator) -> tuple[int, int, int]:
+    """Packets of sessions that did not find their SPU by themselves, and what came of it."""
+    runtime = operator.runtime
+    repairs = sum(spu.repairs for spu in runtime.spus.values())
+    return *runtime.central_point.detours, repairs
 
 
 def _account(account: Account) -> list[str]:
@@ -143,6 +157,7 @@ async def clear(operator: Operator, _: Options) -> str:
     """``clear security flow statistics``: count from here. The NPUs' own counters go on, so that
     nothing that is under way right now is lost from the sums. Raises ``NpuError``."""
     operator.account_baseline = await read(operator)
+    operator.detour_baseline = _detours(operator)
     drops = operator.runtime.observer.drops
     operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role is not Role.HOST)
     for spu in operator.runtime.spus.values():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from controller.central_point.persistent_nat import PersistentBinding
 from controller.config.schema import NatFaults
 from controller.flow import Nanoseconds
-from controller.messages import CP, ClearPersistentNat, InjectNatFaults, Outbound
+from controller.messages import CP, ClearPersistentNat, InjectNatFaults
 from controller.operate import text
 from controller.operate.commands import Options
 from controller.operate.operator import Operator
@@ -71,7 +71,7 @@ async def clear_persistent(operator: Operator, options: Options) -> str:
     message = ClearPersistentNat(
         options.get("pool", ""), None if wanted is None else text.host_address(wanted)
     )
-    operator.runtime.deliver(Outbound(CP, message))
+    operator.runtime.deliver((CP, message))
     return f"{before - len(table)} persistent NAT entries cleared\n"
 
 
@@ -106,6 +106,6 @@ async def inject(operator: Operator, options: Options) -> str:
     """``request security nat allocation delay MILLISECONDS refuse-every N``: for labs."""
     delay, every = int(options.get("delay", "0")), int(options.get("refuse-every", "0"))
     faults = NatFaults(delay * 1_000_000, every)
-    operator.runtime.deliver(Outbound(CP, InjectNatFaults(faults)))
+    operator.runtime.deliver((CP, InjectNatFaults(faults)))
     refused = f"each {every}. is refused" if every else "none is refused"
     return f"NAT allocations take {delay} ms more, {refused}\n"

@@ -4,19 +4,19 @@ virtual router and address family."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from zlib import crc32
 
 from controller.config.schema import Configuration, Interface, Network, RouteAction, StaticRoute
-from controller.flow import Address, Tuple5, text
+from controller.flow import Address, FlowKey, Tuple5, text
 from controller.reasons import Drop
+from controller.value import value
 
 MAX_TABLES = 8
 """Tables that ``next-table`` may lead a look-up through, as a guard against circles."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Route:
     """Where a destination is reached."""
 
@@ -59,8 +59,8 @@ class _Table:
         """All prefixes, the longest first."""
         network = IPv4Network if self.bits == 32 else IPv6Network
         for shift, routes in self._search:
-            for value, target in routes.items():
-                yield network((value << shift, self.bits - shift)), target
+            for bits, target in routes.items():
+                yield network((bits << shift, self.bits - shift)), target
 
     def find(self, value: int) -> _Target | None:
         for shift, routes in self._search:
@@ -191,7 +191,7 @@ class Fib:
         self,
         destination: Address,
         vr: str = "",
-        flow: Tuple5 | None = None,
+        flow: FlowKey | Tuple5 | None = None,
         prefer: Interface | None = None,
     ) -> Route | None:
         """The route to an address; ``None`` for what is not routed (``refusal`` says why): no
@@ -262,14 +262,16 @@ def _covers(outer: Network, inner: Network) -> bool:
     )
 
 
-def _pick(paths: tuple[_Path, ...], flow: Tuple5 | None, prefer: Interface | None) -> _Path:
+def _pick(
+    paths: tuple[_Path, ...], flow: FlowKey | Tuple5 | None, prefer: Interface | None
+) -> _Path:
     if prefer is not None:
         here = tuple(path for path in paths if path[0] is prefer)
         paths = here or tuple(path for path in paths if path[0].zone == prefer.zone) or paths
     if flow is None or len(paths) == 1:
         return paths[0]
     # Rendezvous hashing: every path bids for the flow, and the highest bid wins.
-    seed = b"%b%b%d,%d,%d" % flow
+    seed = b"%b%b%d,%d,%d" % flow[:5]
     return max(paths, key=lambda path: crc32(seed, crc32((path[1] or b"") + path[0].mac)))
 
 

@@ -2,7 +2,8 @@
 
 Answers ARP requests and Neighbour Solicitations for the firewall's own addresses, only on the
 interface that has the address, and for those that NAT has it answer for there (proxies). Asks on
-behalf of SPUs, three times, a second apart.
+behalf of SPUs, three times, a second apart. SPUs keep what they are told; once it no longer holds,
+they are told that, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from controller.messages import (
     OBSERVER,
     Actor,
     Message,
+    NeighborForgotten,
     NeighborResolved,
     Outbound,
     PacketDropped,
@@ -82,6 +84,8 @@ class Neighbors:
     def __init__(self, config: Configuration) -> None:
         self._configure(config)
         self._known: dict[_Key, tuple[bytes, Nanoseconds]] = {}
+        self._told: dict[_Key, set[int]] = {}
+        """SPUs that were told what is known."""
         self._queries: dict[_Key, _Query] = {}
         self._timers: Timers[_Key] = Timers()
         self._spus: dict[int, Actor] = {}
@@ -112,8 +116,8 @@ class Neighbors:
         """What is no neighbour any more is forgotten; who asked for it hears so."""
         self._configure(message.configuration)
         for key in [key for key in self._known if not self._may_be(key)]:
-            del self._known[key]
             self._timers.cancel(key)
+            self._forget(key)
         for key in [key for key in self._queries if not self._may_be(key)]:
             self._answer(key, None)
 
@@ -148,7 +152,7 @@ class Neighbors:
         for key in self._timers.due(now):
             query = self._queries.get(key)
             if query is None:
-                del self._known[key]
+                self._forget(key)
             elif query.tries < TRIES:
                 self._ask(key, query)
             else:
@@ -210,8 +214,16 @@ class Neighbors:
             self._reply(spu, flow, key, mac)
 
     def _reply(self, spu: int, flow: FlowKey, key: _Key, mac: bytes | None) -> None:
+        if mac is not None:
+            self._told.setdefault(key, set()).add(spu)
         actor = self._spus.setdefault(spu, Actor(Role.SPU, spu))
-        self._out.append(Outbound(actor, NeighborResolved(flow, *key, mac)))
+        self._out.append((actor, NeighborResolved(flow, *key, mac)))
+
+    def _forget(self, key: _Key) -> None:
+        """What was learned of an address no longer holds."""
+        del self._known[key]
+        for spu in sorted(self._told.pop(key, ())):
+            self._out.append((self._spus[spu], NeighborForgotten(*key)))
 
     # -- neighbours speak ---------------------------------------------------------------------
 
@@ -244,10 +256,12 @@ class Neighbors:
             return
         if _source_for(interface, about) is None:
             return
-        asked = key in self._queries
+        asked, known = key in self._queries, self._known.get(key)
         to_us = self._is_ours((interface.name, heard.target))
-        if not (asked or key in self._known or to_us):
+        if not (asked or known is not None or to_us):
             return
+        if known is not None and known[0] != mac:
+            self._forget(key)
         if asked:
             self._answer(key, mac)
         self._known[key] = (mac, self._now)
@@ -282,11 +296,11 @@ class Neighbors:
 
     def _transmit(self, port: Port, frame: bytes) -> None:
         npu = self._npus.setdefault(port.npu, Actor(Role.NPU, port.npu))
-        self._out.append(Outbound(npu, Transmit(port, Send.RAW, frame)))
+        self._out.append((npu, Transmit(port, Send.RAW, frame)))
 
     def _drop(self, reason: Drop, detail: str) -> None:
         dropped = PacketDropped(self._now, NEIGHBORS, reason, None, detail)
-        self._out.append(Outbound(OBSERVER, dropped))
+        self._out.append((OBSERVER, dropped))
 
 
 def _hop(interface: Interface, dst_mac: bytes) -> Hop:

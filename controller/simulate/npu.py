@@ -80,7 +80,7 @@ class FaultyNpu(SimulatedNpu):
             self._obey(super()._install, message, now)
         to = Actor(Role.SPU, message.spu)
         failed = WingInstalled(message.session_id, message.direction, Drop.NPU_LOST)
-        return [Outbound(to, failed)]
+        return [(to, failed)]
 
     def _remove(self, message: RemoveWing, now: Nanoseconds) -> list[Outbound]:
         if not self.lost:
@@ -88,13 +88,13 @@ class FaultyNpu(SimulatedNpu):
         if self._dice.hits(500):
             self._obey(super()._remove, message, now)
         answer = WingRemoved(message.session_id, message.direction, 0, 0)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [(Actor(Role.SPU, message.spu), answer)]
 
     def _read(self, message: ReadWing, now: Nanoseconds) -> list[Outbound]:
         if not self.lost:
             return super()._read(message, now)
         answer = WingRead(message.session_id, message.direction, None, 0, 0)
-        return [Outbound(Actor(Role.SPU, message.spu), answer)]
+        return [(Actor(Role.SPU, message.spu), answer)]
 
     def _distribute(self, message: Distribute, now: Nanoseconds) -> list[Outbound]:
         return [] if self.lost else super()._distribute(message, now)

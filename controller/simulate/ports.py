@@ -26,10 +26,10 @@ class Ports:
     def granted(self, _: Actor, message: NatGranted, __: Flow | None) -> None:
         """To a flow that is known, and nobody else's."""
         books = self._books
-        binding = message.address, message.protocol, message.port
+        binding = message.grant[:3]
         holders = self._holders.get(binding, 0)
         if holders and not inside.may_share(books.cp, *binding):
-            books.broken(Rule.PORTS, f"port {message.port} is given twice", message.flow)
+            books.broken(Rule.PORTS, f"port {message.grant.port} is given twice", message.flow)
         self._holders[binding] = holders + 1
         entry = books.entries.get(message.flow)
         if entry is None:

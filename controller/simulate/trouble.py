@@ -12,7 +12,6 @@ from controller.messages import (
     Actor,
     ClearSession,
     DrainSpu,
-    Outbound,
     PacketIn,
     Reconfigure,
     Role,
@@ -104,12 +103,12 @@ class Trouble:
         index = cards.index[Actor(Role.SPU, number)]
         back = world.now + MILLISECOND + dice.below(max(SECOND, world.end // 8))
         if dice.hits(300):
-            cards.carry(index, [Outbound(CP, DrainSpu(number))], None)
+            cards.carry(index, [(CP, DrainSpu(number))], None)
             world.at(back, index, Call.UNDRAIN, None)
             world.tally.happened(Fault.SPU, "drained")
             return f"SPU {number} drains"
         self._lose_waiting(inside.waiting(cards.remove(index)))
-        cards.carry(index, [Outbound(CP, SpuFailed(number, "the plan has it"))], None)
+        cards.carry(index, [(CP, SpuFailed(number, "the plan has it"))], None)
         world.at(back, index, Call.JOIN, None)
         world.tally.happened(Fault.SPU, "failed")
         return f"SPU {number} fails"
@@ -119,7 +118,7 @@ class Trouble:
         cards = self._cards
         if cards.is_up:
             number = cards.names[index].number
-            cards.carry(index, [Outbound(CP, DrainSpu(number, on=False))], None)
+            cards.carry(index, [(CP, DrainSpu(number, on=False))], None)
 
     # -- NPUs and the controller --------------------------------------------------------------
 

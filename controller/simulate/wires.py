@@ -128,7 +128,7 @@ class Wires:
                 to = self._spu(outcome.spu) if outcome.spu else CP
             elif outcome.spu and (outcome.session_id or outcome.reason is Punt.MISS):
                 to = self._spu(outcome.spu)
-            self._punted(port.npu, Outbound(to, outcome), flow)
+            self._punted(port.npu, (to, outcome), flow)
         if flow is not None:
             world.settle(flow)
 

@@ -101,6 +101,7 @@ class Core:
         "nat",
         "nat_counts",
         "nat_serial",
+        "neighbors",
         "now",
         "npus",
         "number",
@@ -162,6 +163,8 @@ class Core:
         """Everything that follows from the configuration alone."""
         self.config = config
         self._nat_addresses: dict[tuple[str, Address], Address] = {}
+        self.neighbors: dict[tuple[str, Address], bytes] = {}
+        """MAC addresses by interface and address, as long as the neighbour table says no more."""
         self._by_port = {(i.port, i.vlan): i for i in config.interfaces.values()}
         self.by_token = {(i.port, i.token): i for i in config.interfaces.values() if i.zone}
         self.least_mtu = min((i.mtu for i in config.interfaces.values()), default=0)
@@ -246,26 +249,26 @@ class Core:
 
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""
-        self.out.append(Outbound(to, message))
+        self.out.append((to, message))
 
     def to_cp(self, message: Message) -> None:
         """Address a message to the central point."""
-        self.out.append(Outbound(CP, message))
+        self.out.append((CP, message))
 
     def step(self, step: Step, flow: FlowKey, detail: str, session_id: int = 0) -> None:
         """Report a step of the walk. Callers whose detail takes work ask ``trace`` first."""
         if self.trace:
             taken = StepTaken(self.now, self.me, step, flow, detail, session_id)
-            self.out.append(Outbound(OBSERVER, taken))
+            self.out.append((OBSERVER, taken))
 
     def drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         """Report a packet that goes no further."""
         dropped = PacketDropped(self.now, self.me, reason, flow, detail)
-        self.out.append(Outbound(OBSERVER, dropped))
+        self.out.append((OBSERVER, dropped))
 
     def ran_out(self, reason: Drop, flow: FlowKey, detail: str) -> None:
         """Report a want that cost no packet."""
-        self.out.append(Outbound(OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
+        self.out.append((OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
 
     def redirect(self, queued: Queued) -> None:
         """Hand a packet back to the central point."""

@@ -81,7 +81,7 @@ class Decisions:
             parent = 0 if passage is None else passage.parent
             vr = toward(self._core, pending.ingress, rule, parent)
         destination = pending.routed.dst
-        route = fib.lookup(destination, vr, flow.tuple5)
+        route = fib.lookup(destination, vr, flow)
         if route is not None and route.is_local:
             refusal = self._host.take(pending, route)
             if refusal.reason is not Drop.HOST_INBOUND:
@@ -141,7 +141,7 @@ class Decisions:
     def return_route(self, pending: Pending) -> Refusal | None:
         """Answers must find their way back, and into the zone where the packet came from."""
         source, ingress = pending.flow.src, pending.ingress
-        back = self._core.fib.lookup(source, ingress.vr, pending.flow.tuple5, prefer=ingress)
+        back = self._core.fib.lookup(source, ingress.vr, pending.flow, prefer=ingress)
         if back is None or back.is_local:
             return Refusal(Drop.NO_REVERSE_ROUTE, f"to the source {text(source)}{_of(ingress.vr)}")
         if back.interface.token != ingress.token:

@@ -8,7 +8,7 @@ answer comes in.
 from __future__ import annotations
 
 from controller.config.nat import INTERFACE_POOL, SourceNat
-from controller.flow import Direction, Tuple5, hop_to, text
+from controller.flow import FORWARD, REVERSE, Address, Tuple5, hop_to, text
 from controller.messages import (
     NEIGHBORS,
     OBSERVER,
@@ -27,7 +27,6 @@ from controller.messages import (
     SessionCreated,
     Step,
 )
-from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.record import wings
 from controller.routing.fib import Route
@@ -35,9 +34,18 @@ from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
 from controller.spu.installation import Installation
 from controller.spu.replies import Replies
-from controller.spu.session import NatBinding, Pending, Queued, Stage
+from controller.spu.session import (
+    AWAIT_INSTALL,
+    AWAIT_NAT,
+    AWAIT_NEIGHBORS,
+    DECIDE,
+    Pending,
+    Queued,
+)
 from controller.spu.syn_guard import SynGuard
 from controller.spu.teardown import Teardown
+
+_OFF = SourceNat.OFF
 
 
 class FirstPath:
@@ -63,12 +71,12 @@ class FirstPath:
         """The central point wants a session for this flow."""
         core = self._core
         flow = message.flow
-        packet = parse(message.packet.frame)
+        packet = message.packet.parse()
         if isinstance(packet, Drop):
             core.to_cp(AbandonSession(flow, core.number, packet))
             core.drop(packet, flow, "malformed first packet")
             return
-        queued = Queued(message.packet, packet, Direction.FORWARD)
+        queued = Queued(message.packet, packet, FORWARD)
         known = core.pending.get(flow)
         if known is not None:
             # The central point gave up on the flow just when its installation was asked for, and
@@ -86,7 +94,8 @@ class FirstPath:
         pending.passage = message.passage
         pending.elsewhere = message.elsewhere
         pending.called = message.called
-        core.step(Step.CREATE, flow, "no session of ours")
+        if core.trace:
+            core.step(Step.CREATE, flow, "no session of ours")
         decisions = self._decisions
         refusal = (
             decisions.arrival(pending)
@@ -114,13 +123,13 @@ class FirstPath:
             self._neighbors(pending)
             return
         rule = core.nat.source(pending.ingress, route.interface, pending.routed)
-        if rule is None or rule.action is SourceNat.OFF:
+        if rule is None or rule.action is _OFF:
             self._neighbors(pending)
             return
         pending.source_rule = rule
         core.nat_counts[rule.id].hits += 1
         address = core.nat_address(route)
-        pending.stage = Stage.NAT
+        pending.stage = AWAIT_NAT
         pending.serial = core.nat_serial = core.nat_serial + 1
         if core.trace:
             to = text(address) if rule.action is SourceNat.INTERFACE else f"pool {rule.pool}"
@@ -151,15 +160,15 @@ class FirstPath:
         """The packet is resumed, unless its flow is gone."""
         core = self._core
         pending = core.pending.get(message.flow)
-        address, port = message.address, message.port
-        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
-            core.to_cp(ReleaseNat(address, message.protocol, port, message.flow, core.number))
+        address, protocol, port, pool, _, _ = grant = message.grant
+        if pending is None or pending.stage is not AWAIT_NAT or pending.serial != message.serial:
+            core.to_cp(ReleaseNat(address, protocol, port, message.flow, core.number))
             return
-        pending.nat = NatBinding(address, message.protocol, port, message.pool)
-        _, dst, _, dport, protocol = pending.routed
-        pending.translated = Tuple5(address, dst, port, dport, protocol)
+        pending.nat = grant
+        routed = pending.routed
+        pending.translated = Tuple5(address, routed.dst, port, routed.dport, protocol)
         if core.trace:
-            source = "" if message.pool == INTERFACE_POOL else f" of pool {message.pool}"
+            source = "" if pool == INTERFACE_POOL else f" of pool {pool}"
             core.step(Step.NAT_RESUME, pending.flow, f"{text(address)} port {port}{source}")
         self._neighbors(pending)
 
@@ -167,7 +176,7 @@ class FirstPath:
         """No port is left."""
         core = self._core
         pending = core.pending.get(message.flow)
-        if pending is None or pending.stage is not Stage.NAT or pending.serial != message.serial:
+        if pending is None or pending.stage is not AWAIT_NAT or pending.serial != message.serial:
             return
         rule = pending.source_rule
         if rule is None:
@@ -179,24 +188,35 @@ class FirstPath:
     # -- step 3: next hops, then installation is asked for -------------------------------------
 
     def _neighbors(self, pending: Pending) -> None:
-        pending.stage = Stage.NEIGHBORS
+        pending.stage = AWAIT_NEIGHBORS
         ahead, back = pending.route, pending.back
-        self._resolve(pending, ahead)
-        if (back.interface.name, back.next_hop) != (ahead.interface.name, ahead.next_hop):
-            self._resolve(pending, back)
+        pending.mac = mac = self._next_hop(pending, ahead)
+        if back.next_hop == ahead.next_hop and back.interface.name == ahead.interface.name:
+            pending.back_mac = mac
+        else:
+            pending.back_mac = self._next_hop(pending, back)
+        if mac is not None and pending.back_mac is not None:
+            self._install(pending)
 
-    def _resolve(self, pending: Pending, route: Route) -> None:
+    def _next_hop(self, pending: Pending, route: Route) -> bytes | None:
+        """The MAC address of a next hop; without one at hand, the neighbour table is asked."""
         core = self._core
+        name, address = route.interface.name, route.next_hop
+        mac = core.neighbors.get((name, address))
+        if mac is None:
+            core.send(NEIGHBORS, ResolveNeighbor(core.number, pending.flow, name, address))
         if core.trace:
-            core.step(Step.NEIGHBOR, pending.flow, describe(route))
-        question = ResolveNeighbor(core.number, pending.flow, route.interface.name, route.next_hop)
-        core.send(NEIGHBORS, question)
+            if mac is None:
+                core.step(Step.NEIGHBOR, pending.flow, describe(route))
+            else:
+                core.step(Step.NEIGHBOR_FOUND, pending.flow, _found(address, mac))
+        return mac
 
     def neighbor_resolved(self, message: NeighborResolved) -> None:
         """One of the two next hops is known, or is not to be had."""
         core = self._core
         pending = core.pending.get(message.flow)
-        if pending is None or pending.stage is not Stage.NEIGHBORS:
+        if pending is None or pending.stage is not AWAIT_NEIGHBORS:
             return
         where = (message.interface, message.address)
         if message.mac is None:
@@ -204,7 +224,7 @@ class FirstPath:
             self._abandon(pending, Drop.NO_NEIGHBOR, detail)
             return
         if core.trace:
-            detail = f"{text(message.address)} is at {message.mac.hex(':')}"
+            detail = _found(message.address, message.mac)
             core.step(Step.NEIGHBOR_FOUND, pending.flow, detail)
         if where == (pending.route.interface.name, pending.route.next_hop):
             pending.mac = message.mac
@@ -215,7 +235,7 @@ class FirstPath:
 
     def _install(self, pending: Pending) -> None:
         core = self._core
-        pending.stage = Stage.INSTALL
+        pending.stage = AWAIT_INSTALL
         pending.session_id = core.new_session_id()
         ahead, back = pending.route.interface, pending.back.interface
         assert pending.mac is not None
@@ -228,7 +248,8 @@ class FirstPath:
             ahead.token,
             hop_to(back.port, back.vlan, back.mac, pending.back_mac),
         )
-        core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
+        if core.trace:
+            core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
         core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))
 
     # -- step 4: the central point answers ----------------------------------------------------
@@ -240,12 +261,13 @@ class FirstPath:
         if pending is None or pending.session_id != message.session_id:
             return  # said twice
         del core.pending[message.flow]
-        core.step(Step.ACK, message.flow, "both wings active", message.session_id)
+        if core.trace:
+            core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._installation.build(pending)
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
             core.send(OBSERVER, SessionCreated(core.now, session.id))
-        self._installation.write(session, Direction.REVERSE)
+        self._installation.write(session, REVERSE)
 
     def refused(self, message: InstallRefused) -> None:
         """No session: the wing was reclaimed, or clashes."""
@@ -280,7 +302,7 @@ class FirstPath:
         """The central point has forgotten the flow."""
         pending = self._core.pending.get(message.flow)
         # Once installation is asked for, the answer to that decides.
-        if pending is not None and pending.stage is not Stage.INSTALL:
+        if pending is not None and pending.stage is not AWAIT_INSTALL:
             detail = f"waited for {pending.stage.value}"
             self._forget(pending, Drop.PENDING_TIMEOUT, detail)
 
@@ -308,12 +330,16 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
-            if pending.stage is not Stage.DECIDE:
+            if pending.stage is not DECIDE:
                 core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):
                 core.drop(reason, pending.flow, detail)
 
     def _release_nat(self, pending: Pending) -> None:
         if pending.nat is not None:
-            core, (address, protocol, port, _) = self._core, pending.nat
-            core.to_cp(ReleaseNat(address, protocol, port, pending.flow, core.number))
+            core, nat = self._core, pending.nat
+            core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, pending.flow, core.number))
+
+
+def _found(address: Address, mac: bytes) -> str:
+    return f"{text(address)} is at {mac.hex(':')}"

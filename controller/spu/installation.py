@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controller.config.schema import SECOND
-from controller.flow import Direction, Nanoseconds, Path
+from controller.flow import FORWARD, REVERSE, Direction, Nanoseconds, Path
 from controller.messages import (
     InstallWing,
     RemoveWing,
@@ -26,7 +26,7 @@ from controller.spu.alg_path import Gateway
 from controller.spu.core import Core
 from controller.spu.express import NotExpress, not_express
 from controller.spu.live_path import LivePath
-from controller.spu.session import Pending, Session, SessionState
+from controller.spu.session import ACTIVE, CLOSING, INSTALLING, Pending, Session
 from controller.spu.syn_guard import SynGuard
 from controller.spu.tcp import TcpTracker, opens
 from controller.spu.teardown import Teardown, nat_rules
@@ -98,21 +98,19 @@ class Installation:
             self._guard.entered(session)
         if session.tcp is not None:
             self._live.tcp.begin(session, session.tcp)
-        session.queue.append(pending.first)
-        session.queue.extend(pending.queue)
+        session.queue = [pending.first, *pending.queue]
         session.next_hops = (pending.route.next_hop, pending.back.next_hop)
         session.record = self._record(session)
         core.express_counts[session.not_express] += 1
         core.sessions[session.id] = session
         core.ipv6_sessions += len(pending.flow.src) == 16
-        for wing in both:
-            core.by_key[wing.key] = session
+        core.by_key[both[0].key] = core.by_key[both[1].key] = session
         return session
 
     def _bind(self, tunnel: Session) -> None:
         """A child is to end with its parent; at once, if that has ended meanwhile."""
         parent = self._core.sessions.get(tunnel.parent)
-        if parent is None or parent.gateway is None or parent.state is SessionState.CLOSING:
+        if parent is None or parent.gateway is None or parent.state is CLOSING:
             tunnel.cleared = True
         else:
             parent.gateway.tunnels.append(tunnel.id)
@@ -138,7 +136,7 @@ class Installation:
     def reinstall(self, session: Session) -> None:
         """Write both wings of a session anew; what waits is released when they are in effect."""
         session.record = self._record(session)
-        self.write(session, Direction.REVERSE)
+        self.write(session, REVERSE)
 
     # -- step 5: the NPUs, egress first -------------------------------------------------------
 
@@ -147,40 +145,37 @@ class Installation:
         core = self._core
         wing = session.wings[direction]
         session.installed |= 1 << direction
-        core.send(
-            core.npus[wing.ingress.npu],
-            InstallWing(
-                session.id,
-                direction,
-                core.number,
-                wing,
-                session.path,
-                min(session.service.timeout, LONGEST_IDLE),
-                session.record or self._record(session),
-            ),
+        idle = session.service.timeout
+        install = InstallWing(
+            session.id,
+            direction,
+            core.number,
+            wing,
+            session.path,
+            idle if idle < LONGEST_IDLE else LONGEST_IDLE,
+            session.record or self._record(session),
         )
+        core.out.append((core.npus[wing.ingress.npu], install))
 
     def renew(self, session: Session, direction: Direction) -> None:
         """A wing carries an epoch that is over, but its session stands: write it again."""
-        if session.state is SessionState.ACTIVE:
+        if session.state is ACTIVE:
             self.write(session, direction)
 
     def wing_installed(self, message: WingInstalled) -> None:
         """A wing is in effect, or could not be written: then what was written is taken back."""
         core = self._core
         session = core.sessions.get(message.session_id)
-        if session is None or session.state is not SessionState.INSTALLING:
+        if session is None or session.state is not INSTALLING:
             return  # said twice
         direction, error = message.direction, message.error
         npu = session.wings[direction].ingress.npu
-        if error is Drop.NPU_LOST:
-            # It may have written the wing, so it is asked to remove it.
-            self._teardown.failed(session, error, npu)
-            return
-        detail = f"NPU {npu}, {session.path.value} path"
         if error is not None:
+            if error is Drop.NPU_LOST:
+                # It may have written the wing, so it is asked to remove it.
+                self._teardown.failed(session, error, npu)
+                return
             session.installed ^= 1 << direction
-            detail = f"NPU {npu} has no room: its packets come by the central point"
             core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
                 core.express_counts[None] -= 1
@@ -197,11 +192,14 @@ class Installation:
                 return
             wings = session.wings
             core.to_cp(WingLeftOut(session.id, wings[0].key, wings[direction].key))
-        step = Step.WING_REVERSE if direction == Direction.REVERSE else Step.WING_FORWARD
         if core.trace:
+            step = Step.WING_REVERSE if direction == REVERSE else Step.WING_FORWARD
+            detail = f"NPU {npu}, {session.path.value} path"
+            if error is not None:
+                detail = f"NPU {npu} has no room: its packets come by the central point"
             core.step(step, session.wings[0].key, detail, session.id)
-        if direction == Direction.REVERSE:
-            self.write(session, Direction.FORWARD)
+        if direction == REVERSE:
+            self.write(session, FORWARD)
         else:
             session.record = b""  # the NPUs have it
             self._release(session)
@@ -227,7 +225,7 @@ class Installation:
 
     def _release(self, session: Session) -> None:
         core = self._core
-        session.state = SessionState.ACTIVE
+        session.state = ACTIVE
         session.last_seen = core.now
         if session.tcp is not None or not session.is_installed:
             # Without its wings no NPU says when it is idle.
@@ -237,7 +235,7 @@ class Installation:
             self._live.server_half.begin(session, splice)
         queue = session.queue if splice is None or splice.is_joined else []
         # A RST in the queue closes the session; what is behind it waits for what comes next.
-        while queue and session.state is SessionState.ACTIVE:
+        while queue and session.state is ACTIVE:
             queued = queue.pop(0)
             if core.trace:
                 hop = session.wings[queued.direction].hop
@@ -247,10 +245,11 @@ class Installation:
                 )
                 core.step(Step.RELEASE, session.wings[0].key, detail, session.id)
             self._live.forward(session, queued)
-        if session.cleared and session.state is SessionState.ACTIVE:
+        if session.cleared and session.state is ACTIVE:
             self._teardown.begin(session, Close.CLEARED)
-        flow = session.wings[0].key
-        if flow in core.unchecked:
-            core.unchecked.remove(flow)
-            if session.state is SessionState.ACTIVE and self.recheck is not None:
-                self.recheck(session)
+        if core.unchecked:
+            flow = session.wings[0].key
+            if flow in core.unchecked:
+                core.unchecked.remove(flow)
+                if session.state is ACTIVE and self.recheck is not None:
+                    self.recheck(session)

@@ -21,7 +21,6 @@ from controller.messages import (
     SpuAccepted,
     SpuJoined,
 )
-from controller.packet import parse
 from controller.reasons import Drop
 from controller.spu.core import Core
 
@@ -61,7 +60,7 @@ class Joining:
 
     def _pass_on(self, message: PacketIn) -> None:
         core = self._core
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
         else:

@@ -11,7 +11,7 @@ meanwhile say nothing new: a target may repeat them every second, or never.
 
 from __future__ import annotations
 
-from controller.flow import Direction, Path, Tuple5, Wing
+from controller.flow import FORWARD, REVERSE, Direction, Path, Tuple5, Wing
 from controller.fragment import fragment, fragment6, may_fragment
 from controller.icmp import parse_quoted, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
@@ -23,11 +23,13 @@ from controller.spu.core import Core
 from controller.spu.reassembly import Reassembly, Shape
 from controller.spu.replies import Replies
 from controller.spu.server_half import ServerHalf
-from controller.spu.session import Queued, Session, SessionState
+from controller.spu.session import ACTIVE, Queued, Session
 from controller.spu.syn_guard import SynGuard
-from controller.spu.tcp import TcpState, opens
+from controller.spu.tcp import TIME_WAIT, opens
 from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
+
+_EGRESS, _CONTROL = Send.EGRESS, Punt.TCP_CONTROL
 
 NO_TRANSPORT = 59
 """As IPv6 has it: "no next header"."""
@@ -56,7 +58,7 @@ class LivePath:
 
     def take(self, session: Session, queued: Queued) -> None:
         """A packet of a session in any state."""
-        if session.state is SessionState.ACTIVE:
+        if session.state is ACTIVE:
             self.forward(session, queued)
         elif len(session.queue) < self._core.queue_limit:
             # Until it is installed; or until it is gone, and then begins anew.
@@ -74,7 +76,7 @@ class LivePath:
             core.drop(Drop.TTL_EXPIRED, wing.key, f"session {session.id}")
             self._replies.dropped(Drop.TTL_EXPIRED, queued)
             return
-        if packet.is_icmp_error:
+        if packet.icmp_type >= 0 and packet.is_icmp_error:
             self._forward_error(session, queued)
             return
         shape = None
@@ -94,12 +96,14 @@ class LivePath:
             if not splice.is_joined:
                 self.server_half.take(session, splice, queued)
                 return
-            if direction == Direction.REVERSE:
+            if direction == REVERSE:
                 packet = splice.inward(packet)
                 queued = queued._replace(packet=packet)
             elif splice.is_silent and contents(packet):
                 self._guard.spoke(session, splice)
-        mtu = self._narrow(wing, packet)
+        mtu = 0
+        if len(packet.frame) - packet.l3 > core.least_mtu:
+            mtu = self._narrow(wing, packet)
         if (
             mtu
             and shape is None
@@ -111,7 +115,7 @@ class LivePath:
         tcp = session.tcp
         changed = None
         if tcp is not None:
-            if tcp.state >= TcpState.TIME_WAIT and opens(packet.flags):
+            if tcp.state >= TIME_WAIT and opens(packet.flags):
                 # The ports are used again at once: end the old connection, then begin anew. It
                 # waits before the end begins, which is over at once if no NPU has a wing.
                 session.queue.insert(0, queued)
@@ -122,26 +126,25 @@ class LivePath:
             changed = tcp.observe(direction, packet.flags)
             if packet.flags & SYN:
                 packet = self.tcp.clamped(session, direction, packet)
-                queued = Queued(message, packet, direction)
-            if message.reason is Punt.TCP_CONTROL and direction == Direction.FORWARD:
+            if message.reason is _CONTROL and direction == FORWARD:
                 tcp.forward_controls += 1
         if not message.session_id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
         if session.gateway is not None:
-            self._alg.take(session, session.gateway, queued)
+            self._alg.take(session, session.gateway, Queued(message, packet, direction))
         else:
             port = wing.hop.port
-            if splice is not None and direction == Direction.FORWARD:
+            if splice is not None and direction == FORWARD:
                 packet = splice.outward(packet)
             frame = rewrite(packet, wing.translated, wing.hop)
             l3 = 18 if wing.hop.vlan else 14
             origin = core.origin(message, wing)
             whole = not mtu and (shape is None or not core.config.preserve_fragment_size)
             for piece in (frame,) if whole else self._pieces(frame, l3, mtu, shape):
-                sent = Transmit(port, Send.EGRESS, piece, message.mark, origin)
-                core.send(core.npus[port.npu], sent)
+                sent = Transmit(port, _EGRESS, piece, message.mark, origin)
+                core.out.append((core.npus[port.npu], sent))
         if tcp is not None and changed is not None:
             self.tcp.changed(session, tcp)
 
@@ -161,11 +164,8 @@ class LivePath:
 
     def _narrow(self, wing: Wing, packet: Packet) -> int:
         """The MTU of the interface that a packet leaves by, if it is too long for it; else 0."""
-        core = self._core
         length = len(packet.frame) - packet.l3
-        if length <= core.least_mtu:
-            return 0
-        interface = core.interface(wing.hop.port, wing.hop.vlan)
+        interface = self._core.interface(wing.hop.port, wing.hop.vlan)
         return interface.mtu if interface is not None and length > interface.mtu else 0
 
     def _forward_fragment(self, session: Session, queued: Queued) -> None:
@@ -180,7 +180,7 @@ class LivePath:
         out = wing.translated
         port = wing.hop.port
         frame = rewrite(packet, Tuple5(out.src, out.dst, 0, 0, NO_TRANSPORT), wing.hop)
-        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        sent = Transmit(port, _EGRESS, frame, message.mark, core.origin(message, wing))
         core.send(core.npus[port.npu], sent)
 
     def _forward_error(self, session: Session, queued: Queued) -> None:
@@ -199,7 +199,7 @@ class LivePath:
         if session.splice is not None and session.splice.is_joined:
             packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
-        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
+        sent = Transmit(port, _EGRESS, frame, message.mark, core.origin(message, wing))
         core.send(core.npus[port.npu], sent)
         if wing.key.protocol == UDP and packet.is_unreachable:
             # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
@@ -224,7 +224,7 @@ class LivePath:
 
     def look(self, session: Session) -> None:
         """End a session that was silent for long enough; ask NPUs if they alone know."""
-        if session.state is not SessionState.ACTIVE or session.probe is not None:
+        if session.state is not ACTIVE or session.probe is not None:
             return
         if session.path is Path.SPU:
             self._judge(session, None)
@@ -252,7 +252,7 @@ class LivePath:
                 self.tcp.believed = None
         if session.probe is None:
             return  # it was about that alone, or the session began to close meanwhile
-        if tcp is not None and message.direction == Direction.FORWARD:
+        if tcp is not None and message.direction == FORWARD:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:
                 self.tcp.changed(session, tcp)

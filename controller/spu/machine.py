@@ -24,6 +24,7 @@ from controller.messages import (
     Message,
     NatGranted,
     NatRefused,
+    NeighborForgotten,
     NeighborResolved,
     Outbound,
     PacketIn,
@@ -37,7 +38,7 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.packet import Packet, parse
+from controller.packet import Packet
 from controller.reasons import Close, Drop, Punt
 from controller.routing.fib import Fib
 from controller.spu.alg_path import AlgPath
@@ -114,6 +115,7 @@ class Spu:
             NatGranted: self._first.nat_granted,
             NatRefused: self._first.nat_refused,
             NeighborResolved: self._on_neighbor_resolved,
+            NeighborForgotten: self._on_neighbor_forgotten,
             InstallAck: self._first.installed,
             InstallRefused: self._first.refused,
             PendingExpired: self._first.expired,
@@ -225,7 +227,7 @@ class Spu:
     def _on_packet_in(self, message: PacketIn) -> None:
         """The NPU says which session this is; believe it if the packet says the same."""
         core = self._core
-        packet = parse(message.frame)
+        packet = message.parse()
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
             return
@@ -263,7 +265,7 @@ class Spu:
         """The central point says that this flow is ours."""
         core = self._core
         flow = message.flow
-        packet = parse(message.packet.frame)
+        packet = message.packet.parse()
         if isinstance(packet, Drop):
             core.drop(packet, flow, "malformed packet")
             return
@@ -283,11 +285,16 @@ class Spu:
         self._live.take(session, queued)
 
     def _on_neighbor_resolved(self, message: NeighborResolved) -> None:
+        if message.mac is not None:
+            self._core.neighbors[message.interface, message.address] = message.mac
         session = self._core.by_key.get(message.flow)
         if session is not None and session.move is not None:
             self._reroute.neighbor_resolved(session, message)
         else:
             self._first.neighbor_resolved(message)
+
+    def _on_neighbor_forgotten(self, message: NeighborForgotten) -> None:
+        self._core.neighbors.pop((message.interface, message.address), None)
 
     def _on_wing_removed(self, message: WingRemoved) -> None:
         session = self._core.sessions.get(message.session_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from controller.config.schema import (
     Action,
@@ -21,6 +22,8 @@ from controller.spu.ruleset import Match, Ruleset
 DEFAULT_POLICY = "default-policy"
 DEFAULT_INDEX = -1
 """Stands for the default policy in hit counts."""
+
+_PERMIT = Action.PERMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Verdict:
     @property
     def permits(self) -> bool:
         """Whether the flow may become a session."""
-        return self.action is Action.PERMIT
+        return self.action is _PERMIT
 
 
 class PolicyTable:
@@ -48,60 +51,56 @@ class PolicyTable:
 
     def __init__(self, config: Configuration) -> None:
         by_zones: dict[tuple[str, str], list[Policy]] = {}
-        self._global: list[Policy] = []
+        everywhere: list[Policy] = []
         for policy in config.policies:
             if policy.is_global:
-                self._global.append(policy)
+                everywhere.append(policy)
             else:
                 by_zones.setdefault((policy.from_zone, policy.to_zone), []).append(policy)
-        self._by_zones = {zones: Ruleset(rules) for zones, rules in by_zones.items()}
-        self._global_of: dict[tuple[str, str], Ruleset[Policy]] = {}
-        self._rulesets: dict[tuple[int, ...], Ruleset[Policy]] = {}
-        """Of global policies, by their indices: most pairs of zones share one."""
-        for from_zone in config.zones:
-            for to_zone in config.zones if self._global else ():
-                self._add_global(from_zone, to_zone)
+        self._of = {zones: [Ruleset(rules)] for zones, rules in by_zones.items()}
+        """By pair of zones: its own policies, then the global ones that hold there."""
+        if everywhere:
+            self._add_global(everywhere, list(config.zones))
         self._default = Verdict(DEFAULT_POLICY, DEFAULT_INDEX, config.default_action)
-        self._verdicts: dict[tuple[int, Application | None], Verdict] = {}
+        self._verdicts: dict[tuple[int, int], Verdict] = {}
+        """By policy's index and application's identity: to hash one would take as long as the rest.
+        (Those of its policies live as long as this table.)"""
 
     def search(self, from_zone: str, to_zone: str, flow: Tuple5) -> Verdict:
         """The verdict on a flow: source as it came, destination as it will be."""
-        zones = from_zone, to_zone
-        for rulesets in (self._by_zones, self._global_of):
-            ruleset = rulesets.get(zones)
-            if ruleset is not None:
-                match = ruleset.first(flow)
-                if match is not None:
-                    return self._verdict(match)
+        for ruleset in self._of.get((from_zone, to_zone), ()):
+            match = ruleset.first(flow)
+            if match is not None:
+                return self._verdict(match)
         return self._default
 
     def matches(self, from_zone: str, to_zone: str, flow: Tuple5) -> Iterator[Verdict]:
         """All policies that match a flow, in the order of the search, the default one last."""
-        zones = from_zone, to_zone
-        for rulesets in (self._by_zones, self._global_of):
-            ruleset = rulesets.get(zones)
-            if ruleset is not None:
-                yield from map(self._verdict, ruleset.matches(flow))
+        for ruleset in self._of.get((from_zone, to_zone), ()):
+            yield from map(self._verdict, ruleset.matches(flow))
         yield self._default
 
-    def _add_global(self, from_zone: str, to_zone: str) -> None:
-        rules = [
-            policy
-            for policy in self._global
-            if (not policy.from_zones or from_zone in policy.from_zones)
-            and (not policy.to_zones or to_zone in policy.to_zones)
-        ]
-        if rules:
-            key = tuple(policy.index for policy in rules)
-            ruleset = self._rulesets.get(key)
-            if ruleset is None:
-                ruleset = self._rulesets[key] = Ruleset(rules)
-            self._global_of[from_zone, to_zone] = ruleset
+    def _add_global(self, policies: list[Policy], zones: list[str]) -> None:
+        made: dict[tuple[int, ...], Ruleset[Policy]] = {}
+        for from_zone, to_zone in product(zones, zones):
+            rules = [
+                policy
+                for policy in policies
+                if (not policy.from_zones or from_zone in policy.from_zones)
+                and (not policy.to_zones or to_zone in policy.to_zones)
+            ]
+            if rules:
+                # Most pairs of zones share one.
+                indices = tuple(policy.index for policy in rules)
+                ruleset = made.get(indices)
+                if ruleset is None:
+                    ruleset = made[indices] = Ruleset(rules)
+                self._of.setdefault((from_zone, to_zone), []).append(ruleset)
 
     def _verdict(self, match: Match[Policy]) -> Verdict:
         """One object for all sessions of a policy and application."""
         policy, application = match
-        key = policy.index, application
+        key = policy.index, id(application)
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._verdicts[key] = Verdict(

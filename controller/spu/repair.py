@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
+from controller.messages import Step
 from controller.reasons import Punt
 from controller.spu.core import Core
 from controller.spu.installation import Installation
@@ -54,4 +55,7 @@ class Repair:
             self._recent.clear()
         self._recent[what] = now
         self.count += 1
+        npu = session.wings[direction].ingress.npu
+        detail = f"NPU {npu}, {direction.name.lower()} wing"
+        self._core.step(Step.REPAIR, session.wings[0].key, detail, session.id)
         self._installation.renew(session, direction)

@@ -144,32 +144,23 @@ class _Services:
 
 
 class _Block(Generic[R]):
-    __slots__ = ("_destinations", "_policies", "_services", "_sources")
+    __slots__ = ("_destinations", "_services", "_sources", "policies")
 
     def __init__(self, policies: Sequence[R]) -> None:
-        self._policies = policies
+        self.policies = policies
         self._sources = _AddressSide([(p.sources, p.sources_excluded) for p in policies])
         self._destinations = _AddressSide(
             [(p.destinations, p.destinations_excluded) for p in policies]
         )
         self._services = _Services(policies)
 
-    def matches(self, family: int, src: int, dst: int, flow: Tuple5) -> Iterator[Match[R]]:
-        left = (
+    def candidates(self, family: int, src: int, dst: int, flow: Tuple5) -> int:
+        """A bit map of the rules that take a flow as far as bit maps say."""
+        return (
             self._services.find(flow.protocol, flow.dport)
             & self._sources.find(family, src)
             & self._destinations.find(family, dst)
         )
-        while left:
-            lowest = left & -left
-            policy = self._policies[lowest.bit_length() - 1]
-            if not policy.applications:
-                yield Match(policy, None)
-            else:
-                application = _application(policy.applications, flow)
-                if application is not None:
-                    yield Match(policy, application)
-            left ^= lowest
 
 
 class Ruleset(Generic[R]):
@@ -184,16 +175,21 @@ class Ruleset(Generic[R]):
         family = 0 if len(flow.src) == 4 else 1
         src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
         for block in self._blocks:
-            yield from block.matches(family, src, dst, flow)
+            left = block.candidates(family, src, dst, flow)
+            while left:
+                lowest = left & -left
+                policy = block.policies[lowest.bit_length() - 1]
+                if not policy.applications:
+                    yield Match(policy, None)
+                else:
+                    application = _application(policy.applications, flow)
+                    if application is not None:
+                        yield Match(policy, application)
+                left ^= lowest
 
     def first(self, flow: Tuple5) -> Match[R] | None:
         """The policy that decides on a flow."""
-        family = 0 if len(flow.src) == 4 else 1
-        src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
-        for block in self._blocks:
-            for match in block.matches(family, src, dst, flow):
-                return match
-        return None
+        return next(self.matches(flow), None)
 
 
 def _application(applications: tuple[Application, ...], flow: Tuple5) -> Application | None:

@@ -66,20 +66,28 @@ class Services:
                 # Wider ones (any port) describe nothing.
                 self._ranges.append(application)
         self._ranges.sort(key=lambda application: len(application.destination_ports))
+        self._made: dict[tuple[str, Nanoseconds, Alg | None], Service] = {}
 
     def find(self, flow: Tuple5, matched: Application | None) -> Service:
         """The service of a flow whose policy matched an application, or any."""
         application = matched or self._classify(flow)
         name = NO_SERVICE if application is None else application.name
         alg = self._alg(flow, application)
-        if matched is not None and matched.inactivity_timeout is not None:
-            return Service(name, matched.inactivity_timeout, alg)
-        return Service(name, self._timeout(flow), alg)
+        timeout = None if matched is None else matched.inactivity_timeout
+        return self._service(name, self._timeout(flow) if timeout is None else timeout, alg)
 
     def of_child(self, flow: Tuple5, name: str) -> Service:
         """The service of a flow that a control session announced."""
         child = CHILDREN.get(name)
-        return Service(name, self._timeout(flow), None if child is None else child[0])
+        return self._service(name, self._timeout(flow), None if child is None else child[0])
+
+    def _service(self, name: str, timeout: Nanoseconds, alg: Alg | None) -> Service:
+        """One object for all flows that are alike."""
+        key = name, timeout, alg
+        service = self._made.get(key)
+        if service is None:
+            service = self._made[key] = Service(*key)
+        return service
 
     def _alg(self, flow: Tuple5, application: Application | None) -> Alg | None:
         """What the application says; without that, what is usual on the port."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.config.nat import INTERFACE_POOL, NatRule
+from controller.config.nat import NatRule
 from controller.config.schema import Alg, Interface, QueueDepth
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
 from controller.gate import Endpoint, Passage
-from controller.messages import PacketIn
+from controller.messages import Grant, PacketIn
 from controller.packet import Packet
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
@@ -49,16 +49,6 @@ class Stage(Enum):
     NAT = "NAT allocation"
     NEIGHBORS = "next hops"
     INSTALL = "the central point"
-
-
-class NatBinding(NamedTuple):
-    """A port that the central point granted."""
-
-    address: Address
-    protocol: int
-    port: int
-    pool: str = INTERFACE_POOL
-    """Where it is from."""
 
 
 class Pending:
@@ -112,10 +102,11 @@ class Pending:
         """Behind the first."""
         self.elsewhere = 0
         """The session that its first packet would belong to, had it come from another zone."""
-        self.stage = Stage.DECIDE
+        self.stage = DECIDE
         self.splice: Splice | None = None
         """Its client has proved itself to SYN flood protection."""
-        self.nat: NatBinding | None = None
+        self.nat: Grant | None = None
+        """A port that the central point granted."""
         self.serial = 0
         """Of the question for it."""
         self.called: Endpoint | None = None
@@ -148,6 +139,11 @@ class SessionState(Enum):
     INSTALLING = "Pending"
     ACTIVE = "Valid"
     CLOSING = "Invalidated"
+
+
+INSTALLING, ACTIVE, CLOSING = SessionState
+DECIDE, AWAIT_NAT, AWAIT_NEIGHBORS, AWAIT_INSTALL = Stage
+_EXPRESS, _BY_SPU = Path.EXPRESS, Path.SPU
 
 
 class Session:
@@ -193,7 +189,7 @@ class Session:
         verdict: Verdict,
         service: Service,
         not_express: NotExpress | None,
-        nat: NatBinding | None,
+        nat: Grant | None,
         now: Nanoseconds,
     ) -> None:
         self.id = session_id
@@ -202,7 +198,7 @@ class Session:
         self.verdict = verdict
         self.service = service
         self.not_express = not_express
-        self.path = Path.EXPRESS if not_express is None else Path.SPU
+        self.path = _EXPRESS if not_express is None else _BY_SPU
         self.nat = nat
         self.destination_rule: NatRule | None = None
         """What translated its destination."""
@@ -213,7 +209,7 @@ class Session:
         """When its SPU last saw a packet of it."""
         self.timeout = service.timeout
         """The inactivity time-out in force."""
-        self.state = SessionState.INSTALLING
+        self.state = INSTALLING
         self.tcp: TcpTracker | None = None
         self.splice: Splice | None = None
         """SYN flood protection let it in: how its two halves count."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from controller.config.schema import SECOND, ScreenProfile, SynFloodMode
 from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import AnswerSyn, Redirect, Step, Transmit
-from controller.packet import ACK, RST, SYN, Packet, parse
+from controller.packet import ACK, RST, SYN, Packet
 from controller.payload import sequence
 from controller.reasons import Drop, Send
 from controller.spu.core import Core
@@ -93,7 +93,7 @@ class SynGuard:
     def answer(self, message: AnswerSyn) -> None:
         """A SYN above the threshold, of a flow that nobody knows."""
         core = self._core
-        packet = parse(message.packet.frame)
+        packet = message.packet.parse()
         if isinstance(packet, Drop):
             core.drop(packet, message.flow, "malformed SYN")
             return

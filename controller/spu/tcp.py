@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from controller.flow import Direction
+from controller.flow import FORWARD, REVERSE, Direction
 from controller.packet import ACK, FIN, RST, SYN
 from controller.reasons import Close
 from controller.spu.tcp_window import Windows
@@ -43,6 +43,9 @@ class TcpState(IntEnum):
     RESET = 5
 
 
+OPENING, ANSWERED, ESTABLISHED, HALF_CLOSED, TIME_WAIT, RESET = TcpState
+
+
 def opens(flags: int) -> bool:
     """Whether a segment may be the first of a connection: SYN, and neither ACK, RST nor FIN."""
     return flags & (SYN | ACK | RST | FIN) == SYN
@@ -56,10 +59,10 @@ class TcpTracker:
 
     def __init__(self, is_new: bool = True) -> None:
         """``is_new``: it begins with a SYN, not in its middle."""
-        self.state = TcpState.OPENING if is_new else TcpState.ESTABLISHED
+        self.state = OPENING if is_new else ESTABLISHED
         self.fins = 0
         """Bit per direction that sent FIN."""
-        self.reset_by = Direction.FORWARD
+        self.reset_by = FORWARD
         """Who ended it, once it is reset."""
         self.forward_controls = 0
         """Segments of an Express Path session that its forward wing counted and that came to
@@ -79,14 +82,14 @@ class TcpTracker:
     @property
     def is_over(self) -> bool:
         """Nothing but the last words is to come: the ports may be used again."""
-        return self.state >= TcpState.TIME_WAIT
+        return self.state >= TIME_WAIT
 
     @property
     def close_reason(self) -> Close:
         """Why the session of a connection that is over ends."""
-        if self.state is not TcpState.RESET:
+        if self.state is not RESET:
             return Close.TCP_FIN
-        by_client = self.reset_by == Direction.FORWARD
+        by_client = self.reset_by == FORWARD
         return Close.TCP_CLIENT_RST if by_client else Close.TCP_SERVER_RST
 
     def observe(self, direction: Direction, flags: int) -> TcpState | None:
@@ -94,26 +97,26 @@ class TcpTracker:
         state = self.state
         if not flags & (SYN | FIN | RST):
             # The handshake's last ACK. Nothing else of data segments matters here.
-            if state is TcpState.ANSWERED and flags & ACK and direction == Direction.FORWARD:
-                self.state = TcpState.ESTABLISHED
+            if state is ANSWERED and flags & ACK and direction == FORWARD:
+                self.state = ESTABLISHED
                 return self.state
             return None
-        if state is TcpState.RESET:
+        if state is RESET:
             return None
         if flags & RST:
             self.reset_by = direction
-            new = TcpState.RESET
+            new = RESET
         elif flags & FIN:
             self.fins |= 1 << direction
             if self.fins == 3:
                 # Also when a FIN comes again (RFC 9293, section 3.10.7.4, TIME-WAIT).
-                new = TcpState.TIME_WAIT
-            elif state is TcpState.OPENING or state is TcpState.HALF_CLOSED:
+                new = TIME_WAIT
+            elif state is OPENING or state is HALF_CLOSED:
                 return None
             else:
-                new = TcpState.HALF_CLOSED
-        elif direction == Direction.REVERSE and flags & ACK and state is TcpState.OPENING:
-            new = TcpState.ANSWERED
+                new = HALF_CLOSED
+        elif direction == REVERSE and flags & ACK and state is OPENING:
+            new = ANSWERED
         else:
             return None
         self.state = new
@@ -123,17 +126,17 @@ class TcpTracker:
         """Whether a segment may pass where the handshake is strict: until it is complete, SYNs,
         RSTs and bare ACKs may, and data only with the very ACK that completes it. Comes before
         ``observe``."""
-        if self.state >= TcpState.ESTABLISHED or flags & RST:
+        if self.state >= ESTABLISHED or flags & RST:
             return True
         if is_empty and not flags & FIN:
             return True
-        completes = self.state is TcpState.ANSWERED and direction == Direction.FORWARD
+        completes = self.state is ANSWERED and direction == FORWARD
         return completes and flags & (SYN | ACK) == ACK
 
     def forward_packets_seen(self, packets: int) -> TcpState | None:
         """The forward wing's counter of an Express Path session, read: more packets than control
         segments mean that the handshake's ACK passed."""
-        if self.state is TcpState.ANSWERED and packets > self.forward_controls:
-            self.state = TcpState.ESTABLISHED
+        if self.state is ANSWERED and packets > self.forward_controls:
+            self.state = ESTABLISHED
             return self.state
         return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
-from controller.flow import Direction, Nanoseconds, Path
+from controller.flow import FORWARD, REVERSE, Direction, Nanoseconds, Path
 from controller.messages import PacketIn, ReadWing, WingRead
 from controller.packet import ACK, FIN, RST, SYN, Packet
 from controller.payload import sequence
@@ -22,13 +22,22 @@ from controller.spu.core import Core
 from controller.spu.mss import clamp
 from controller.spu.replies import Replies
 from controller.spu.session import Queued, Session
-from controller.spu.tcp import TcpState, TcpTracker
+from controller.spu.tcp import (
+    ANSWERED,
+    ESTABLISHED,
+    HALF_CLOSED,
+    OPENING,
+    RESET,
+    TIME_WAIT,
+    TcpTracker,
+)
 from controller.spu.tcp_window import Segment, Windows, segment_of
 from controller.spu.teardown import Teardown
 
 AFTER_RST: Nanoseconds = 2 * SECOND
 """From a RST to the end of its session: what is still under way passes."""
 
+_EXPRESS, _BY_SPU = Path.EXPRESS, Path.SPU
 _MOD = 1 << 32
 _NEAR = 65_536
 """What may have been lost on the way to the NPU, in bytes; and what a SYN may carry."""
@@ -41,14 +50,14 @@ def inactivity(session: Session, settings: TcpSettings, gone: Nanoseconds | None
     tcp = session.tcp
     if tcp is not None:
         state = tcp.state
-        if state < TcpState.ESTABLISHED:
+        if state < ESTABLISHED:
             normal = settings.initial_timeout
-        elif state is TcpState.RESET:
+        elif state is RESET:
             return AFTER_RST
         elif settings.time_wait is not None:
-            if state is TcpState.TIME_WAIT:
+            if state is TIME_WAIT:
                 return settings.time_wait
-            if state is TcpState.HALF_CLOSED and settings.half_close:
+            if state is HALF_CLOSED and settings.half_close:
                 normal = min(normal, settings.time_wait)
     return min(normal, gone) if session.without_route and gone is not None else normal
 
@@ -72,10 +81,10 @@ class TcpPath:
         if policy is not None and policy.tcp is not None and policy.tcp.sequence_check:
             wants = True
         # The numbers of a connection that is met in its middle are anybody's guess.
-        if not wants or tcp.state is not TcpState.OPENING:
+        if not wants or tcp.state is not OPENING:
             return
         tcp.checked = True
-        if session.path is Path.SPU:
+        if session.path is _BY_SPU:
             tcp.windows = Windows.fresh()
             if session.gateway is not None:
                 session.gateway.windows = Windows.fresh()
@@ -83,7 +92,7 @@ class TcpPath:
     def passes(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
         """Whether a segment may pass; one that may not is dropped here, by name."""
         packet, direction = queued.packet, queued.direction
-        if session.path is Path.EXPRESS:
+        if session.path is _EXPRESS:
             return self._control(session, tcp, queued)
         segment = segment_of(packet)
         if tcp.strict and not tcp.allows(direction, segment.flags, not segment.data):
@@ -93,7 +102,7 @@ class TcpPath:
         windows = tcp.windows
         if windows is None:
             return True
-        if session.gateway is not None and direction == Direction.REVERSE:
+        if session.gateway is not None and direction == REVERSE:
             windows = session.gateway.windows or windows
         exact = not segment.flags & RST or not self._core.config.tcp.rst_sequence_check
         if not exact and not windows.is_exact(direction, segment.seq):
@@ -114,13 +123,13 @@ class TcpPath:
         if not flags & (SYN | ends) or self.believed is queued.message:
             return True
         seq, ack = sequence(packet)
-        if direction == Direction.FORWARD:
+        if direction == FORWARD:
             own, peer = tcp.client_isn, tcp.server_isn
         else:
             own, peer = tcp.server_isn, tcp.client_isn
         fits = bool(flags & ACK) and peer is not None and (ack - peer - 1) % _MOD < _NEAR
         if flags & SYN:
-            if direction == Direction.FORWARD:
+            if direction == FORWARD:
                 if tcp.server_isn is None:
                     tcp.client_isn = seq
             elif fits or own is None:
@@ -146,7 +155,7 @@ class TcpPath:
         """Whether the segment in doubt may be its sender's own, by what its wing has counted; if
         not, it is dropped here."""
         direction = queued.direction
-        first = tcp.client_isn if direction == Direction.FORWARD else tcp.server_isn
+        first = tcp.client_isn if direction == FORWARD else tcp.server_isn
         seq, _ = sequence(queued.packet)
         counted = read.bytes + session.bytes[direction]
         if read.idle is None or first is None or (seq - first) % _MOD <= counted + _NEAR:
@@ -182,7 +191,7 @@ class TcpPath:
         most = None
         if policy is not None and policy.tcp is not None:
             options = policy.tcp
-            most = options.initial_mss if direction == Direction.FORWARD else options.reverse_mss
+            most = options.initial_mss if direction == FORWARD else options.reverse_mss
         if most is None:
             most = self._core.config.tcp.mss
         return packet if most is None else clamp(packet, most)
@@ -191,16 +200,16 @@ class TcpPath:
         """A connection has come to another state: how long its session lives from now on."""
         core = self._core
         settings, state = core.config.tcp, tcp.state
-        if state is TcpState.RESET:
+        if state is RESET:
             if settings.rst_invalidate:
                 self._teardown.begin(session, tcp.close_reason)
                 return
-        elif state >= TcpState.HALF_CLOSED:
+        elif state >= HALF_CLOSED:
             if settings.fin_invalidate:
                 self._teardown.begin(session, tcp.close_reason)
                 return
-        elif state is TcpState.ANSWERED:
-            if session.path is Path.EXPRESS and session.service.timeout < session.timeout:
+        elif state is ANSWERED:
+            if session.path is _EXPRESS and session.service.timeout < session.timeout:
                 # It may be established without our knowing: ask in time for its own time-out.
                 core.timers.set(session.id, core.now + session.service.timeout)
             return

@@ -108,8 +108,8 @@ class Teardown:
         if session.splice is not None and session.splice.is_silent:
             self._guard.spoke(session, session.splice)
         if session.nat is not None:
-            address, protocol, port, _ = session.nat
-            core.to_cp(ReleaseNat(address, protocol, port, forward.key, core.number))
+            nat = session.nat
+            core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
             core.end_nat(session.source_rule, session.destination_rule)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)

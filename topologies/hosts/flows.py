@@ -34,7 +34,8 @@ def run(address: str, count: int, seconds: float) -> list[Flow]:
     flows = []
     with selectors.DefaultSelector() as selector:
         for _ in range(count):
-            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            one = socket.socket(family, socket.SOCK_DGRAM)
             one.connect((address, UDP_PORT))
             one.setblocking(False)
             flows.append(Flow(one))

@@ -20,6 +20,7 @@ from controller.messages import (
     AllocateNat,
     CreateSession,
     Deliver,
+    Grant,
     InstallAck,
     InstallRefused,
     InstallSession,
@@ -207,7 +208,7 @@ def test_nat_answers() -> None:
     cp = Cp(nat_ports=range(2000, 2001))
     asks = [AllocateNat(flow, spu, NAT, 17, 5000) for spu, flow in (cp.create(1), cp.create(2))]
     (granted,) = cp.take(asks[0])
-    assert granted == (Actor(Role.SPU, asks[0].spu), NatGranted(asks[0].flow, NAT, 17, 2000))
+    assert granted == (Actor(Role.SPU, asks[0].spu), NatGranted(asks[0].flow, Grant(NAT, 17, 2000)))
     (refused,) = cp.take(asks[1])
     assert refused[1] == NatRefused(asks[1].flow, Drop.NAT_EXHAUSTED)
     cp.take(ReleaseNat(NAT, 17, 2000, asks[0].flow, asks[0].spu))
@@ -249,13 +250,13 @@ def test_only_the_spu_that_has_a_port_gives_it_back() -> None:
     ((to, _),) = cp.take(Redirect(flow, first, cp.packet()))
     assert to.number != first
     ((_, granted),) = cp.take(AllocateNat(flow, to.number, NAT, 17, 2000))
-    assert granted == NatGranted(flow, NAT, 17, 2000)
+    assert granted == NatGranted(flow, Grant(NAT, 17, 2000))
 
     cp.take(ReleaseNat(NAT, 17, 2000, flow, first))
     other, another = cp.create(sport=8)
     ((_, granted),) = cp.take(AllocateNat(another, other, NAT, 17, 2000))
     assert isinstance(granted, NatGranted)
-    assert granted.port != 2000
+    assert granted.grant.port != 2000
     cp.take(ReleaseNat(NAT, 17, 2000, flow, to.number))
     assert len(cp.machine.nat.in_use()) == 1
 

@@ -87,9 +87,9 @@ def test_central_point_takes_a_misdelivered_packet_to_its_owner() -> None:
         world.a.interface.port, Punt.SESSION, 1, session.id, Direction.FORWARD, 2, frame, 0
     )
     (redirect,) = world.sim.spus[2].handle(astray, world.sim.now)
-    (deliver,) = world.sim.cp.handle(redirect.message, world.sim.now)
-    assert deliver.to.number == 1
-    assert deliver.message == Deliver(session.forward.key, astray, session.id)
+    ((to, deliver),) = world.sim.cp.handle(redirect[1], world.sim.now)
+    assert to.number == 1
+    assert deliver == Deliver(session.forward.key, astray, session.id)
 
 
 def test_a_wing_that_an_npu_lost_is_written_again() -> None:
@@ -123,9 +123,9 @@ def test_owner_that_does_not_know_its_session_gives_it_up() -> None:
     world.sim.cp.handle(Redirect(session.forward.key, 1, packet, session.id), 0)
     assert world.sim.cp.counts().active == 0
     # The session, which the central point no longer knows, goes when that comes to light.
-    (created,) = world.sim.cp.handle(packet, 0)[2:]
-    assert isinstance(created.message, CreateSession)
-    out = [message for _, message in world.sim.spus[1].handle(created.message, 0)]
+    ((_, created),) = world.sim.cp.handle(packet, 0)[2:]
+    assert isinstance(created, CreateSession)
+    out = [message for _, message in world.sim.spus[1].handle(created, 0)]
     assert [type(message) for message in out if isinstance(message, RemoveWing)] == [RemoveWing] * 2
 
 
@@ -358,7 +358,7 @@ def test_order_of_the_end_is_wings_then_nat_then_central_point() -> None:
         "ReleaseNat",
         "RemoveSession",
     ]
-    assert isinstance(world.sim.carried[-1].message, RemoveSession)
+    assert isinstance(world.sim.carried[-1][1], RemoveSession)
 
 
 # -- ICMP errors --------------------------------------------------------------------------------

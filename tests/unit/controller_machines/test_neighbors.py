@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -23,8 +24,10 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, FlowKey
 from controller.messages import (
     Actor,
+    NeighborForgotten,
     NeighborResolved,
     PacketIn,
+    Reconfigure,
     ResolveNeighbor,
     Role,
     Transmit,
@@ -33,7 +36,7 @@ from controller.reasons import Drop, Punt
 from controller.routing import nd
 from controller.routing.neighbors import MAX_WAITING, Neighbors, NeighborState
 
-from .world import DMZ, TRUST, UNTRUST, Host, World, configuration, ping
+from .world import DMZ, TRUST, UNTRUST, Host, World, configuration, ping, udp
 
 FLOW = FlowKey(b"\1\2\3\4", b"\5\6\7\x08", 1, 2, 17, 1)
 LINK_LOCAL = str(ip_address(nd.link_local(TRUST.mac)))
@@ -50,10 +53,13 @@ class Table:
     def hear(
         self, packet: Packet, host: Host | None = None, reason: Punt = Punt.ARP
     ) -> list[object]:
+        heard = self.heard(packet, host, reason)
+        return [message for _, message in self.machine.handle(heard, self.now)]
+
+    def heard(self, packet: Packet, host: Host | None = None, reason: Punt = Punt.ARP) -> PacketIn:
         host = host or self.a
         frame = host.frame(packet)
-        heard = PacketIn(host.interface.port, reason, 1, 0, Direction.FORWARD, 0, frame, self.now)
-        return [message for _, message in self.machine.handle(heard, self.now)]
+        return PacketIn(host.interface.port, reason, 1, 0, Direction.FORWARD, 0, frame, self.now)
 
     def resolve(self, address: str, flow: FlowKey = FLOW) -> list[object]:
         question = ResolveNeighbor(1, flow, TRUST.name, ip_address(address).packed)
@@ -282,6 +288,66 @@ def test_entries_expire() -> None:
     table.machine.tick(deadline)
     assert table.known() == {}
     assert table.machine.deadline() is None
+
+
+# -- what SPUs keep -----------------------------------------------------------------------------
+
+
+def test_who_was_told_hears_once_that_it_no_longer_holds() -> None:
+    address = ip_address("10.0.1.2").packed
+    moved = ARP(op=2, hwsrc="02:00:00:00:00:66", psrc="10.0.1.2", pdst="10.0.1.2")
+    forgotten = NeighborForgotten(TRUST.name, address)
+    table = Table()
+    table.hear(request("10.0.1.1"))
+    table.resolve("10.0.1.2")
+    table.hear(request("10.0.1.1"))  # says the same again
+    told = table.machine.handle(table.heard(moved), table.now)
+    assert told == [(Actor(Role.SPU, 1), forgotten)]
+    assert table.hear(request("10.0.1.1"))[:-1] == [], "nobody has asked since"
+    table.resolve("10.0.1.2")
+    deadline = table.machine.deadline()
+    assert deadline is not None
+    assert table.machine.tick(deadline) == [(Actor(Role.SPU, 1), forgotten)]
+
+
+def test_what_is_no_neighbour_by_a_new_configuration_is_taken_back() -> None:
+    table = Table()
+    table.hear(request("10.0.1.1"))
+    table.resolve("10.0.1.2")
+    off = replace(TRUST, enabled=False)
+    without = configuration(interfaces={i.name: i for i in (off, DMZ, UNTRUST)})
+    told = [message for _, message in table.machine.handle(Reconfigure(without), 0)]
+    assert told == [NeighborForgotten(TRUST.name, ip_address("10.0.1.2").packed)]
+
+
+def test_a_neighbour_is_asked_for_once_and_again_when_it_moved() -> None:
+    world = World()
+
+    def questions() -> int:
+        return sum(isinstance(message, ResolveNeighbor) for _, message in world.sim.carried)
+
+    world.pass_(world.a, udp(world.a, world.b, sport=1), world.b)
+    asked = questions()
+    assert asked == 2
+    world.pass_(world.a, udp(world.a, world.b, sport=2), world.b)
+    assert questions() == asked
+    moved = "02:00:00:00:00:66"
+    world.send(world.b, ARP(op=2, hwsrc=moved, psrc=world.b.ip, hwdst=moved, pdst=world.b.ip))
+    world.sim.run()
+    world.b.mac = moved
+    got = world.pass_(world.a, udp(world.a, world.b, sport=3), world.b)
+    assert got.dst == moved
+    assert questions() == asked + 1
+
+
+def test_an_spu_asks_again_under_another_configuration() -> None:
+    world = World()
+    world.pass_(world.a, udp(world.a, world.b, sport=1), world.b)
+    before = len(world.sim.carried)
+    world.sim.reconfigure(configuration())
+    world.pass_(world.a, udp(world.a, world.b, sport=2), world.b)
+    kinds = [type(message) for _, message in world.sim.carried[before:]]
+    assert kinds.count(ResolveNeighbor) == 2
 
 
 # -- traffic to the firewall itself -------------------------------------------------------------

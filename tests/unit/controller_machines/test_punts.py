@@ -18,6 +18,7 @@ from scapy.packet import Packet
 from controller.flow import Direction, Path, Port
 from controller.messages import (
     CP,
+    OBSERVER,
     UNMARKED,
     Actor,
     CreateRequest,
@@ -25,6 +26,7 @@ from controller.messages import (
     InstallWing,
     Mark,
     Message,
+    PacketDropped,
     PacketIn,
     Redirect,
     Role,
@@ -219,14 +221,14 @@ def test_a_miss_at_the_spu_of_its_bucket_is_arbitrated_by_the_central_point() ->
     assert not isinstance(packet, Drop)
     flow = packet.key(1)
     assert out == [(CP, CreateRequest(flow, 3, message))]
-    *_, (to, create) = world.sim.cp.handle(out[0].message, 0)
+    *_, (to, create) = world.sim.cp.handle(out[0][1], 0)
     assert to == Actor(Role.SPU, 3)
     assert create == CreateSession(flow, message)
     # Another packet finds the flow pending, wherever it was sent; so does one at its SPU.
     world.sim.spus[3].handle(create, 0)
-    assert world.sim.spus[3].handle(message, 0)[-1].to.role is Role.OBSERVER
-    (again,) = world.sim.cp.handle(CreateRequest(flow, 2, message), 0)
-    assert again.to == Actor(Role.SPU, 3)
+    assert world.sim.spus[3].handle(message, 0)[-1][0] == OBSERVER
+    ((to, _),) = world.sim.cp.handle(CreateRequest(flow, 2, message), 0)
+    assert to == Actor(Role.SPU, 3)
 
 
 def test_a_full_spu_is_passed_over() -> None:
@@ -234,8 +236,8 @@ def test_a_full_spu_is_passed_over() -> None:
     for n, owner in ((1, 2), (2, 1)):
         frame = world.a.frame(udp(world.a, world.b, sport=n))
         message = punt(frame, Punt.SYN_PROXY, Port(0, 0), 1, spu=2)
-        (request,) = world.sim.spus[2].handle(message, 0)
-        *_, (to, _) = world.sim.cp.handle(request.message, 0)
+        ((_, request),) = world.sim.spus[2].handle(message, 0)
+        *_, (to, _) = world.sim.cp.handle(request, 0)
         assert to == Actor(Role.SPU, owner)
 
 
@@ -246,8 +248,9 @@ def test_an_input_filter_that_rejects_is_answered_where_the_packet_came_from() -
     world = World()
     rejects = Rejects(configuration())
     message = punt(world.a.frame(udp(world.a, world.b)), Punt.FILTER_REJECT, Port(0, 0), 1)
-    dropped, (to, sent) = rejects.handle(message, 0)
-    assert dropped.message.reason is Drop.FILTER_REJECT  # type: ignore[union-attr]
+    (_, dropped), (to, sent) = rejects.handle(message, 0)
+    assert isinstance(dropped, PacketDropped)
+    assert dropped.reason is Drop.FILTER_REJECT
     assert to == Actor(Role.NPU, 0)
     assert isinstance(sent, Transmit)
     assert (sent.port, sent.send, sent.mark) == (Port(0, 0), Send.RAW, UNMARKED)
@@ -268,8 +271,8 @@ def test_an_output_filter_that_rejects_is_answered_through_the_session() -> None
     )
     assert to == CP
     assert isinstance(arrival, PacketIn)
-    (deliver,) = world.sim.cp.handle(arrival, world.sim.now)
-    out = world.sim.spus[1].handle(deliver.message, world.sim.now)
+    ((_, deliver),) = world.sim.cp.handle(arrival, world.sim.now)
+    out = world.sim.spus[1].handle(deliver, world.sim.now)
     sent = next(message for _, message in out if isinstance(message, Transmit))
     answer = Ether(sent.frame)
     assert (sent.port, answer[IP].dst) == (Port(0, 0), world.a.ip)

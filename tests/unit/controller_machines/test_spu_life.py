@@ -20,7 +20,6 @@ from controller.messages import (
     CreateRequest,
     InstallWing,
     OpenGates,
-    Outbound,
     PurgeSpu,
     Role,
     SessionClosed,
@@ -28,6 +27,7 @@ from controller.messages import (
     SpuFailed,
     SpuJoined,
     SpuState,
+    Step,
 )
 from controller.reasons import Close, Drop
 from controller.routing.fib import fib_of
@@ -276,6 +276,9 @@ def test_in_hash_based_distribution_a_flow_goes_to_the_spu_of_its_bucket() -> No
     assert all(spu == buckets[bucket_of(key)] for key, spu in placed.items())
     requests = [m for to, m in world.sim.carried if isinstance(m, CreateRequest)]
     assert len(requests) == 29, "the SPU asks, the central point decides"
+    assert {step.detail for step in world.sim.steps if step.step is Step.MISS} == {
+        f"port 0, token 1, to SPU {spu}, by its hash" for spu in set(placed.values())
+    }
 
 
 def test_in_hash_based_distribution_only_flows_of_the_lost_spu_move() -> None:
@@ -322,9 +325,9 @@ def test_gates_of_a_lost_spu_close() -> None:
 def test_a_fresh_spu_asks_until_it_is_accepted_and_passes_packets_on() -> None:
     spu = Spu(1, configuration(), fib_of(configuration()), chassis(), incarnation=5, trace=False)
     assert spu.is_joining
-    assert spu.tick(0) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    assert spu.tick(0) == [(Actor(Role.CP), SpuJoined(1, 5))]
     assert spu.deadline() == SECOND
-    assert spu.tick(SECOND) == [Outbound(Actor(Role.CP), SpuJoined(1, 5))]
+    assert spu.tick(SECOND) == [(Actor(Role.CP), SpuJoined(1, 5))]
     spu.handle(SpuAccepted(1, 4, 0), SECOND)
     assert spu.is_joining, "that was for another one"
     spu.handle(SpuAccepted(1, 5, 10_000_007), SECOND)

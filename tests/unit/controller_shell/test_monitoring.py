@@ -16,7 +16,6 @@ from controller.config.schema import SECOND
 from controller.messages import (
     CP,
     Actor,
-    Outbound,
     PacketDropped,
     PendingExpired,
     RanOut,
@@ -156,6 +155,27 @@ def test_flows_that_find_no_room_are_failed_sessions_of_an_spu(tmp_path: Path) -
     with_lab(tmp_path, test)
 
 
+def test_an_npu_that_takes_packets_too_slowly_is_logged_and_an_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(lab: Lab) -> None:
+        connection = lab.runtime.npus[2].connection
+        connection.packets_out_dropped = 5
+        lab.operator.history.sample()
+        lab.operator.history.sample()
+        log = [r.getMessage() for r in caplog.records if "QUEUE_FULL" in r.getMessage()]
+        assert log == [
+            "FLOW_QUEUE_FULL: NPU 2: queue full: packets for it wait, and it takes them too "
+            "slowly; 5 packets dropped"
+        ]
+        assert "Minor  NPU 2 queue full" in await lab.ask("show chassis alarms")
+        drops = await lab.ask("show security flow drops")
+        assert "NPU 2 packet-out  QUEUE_FULL                5" in drops
+
+    with caplog.at_level(logging.INFO):
+        with_lab(tmp_path, test)
+
+
 def test_what_a_log_line_does_not_speak_for_is_logged_later() -> None:
     lines: list[str] = []
     log = SystemLog(str, lines.append)
@@ -187,16 +207,14 @@ def test_a_full_queue_is_counted_recorded_and_logged(
         )
         assert "Dropped by FLOW:Queue full" in (await lab.ask("show security packet-drop records"))
         (flow,) = lab.runtime.observer.walks
-        lab.runtime.deliver(Outbound(Actor(Role.SPU, 1), PendingExpired(flow)))
+        lab.runtime.deliver((Actor(Role.SPU, 1), PendingExpired(flow)))
         # Packets fell behind the first one, and then the first one with those that waited.
         *_, full, end = (await lab.ask("show security flow walk")).splitlines()
         assert full.endswith("dropped: QUEUE_FULL (16 packets wait already), 3 packets")
         assert end.endswith("dropped: PENDING_TIMEOUT (waited for next hops), 17 packets")
         summary = await lab.ask("show security flow session summary")
         assert summary.splitlines()[4] == "Failed-sessions: 1", "one flow, however many packets"
-        assert "Minor  FPC3 PIC0 pending session queue full" in (
-            await lab.ask("show chassis alarms")
-        )
+        assert "Minor  FPC3 PIC0 queue full" in (await lab.ask("show chassis alarms"))
         log = [r.getMessage() for r in caplog.records if "FLOW_QUEUE_FULL" in r.getMessage()]
         assert len(log) == 1
 

@@ -139,7 +139,7 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
     async def test(bench: Bench) -> None:
         bench.npu.post(install())
         reply = WingInstalled(SESSION, Direction.FORWARD, None)
-        assert await bench.next() == Outbound(SPU1, reply)
+        assert await bench.next() == (SPU1, reply)
         (entry,) = bench.session_entries()
         assert entry.idle_timeout_ns == 30_000_000_000
         assert entry.metadata == b"record"
@@ -150,13 +150,13 @@ def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
         entry.counter_data.packet_count, entry.counter_data.byte_count = 3, 300
         entry.time_since_last_hit.elapsed_ns = 5
         bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
-        assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, 5, 3, 300)
+        assert (await bench.next())[1] == WingRead(SESSION, Direction.FORWARD, 5, 3, 300)
         bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
-        assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 3, 300)
+        assert (await bench.next())[1] == WingRemoved(SESSION, Direction.FORWARD, 3, 300)
         assert bench.session_entries() == []
         assert len(bench.npu.wings) == 0
         bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
-        assert (await bench.next()).message == WingRead(SESSION, Direction.FORWARD, None, 0, 0)
+        assert (await bench.next())[1] == WingRead(SESSION, Direction.FORWARD, None, 0, 0)
 
     with_npu(test)
 
@@ -173,7 +173,7 @@ def test_wings_that_are_gone_do_not_hide_the_counters_of_others(fails_reads: boo
             entry.counter_data.packet_count = entry.match[2].exact.value[0]
         for n, wing in enumerate(wings):
             bench.npu.post(RemoveWing(SESSION + n, Direction.FORWARD, 1, wing.key))
-        found = [(await bench.next()).message for _ in wings]
+        found = [(await bench.next())[1] for _ in wings]
         assert found == [
             WingRemoved(SESSION + n, Direction.FORWARD, packets, 0)
             for n, packets in enumerate((0, 2, 0, 4))
@@ -234,7 +234,7 @@ def test_a_full_table_fails_only_the_updates_that_do_not_fit() -> None:
             bench.npu.post(install(wing, session=SESSION + port))
         errors = {}
         for _ in range(2):
-            message = (await bench.next()).message
+            message = (await bench.next())[1]
             assert isinstance(message, WingInstalled)
             errors[message.session_id - SESSION] = message.error
         assert errors == {1: None, 2: Drop.NPU_TABLE_FULL}
@@ -247,7 +247,7 @@ def test_an_entry_left_over_under_the_same_key_is_replaced() -> None:
         for session in (SESSION, SESSION + 1):
             bench.npu.post(install(session=session))
             reply = WingInstalled(session, Direction.FORWARD, None)
-            assert (await bench.next()).message == reply
+            assert (await bench.next())[1] == reply
         (entry,) = bench.session_entries()
         assert values(entry)["session_id"] == SESSION + 1
 
@@ -301,7 +301,7 @@ def test_idle_notice_names_the_session_of_the_key() -> None:
             value = field.exact.value.rjust(4, b"\0")
             idle.match.add(field_id=field.field_id, exact=p4r.FieldMatch.Exact(value=value))
         bench.fake.send(notice)
-        assert await bench.next() == Outbound(SPU1, WingIdle(SESSION, Direction.FORWARD))
+        assert await bench.next() == (SPU1, WingIdle(SESSION, Direction.FORWARD))
 
     with_npu(test)
 
@@ -337,7 +337,7 @@ def test_a_punted_packet_goes_where_its_reason_says(
             Port(1, 300), reason, 2, SESSION, Direction.REVERSE, spu, b"frame", 42,
             Mark(True, 5, 2),
         )  # fmt: skip
-        assert await bench.next() == Outbound(receiver, packet)
+        assert await bench.next() == (receiver, packet)
 
     with_npu(test)
 
@@ -394,9 +394,9 @@ def test_everything_is_answered_when_the_npu_is_gone() -> None:
         assert why.startswith(f"NPU 1 at {bench.fake.address} is gone: ")
         bench.npu.post(install())
         reply = WingInstalled(SESSION, Direction.FORWARD, Drop.NPU_LOST)
-        assert (await bench.next()).message == reply
+        assert (await bench.next())[1] == reply
         bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
-        assert (await bench.next()).message == WingRemoved(SESSION, Direction.FORWARD, 0, 0)
+        assert (await bench.next())[1] == WingRemoved(SESSION, Direction.FORWARD, 0, 0)
 
     with_npu(test)
 

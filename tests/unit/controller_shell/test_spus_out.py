@@ -36,6 +36,8 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
         await state_is(lab, 1, SpuState.OFFLINE)
         assert lab.sessions(1) == lab.sessions(2) == []
         assert lab.runtime.central_point.audit() == []
+        assert await lab.ask("request chassis spu 1 offline") == "SPU 1 is offline already"
+        assert await lab.ask("request chassis spu 2 online") == "SPU 2 is online already"
         shown = (await lab.ask("show chassis spu")).splitlines()
         assert shown[1].split()[:9] == ["FPC3", "PIC0", "1", "flow", "Offline", "0%", "0", "0",
                                         "1048576"]  # fmt: skip
@@ -55,6 +57,30 @@ def test_an_spu_that_an_operator_takes_out_leaves_nothing_behind(tmp_path: Path)
         await lab.until(lambda: bool(lab.runtime.spus[1].sessions()))
         (view,) = lab.runtime.spus[1].sessions()
         assert view.id == 10000002, "no id of the SPU that was there before"
+
+    with_lab(tmp_path, test)
+
+
+def test_a_wing_that_an_npu_lost_is_repaired_and_that_is_seen(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        await first_packet(lab)
+        fake, runtime = lab.fakes[1], lab.runtime
+        (key, entry) = next((k, e) for k, e in fake.entries.items() if e.metadata)
+        del fake.entries[key]
+        later = runtime.clock() + 2 * SECOND
+        runtime.clock = lambda: later
+        await again(lab)
+        await lab.until(lambda: fake.entries.get(key) == entry)
+        shown = (await lab.ask("show security flow statistics")).splitlines()
+        assert "    Packets to their SPU by the central point: 1" in shown
+        assert "    Packets handed back by SPUs: 0" in shown
+        assert "    Wings written again: 1" in shown
+        walk = await lab.ask("show security flow walk session-identifier 10000001")
+        assert walk.splitlines()[-1].endswith(
+            "SPU 1      wing written again: its NPU did not have it (NPU 1, forward wing)"
+        )
+        await lab.ask("clear security flow statistics")
+        assert "Wings written again: 0\n" in await lab.ask("show security flow statistics")
 
     with_lab(tmp_path, test)
 

@@ -118,7 +118,7 @@ def test_packet_that_leaves_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     def twice(self: LivePath, session: Session, queued: Any) -> None:
         forward(self, session, queued)
         out = self._core.out
-        out += [one for one in out if isinstance(one.message, Transmit)]
+        out += [one for one in out if isinstance(one[1], Transmit)]
 
     monkeypatch.setattr(LivePath, "forward", twice)
     assert rule() is Rule.TWICE

@@ -49,7 +49,7 @@ def test_a_broken_rule_prints_seed_and_walk(
     assert main([*SMALL, "--faults", "loss,clear", "--seed", "3"]) == 1
     out = capsys.readouterr().out
     assert "BROKEN with seed 3 after " in out
-    assert "session lookup: miss, punted to the central point" in out
+    assert "session lookup: miss, packet punted" in out
     assert out.splitlines()[-1].split()[2:4] == ["BROKEN", "what"]
 
     # What it says to type plays the small run again.
