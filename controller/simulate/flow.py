@@ -188,6 +188,10 @@ class Flow(ABC):
         if number >= 0:
             self.copies[number] += 1
 
+    def fell(self, _key: FlowKey | None, /) -> None:
+        """A packet was dropped, as one of the flow with this key."""
+        self.fallen += 1
+
     def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
         """Send a frame from one side."""
         self.network.put(self, self.server if side else self.client, frame, after)

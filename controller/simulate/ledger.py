@@ -332,6 +332,6 @@ class Ledger(Books):
             owner = flow
         if owner is not None:
             owner.open -= 1
-            owner.fallen += 1
+            owner.fell(message.flow)
         elif message.reason is Drop.FRAGMENT_TIMEOUT:
             self.waited_in_vain += 1

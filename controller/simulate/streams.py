@@ -12,7 +12,7 @@ the attack threshold lets pass.
 from __future__ import annotations
 
 from controller.config.schema import SECOND
-from controller.flow import Nanoseconds, Tuple5
+from controller.flow import FlowKey, Nanoseconds, Tuple5
 from controller.packet import ACK, FIN, PSH, RST, SYN, TCP, Packet, parse
 from controller.simulate import frames
 from controller.simulate.flow import CLIENT, SERVER, Flow
@@ -119,6 +119,16 @@ class Stream(Flow):
         packet = parse(frame)
         if isinstance(packet, Packet) and packet.protocol == TCP and packet.begins_session:
             self.asked += 1
+
+    def fell(self, key: FlowKey | None) -> None:
+        """What those send who knock is none of ours."""
+        there, seen = self.there, self.seen
+        if (
+            key is None
+            or (key.src, key.sport) == (there.src, there.sport)
+            or (seen is not None and (key.dst, key.dport) == (seen.dst, seen.dport))
+        ):
+            super().fell(key)
 
     def say(self, side: int, data: bytes) -> None:
         """Say something, in one segment or several."""

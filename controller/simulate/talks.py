@@ -153,8 +153,10 @@ class Ftp(Talk):
         there, numbers = self.there, [int(number) for number in announced.groups()]
         address, port = bytes(numbers[:4]), numbers[4] << 8 | numbers[5]
         is_close = self.dice.hits(400)
-        # Who looks closely hears by address and port, and so has one of his own.
-        sport = 15_000 + self.dice.below(15_000) if is_close or side == CLIENT else 20
+        # Who looks closely hears by address and port, and so has one of his own; and a hole that is
+        # given again must not make one flow of two.
+        is_usual = side == SERVER and not self.children and not is_close
+        sport = 20 if is_usual else 15_000 + self.dice.below(15_000)
         ahead = Tuple5(there.dst if side else there.src, address, sport, port, TCP)
         kind = CloseData if is_close else Data
         self.announce(kind, 1 - side, ahead, self.doors[1 - side])
