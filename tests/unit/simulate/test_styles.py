@@ -29,8 +29,8 @@ def run(faults: str = "none", kind: type[Flow] | None = None, **style: Any) -> O
     seed = seed_of(**style)
     numbers = None
     if kind is not None:
-        numbers = frozenset(n for n in range(1, 1000) if kind_of(seed, n) is kind)
-    return play(Plan(seed, 150 if kind is None else 1000, 3, parse_faults(faults), 500, numbers))
+        numbers = frozenset(n for n in range(1, 600) if kind_of(seed, n) is kind)
+    return play(Plan(seed, 120 if kind is None else 600, 3, parse_faults(faults), 500, numbers))
 
 
 def rule(faults: str = "none", kind: type[Flow] | None = None, **style: Any) -> Rule | None:

@@ -25,7 +25,7 @@ from controller.spu.alg.stream import Relay
 from controller.spu.alg_path import AlgPath
 
 SEED = 3
-COUNT = 25
+COUNT = 14
 """Control connections of a run."""
 
 
@@ -54,7 +54,7 @@ def rule(kind: type[Flow], faults: str = "none") -> Rule | None:
     ],
 )
 def test_what_is_announced_comes_through_gates(kind: type[Flow], child: str) -> None:
-    outcome = run(kind, "loss,duplication,reordering", 12)
+    outcome = run(kind, "loss,duplication,reordering", 8)
     assert outcome.broken is None
     assert outcome.kinds[child]
     assert outcome.deeds["gates opened"]
