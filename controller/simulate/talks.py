@@ -161,5 +161,5 @@ class Ftp(Talk):
         kind = CloseData if is_close else Data
         self.announce(kind, 1 - side, ahead, self.doors[1 - side])
         if not is_close and self.dice.hits(250):
-            # Once more, though one was announced.
-            self.announce(Data, 1 - side, ahead._replace(sport=sport + 1), self.doors[1 - side])
+            # Once more, though one was announced. (21 is the control connection's.)
+            self.announce(Data, 1 - side, ahead._replace(sport=sport + 2), self.doors[1 - side])
