@@ -90,6 +90,17 @@ $(VENV)/.done: requirements.lock pyproject.toml | packages
 .PHONY: setup
 setup: packages $(VENV)/.done # everything but the compiled program
 
+# Unpacked, so that nothing of them starts: for tests that run them on their hosts.
+SERVERS := $(shell sed -E '/^(\#|$$)/d' debian-servers.txt)
+
+.servers/.done: debian-servers.txt | packages
+	@echo "==> unpacking Debian packages:" $(SERVERS)
+	@rm -rf .servers && mkdir -p .servers/packages
+	@cd .servers/packages && { apt-get download -qq $(SERVERS) 2>/dev/null || \
+	  { $(if $(AS_ROOT),sudo) apt-get update -qq && apt-get download -qq $(SERVERS); }; }
+	@for package in .servers/packages/*.deb; do dpkg-deb --extract $$package .servers; done
+	@touch $@
+
 # -- the P4 program -----------------------------------------------------------------------------
 
 P4_SOURCES := $(wildcard p4src/*.p4)
@@ -165,7 +176,7 @@ else
 endif
 
 .PHONY: mininet
-mininet: $(if $(MISSING),,build) ## the main job in Mininet, as a test
+mininet: $(if $(MISSING),,build .servers/.done) ## the main job in Mininet, as a test
 ifdef MISSING
 	@echo "==> Mininet tests SKIPPED: not on PATH: $(MISSING)"
 else
@@ -223,4 +234,4 @@ lock: # renew the lock files, without addresses of any package registry
 
 .PHONY: clean
 clean: ## delete all that was made
-	@rm -rf build $(VENV) .venv-shell .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf build $(VENV) .venv-shell .servers .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

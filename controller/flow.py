@@ -7,9 +7,11 @@ session token of the interface it came in on (see ``docs/ARCHITECTURE.md`` for I
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import Enum, IntEnum
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
+from struct import Struct
 from typing import NamedTuple
 
 from controller.value import value
@@ -54,6 +56,10 @@ class FlowKey(NamedTuple):
     def tuple5(self) -> Tuple5:
         """The key without its token."""
         return Tuple5(self.src, self.dst, self.sport, self.dport, self.protocol)
+
+
+AnyFlow = FlowKey | Tuple5
+"""Addresses, ports and protocol; a token matters to nobody who takes this."""
 
 
 def places(flow: FlowKey) -> int:
@@ -107,6 +113,16 @@ class Hop:
     """802.1Q VLAN of the egress interface; 0: untagged."""
     src_mac: bytes
     dst_mac: bytes
+    packed: bytes = field(init=False, repr=False, compare=False)
+    """As session records have it: NPU, port and VLAN, 2 bytes each, and both MAC addresses."""
+
+    def __post_init__(self) -> None:
+        npu, port = self.port
+        packed = _HOP.pack(npu, port, self.vlan, self.src_mac, self.dst_mac)
+        self.packed = packed  # type: ignore[misc]  # it is still being made
+
+
+_HOP = Struct("!HHH6s6s")
 
 
 @lru_cache(4096)

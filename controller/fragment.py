@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
 
-from controller.packet import IPV6_FRAGMENT, Packet, checksum, fragment_header
+from controller.packet import (
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    IPV6_FRAGMENT,
+    Packet,
+    checksum,
+    fragment_header,
+    parse_ip,
+)
+from controller.reasons import Drop
 
 _DONT, _MORE, _OFFSET = 0x4000, 0x2000, 0x1FFF
 _COPIED = 0x80
@@ -61,6 +71,32 @@ def whole(first: Packet, data: bytes) -> bytes:
     head[said] = frame[at]
     head[l3 + 4 : l3 + 6] = (at - l3 - 40 + len(data)).to_bytes(2, "big")
     return bytes(head) + data
+
+
+def together(packets: Iterable[Packet]) -> Packet | None:
+    """The packet whose fragments these are, in any order; ``None`` if something is missing,
+    overlaps, or is too much."""
+    first = None
+    pieces: dict[int, bytes] = {}
+    end = None
+    for packet in packets:
+        place = place_of(packet)
+        pieces[place.offset] = place.data
+        if not place.offset:
+            first = packet
+        if not place.more:
+            end = place.offset + len(place.data)
+    data = b""
+    for at in sorted(pieces):
+        if at != len(data):
+            return None
+        data += pieces[at]
+    if first is None or len(data) != end or end > 0xFFFF:
+        return None
+    frame = whole(first, data)
+    ethertype = ETHERTYPE_IPV4 if first.version == 4 else ETHERTYPE_IPV6
+    packet_or_drop = parse_ip(frame, first.vlan, first.l3, ethertype, len(frame))
+    return None if isinstance(packet_or_drop, Drop) else packet_or_drop
 
 
 def fragment6(frame: bytes, l3: int, mtu: int, identification: int) -> list[bytes]:

@@ -46,6 +46,8 @@ class GateOrder:
     """What the gate belongs to within its parent: gates of a call close together."""
     application: str = ""
     """Name of the child's application."""
+    listener_token: int = 0
+    """Session token with which the listener's own packets arrive."""
 
 
 class Passage(NamedTuple):

@@ -42,7 +42,7 @@ def echo_reply(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
         _U16.pack_into(message, 2, checksum(message))
         return ethernet(hop, ETHERTYPE_IPV4) + ipv4(packet.dst, packet.src, ICMP, message, ttl)
     size = frame[l3 + 4] << 8 | frame[l3 + 5]
-    message = bytearray(frame[l4 : l4 + size])
+    message = bytearray(frame[l4 : l3 + 40 + size])
     message[0] = ECHO_REPLY_V6
     return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(packet.dst, packet.src, message, ttl)
 

@@ -162,8 +162,11 @@ class Packet:
 
     @property
     def is_unreachable(self) -> bool:
-        """Whether it is an ICMP or ICMPv6 "destination unreachable"."""
-        return self.icmp_type == (3 if self.protocol == ICMP else 1)
+        """Whether it is an ICMP or ICMPv6 "destination unreachable", and not about the size of a
+        packet, which ICMP says in the same words."""
+        if self.protocol == ICMP:
+            return self.icmp_type == 3 and self.frame[self.l4 + 1] != 4
+        return self.icmp_type == 1
 
     @property
     def is_echo_request(self) -> bool:

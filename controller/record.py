@@ -30,12 +30,13 @@ VERSION = 2
 _IPV6, _EXPRESS, _NAT = 1, 2, 4
 
 _HEAD = "BBIBBQQi"
-_HOPS = "HHH6s6sHHH6s6s"
 _LAYOUT = {
-    4: Struct(f"!{_HEAD}4s4sHHHHH4s4sHHH{_HOPS}"),
-    16: Struct(f"!{_HEAD}16s16sHHHHH16s16sHHH{_HOPS}"),
+    4: Struct(f"!{_HEAD}4s4sHHHHH4s4sHHH"),
+    16: Struct(f"!{_HEAD}16s16sHHHHH16s16sHHH"),
 }
-"""All but the names, by the size of addresses."""
+"""What comes before the hops, by the size of addresses."""
+_HOPS = Struct("!HHH6s6sHHH6s6s")
+"""Two of ``Hop.packed``."""
 
 
 class RecordError(ValueError):
@@ -69,9 +70,6 @@ def encode(record: SessionRecord) -> bytes:
     src, dst, sport, dport, protocol, token = forward.key
     npu, port = forward.ingress
     out_src, out_dst, out_sport, out_dport, _ = forward.translated
-    ahead, back = forward.hop, reverse.hop
-    ahead_npu, ahead_port = ahead.port
-    back_npu, back_port = back.port
     flags = (
         (_IPV6 if len(src) == 16 else 0)
         | (_EXPRESS if record.path is Path.EXPRESS else 0)
@@ -82,10 +80,9 @@ def encode(record: SessionRecord) -> bytes:
         record.policy_index,
         src, dst, sport, dport, token, npu, port,
         out_src, out_dst, out_sport, out_dport, reverse.key.token,
-        ahead_npu, ahead_port, ahead.vlan, ahead.src_mac, ahead.dst_mac,
-        back_npu, back_port, back.vlan, back.src_mac, back.dst_mac,
     )  # fmt: skip
-    return fixed + _names(record.policy, record.application, *record.nat_rules)
+    names = _names(record.policy, record.application, *record.nat_rules)
+    return b"".join((fixed, forward.hop.packed, reverse.hop.packed, names))
 
 
 @lru_cache(4096)
@@ -111,9 +108,10 @@ def _decode(data: bytes) -> SessionRecord:
     (
         _, _, session_id, spu, protocol, started, timeout, index,
         src, dst, sport, dport, token, npu, port, out_src, out_dst, out_sport, out_dport,
-        back_token, *hops,
+        back_token,
     ) = layout.unpack_from(data)  # fmt: skip
-    at = layout.size
+    hops = _HOPS.unpack_from(data, layout.size)
+    at = layout.size + _HOPS.size
     policy, at = _name(data, at)
     application, at = _name(data, at)
     source_rule, at = _name(data, at)

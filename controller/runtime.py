@@ -104,7 +104,7 @@ class Runtime:
         self.observer = Observer(configuration)
         self._turn = turn = Turn()
         self.npus: Mapping[int, Npu] = {
-            number: Npu(site, pipeline, self.deliver, clock, turn)
+            number: Npu(site, pipeline, self._gather, clock, turn)
             for number, site in chassis.npus.items()
         }
         self.on_configuration: list[Callable[[Configuration], None]] = []
@@ -123,9 +123,11 @@ class Runtime:
         self._posts = {Actor(Role.NPU, number): npu.post for number, npu in self.npus.items()}
         self._queue: deque[Outbound] = deque()
         self._draining = False
+        self._will_drain = False
         self._deadlines: dict[Actor, Nanoseconds] = {}
         self._touched: set[Actor] = set()
         """Machines whose deadline may have changed in this turn of the event loop."""
+        self._will_reschedule = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: Nanoseconds = 0
         self.observer.on_crowd = self._pause_steps
@@ -202,7 +204,8 @@ class Runtime:
         actor = Actor(Role.SPU, number)
         if not out:
             self._machines[actor] = self.bay.spus[number]
-            self._touch(actor)
+            self._touched.add(actor)
+            self._reschedule_soon()
         for outbound in out:
             self.deliver(outbound)
 
@@ -238,9 +241,18 @@ class Runtime:
         if not self._draining:
             self._drain()
 
+    def _gather(self, outbound: Outbound) -> None:
+        """Carry a message from an NPU when the turn is over, with all others that it brings."""
+        self._queue.append(outbound)
+        if not self._will_drain:
+            self._will_drain = True
+            self._turn.handle(self._drain)
+
     def _drain(self) -> None:
+        self._will_drain = False
         self._draining = True
         queue, machines, posts, clock = self._queue, self._machines, self._posts, self.clock
+        touch = self._touched.add
         try:
             while queue:
                 to, message = queue.popleft()
@@ -253,7 +265,7 @@ class Runtime:
                     machine = machines.get(to)
                     if machine is not None:
                         queue.extend(machine.handle(message, clock()))
-                        self._touch(to)
+                        touch(to)
                     elif to in posts:
                         posts[to](message)
                     else:
@@ -264,6 +276,7 @@ class Runtime:
         finally:
             self._draining = False
             self.at_work = None
+            self._reschedule_soon()
 
     def _failed(self, actor: Actor, error: Exception, message: Message | None) -> None:
         """A fault of ours must not end the sessions of everybody else. An SPU's ends those of the
@@ -305,22 +318,23 @@ class Runtime:
 
     # -- deadlines ------------------------------------------------------------------------
 
-    def _touch(self, actor: Actor) -> None:
-        """A machine did something: look at its deadline when the turn is over."""
-        if not self._touched:
+    def _reschedule_soon(self) -> None:
+        """Look at the deadlines of machines that did something, when the turn is over."""
+        if not self._will_reschedule:
+            self._will_reschedule = True
             self._turn.batch(self._reschedule)
-        self._touched.add(actor)
 
     def _reschedule(self) -> None:
         """Have the timer ring no later than the earliest deadline. Ringing early is harmless."""
-        touched, self._touched = self._touched, set()
-        for actor in touched:
+        self._will_reschedule = False
+        for actor in self._touched:
             machine = self._machines.get(actor)
             deadline = None if machine is None else machine.deadline()
             if deadline is None:
                 self._deadlines.pop(actor, None)
             else:
                 self._deadlines[actor] = deadline
+        self._touched.clear()
         earliest = min(self._deadlines.values(), default=None)
         back = self.bay.deadline()
         if back is not None and (earliest is None or back < earliest):
@@ -344,9 +358,7 @@ class Runtime:
             except Exception as error:  # as in _drain
                 LOGGER.exception("%s failed on its timer", actor)
                 self._failed(actor, error, None)
-            self._touch(actor)
+            self._touched.add(actor)
         for number in self.bay.due(now):
             self.put_spu_in(number)
         self._drain()
-        if not self._touched:
-            self._turn.batch(self._reschedule)

@@ -44,7 +44,7 @@ def on_host(running: Running, host: str, command: Sequence[str]) -> list[str]:
     """The command that runs ``command`` on a host; an empty one is a shell."""
     if host not in running.hosts:
         raise TopologyError(f"no host '{host}'; there is: {', '.join(sorted(running.hosts))}")
-    return _inside(running, ["mnexec", "-a", str(running.hosts[host]), *(command or ["bash"])])
+    return inside(running, ["mnexec", "-a", str(running.hosts[host]), *(command or ["bash"])])
 
 
 def open_shell(topology: str, npu: str, python: str) -> int:
@@ -63,10 +63,11 @@ def open_shell(topology: str, npu: str, python: str) -> int:
         *("--grpc-addr", str(site["address"]), "--device-id", str(site["device_id"])),
         *("--election-id", "0,1"),
     ]
-    return subprocess.run(_inside(running, shell)).returncode
+    return subprocess.run(inside(running, shell)).returncode
 
 
-def _inside(running: Running, command: Sequence[str]) -> list[str]:
+def inside(running: Running, command: Sequence[str]) -> list[str]:
+    """The command that runs ``command`` where the controller and the NPUs run."""
     # A new mount namespace would start at its root directory.
     enter = ["nsenter", "--target", str(running.pid), "--mount", "--pid", "--net"]
     enter += [f"--wdns={os.getcwd()}", "--"]

@@ -67,7 +67,9 @@ class Balance:
         member = self._pick(flow, need)
         if member is None:
             return None
-        self._enter(member, need)
+        member.load += need
+        member.ipv6 += need - 1
+        self.total += need
         return member.number
 
     def prefer(self, spu: int, flow: FlowKey) -> int | None:
@@ -87,7 +89,9 @@ class Balance:
         need = places(flow)
         if member is None or not _fits(member, need) or self.total + need > self.maximum:
             return False
-        self._enter(member, need)
+        member.load += need
+        member.ipv6 += need - 1
+        self.total += need
         return True
 
     def give_back(self, spu: int, flow: FlowKey) -> int:
@@ -98,11 +102,6 @@ class Balance:
         member.load -= need
         member.ipv6 -= need - 1
         return member.load - member.ipv6
-
-    def _enter(self, member: _Member, need: int) -> None:
-        member.load += need
-        member.ipv6 += need - 1
-        self.total += need
 
     def _least(self, _flow: FlowKey, need: int) -> _Member | None:
         """The one that has the least for its weight; among equals the lowest number."""

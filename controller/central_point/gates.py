@@ -96,7 +96,7 @@ class GateTable:
         """Holders of bindings that are the parents' own."""
         self._orphans: dict[Binding, list[tuple[Host | None, Peer | None]]] = {}
         """Those of them that the parent has released, and for whom they were granted."""
-        self._tunnels: dict[Binding, tuple[Address, Lease]] = {}
+        self._tunnels: dict[Binding, tuple[Host, Lease]] = {}
         """Of protocols without ports: the host that has a binding, and its lease."""
         self._count = 0
 
@@ -147,7 +147,8 @@ class GateTable:
             self._shared[binding] = self._shared.get(binding, 0) + 1
             lease.bindings.append(binding)
         elif order.hole != order.listener.address:
-            tunnel = self._tunnel(order.hole, order.protocol, order.listener.address)
+            host = order.listener.address, order.listener_token
+            tunnel = self._tunnel(order.hole, order.protocol, host)
             if tunnel is not None:
                 lease = tunnel
                 lease.holders += 1
@@ -156,7 +157,7 @@ class GateTable:
                 if granted is None:
                     return Drop.NAT_EXHAUSTED
                 lease.bindings += granted
-                self._note(lease, order.listener.address)
+                self._note(lease, host)
             port = lease.bindings[0].port
         self._count += 1
         gate = Gate(
@@ -194,14 +195,14 @@ class GateTable:
             self._arbiter.release(*binding)
         return found
 
-    def _tunnel(self, address: Address, protocol: int, host: Address) -> Lease | None:
+    def _tunnel(self, address: Address, protocol: int, host: Host) -> Lease | None:
         """What a host has of an address already, for a protocol without ports."""
         if protocol in WITH_PORTS:
             return None
-        owner, lease = self._tunnels.get(Binding(address, protocol, 0), (b"", None))
+        owner, lease = self._tunnels.get(Binding(address, protocol, 0), (None, None))
         return lease if owner == host else None
 
-    def _note(self, lease: Lease, host: Address) -> None:
+    def _note(self, lease: Lease, host: Host) -> None:
         binding = lease.bindings[0]
         if binding.protocol not in WITH_PORTS:
             self._tunnels[binding] = host, lease
@@ -271,7 +272,9 @@ class GateTable:
         source = Endpoint(flow.src, flow.sport)
         leases = [state.lease]
         if order.source_as is not None:
-            announced = self._announced(gate.parent, order.source_as, source, flow.protocol)
+            announced = self._announced(
+                gate.parent, order.source_as, source, flow.protocol, flow.token
+            )
             if announced is not None:
                 # What the source announced as its own it uses: symmetric RTP.
                 leases.append(announced[0])
@@ -281,7 +284,7 @@ class GateTable:
                 if port is None:
                     return None
                 own = Lease([Binding(order.source_as, flow.protocol, port)], 0)
-                self._note(own, flow.src)
+                self._note(own, (flow.src, flow.token))
                 leases.append(own)
                 source = Endpoint(order.source_as, port)
         for lease in leases:
@@ -297,7 +300,7 @@ class GateTable:
         return Passage(gate.id, gate.parent, translated, order.application), leases
 
     def _announced(
-        self, parent: int, address: Address, inside: Endpoint, protocol: int
+        self, parent: int, address: Address, inside: Endpoint, protocol: int, token: int
     ) -> tuple[Lease, Endpoint] | None:
         """The hole that a sibling gate has for an endpoint, or what its host has of the address
         anyway."""
@@ -312,7 +315,7 @@ class GateTable:
                 and order.hole == address
             ):
                 return state.lease, Endpoint(address, state.gate.hole.port + offset)
-        tunnel = self._tunnel(address, protocol, inside.address)
+        tunnel = self._tunnel(address, protocol, (inside.address, token))
         return None if tunnel is None else (tunnel, Endpoint(address, 0))
 
     # -- leases -------------------------------------------------------------------------------

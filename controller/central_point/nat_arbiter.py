@@ -22,7 +22,7 @@ from controller.central_point.persistent_nat import (
 )
 from controller.central_point.port_space import WITH_PORTS, Peer, PortSpace
 from controller.config.nat import INTERFACE_POOL, NO_NAT, PORTS, Nat, SourcePool
-from controller.flow import Address, Nanoseconds, Tuple5
+from controller.flow import Address, AnyFlow, Nanoseconds
 from controller.messages import AllocateNat, Grant, NatNotice
 
 __all__ = ["PORTS", "NatArbiter", "PoolView"]
@@ -250,7 +250,7 @@ class NatArbiter:
         address, port, protocol = binding.outside
         return Grant(address, protocol, port, binding.pool, is_persistent=True)
 
-    def _grant(self, ask: AllocateNat, name: str, out: Tuple5 | None) -> Grant | None:
+    def _grant(self, ask: AllocateNat, name: str, out: AnyFlow | None) -> Grant | None:
         """``out``: the flow, if its port may be shared with flows to others."""
         protocol = ask.protocol
         pool = self._pools.get(name)

@@ -105,7 +105,7 @@ class NatBuilder:
                 family = 4 if found.blocks and found.blocks[0].size == 4 else 6
                 self._check_instance(rule, base, found)
             sources, destinations = self._matches.of_family(rule, base, family)
-            if not sources and not destinations and not base.applications:
+            if not rule.has("match"):
                 text = f"rule {rule.key} needs a match, such as: match source-address 10.0.0.0/8"
                 self._problems.add(rule.place, text, rule.key)
             yield SourceNatRule(

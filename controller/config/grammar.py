@@ -86,7 +86,7 @@ _ADDRESSES = (
         leaf("description", TEXT),
         listed("range-address", ADDRESS, leaf("to", ADDRESS)),
         leaf("wildcard-address", WILDCARD),
-        refused("dns-name"),
+        refused("dns-name", "give the address, as a prefix"),
         second=PREFIX,
     ),
     listed(

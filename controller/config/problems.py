@@ -69,6 +69,6 @@ def unknown(kind: str, word: str, candidates: Iterable[str]) -> str:
     """The text for a word that is none of ``candidates``: nearest one first, then all."""
     names = sorted(set(candidates))
     near = get_close_matches(word, names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ";" if names else ""
+    hint = f"; did you mean '{near[0]}'?" if near else ";" if names else f"; there is no {kind}"
     expected = f" expected one of: {', '.join(names)}" if names else ""
     return f"unknown {kind} '{word}'{hint}{expected}"

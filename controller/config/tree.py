@@ -178,7 +178,7 @@ class _Walk:
 
     def _step(self) -> bool:
         """Consume a word and what belongs to it; whether the statement is complete."""
-        word = self._word("a word" + self._expected())
+        word = self._word("")
         node = self._here.node.child(word.text)
         if node is None:
             nameless = self._here.node.nameless
@@ -244,12 +244,14 @@ class _Walk:
             raise self._stop(value.place, text + "; keep one of the two lines")
 
     def _word(self, wanted: str) -> Word:
-        if not self._items:
+        """The next one; ``wanted`` is what it should be, empty for any word that may stand here."""
+        item = self._items.pop(0) if self._items else None
+        if isinstance(item, Word):
+            return item
+        wanted = wanted or "a word" + self._expected()
+        if item is None:
             raise self._stop(self._end, f"the line ends too early; expected {wanted}")
-        item = self._items.pop(0)
-        if isinstance(item, Bracket):
-            raise self._stop(item.place, f"no list is allowed here; expected {wanted}")
-        return item
+        raise self._stop(item.place, f"no list is allowed here; expected {wanted}")
 
     def _value(self, node: Node, value: Value | None) -> Word:
         assert value is not None

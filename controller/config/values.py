@@ -100,6 +100,14 @@ def _parsable(what: str, example: str, parse: Callable[[str], object]) -> Value:
     return Value(what, complaint)
 
 
+def _network(text: str) -> object:
+    try:
+        return ip_network(text)
+    except ValueError:
+        plain = ip_network(text, strict=False)  # or it is no prefix at all
+    raise ValueError(f"it has host bits set; the prefix is {plain}")
+
+
 def _versioned(version: int, parse: Callable[[str], object]) -> Callable[[str], object]:
     def checked(text: str) -> object:
         if "/" not in text:
@@ -180,9 +188,9 @@ INTERFACE = Value("interface", _interface)
 LOGICAL_INTERFACE = Value("logical interface", _logical_interface)
 INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, ip_interface))
 INET6_INTERFACE = _parsable("IPv6 address", "2001:db8:1::1/64", _versioned(6, ip_interface))
-INET_PREFIX = _parsable("IPv4 prefix", "10.1.0.0/16", _versioned(4, ip_network))
-INET6_PREFIX = _parsable("IPv6 prefix", "2001:db8::/32", _versioned(6, ip_network))
-PREFIX = _parsable("prefix", "10.1.0.0/16", ip_network)
+INET_PREFIX = _parsable("IPv4 prefix", "10.1.0.0/16", _versioned(4, _network))
+INET6_PREFIX = _parsable("IPv6 prefix", "2001:db8::/32", _versioned(6, _network))
+PREFIX = _parsable("prefix", "10.1.0.0/16", _network)
 ADDRESS = _parsable("address", "10.1.1.2", ip_address)
 PORTS = Value("port or range", _ports)
 PORT = Value("port", _port)

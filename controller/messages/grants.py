@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
-from controller.flow import Address, FlowKey, Tuple5
+from controller.flow import Address, AnyFlow, FlowKey
 from controller.gate import Endpoint, GateOrder
 from controller.reasons import Drop
 from controller.value import value
@@ -24,7 +24,7 @@ class AllocateNat:
     """The port (or ICMP identifier) wanted, if it is free."""
     rule: SourceNatRule | None = None
     """What asks for it; ``None``: just for a port of this address."""
-    routed: Tuple5 | None = None
+    routed: AnyFlow | None = None
     """The flow with its destination translated: whom it speaks to."""
     serial: int = 0
     """Comes back in the answer: a flow that began anew is not served by an earlier answer."""

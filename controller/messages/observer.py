@@ -56,6 +56,7 @@ class Step(Enum):
     INSTALL = "install asked for"
     ACTIVE = "pending wing active, reverse wing installed"
     ACK = "install acknowledged"
+    EXPRESS = "Express Path decided on"
     WING_REVERSE = "reverse wing on the egress NPU"
     WING_FORWARD = "forward wing on the ingress NPU"
     QUEUED = "packet queued behind the first"

@@ -3,8 +3,8 @@
 A message of ``grpc.aio`` crosses two threads and a task, which costs more than everything that is
 done for a session between its packet-in and its Write. Here the bytes of a connection are read and
 written by the loop itself: all messages that a read brings are handled in one go, and all that they
-cause leaves in one write. The framing of gRPC messages in HTTP/2 (``http2.py``) is that of "gRPC
-over HTTP2" (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md). Plaintext, uncompressed.
+cause leaves in one write. The framing of gRPC messages in HTTP/2 (``p4embed/http2``) is that of
+"gRPC over HTTP2" (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md). Plaintext, uncompressed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from urllib.parse import unquote
 
 from finsy.proto import rpc_code
 
-from controller.npu.headers import Header, header_block
-from controller.npu.http2 import Http2, Http2Error, Stream
 from controller.npu.turn import Turn
+from p4embed.http2 import ClientConnection, ErrorCode, Header, Http2Error, Stream, spelt_out
 
 _PREFIX = Struct("!BI")
 """Before each message: whether it is compressed, and its length."""
@@ -142,7 +141,7 @@ class Channel(asyncio.Protocol):
         self._turn = turn
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._http2 = Http2(
+        self._http2 = ClientConnection(
             self._far_end_settled,
             lambda: self._end("it closed the connection"),
             stream_window=_STREAM_WINDOW,
@@ -229,7 +228,7 @@ class Channel(asyncio.Protocol):
             self._transport.abort()
 
     def _header_block(self, method: bytes) -> bytes:
-        block = self._headers[method] = header_block(
+        block = self._headers[method] = spelt_out(
             (
                 (b":method", b"POST"),
                 (b":scheme", b"http"),
@@ -270,7 +269,7 @@ class Channel(asyncio.Protocol):
 
     def cancel(self, call: Call) -> None:
         """A call is of no interest any more."""
-        self._http2.reset(call)
+        self._http2.reset(call, ErrorCode.CANCEL)
         self._flush_soon()
 
     def fail(self, call: Call, error: RpcError) -> None:

@@ -8,7 +8,7 @@ of the dead one comes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 
 from finsy.proto import p4r, rpc_code
 
@@ -19,6 +19,8 @@ from controller.npu.entries import DELETE, SessionEntries, update_of
 
 REMOVE_TRIES = 3
 """An entry that stays behind would hold packets of a later session."""
+_GONE = (rpc_code.OK, rpc_code.NOT_FOUND, rpc_code.UNAVAILABLE)
+"""What a delete may be answered with for its entry to be gone, or its NPU."""
 READ_BATCH = 250
 """Entries in one Read."""
 SESSIONS_PER_SPU = 10_000_000
@@ -100,24 +102,39 @@ class Purge:
             found = await self._read([key for key, _ in batch])
             told = tuple(_told(wing, found[key]) for key, wing in batch if key in found)
             self._deliver((CP, WingsPurged(self._npu, spu, told)))
-            await asyncio.gather(*(self._remove(key, wing) for key, wing in batch))
+            await self._remove(batch)
         self._deliver((CP, SpuPurged(self._npu, spu, len(dead))))
 
-    async def _remove(self, key: FlowKey, wing: int) -> None:
-        if self._wings.get(key) != wing:
-            return
-        del self._wings[key]
-        delete = update_of(DELETE, self._entries.key(key))
+    async def _remove(self, batch: Sequence[tuple[FlowKey, int]]) -> None:
+        left = [key for key, wing in batch if self._wings.get(key) == wing]
+        for key in left:
+            del self._wings[key]
         for _ in range(REMOVE_TRIES):
-            answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._writer.submit(delete, _answer, answered)
-            if await answered in (rpc_code.OK, rpc_code.NOT_FOUND, rpc_code.UNAVAILABLE):
+            if not left:
                 return
+            deletes = [update_of(DELETE, self._entries.key(key)) for key in left]
+            answers = await _Answers(self._writer, deletes)
+            left = [key for key, code in zip(left, answers, strict=True) if code not in _GONE]
 
 
-def _answer(waits: asyncio.Future[int], code: int) -> None:
-    if not waits.done():  # Nobody waits for it once all is stopped.
-        waits.set_result(code)
+class _Answers:
+    """Deletes under way; to be awaited for their answers, in order."""
+
+    def __init__(self, writer: Batcher[bytes, int], deletes: Sequence[bytes]) -> None:
+        self._codes = [0] * len(deletes)
+        self._left = len(deletes)
+        self._all: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+        for at, delete in enumerate(deletes):
+            writer.submit(delete, self._answer, at)
+
+    def __await__(self) -> Generator[None, None, Sequence[int]]:
+        return self._all.__await__()
+
+    def _answer(self, at: int, code: int) -> None:
+        self._codes[at] = code
+        self._left -= 1
+        if not self._left and not self._all.done():  # Else nobody waits any more.
+            self._all.set_result(self._codes)
 
 
 def _told(wing: int, entry: p4r.TableEntry) -> PurgedWing:

@@ -1,8 +1,8 @@
 """What is left to do when all that a turn of the event loop brought has been handled.
 
 Packets of several NPUs arrive in one turn, and each has something to write to the others. Put off
-to the turn's end, all of it shares one Write and one system call for each NPU; a lone packet waits
-for nothing, because its turn ends with it.
+to the turn's end, all of them are handled in one go, and what comes of them shares one Write and
+one system call for each NPU; a lone packet waits for nothing, because its turn ends with it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ class Turn:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._handlings: list[Do] = []
         self._batches: list[Do] = []
         self._flushes: list[Do] = []
         self._will_end = False
 
+    def handle(self, do: Do) -> None:
+        """Handle, once, what all of the turn brought."""
+        self._handlings.append(do)
+        self._end_soon()
+
     def batch(self, do: Do) -> None:
-        """Put a batch together, once, from what is there at the end."""
+        """Put a batch together, once, from what is there when all is handled."""
         self._batches.append(do)
         self._end_soon()
 
@@ -38,7 +44,10 @@ class Turn:
             self._loop.call_soon(self._end)
 
     def _end(self) -> None:
-        # What the last steps ask for belongs to the next turn, but for the flushes of batches.
+        # What a step asks for belongs to the next turn, unless it is for a later step.
+        handlings, self._handlings = self._handlings, []
+        for do in handlings:
+            do()
         batches, self._batches = self._batches, []
         for do in batches:
             do()
@@ -46,5 +55,5 @@ class Turn:
         self._will_end = False
         for do in flushes:
             do()
-        if self._batches:
+        if self._handlings or self._batches:
             self._end_soon()

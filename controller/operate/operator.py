@@ -47,6 +47,8 @@ class Operator:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.loading = asyncio.Lock()
+        """Held while another configuration comes into force."""
         self.account_baseline: dict[int, Account] = {}
         """What NPUs had counted when statistics were cleared."""
         self.drop_baseline = 0

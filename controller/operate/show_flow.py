@@ -14,6 +14,7 @@ from controller.operate.commands import Options
 from controller.operate.operator import Operator
 from controller.operate.show_flow_settings import settings
 from controller.reasons import Drop, Punt
+from controller.spu.replies import RATE
 
 FIRST_FABRIC_PORT = 200
 CONTROLLER_PORT = 255
@@ -94,6 +95,7 @@ async def statistics(operator: Operator, _: Options) -> str:
         for now, then in zip(_detours(operator), operator.detour_baseline, strict=True)
     ]
     fragments = [spu.fragment_counts() for spu in runtime.spus.values()]
+    replies = [spu.reply_counts() for spu in runtime.spus.values()]
     copied = sum(a.copies.total() + a.egress_copies.total() for a in every)
     lines = [
         f"    Current sessions: {sum(len(spu.sessions()) for spu in runtime.spus.values())}",
@@ -111,6 +113,8 @@ async def statistics(operator: Operator, _: Options) -> str:
         f"    Packets handed back by SPUs: {detours[1]}",
         f"    Wings written again: {detours[2]}",
         f"    Datagrams reassembled: {sum(each.reassembled for each in fragments)}",
+        f"    ICMP errors and resets sent by SPUs: {sum(sent for sent, _ in replies)}",
+        f"    ICMP errors and resets held back, {RATE} a second: {sum(n for _, n in replies)}",
     ]
     for number, account in accounts.items():
         lines += ["", f"NPU {number}:", *_account(account)]
@@ -161,7 +165,7 @@ async def clear(operator: Operator, _: Options) -> str:
     drops = operator.runtime.observer.drops
     operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role is not Role.HOST)
     for spu in operator.runtime.spus.values():
-        spu.clear_fragment_counts()
+        spu.clear_counts()
     return ""
 
 

@@ -112,6 +112,10 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
             *([f"    FIN state: {view.fins >> n & 1},"] if view.tcp else []),
             f"    Pkts: {session.packets[n]}, Bytes: {session.bytes[n]}",
         ]
+        astray = view.astray[n]
+        if astray is not None:
+            name = operator.names.name(astray, key.token)
+            lines.append(f"    Asymmetric: packets come by {name}, and on by the CP")
         if not view.on_npus[n]:
             lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"

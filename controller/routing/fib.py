@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from zlib import crc32
 
 from controller.config.schema import Configuration, Interface, Network, RouteAction, StaticRoute
-from controller.flow import Address, FlowKey, Tuple5, text
+from controller.flow import Address, AnyFlow, text
 from controller.reasons import Drop
 from controller.value import value
 
@@ -191,7 +191,7 @@ class Fib:
         self,
         destination: Address,
         vr: str = "",
-        flow: FlowKey | Tuple5 | None = None,
+        flow: AnyFlow | None = None,
         prefer: Interface | None = None,
     ) -> Route | None:
         """The route to an address; ``None`` for what is not routed (``refusal`` says why): no
@@ -262,9 +262,7 @@ def _covers(outer: Network, inner: Network) -> bool:
     )
 
 
-def _pick(
-    paths: tuple[_Path, ...], flow: FlowKey | Tuple5 | None, prefer: Interface | None
-) -> _Path:
+def _pick(paths: tuple[_Path, ...], flow: AnyFlow | None, prefer: Interface | None) -> _Path:
     if prefer is not None:
         here = tuple(path for path in paths if path[0] is prefer)
         paths = here or tuple(path for path in paths if path[0].zone == prefer.zone) or paths

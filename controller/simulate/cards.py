@@ -21,6 +21,7 @@ from controller.messages import (
     Message,
     Outbound,
     PacketIn,
+    ReadWing,
     Redirect,
     Role,
     Transmit,
@@ -28,6 +29,7 @@ from controller.messages import (
 from controller.npu.program import initial_buckets
 from controller.routing.fib import fib_of
 from controller.routing.neighbors import Neighbors
+from controller.simulate import inside
 from controller.simulate.dice import Dice
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
@@ -41,6 +43,7 @@ from controller.simulate.tracking import (
     carried,
     carries_packet_of,
     handed_back,
+    in_doubt,
     left_spu,
     reached_spu,
 )
@@ -53,6 +56,14 @@ from controller.spu_bay import stray
 Machine = CentralPoint | Spu | Neighbors | FaultyNpu
 CP_INDEX = 0
 _MOST_KEPT = 10_000
+_TRACKED = frozenset((Redirect, CreateRequest, ReadWing))
+_QUICKEST: Nanoseconds = 2 * MICROSECOND
+_SPREAD: Nanoseconds = 30 * MICROSECOND
+"""Between the quickest message and the slowest, if none is held back."""
+_ROLLS = 20_000 * _SPREAD
+"""One number says both how quick a message is, and whether it is held back."""
+_STALLED = 200 * _SPREAD
+"""Below that it is: one in a hundred."""
 _NEIGHBORS_INDEX = 1
 
 
@@ -196,7 +207,8 @@ class Cards:
             out = machine.handle(what, world.now)
         except Exception as error:
             raise self._fault(to, kind.__name__, error, flow) from error
-        self.carry(to, out, flow)
+        if out:
+            self.carry(to, out, flow)
         ledger = world.ledger
         if is_spu:
             look = ledger.on_handled.get(kind)
@@ -206,7 +218,7 @@ class Cards:
             after = ledger.on_cp.get(kind)
             if after is not None:
                 after(what)
-        if flow is not None and not flow.entries:
+        if flow is not None and not flow.entries and flow.is_over:
             world.settle(flow)
         self._arm(to, machine)
 
@@ -276,22 +288,32 @@ class Cards:
             if from_spu:
                 if isinstance(message, Transmit):
                     left_spu(message, world.live, name.number, world.now)
-                elif isinstance(message, Redirect | CreateRequest) and owner is not None:
-                    handed_back(message, owner, name.number)
+                elif kind in _TRACKED and owner is not None:
+                    self._track(message, owner, name.number)
             if world.hear is not None:
                 world.hear(name, to, message, owner)
             known = self._by_object.get(id(to))
             index = self._find(to) if known is None else known
             dice = self._dice if owner is None else owner.fate
-            at = world.now + 2 * MICROSECOND + dice.below(30 * MICROSECOND)
-            if self._stalls:
-                at += self._stall(dice)
+            roll = dice.below(_ROLLS)
+            at = world.now + _QUICKEST + roll % _SPREAD
+            if roll < _STALLED and self._stalls:
+                at += self._stall(dice, roll // _SPREAD)
             channel = sender << 9 | index << 1 | is_packet
             free = self._free.get(channel, 0)
             if at < free:
                 at = free
             self._free[channel] = at
             world.at(at, index, message, owner)
+
+    def _track(self, message: Message, flow: Flow, spu: int) -> None:
+        """What an SPU says of a packet that it does not let go yet."""
+        if isinstance(message, ReadWing):
+            doubt = inside.doubt(self.spus[spu], message.session_id)
+            if doubt is not None:
+                in_doubt(doubt, flow)
+        elif isinstance(message, Redirect | CreateRequest):
+            handed_back(message, flow, spu)
 
     def _find(self, to: Actor) -> int:
         """The index of an actor; next time without looking at what it says, if it is one of the
@@ -302,10 +324,9 @@ class Cards:
             self._by_object[id(to)] = index
         return index
 
-    def _stall(self, dice: Dice) -> Nanoseconds:
-        chance = dice.below(20_000)
-        if chance >= 200:
-            return 0
+    def _stall(self, dice: Dice, chance: int) -> Nanoseconds:
+        """How long a message is held back: most of those that are not for long, one in 200 (those
+        with ``chance`` 0) for longer."""
         if chance:
             self._world.tally.happened(Fault.DELAY, "messages held up to 5 ms")
             return dice.below(5 * MILLISECOND)
@@ -324,7 +345,7 @@ class Cards:
         flow = None if key is None else world.ledger.flow_of.get(key)
         if flow is None and isinstance(message, PacketCarrier):
             # A later fragment's key says little.
-            tag = tag_of(carried(message))
+            tag = tag_of(carried(message).frame)
             flow = None if tag is None else world.live.get(tag.flow)
         return flow
 

@@ -37,7 +37,7 @@ AGEING: Nanoseconds = 20 * SECOND
 LONGEST: Nanoseconds = 2 * 3600 * SECOND
 """After the last frame from outside everything has aged out by then, several times over."""
 _BEAT = 1024
-"""Steps between two looks at what is overdue."""
+"""Steps between two looks at what is overdue, if no second passes meanwhile."""
 
 
 class Run:
@@ -71,7 +71,7 @@ class Run:
         events, ledger = world.events, world.ledger
         take, arrive = cards.take, self._wires.arrive
         audit_every = max(1, world.end // AUDITS)
-        next_audit, beat = audit_every, 0
+        next_audit, beat, pulse = audit_every, 0, 0
         while events:
             if next_audit <= events[0][0]:
                 next_audit += audit_every
@@ -92,8 +92,8 @@ class Run:
             else:
                 arrive(to, what, flow)
             beat += 1
-            if beat == _BEAT:
-                beat = 0
+            if beat == _BEAT or when >= pulse:
+                beat, pulse = 0, when + SECOND
                 ledger.due()
                 if when > world.last_frame + LONGEST:
                     self._restless()

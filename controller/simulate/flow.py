@@ -67,6 +67,7 @@ class Flow(ABC):
         "copies",
         "dice",
         "door",
+        "doubted",
         "entries",
         "fallen",
         "far",
@@ -142,9 +143,11 @@ class Flow(ABC):
         self.next_number = [0, 1]
         self.wire_free = [0, 0]
         """Until when the last frame occupies a wire, if frames stay in order."""
-        self.arrived: dict[int, list[tuple[int, int]]] = {}
-        """By packet number: when its copies reached an SPU, and which."""
+        self.arrived: dict[int, list[tuple[int, int, Nanoseconds]]] = {}
+        """By packet number: when its copies reached an SPU, and which; and an NPU before that."""
         self.clock = 0
+        self.doubted: frozenset[int] = frozenset()
+        """Packets that an SPU has held back in doubt: others may leave it before them."""
         self.left_spu: dict[int, int] = {}
         """By SPU and direction: of the packets that left it, the latest arrival."""
         self.names: list[FlowKey] = []

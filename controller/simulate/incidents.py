@@ -30,15 +30,16 @@ class Incident(NamedTuple):
 
 
 def schedule(plan: Plan, end: Nanoseconds) -> list[Incident]:
-    """All incidents of a run whose last flow begins at ``end``."""
+    """All incidents of a run whose last flow begins at ``end``. Numbers and times of those of one
+    kind do not depend on which other kinds there are."""
     dice = Dice(plan.seed, 0, 3)
     drawn = []
     for fault, least in _TIMES.items():
-        if fault in plan.faults:
-            times = max(least, plan.sessions // _EVERY[fault])
-            drawn += [(dice.below(end + end // 8 + 1), fault) for _ in range(times)]
+        times = max(least, plan.sessions // _EVERY[fault])
+        drawn += [(dice.below(end + end // 8 + 1), fault) for _ in range(times)]
     drawn.sort(key=lambda pair: pair[0])
-    incidents = [Incident(n, at, fault) for n, (at, fault) in enumerate(drawn, 1)]
-    if plan.incidents is not None:
-        incidents = [incident for incident in incidents if incident.number in plan.incidents]
-    return incidents
+    return [
+        Incident(number, at, fault)
+        for number, (at, fault) in enumerate(drawn, 1)
+        if fault in plan.faults and (plan.incidents is None or number in plan.incidents)
+    ]

@@ -286,6 +286,14 @@ def timers(spu: Spu) -> set[int]:
     return {*spu._core.timers, *spu._core.alg_timers}
 
 
+def doubt(spu: Spu, session_id: int) -> PacketIn | None:
+    """The segment of a session that waits for what its NPU has counted."""
+    session = spu._core.sessions.get(session_id)
+    if session is None or session.tcp is None or session.tcp.doubt is None:
+        return None
+    return session.tcp.doubt.message
+
+
 def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
     """What an SPU's flows and sessions hold of the central point's ports."""
     core = spu._core

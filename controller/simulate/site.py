@@ -123,11 +123,12 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
         ("policy express then permit services-offload", "policy express then deny"),
         ("", "set security policies policy-rematch extensive"),
     ),
-    # Pools are others, and the published server.
+    # Pools are others, and the published server. A FIN is the end.
     (
         ("203.0.113.16/30", "203.0.113.20/30"),
         ("pool tight port range 3000 to 3004", "pool tight port range 3003 to 3009"),
         ("10.3.1.10/32 port 80", "10.3.1.11/32 port 80"),
+        ("", "set security flow tcp-session fin-invalidate-session"),
     ),
     # TCP is looked at closely, and refused with a RST.
     (

@@ -35,7 +35,8 @@ class Story:
         """``number`` is the flow's; 0: all flows."""
         self._plan = replace(plan, trace=True)
         self._number = number
-        self._lines: list[str] = []
+        self._lines: list[tuple[str, int]] = []
+        """And whose they are."""
         self._headlines: dict[int, str] = {}
         """Of the flows that it is about, by number."""
         self._run: Run
@@ -43,7 +44,8 @@ class Story:
     def told(self) -> tuple[list[str], Broken | None]:
         """The lines, and the rule that was broken at their end."""
         outcome = play(self._plan, self._prepare)
-        lines = self._lines
+        several = len(self._headlines) > 1
+        lines = [f"{text}  [flow {n}]" if several and n else text for text, n in self._lines]
         left_out = len(lines) - 2 * MOST_LINES
         if left_out > 0:
             lines[MOST_LINES:-MOST_LINES] = [f"... {left_out} lines left out"]
@@ -71,9 +73,7 @@ class Story:
         return True
 
     def _add(self, text: str, flow: Flow | None) -> None:
-        if flow is not None and flow.number != self._number:
-            text = f"{text}  [flow {flow.number}]"
-        self._lines.append(text)
+        self._lines.append((text, 0 if flow is None else flow.number))
 
     def _told(self, what: str, flow: Flow | None) -> None:
         if flow is None or self._is_about(flow):
@@ -103,7 +103,7 @@ def _packet_of(message: Message, flow: Flow) -> str:
     if isinstance(message, Transmit):
         frame = message.frame
     elif isinstance(message, PacketCarrier):
-        frame = carried(message)
+        frame = carried(message).frame
     else:
         return ""
     tag = tag_of(frame)

@@ -12,7 +12,6 @@ from controller.messages import (
     Redirect,
     Transmit,
 )
-from controller.packet import RST, Packet, parse
 from controller.reasons import Send
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
@@ -23,9 +22,9 @@ CARRIERS = frozenset((PacketIn, CreateSession, Deliver, Redirect, CreateRequest)
 """Messages with a packet in them, beside ``Transmit``."""
 
 
-def carried(message: PacketCarrier) -> bytes:
-    """The frame in a message."""
-    return message.frame if isinstance(message, PacketIn) else message.packet.frame
+def carried(message: PacketCarrier) -> PacketIn:
+    """The packet in a message."""
+    return message if isinstance(message, PacketIn) else message.packet
 
 
 def carries_packet_of(flow: Flow, message: Message) -> bool:
@@ -36,7 +35,7 @@ def carries_packet_of(flow: Flow, message: Message) -> bool:
             return False
         frame = message.frame
     elif isinstance(message, PacketCarrier):
-        frame = carried(message)
+        frame = carried(message).frame
     else:
         return False
     tag = tag_of(frame)
@@ -45,21 +44,32 @@ def carries_packet_of(flow: Flow, message: Message) -> bool:
 
 def reached_spu(message: PacketCarrier, flow: Flow, spu: int) -> None:
     """A packet comes to an SPU."""
-    tag = tag_of(carried(message))
+    packet = carried(message)
+    tag = tag_of(packet.frame)
     if tag is not None and tag.flow == flow.number:
         flow.clock += 1
-        flow.arrived.setdefault(tag.packet, []).append((flow.clock, spu))
+        flow.arrived.setdefault(tag.packet, []).append((flow.clock, spu, packet.at))
 
 
 def handed_back(message: Redirect | CreateRequest, flow: Flow, spu: int) -> None:
-    """A packet leaves an SPU for the central point, and may come again."""
-    tag = tag_of(message.packet.frame)
+    """A packet leaves an SPU for the central point, and may come again. Of copies, it is the one
+    that its NPU had at the same time."""
+    packet = message.packet
+    tag = tag_of(packet.frame)
     if tag is not None and tag.flow == flow.number:
         arrivals = flow.arrived.get(tag.packet, [])
-        for index, (_, at) in enumerate(arrivals):
-            if at == spu:
+        for index, (_, where, at) in enumerate(arrivals):
+            if where == spu and at == packet.at:
                 del arrivals[index]
                 return
+
+
+def in_doubt(message: PacketIn, flow: Flow) -> None:
+    """A RST or FIN on Express Path waits until its NPU has said what its sender has sent; nothing
+    that is behind it waits, as what needs no SPU does not either."""
+    tag = tag_of(message.frame)
+    if tag is not None and tag.flow == flow.number:
+        flow.doubted |= {tag.packet}
 
 
 def left_spu(message: Transmit, live: dict[int, Flow], spu: int, now: Nanoseconds) -> None:
@@ -73,8 +83,8 @@ def left_spu(message: Transmit, live: dict[int, Flow], spu: int, now: Nanosecond
     last = flow.left_spu.get(way, 0)
     came = False
     arrivals = flow.arrived.get(tag.packet, [])
-    for index, (arrival, at) in enumerate(arrivals):
-        if at != spu:
+    for index, (arrival, where, _) in enumerate(arrivals):
+        if where != spu:
             continue
         came = True
         if arrival > last:
@@ -84,10 +94,7 @@ def left_spu(message: Transmit, live: dict[int, Flow], spu: int, now: Nanosecond
     if not came:
         what = f"packet {tag.packet} leaves SPU {spu} more often than it came"
         raise Violation(Rule.TWICE, what, now, flow.number)
-    packet = parse(message.frame)
-    if isinstance(packet, Packet) and packet.flags & RST:
-        # On Express Path a RST waits until its NPU has said what its sender has sent; nothing else
-        # waits for it.
+    if tag.packet in flow.doubted:
         return
     what = f"packet {tag.packet} reached SPU {spu} before one that has left it already"
     raise Violation(Rule.ORDER, what, now, flow.number)

@@ -31,7 +31,8 @@ class Decisions:
     def __init__(self, core: Core, replies: Replies, guard: SynGuard) -> None:
         self._core = core
         self._guard = guard
-        self._host = HostInbound(core, replies)
+        self.host = HostInbound(core, replies)
+        """Answers what is for the firewall itself."""
 
     def arrival(self, pending: Pending) -> Refusal | None:
         """The interface it came in on."""
@@ -83,7 +84,7 @@ class Decisions:
         destination = pending.routed.dst
         route = fib.lookup(destination, vr, flow)
         if route is not None and route.is_local:
-            refusal = self._host.take(pending, route)
+            refusal = self.host.take(pending, route)
             if refusal.reason is not Drop.HOST_INBOUND:
                 return refusal
             # Source NAT gives others this address, too: perhaps it is theirs, and came astray.

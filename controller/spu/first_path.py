@@ -32,9 +32,11 @@ from controller.record import wings
 from controller.routing.fib import Route
 from controller.spu.core import Core
 from controller.spu.decisions import Decisions, describe
+from controller.spu.host_inbound import WAIT
 from controller.spu.installation import Installation
 from controller.spu.replies import Replies
 from controller.spu.session import (
+    AWAIT_FRAGMENTS,
     AWAIT_INSTALL,
     AWAIT_NAT,
     AWAIT_NEIGHBORS,
@@ -105,7 +107,9 @@ class FirstPath:
             or decisions.return_route(pending)
             or (decisions.policy(pending) if message.passage is None else decisions.parent(pending))
         )
-        if refusal is not None:
+        if refusal is WAIT:
+            pending.stage = AWAIT_FRAGMENTS
+        elif refusal is not None:
             self._abandon(pending, *refusal)
         elif message.passage is not None:
             # The central point has translated it already.
@@ -118,12 +122,12 @@ class FirstPath:
     def _source_nat(self, pending: Pending) -> None:
         core, flow = self._core, pending.flow
         route = pending.route
-        pending.translated = pending.routed
         if core.nat.has_static and self._static_nat(pending):
             self._neighbors(pending)
             return
         rule = core.nat.source(pending.ingress, route.interface, pending.routed)
         if rule is None or rule.action is _OFF:
+            pending.translated = pending.routed.tuple5
             self._neighbors(pending)
             return
         pending.source_rule = rule
@@ -150,7 +154,7 @@ class FirstPath:
         address, port, rule = found
         pending.source_rule = rule
         core.nat_counts[rule.id].hits += 1
-        pending.translated = out._replace(src=address, sport=port)
+        pending.translated = Tuple5(address, out.dst, port, out.dport, out.protocol)
         if core.trace:
             detail = f"rule {rule.name} of {rule.rule_set}: {text(address)} port {port}"
             core.step(Step.STATIC_NAT, pending.flow, detail)
@@ -264,6 +268,10 @@ class FirstPath:
         if core.trace:
             core.step(Step.ACK, message.flow, "both wings active", message.session_id)
         session = self._installation.build(pending)
+        if core.trace:
+            why = session.not_express
+            detail = "yes" if why is None else f"no: {why.value}"
+            core.step(Step.EXPRESS, message.flow, detail, session.id)
         policy = session.verdict.policy
         if policy is not None and policy.log_init:
             core.send(OBSERVER, SessionCreated(core.now, session.id))
@@ -294,7 +302,10 @@ class FirstPath:
             core.drop(Drop.QUEUE_FULL, pending.flow, f"{core.queue_limit} packets wait already")
             return
         pending.queue.append(queued)
-        if core.trace:
+        if pending.stage is AWAIT_FRAGMENTS:
+            if self._decisions.host.more(pending):
+                self._abandon(pending, Drop.NONE, "")
+        elif core.trace:
             detail = f"{len(pending.queue)} behind the first, which waits for {pending.stage.value}"
             core.step(Step.QUEUED, pending.flow, detail)
 

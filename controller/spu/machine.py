@@ -66,7 +66,7 @@ def _ignore(_: Message) -> None:
     pass
 
 
-_MISSES = (Punt.MISS, Punt.SYN_PROXY)
+_MISS, _SYN_PROXY, _STALE = Punt.MISS, Punt.SYN_PROXY, Punt.STALE
 
 
 class Spu:
@@ -231,19 +231,20 @@ class Spu:
         if isinstance(packet, Drop):
             core.drop(packet, None, f"malformed packet of session {message.session_id}")
             return
-        if message.reason in _MISSES:
+        reason = message.reason
+        if reason is _MISS or reason is _SYN_PROXY:
             self._on_miss(message, packet)
             return
         session = core.sessions.get(message.session_id)
-        key = packet.key(message.token)
-        if session is not None and belongs(session, message, packet):
-            if message.reason is Punt.STALE:
-                self._installation.renew(session, message.direction)
-            if packet.fragment and not packet.is_later_fragment:
-                core.to_cp(FirstFragment(key, packet.datagram(message.token)))
-            self._live.take(session, Queued(message, packet, message.direction))
-        else:
-            core.to_cp(Redirect(key, core.number, message))
+        if session is None or not belongs(session, message, packet):
+            core.to_cp(Redirect(packet.key(message.token), core.number, message))
+            return
+        if reason is _STALE:
+            self._installation.renew(session, message.direction)
+        if packet.fragment and not packet.is_later_fragment:
+            key = packet.key(message.token)
+            core.to_cp(FirstFragment(key, packet.datagram(message.token)))
+        self._live.take(session, Queued(message, packet, message.direction))
 
     def _on_miss(self, message: PacketIn, packet: Packet) -> None:
         """Hash-based distribution: the NPU's hash table says that this flow is ours."""
@@ -346,6 +347,10 @@ class Spu:
             packets=(session.packets[0], session.packets[1]),
             bytes=(session.bytes[0], session.bytes[1]),
             next_hops=session.next_hops,
+            astray=(
+                self._repair.astray(session, Direction.FORWARD),
+                self._repair.astray(session, Direction.REVERSE),
+            ),
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
             alg=session.service.alg,
             parent=session.parent,
@@ -367,9 +372,14 @@ class Spu:
         """What was done with fragments so far."""
         return self._live.reassembly.counts
 
-    def clear_fragment_counts(self) -> None:
-        """Count fragments from zero again."""
+    def reply_counts(self) -> tuple[int, int]:
+        """ICMP errors and TCP answers so far: sent, and held back by the rate limit."""
+        return self._replies.limit.granted, self._replies.limit.suppressed
+
+    def clear_counts(self) -> None:
+        """Count fragments and replies from zero again."""
         self._live.reassembly.counts = FragmentCounts()
+        self._replies.limit.granted = self._replies.limit.suppressed = 0
 
     def guard_counts(self) -> GuardCounts:
         """What SYN flood protection did so far."""

@@ -9,6 +9,8 @@ from controller.packet import Packet
 from controller.reasons import Drop, Punt
 from controller.spu.session import Session
 
+_ICMP_ERROR = Punt.ICMP_ERROR
+
 
 def belongs(session: Session, message: PacketIn, packet: Packet) -> bool:
     """Whether a packet is one of the wing that the message names.
@@ -17,14 +19,12 @@ def belongs(session: Session, message: PacketIn, packet: Packet) -> bool:
     later fragment has no ports; its NPU had them from the first one.
     """
     key = session.wings[message.direction].key
-    if message.reason is Punt.ICMP_ERROR:
+    if message.reason is _ICMP_ERROR:
         quoted = parse_quoted(message.frame)
         if isinstance(quoted, Drop):
             return False
         return FlowKey(*quoted.tuple5.reversed(), message.token) == key
-    if packet.is_later_fragment:
-        packet_key = FlowKey(
-            packet.src, packet.dst, key.sport, key.dport, packet.protocol, message.token
-        )
-        return packet_key == key
-    return packet.key(message.token) == key
+    sport, dport = packet.sport, packet.dport
+    if packet.fragment and packet.is_later_fragment:
+        sport, dport = key.sport, key.dport
+    return (packet.src, packet.dst, sport, dport, packet.protocol, message.token) == key

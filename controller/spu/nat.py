@@ -30,7 +30,7 @@ from controller.config.nat import (
     StaticNatRule,
 )
 from controller.config.schema import Addresses, AddressRange, Application, Configuration, Interface
-from controller.flow import Address, Tuple5
+from controller.flow import Address, AnyFlow
 from controller.packet import TCP, UDP
 from controller.spu.nptv6 import exchange
 from controller.spu.ruleset import Ruleset
@@ -77,7 +77,7 @@ class _Rules(Generic[R]):
                 for rule in rules
             ]
 
-    def find(self, flow: Tuple5) -> R | None:
+    def find(self, flow: AnyFlow) -> R | None:
         """The first that matches."""
         if self._ruleset is not None:
             match = self._ruleset.first(flow)
@@ -146,12 +146,12 @@ class NatTables:
         """Whether a rule of another configuration is in this one too, unchanged."""
         return self._by_id.get(rule.id) == rule
 
-    def source(self, ingress: Interface, egress: Interface, flow: Tuple5) -> SourceNatRule | None:
+    def source(self, ingress: Interface, egress: Interface, flow: AnyFlow) -> SourceNatRule | None:
         """The source NAT rule that decides on a flow whose destination is translated."""
         rules = self._source.at(ingress, egress)
         return None if rules is None else rules.find(flow)
 
-    def destination(self, ingress: Interface, flow: Tuple5) -> Destination | None:
+    def destination(self, ingress: Interface, flow: AnyFlow) -> Destination | None:
         """What becomes of a flow's destination; ``None``: it stays."""
         rules = self._inward.at(ingress, ingress)
         found = None if rules is None else rules.find(flow)
@@ -171,7 +171,7 @@ class NatTables:
             port = rule.pool.port
         return Destination(_of_pool(flow, rule, rule.pool), port, rule)
 
-    def static_source(self, ingress: Interface, egress: Interface, flow: Tuple5) -> Source | None:
+    def static_source(self, ingress: Interface, egress: Interface, flow: AnyFlow) -> Source | None:
         """What static NAT makes of the source of a flow from one interface to another."""
         rules = self._outward.at(ingress, egress)
         found = None if rules is None else rules.find(flow)
@@ -193,13 +193,13 @@ def _moved(
     return other.at(int.from_bytes(address, "big") - block.first)
 
 
-def _mapped(flow: Tuple5, port: int, ports: range, others: range) -> int:
+def _mapped(flow: AnyFlow, port: int, ports: range, others: range) -> int:
     if len(ports) == 65536 or flow.protocol not in _PORT_PROTOCOLS:
         return port
     return others[port - ports.start]
 
 
-def _of_pool(flow: Tuple5, rule: DestinationNatRule, pool: DestinationPool) -> Address:
+def _of_pool(flow: AnyFlow, rule: DestinationNatRule, pool: DestinationPool) -> Address:
     """One for one where the rule matches as many addresses as the pool has; else the same address
     of the pool for the same client always."""
     block = pool.block
@@ -268,7 +268,7 @@ def _within(prefixes: tuple[tuple[int, int], ...], address: Address) -> bool:
     return False
 
 
-def _is_one_of(applications: tuple[Application, ...], flow: Tuple5) -> bool:
+def _is_one_of(applications: tuple[Application, ...], flow: AnyFlow) -> bool:
     return any(
         application.protocol in (flow.protocol, -1)
         and flow.dport in application.destination_ports

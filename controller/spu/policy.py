@@ -16,7 +16,7 @@ from controller.config.schema import (
     Configuration,
     Policy,
 )
-from controller.flow import Tuple5
+from controller.flow import AnyFlow
 from controller.spu.ruleset import Match, Ruleset
 
 DEFAULT_POLICY = "default-policy"
@@ -66,7 +66,7 @@ class PolicyTable:
         """By policy's index and application's identity: to hash one would take as long as the rest.
         (Those of its policies live as long as this table.)"""
 
-    def search(self, from_zone: str, to_zone: str, flow: Tuple5) -> Verdict:
+    def search(self, from_zone: str, to_zone: str, flow: AnyFlow) -> Verdict:
         """The verdict on a flow: source as it came, destination as it will be."""
         for ruleset in self._of.get((from_zone, to_zone), ()):
             match = ruleset.first(flow)
@@ -74,7 +74,7 @@ class PolicyTable:
                 return self._verdict(match)
         return self._default
 
-    def matches(self, from_zone: str, to_zone: str, flow: Tuple5) -> Iterator[Verdict]:
+    def matches(self, from_zone: str, to_zone: str, flow: AnyFlow) -> Iterator[Verdict]:
         """All policies that match a flow, in the order of the search, the default one last."""
         for ruleset in self._of.get((from_zone, to_zone), ()):
             yield from map(self._verdict, ruleset.matches(flow))

@@ -4,12 +4,17 @@ A packet of an installed session that comes by the central point found no wing o
 NPU, or one of another session. Just after the set-up that is a matter of time; later, the NPU's
 table is wrong: its entry was deleted by others, or stands for a session that is no more. The
 session's own wing takes its place.
+
+But if the packet came by another NPU than the one that has the wing, no table is wrong: the path is
+asymmetric. The packets of such a wing go on by the central point, and operators are shown why.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from controller.config.schema import SECOND
-from controller.flow import Direction, Nanoseconds
+from controller.flow import Direction, Nanoseconds, Port
 from controller.messages import Step
 from controller.reasons import Punt
 from controller.spu.core import Core
@@ -20,7 +25,7 @@ SETTLED: Nanoseconds = SECOND
 """How old a session is before a detour means more than that its wings are under way; and how long
 a repair is given before the next one."""
 REMEMBERED = 1024
-"""Repairs that are remembered for that."""
+"""Repairs that are remembered for that; and asymmetric wings, the newest ones."""
 
 _DETOURS = (Punt.MISS, Punt.SYN_PROXY, Punt.SESSION, Punt.TCP_CONTROL)
 
@@ -32,6 +37,7 @@ class Repair:
         self._core = core
         self._installation = installation
         self._recent: dict[tuple[int, Direction], Nanoseconds] = {}
+        self._astray: OrderedDict[tuple[int, Direction], Port] = OrderedDict()
         self.count = 0
         """Wings written again so far."""
 
@@ -48,6 +54,15 @@ class Repair:
         ):
             return
         what = (session.id, direction)
+        port = queued.message.port
+        if port.npu != session.wings[direction].ingress.npu:
+            if what not in self._astray:
+                detail = f"asymmetric: {direction.name.lower()} packets come by NPU {port.npu}"
+                self._core.step(Step.ROUTE, session.wings[0].key, detail, session.id)
+            self._astray[what] = port
+            if len(self._astray) > REMEMBERED:
+                self._astray.popitem(last=False)
+            return
         last = self._recent.get(what)
         if last is not None and now - last < SETTLED:
             return
@@ -59,3 +74,8 @@ class Repair:
         detail = f"NPU {npu}, {direction.name.lower()} wing"
         self._core.step(Step.REPAIR, session.wings[0].key, detail, session.id)
         self._installation.renew(session, direction)
+
+    def astray(self, session: Session, direction: Direction) -> Port | None:
+        """Where packets of a wing were seen to come in that another NPU has."""
+        port = self._astray.get((session.id, direction))
+        return None if port is None or port.npu == session.wings[direction].ingress.npu else port

@@ -53,11 +53,13 @@ _ERRORS = {
 class RateLimit:
     """A token bucket."""
 
-    __slots__ = ("_at", "_tokens", "suppressed")
+    __slots__ = ("_at", "_tokens", "granted", "suppressed")
 
     def __init__(self) -> None:
         self._tokens: float = BURST
         self._at: Nanoseconds = 0
+        self.granted = 0
+        """How often it said yes."""
         self.suppressed = 0
         """How often it said no."""
 
@@ -69,6 +71,7 @@ class RateLimit:
             self.suppressed += 1
             return False
         self._tokens -= 1
+        self.granted += 1
         return True
 
 

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from controller.config.schema import Addresses, AddressRange, Application, Wildcard
-from controller.flow import Tuple5
+from controller.flow import AnyFlow
 
 BLOCK = 16384
 """Rules whose bit maps are made together."""
@@ -144,23 +144,36 @@ class _Services:
 
 
 class _Block(Generic[R]):
-    __slots__ = ("_destinations", "_services", "_sources", "policies")
+    __slots__ = ("_destinations", "_policies", "_services", "_sources")
 
     def __init__(self, policies: Sequence[R]) -> None:
-        self.policies = policies
+        self._policies = policies
         self._sources = _AddressSide([(p.sources, p.sources_excluded) for p in policies])
         self._destinations = _AddressSide(
             [(p.destinations, p.destinations_excluded) for p in policies]
         )
         self._services = _Services(policies)
 
-    def candidates(self, family: int, src: int, dst: int, flow: Tuple5) -> int:
+    def candidates(self, family: int, src: int, dst: int, flow: AnyFlow) -> int:
         """A bit map of the rules that take a flow as far as bit maps say."""
         return (
             self._services.find(flow.protocol, flow.dport)
             & self._sources.find(family, src)
             & self._destinations.find(family, dst)
         )
+
+    def next(self, left: int, flow: AnyFlow) -> tuple[Match[R] | None, int]:
+        """Of the candidates that are left the first that takes a flow, and those behind it."""
+        while left:
+            lowest = left & -left
+            left ^= lowest
+            policy = self._policies[lowest.bit_length() - 1]
+            if not policy.applications:
+                return Match(policy, None), left
+            application = _application(policy.applications, flow)
+            if application is not None:
+                return Match(policy, application), left
+        return None, 0
 
 
 class Ruleset(Generic[R]):
@@ -170,29 +183,34 @@ class Ruleset(Generic[R]):
         starts = range(0, len(policies), BLOCK)
         self._blocks = [_Block(policies[start : start + BLOCK]) for start in starts]
 
-    def matches(self, flow: Tuple5) -> Iterator[Match[R]]:
+    def matches(self, flow: AnyFlow) -> Iterator[Match[R]]:
         """The policies that take a flow, in order; a packet goes by the first."""
-        family = 0 if len(flow.src) == 4 else 1
-        src, dst = int.from_bytes(flow.src, "big"), int.from_bytes(flow.dst, "big")
+        numbers = _numbers(flow)
         for block in self._blocks:
-            left = block.candidates(family, src, dst, flow)
+            left = block.candidates(*numbers, flow)
             while left:
-                lowest = left & -left
-                policy = block.policies[lowest.bit_length() - 1]
-                if not policy.applications:
-                    yield Match(policy, None)
-                else:
-                    application = _application(policy.applications, flow)
-                    if application is not None:
-                        yield Match(policy, application)
-                left ^= lowest
+                match, left = block.next(left, flow)
+                if match is not None:
+                    yield match
 
-    def first(self, flow: Tuple5) -> Match[R] | None:
+    def first(self, flow: AnyFlow) -> Match[R] | None:
         """The policy that decides on a flow."""
-        return next(self.matches(flow), None)
+        numbers = _numbers(flow)
+        for block in self._blocks:
+            match, _ = block.next(block.candidates(*numbers, flow), flow)
+            if match is not None:
+                return match
+        return None
 
 
-def _application(applications: tuple[Application, ...], flow: Tuple5) -> Application | None:
+def _numbers(flow: AnyFlow) -> tuple[int, int, int]:
+    """Address family (0: IPv4), source and destination as bit maps have them."""
+    src = flow.src
+    family = 0 if len(src) == 4 else 1
+    return family, int.from_bytes(src, "big"), int.from_bytes(flow.dst, "big")
+
+
+def _application(applications: tuple[Application, ...], flow: AnyFlow) -> Application | None:
     for application in applications:
         if (
             application.protocol in (flow.protocol, -1)

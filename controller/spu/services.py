@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from controller.config.applications import PREDEFINED
 from controller.config.schema import SECOND, Alg, Application, Configuration
-from controller.flow import Nanoseconds, Tuple5
+from controller.flow import AnyFlow, Nanoseconds
 from controller.packet import ICMP, ICMPV6, TCP, UDP
 from controller.spu.alg.registry import CHILDREN
 
@@ -68,18 +68,26 @@ class Services:
         self._ranges.sort(key=lambda application: len(application.destination_ports))
         self._made: dict[tuple[str, Nanoseconds, Alg | None], Service] = {}
 
-    def find(self, flow: Tuple5, matched: Application | None) -> Service:
+    def find(self, flow: AnyFlow, matched: Application | None) -> Service:
         """The service of a flow whose policy matched an application, or any."""
-        application = matched or self._classify(flow)
-        name = NO_SERVICE if application is None else application.name
-        alg = self._alg(flow, application)
+        port = flow.protocol, flow.dport
+        application = matched or self._classify(flow, port)
+        name, alg = NO_SERVICE, None
+        if application is not None:
+            name, alg = application.name, application.alg
+        if alg is None:
+            # The application does not say: what is usual on the port.
+            alg = self._alg_ports.get(port)
         timeout = None if matched is None else matched.inactivity_timeout
-        return self._service(name, self._timeout(flow) if timeout is None else timeout, alg)
+        if timeout is None:
+            timeout = self._timeout(port)
+        return self._service(name, timeout, alg if alg in self._algs else None)
 
-    def of_child(self, flow: Tuple5, name: str) -> Service:
+    def of_child(self, flow: AnyFlow, name: str) -> Service:
         """The service of a flow that a control session announced."""
         child = CHILDREN.get(name)
-        return self._service(name, self._timeout(flow), None if child is None else child[0])
+        timeout = self._timeout((flow.protocol, flow.dport))
+        return self._service(name, timeout, None if child is None else child[0])
 
     def _service(self, name: str, timeout: Nanoseconds, alg: Alg | None) -> Service:
         """One object for all flows that are alike."""
@@ -89,15 +97,8 @@ class Services:
             service = self._made[key] = Service(*key)
         return service
 
-    def _alg(self, flow: Tuple5, application: Application | None) -> Alg | None:
-        """What the application says; without that, what is usual on the port."""
-        alg = None if application is None else application.alg
-        if alg is None:
-            alg = self._alg_ports.get((flow.protocol, flow.dport))
-        return alg if alg in self._algs else None
-
-    def _classify(self, flow: Tuple5) -> Application | None:
-        for application in self._exact.get((flow.protocol, flow.dport), ()):
+    def _classify(self, flow: AnyFlow, port: tuple[int, int]) -> Application | None:
+        for application in self._exact.get(port, ()):
             if flow.sport in application.source_ports:
                 return application
         for application in self._ranges:
@@ -109,6 +110,5 @@ class Services:
                 return application
         return None
 
-    def _timeout(self, flow: Tuple5) -> Nanoseconds:
-        by_port = self._port_timeouts.get((flow.protocol, flow.dport))
-        return by_port or PROTOCOL_TIMEOUT.get(flow.protocol, OTHER_TIMEOUT)
+    def _timeout(self, port: tuple[int, int]) -> Nanoseconds:
+        return self._port_timeouts.get(port) or PROTOCOL_TIMEOUT.get(port[0], OTHER_TIMEOUT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controller.config.nat import NatRule
 from controller.config.schema import Alg, Interface, QueueDepth
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
 from controller.gate import Endpoint, Passage
 from controller.messages import Grant, PacketIn
 from controller.packet import Packet
@@ -46,6 +46,7 @@ class Stage(Enum):
     """What a pending flow waits for."""
 
     DECIDE = "decisions"
+    FRAGMENTS = "the rest of a packet for the firewall itself"
     NAT = "NAT allocation"
     NEIGHBORS = "next hops"
     INSTALL = "the central point"
@@ -92,7 +93,7 @@ class Pending:
 
     def __init__(self, flow: FlowKey, first: Queued) -> None:
         self.flow = flow
-        self.routed = flow.tuple5
+        self.routed = flow
         """As the packets of the flow come, but with their destination translated: what routes and
         policies go by."""
         self.first = first
@@ -142,7 +143,7 @@ class SessionState(Enum):
 
 
 INSTALLING, ACTIVE, CLOSING = SessionState
-DECIDE, AWAIT_NAT, AWAIT_NEIGHBORS, AWAIT_INSTALL = Stage
+DECIDE, AWAIT_FRAGMENTS, AWAIT_NAT, AWAIT_NEIGHBORS, AWAIT_INSTALL = Stage
 _EXPRESS, _BY_SPU = Path.EXPRESS, Path.SPU
 
 
@@ -291,6 +292,9 @@ class SessionView:
     """What translated its source."""
     destination_rule: NatRule | None = None
     """What translated its destination."""
+    astray: tuple[Port | None, Port | None] = (None, None)
+    """Per direction: a port of another NPU than its wing's by which packets were seen to come, on
+    their way through the central point."""
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""

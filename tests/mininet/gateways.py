@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from topologies.attach import Running, on_host
+from topologies.attach import Running, inside, on_host
 
 ROOT = Path(__file__).parents[2]
+ENDS = Path(__file__).parent / "ends"
 SWITCH = os.environ.get("SWITCH", "p4embed-switch")
 TRUST, DMZ, UNTRUST = "10.1.1.10", "10.2.2.10", "203.0.113.10"
 DMZ6, UNTRUST6 = "2001:db8:2::10", "2001:db8:3::10"
@@ -81,6 +82,16 @@ class Topology:
             timeout=seconds,
         )
         return f"{done.stdout}\nexit status {done.returncode}"
+
+    def beside(self, npu: int, program: str) -> str:
+        """What a program of ours prints that is given an NPU's address and device, and runs beside
+        it."""
+        site = self._running.npus[str(npu)]
+        where = (str(site["address"]), str(site["device_id"]))
+        command = inside(self._running, [sys.executable, str(ENDS / program), *where])
+        return subprocess.run(
+            command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=20
+        ).stdout
 
     def start(
         self, host: str, *command: str, until: str = "", stdin: int = subprocess.DEVNULL

@@ -1,4 +1,5 @@
-"""FTP, TFTP and DNS with programs of Debian through two NPUs: curl, tftp, dig; pyftpdlib, dnsmasq.
+"""FTP, TFTP and DNS with programs of Debian through two NPUs: curl and vsftpd, tftp and tftpd-hpa,
+dig and dnsmasq.
 
 Needs root; run by ``make mininet``. Policies permit control connections alone.
 """
@@ -7,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 
 import pytest
 from gateways import NAT, UNTRUST, UNTRUST6, Topology, gateways
+from servers import files_of, tftpd, vsftpd
 
 pytestmark = [
     pytest.mark.root,
@@ -24,18 +25,14 @@ PYTHON = "/usr/bin/python3"
 @pytest.fixture(scope="module")
 def topology() -> Iterator[Topology]:
     with gateways() as up:
-        files = up.directory / "files"
-        files.mkdir()
-        files.chmod(0o777)
-        (files / "file").write_bytes(os.urandom(SIZE))
-        server = ("-m", "topologies.hosts.ftp_server", str(files), UNTRUST, UNTRUST6)
-        up.start("untrust1", sys.executable, *server, until="serving")
+        (files_of(up) / "file").write_bytes(os.urandom(SIZE))
+        vsftpd(up, "untrust1")
+        tftpd(up, "untrust1", UNTRUST)
         up.start(
             "untrust1",
             *("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--user=root"),
             *("--log-facility=-", "--bind-interfaces", f"--listen-address={UNTRUST}"),
             *("--address=/wingpath.test/192.0.2.7", "--pid-file="),
-            *("--enable-tftp", f"--tftp-root={files}"),
             until="started",
         )
         yield up
@@ -64,9 +61,9 @@ def test_ftp_both_ways(topology: Topology, host: str, mode: str) -> None:
     said = topology.run(host, *common, "-o", str(got), url + "file")
     assert said.endswith("exit status 0"), said
     assert got.read_bytes() == (topology.directory / "files/file").read_bytes()
-    sent = topology.run(host, *common, "-T", str(got), url + "sent")
+    sent = topology.run(host, *common, "-T", str(got), url + "sent/file")
     assert sent.endswith("exit status 0"), sent
-    uploaded = topology.directory / "files/sent"
+    uploaded = topology.directory / "files/sent/file"
     assert uploaded.read_bytes() == got.read_bytes()
     uploaded.unlink()
 
@@ -106,7 +103,11 @@ def test_tftp_get_and_put(topology: Topology) -> None:
         script = f"cd {topology.directory} && tftp -m binary {UNTRUST} -c get file tftp-got"
         said = topology.run(host, "sh", "-c", script)
         assert got.read_bytes() == (topology.directory / "files/file").read_bytes(), said
-        got.unlink()
+        put_it = f"tftp -m binary {UNTRUST} -c put {host} sent/{host}"
+        script = f"cd {topology.directory} && mv tftp-got {host} && {put_it}"
+        said = topology.run(host, "sh", "-c", script)
+        put = topology.directory / "files/sent" / host
+        assert topology.wait(lambda put=put: put.exists() and put.stat().st_size == SIZE), said
 
 
 def test_dns_session_ends_with_its_answer(topology: Topology) -> None:
@@ -127,6 +128,7 @@ def test_only_announced_flows_pass(topology: Topology) -> None:
     """What nobody announced is refused: the server's ports are not simply open."""
     code = (
         "import socket; s = socket.socket(); s.settimeout(2);"
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1);"
         f"s.bind(('{UNTRUST}', 20)); s.connect(('{NAT}', 40000))"
     )
     said = topology.run("untrust1", PYTHON, "-c", code)

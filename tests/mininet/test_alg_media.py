@@ -1,4 +1,4 @@
-"""Calls, films and tunnels through two NPUs, by gates: sipp, aiortsp, pycrate; GRE and ESP too.
+"""Calls, films and tunnels through two NPUs, by gates: sipp, aiortsp, pycrate, pptp and pptpd; ESP.
 
 Needs root; run by ``make mininet``. Policies permit control connections alone.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
+from servers import pptp, pptpd
 
 pytestmark = [
     pytest.mark.root,
@@ -109,18 +110,32 @@ def test_film_by_rtsp(topology: Topology, host: str, seen: str) -> None:
 
 
 @pytest.mark.parametrize(("host", "own", "seen"), [("trust1", TRUST, NAT), ("dmz1", DMZ, DMZ)])
-@pytest.mark.parametrize(("kind", "application"), [("pptp", "junos-gre"), ("ike", "junos-esp")])
-def test_tunnel_comes_with_its_control_session(
-    topology: Topology, host: str, own: str, seen: str, kind: str, application: str
-) -> None:
-    """GRE and ESP both ways, which no policy permits."""
-    end = (sys.executable, str(ENDS / "tunnel.py"), kind)
+def test_esp_comes_with_its_ike(topology: Topology, host: str, own: str, seen: str) -> None:
+    """Both ways, which no policy permits."""
+    end = (sys.executable, str(ENDS / "tunnel.py"))
     listening = topology.start("untrust1", *end, "listen", UNTRUST, until="serving")
     said = topology.run(host, *end, "call", own, UNTRUST)
     assert said.startswith(f"tunnel: answer from {UNTRUST}\n"), said
     assert listening.stdout is not None
     assert listening.stdout.read() == f"tunnel: question from {seen}\n"
-    assert _media(topology) == [(application, 1, 1)]
+    assert _media(topology) == [("junos-esp", 1, 1)]
+
+
+def test_pptp_calls_and_calls_again(topology: Topology) -> None:
+    """``pptp`` and ``pptpd``; GRE, which no policy permits, ends with its call, so that the next
+    one, and behind NAT that of another peer, finds its way."""
+    pptpd(topology, "untrust1", UNTRUST)
+    for host in ("trust1", "dmz1", "trust1"):
+        calling = pptp(topology, host, UNTRUST)
+        assert calling.stdout is not None
+        topology.hear(calling, "echo: question answered")
+        ((application, *packets),) = _media(topology)
+        assert application == "junos-gre"
+        assert min(packets) > 0
+        assert calling.wait(timeout=10) == 0
+        assert topology.wait(lambda: _media(topology) == []), topology.sessions()
+    log = (topology.directory / "logs/controller.log").read_text()
+    assert f"session closed control session ended: {TRUST}/0->{UNTRUST}/0 " in log
 
 
 @pytest.mark.parametrize(("host", "own", "seen"), [("trust1", TRUST, NAT), ("dmz1", DMZ, DMZ)])

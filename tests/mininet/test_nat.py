@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
+from servers import files_of, vsftpd
 
 pytestmark = [
     pytest.mark.root,
@@ -295,6 +296,12 @@ def test_an_overloaded_port_serves_two_destinations(topology: Topology) -> None:
     assert said.startswith(f"{POOL} 5000\n{POOL} 5000\n"), said
 
 
+def refused(topology: Topology) -> int:
+    """Packets to addresses of NAT that nobody inside is behind: they would go back to untrust."""
+    rows = re.findall(r"POLICY_DENY +(\d+)", topology.cli("show security flow drops"))
+    return sum(map(int, rows))
+
+
 TALK = """\
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -309,11 +316,11 @@ CALL = """\
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("{own}", 7777))
-s.sendto(b"a call", ("{to}", {port}))
+s.sendto(b"a call of {own}", ("{to}", {port}))
 """
 
 
-@pytest.mark.parametrize("reach", ["any-remote-host", "target-host-port"])
+@pytest.mark.parametrize("reach", ["any-remote-host", "target-host", "target-host-port"])
 def test_a_persistent_binding_can_be_called(topology: Topology, reach: str) -> None:
     rule = "set security nat source rule-set out rule all then source-nat pool persistent-nat "
     load(topology, TO_POOL + f"set security nat source pool p address {POOL}/32\n"
@@ -324,14 +331,18 @@ def test_a_persistent_binding_can_be_called(topology: Topology, reach: str) -> N
     assert seen[2:4] == [POOL, "4444"], seen
     table = topology.cli("show security nat source persistent-nat-table all")
     assert re.search(rf"{TRUST} 4444 +udp +{POOL} 4444 +udp +p +{reach}", table), table
-    call = CALL.format(own=ELSEWHERE, to=POOL, port=4444)
-    assert "exit status 0" in topology.run("untrust1", sys.executable, "-c", call)
-    if reach == "any-remote-host":
-        assert talker.stdout.readline() == "called with a call\n"
-    else:
-        drops = topology.cli("show security flow drops")
+    strangers = {"any-remote-host": (), "target-host": (ELSEWHERE,)}.get(
+        reach, (ELSEWHERE, UNTRUST)
+    )
+    callers = {"any-remote-host": (ELSEWHERE,), "target-host": (UNTRUST,)}.get(reach, ())
+    for own in (*strangers, *callers):
+        before = refused(topology)
+        call = CALL.format(own=own, to=POOL, port=4444)
         assert "exit status 0" in topology.run("untrust1", sys.executable, "-c", call)
-        assert drops != topology.cli("show security flow drops")
+        if own in callers:
+            assert talker.stdout.readline() == f"called with a call of {own}\n"
+        else:
+            assert topology.wait(lambda before=before: refused(topology) == before + 1)
     talker.terminate()
 
 
@@ -374,12 +385,8 @@ def test_allocation_that_is_refused_drops_and_counts(topology: Topology, speaker
 
 
 def test_ftp_to_a_server_behind_destination_nat(topology: Topology) -> None:
-    files = topology.directory / "files"
-    files.mkdir()
-    files.chmod(0o777)
-    (files / "file").write_bytes(b"x" * 50_000)
-    server = ("-m", "topologies.hosts.ftp_server", str(files), DMZ, "2001:db8:2::10")
-    topology.start("dmz1", sys.executable, *server, until="serving")
+    (files_of(topology) / "file").write_bytes(b"x" * 50_000)
+    vsftpd(topology, "dmz1")
     load(topology, "set security nat destination pool ftp address 10.2.2.10/32\n"
          "set security nat destination rule-set in from zone untrust\n"
          f"set security nat destination rule-set in rule f match destination-address {SERVER}\n"
@@ -437,3 +444,26 @@ def test_static_nat_both_ways_and_over_ipv6(topology: Topology) -> None:
     # An ICMP error about a translated packet reaches the sender, and names what it knows.
     traced = topology.run("untrust1", "traceroute", "-n", "-w", "1", "-q", "1", "-m", "3", STATIC)
     assert re.search(rf"^ \d  {re.escape(STATIC)} ", traced, re.M), traced
+
+
+def test_hosts_in_another_routing_instance(topology: Topology) -> None:
+    """No table leads from untrust to dmz: NAT says where its addresses are looked up."""
+    load(topology, "set routing-instances blue instance-type virtual-router\n"
+         "set routing-instances blue interface ge-1/0/1.0\n"
+         "set routing-instances blue routing-options static route 0.0.0.0/0 next-table inet.0\n"
+         "set security nat destination pool web address 10.2.2.10/32 port 80\n"
+         "set security nat destination pool web routing-instance blue\n"
+         "set security nat destination rule-set in from zone untrust\n"
+         f"set security nat destination rule-set in rule web match destination-address {SERVER}\n"
+         "set security nat destination rule-set in rule web match destination-port 8080\n"
+         "set security nat destination rule-set in rule web then destination-nat pool web\n"
+         "set security nat static rule-set s from zone untrust\n"
+         f"set security nat static rule-set s rule a match destination-address {STATIC}\n"
+         f"set security nat static rule-set s rule a then static-nat prefix {DMZ} "
+         "routing-instance blue\n"
+         )  # fmt: skip
+    for outside in (f"{SERVER}:8080", STATIC):
+        assert seen_by(topology, "untrust1", outside) == UNTRUST
+    assert seen_by(topology, "dmz1", UNTRUST) == STATIC
+    assert "Host routing-instance      : blue" in topology.cli("show security nat static rule a")
+    assert "Routing instance: blue" in topology.cli("show security nat destination pool web")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import TRUST, UNTRUST, Topology, gateways
+from gateways import TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -115,6 +116,65 @@ def test_sessions_end_when_their_policy_denies(topology: Topology, text: str) ->
     running.wait(timeout=15)
     load(topology, text)
     assert " 0% packet loss" in pings(topology, UNTRUST)
+
+
+PING = ("ping", "-n", "-c", "1", "-W", "1", UNTRUST)
+CONNECT = ("curl", "-s", "-m", "1", f"http://{UNTRUST}:81/")
+OFFLOAD = policy("out", "permit services-offload")
+TCP = "set security flow tcp-session "
+NOT_EXPRESS = {
+    "policy": (policy("out", "permit"), PING),
+    "policy-off": (policy("out", "permit no-services-offload"), PING),
+    "alg-control": (
+        OFFLOAD,
+        (sys.executable, "-c", "from socket import *; socket(AF_INET, SOCK_DGRAM).sendto("
+         rf"b'\1\1\1\0\0\1\0\0\0\0\0\0\1x\0\0\1\0\1', ('{UNTRUST}', 53))"),
+    ),
+    "protocol": (
+        OFFLOAD,
+        (sys.executable, "-c", "from socket import *; "
+         f"socket(AF_INET, SOCK_RAW, 132).sendto(bytes(32), ('{UNTRUST}', 0))"),
+    ),
+    "fragment": (OFFLOAD, (*PING, "-s", "3000")),
+    "ipv6-nat": (
+        OFFLOAD
+        + "set security nat static rule-set s from zone untrust\n"
+        + "set security nat static rule-set s rule r match destination-address 2001:db8:3::90/128\n"
+        + "set security nat static rule-set s rule r then static-nat prefix 2001:db8:1::10/128\n",
+        ("ping", "-n", "-c", "1", "-W", "1", UNTRUST6),
+    ),
+    "mtu": (f"{OFFLOAD}set interfaces ge-2/0/0 mtu 1400\n", PING),
+    "strict-syn": (f"{OFFLOAD}{TCP}strict-syn-check\n", CONNECT),
+    "rst-check": (f"{OFFLOAD}{TCP}rst-sequence-check\n", CONNECT),
+    "sequence-check": (
+        f"{OFFLOAD}{TCP}no-sequence-check\n"
+        "set security policies from-zone trust to-zone untrust policy out then permit tcp-options "
+        "sequence-check-required\n",
+        CONNECT,
+    ),
+}  # fmt: skip
+"""A configuration and traffic for each reason. (``syn-proxy`` is for ``test_protection``;
+``table-full`` takes a million sessions.)"""
+
+
+def totals(topology: Topology) -> dict[str, int]:
+    """Sessions so far by why they were not on Express Path."""
+    shown = topology.ask("show security np-cache reasons")
+    return {word: int(total) for word, total in re.findall(r"^(\S+) +\d+ +(\d+)", shown, re.M)}
+
+
+def test_each_reason_against_express_path_is_met_counted_and_told(topology: Topology) -> None:
+    for word, (text, traffic) in NOT_EXPRESS.items():
+        load(topology, BASE + text)
+        topology.clear()
+        before = totals(topology)
+        topology.run("trust1", *traffic)
+        after = totals(topology)
+        assert {w: n - before[w] for w, n in after.items() if n != before[w]} == {word: 1}, word
+        walk = topology.ask("show security flow walk last 1")
+        assert "Express Path decided on (no: " in walk, walk
+    rest = {"yes", "syn-proxy", "table-full"}
+    assert totals(topology).keys() == NOT_EXPRESS.keys() | rest, "the list is closed"
 
 
 def test_routes_that_change_are_followed(topology: Topology) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
-from gateways import UNTRUST, Topology, gateways
+from gateways import SWITCH, UNTRUST, Topology, gateways
 from test_policies import EXPRESS, PERMIT, load
 
 pytestmark = [
@@ -100,6 +101,29 @@ def test_an_spu_is_taken_out_and_put_in_under_traffic(topology: Topology, mode: 
     topology.start("trust1", *FLOWS, "12", "1", until="flowing").wait(timeout=10)
     now = owners(topology)
     assert sum(spu == 1 for port, spu in now.items() if port not in before) > 0, now
+
+
+@pytest.mark.skipif(
+    SWITCH == "simple_switch_grpc", reason="its P4Runtime server gives no role to a second client"
+)
+def test_wings_that_an_npu_lost_are_written_again_and_no_packet_is_lost(
+    topology: Topology,
+) -> None:
+    load(topology, EXPRESS)
+    topology.clear()
+    topology.ask("clear security flow statistics")
+    flows = topology.start("trust1", *FLOWS, "4", "4", until="flowing")
+    time.sleep(1.2)  # A session that has just been set up is given a second.
+    assert topology.beside(1, "unwing.py") == "4 entries deleted\n"
+    again = "    Wings written again: 4\n"
+    assert topology.wait(lambda: again in topology.ask("show security flow statistics"))
+    assert flows.stdout is not None
+    rows = [[int(word) for word in line.split()] for line in flows.stdout if line[0].isdigit()]
+    assert [asked - answered for _, asked, answered, _ in rows] == [0] * 4
+    wings = topology.ask("show security np-cache summary")
+    assert wings.count("NP-cache/services-offload Wings: 4\n") == 2, wings
+    walk = topology.ask("show security flow walk last 1").splitlines()[-1]
+    assert "wing written again: its NPU did not have it (NPU 1, forward wing)" in walk
 
 
 def test_a_draining_spu_keeps_what_it_has_and_gets_nothing_new(topology: Topology) -> None:

@@ -101,7 +101,12 @@ class Client:
     def end(self) -> str:
         """What it printed, once it has done all well."""
         said = self._rest()
-        assert self._process.returncode == 0, said
+        if self._process.returncode != 0:
+            raise AssertionError(
+                f"exit status {self._process.returncode}, port {self.port}: {said}\n"
+                f"{self._topology.cli('show security packet-drop records last 20')}\n"
+                f"{self._topology.cli('show security flow session extensive')}"
+            )
         return said
 
     def fail(self) -> str:

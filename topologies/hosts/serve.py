@@ -1,6 +1,7 @@
 """A web server on port 80 and a UDP answerer on port 5353, IPv4 and IPv6.
 
-``GET /bytes/N`` sends N bytes; ``GET /client`` and any UDP question are answered with the address
+``GET /bytes/N`` sends N bytes; ``GET /held/N`` the first half of them, and the rest after a
+``GET /release``, or a minute. ``GET /client`` and any UDP question are answered with the address
 and port that the question came from, as the server saw them: after translation.
 """
 
@@ -13,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HTTP_PORT = 80
 UDP_PORT = 5353
+HELD_SECONDS = 60.0
+
+_released = threading.Event()
 
 
 class _Web(BaseHTTPRequestHandler):
@@ -20,17 +24,26 @@ class _Web(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         kind, _, argument = self.path.lstrip("/").partition("/")
+        held = 0
         if kind == "client":
             body = f"{_plain(self.client_address[0])} {self.client_address[1]}\n".encode()
-        elif kind == "bytes" and argument.isdigit():
+        elif kind in ("bytes", "held") and argument.isdigit():
             body = bytes(int(argument))
+            held = len(body) // 2 if kind == "held" else 0
+        elif kind == "release":
+            body = b"released\n"
+            _released.set()
         else:
-            self.send_error(404, "there is /client and /bytes/N")
+            self.send_error(404, "there is /client, /bytes/N, /held/N and /release")
             return
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if held:
+            _released.clear()
+            self.wfile.write(body[:held])
+            _released.wait(HELD_SECONDS)
+        self.wfile.write(body[held:])
 
 
 class _WebServer(ThreadingHTTPServer):

@@ -88,6 +88,7 @@ class Pinhole:
             source_as=wing.key.dst if wing.key.dst != wing.translated.dst else None,
             call=self.call,
             application=self.application,
+            listener_token=wing.key.token,
         )
 
 

@@ -10,6 +10,8 @@ from struct import Struct
 from p4embed.switch.p4runtime.errors import Code, P4RuntimeError
 
 _PREFIX = Struct("!BI")
+LONGEST = 1 << 28
+"""Bytes of a message."""
 
 
 def framed(message: bytes) -> bytes:
@@ -17,18 +19,48 @@ def framed(message: bytes) -> bytes:
     return _PREFIX.pack(0, len(message)) + message
 
 
-def complete(data: bytes | bytearray) -> int:
-    """How many bytes of what has come are whole messages; ``P4RuntimeError`` if one is
-    compressed."""
-    at, end = 0, len(data)
-    while end - at >= _PREFIX.size:
-        compressed, length = _PREFIX.unpack_from(data, at)
-        if compressed:
-            raise P4RuntimeError(Code.UNIMPLEMENTED, "compressed messages are not understood")
-        if end - at - _PREFIX.size < length:
-            break
-        at += _PREFIX.size + length
-    return at
+class Messages:
+    """Messages from pieces that are cut anywhere."""
+
+    __slots__ = ("_due", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._due = 0
+        """Bytes that the rest must have before it can be a message."""
+
+    def add(self, data: bytes) -> bytes:
+        """The messages that are complete now. ``P4RuntimeError`` if one is compressed, or too
+        long."""
+        rest = self._rest
+        if rest:
+            rest += data
+            if len(rest) < self._due:
+                return b""
+            data = bytes(rest)
+            rest.clear()
+        end = self._complete(data)
+        if end == len(data):
+            return data
+        rest += data[end:]
+        return data[:end]
+
+    def _complete(self, data: bytes) -> int:
+        """Where the last whole message ends."""
+        at, end = 0, len(data)
+        while end - at >= _PREFIX.size:
+            compressed, length = _PREFIX.unpack_from(data, at)
+            if compressed:
+                raise P4RuntimeError(Code.UNIMPLEMENTED, "compressed messages are not understood")
+            if length > LONGEST:
+                text = f"a message of {length} bytes; {LONGEST} at most are taken"
+                raise P4RuntimeError(Code.RESOURCE_EXHAUSTED, text)
+            self._due = _PREFIX.size + length
+            if end - at < self._due:
+                return at
+            at += self._due
+        self._due = _PREFIX.size
+        return at
 
 
 def message_at(messages: bytes, at: int) -> tuple[bytes, int]:

@@ -1,8 +1,8 @@
 """The server around the service: addresses, TLS, and which RPC is whose.
 
-One thread runs the event loop of all connections (``http2.py``). What takes no time is done there;
-new programs, and Writes and Reads that are long or need the careful way, have threads of their
-own.
+One thread runs the event loop of all connections (``grpc_connection.py``). What takes no time is
+done there; new programs, and Writes and Reads that are long or need the careful way, have threads
+of their own.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from p4embed.switch.p4runtime.errors import (
     internal,
     invalid,
 )
-from p4embed.switch.p4runtime.http2 import Answer, Failure, Http2, Outbox
+from p4embed.switch.p4runtime.grpc_connection import Answer, Failure, GrpcConnection, Outbox
 from p4embed.switch.p4runtime.service import Service
 from p4embed.switch.p4runtime.stream import Stream
 
 _WORKERS = 8
 _SERVICE = "/p4.v1.P4Runtime/"
 _STOP_SECONDS = 1.0
+_LEAVE_SECONDS = 0.05
 _SHORT = 1 << 18
 """Bytes of a message that is dealt with on the event loop, in a millisecond: some thousand
 entries."""
@@ -180,14 +181,15 @@ class Server:
         context = None if tls is None else tls.context()
         self._loop = asyncio.new_event_loop()
         self._bell = service.bell()
+        self._has_tls = context is not None
         self._rpcs = _Rpcs(service, self._loop)
-        self._connections: set[Http2] = set()
+        self._connections: set[GrpcConnection] = set()
         self._thread = threading.Thread(target=self._run, name="p4runtime", daemon=True)
         host, _, port = address.rpartition(":")
         try:
             self._server = self._loop.run_until_complete(
                 self._loop.create_server(
-                    lambda: Http2(self._rpcs, self._connections),
+                    lambda: GrpcConnection(self._rpcs, self._connections),
                     host.strip("[]") or None,
                     int(port),
                     ssl=context,
@@ -218,6 +220,16 @@ class Server:
             self._loop.close()
         self._rpcs.stop()
 
+    async def _take_leave(self) -> None:
+        """Close connections. Those with TLS wait for the other end to do so, too; and handshakes
+        under way have to fail."""
+        for connection in list(self._connections):
+            connection.close()
+        await asyncio.sleep(_LEAVE_SECONDS if self._has_tls else 0)
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -225,10 +237,7 @@ class Server:
             self._server.close()
             if self._bell is not None:
                 self._loop.remove_reader(self._bell)
-            for connection in list(self._connections):
-                connection.close()
-            # One more turn, for what the transports still have to do.
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._take_leave())
         finally:
             self._loop.close()
 

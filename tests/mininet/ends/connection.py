@@ -95,7 +95,11 @@ def connect(address: str, port: str, steps: list[str]) -> int:
                 time.sleep(0.1)
         elif word == "mss":
             connection.sendall(b"mss\n")
-            print("mss", mss(connection), answers.readline().strip(), flush=True)
+            said = answers.readline().strip()
+            if not said:
+                print("the server closed the connection without an answer", flush=True)
+                return 1
+            print("mss", mss(connection), said, flush=True)
         elif word == "wait":
             time.sleep(float(rest))
         elif word == "half":

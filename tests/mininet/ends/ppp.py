@@ -80,6 +80,7 @@ def ask(command: list[str]) -> None:
                 if code == ECHO_REPLY:
                     print(f"echo: {data.decode()}", flush=True)
                     os.close(line)
+                    os.waitpid(child, 0)  # it hangs up
                     return
     print(f"no answer; heard {bytes(heard)!r}", flush=True)
 
@@ -88,8 +89,11 @@ def answer() -> None:
     heard = bytearray()
     # Until its pppd has said something pptpctrl listens to no tunnel.
     os.write(1, frame(ECHO_REQUEST, b"hello"))
-    while got := os.read(0, 4096):
-        heard += got
+    while True:
+        try:
+            heard += os.read(0, 4096)
+        except OSError:
+            return  # the call is over
         for code, data in packets(heard):
             if code == ECHO_REQUEST:
                 os.write(1, frame(ECHO_REPLY, data + b" answered"))

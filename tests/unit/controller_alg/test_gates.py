@@ -17,7 +17,7 @@ from controller.gate import Endpoint, GateOrder
 from controller.reasons import Drop
 
 INSIDE, SERVER, OTHER, HOLE = b"\x0a\0\1\2", b"\x0a\0\2\2", b"\x0a\0\2\3", b"\x0a\0\2\1"
-UDP = 17
+UDP, GRE = 17, 47
 PLAIN = GateOrder(UDP, 3, SERVER, INSIDE, Endpoint(INSIDE, 5000), 10 * SECOND)
 HIDDEN = replace(PLAIN, hole=HOLE)
 FLOW = FlowKey(SERVER, INSIDE, 999, 5000, UDP, 3)
@@ -48,6 +48,25 @@ def test_only_what_was_announced_passes() -> None:
     gate = gates.match(FLOW._replace(sport=1))
     assert gate is not None
     assert gate.parent == 77
+
+
+def test_the_one_binding_of_a_protocol_without_ports_is_one_hosts() -> None:
+    gates, arbiter = table()
+    tunnel = replace(HIDDEN, protocol=47, listener=Endpoint(INSIDE, 0), listener_token=1)
+    assert opened(gates, tunnel) == [Endpoint(HOLE, 0)]
+    # The same host to another peer, and again after its first announcement.
+    assert opened(gates, replace(tunnel, source=OTHER), parent=78) == [Endpoint(HOLE, 0)]
+    # Not another host, nor the same address in another virtual router.
+    for other in (
+        replace(tunnel, listener=Endpoint(b"\x0a\0\1\3", 0)),
+        replace(tunnel, listener_token=2),
+    ):
+        assert gates.open(79, 1, (other,), 0) is Drop.NAT_EXHAUSTED
+    gates.close(77)
+    assert arbiter.in_use() == {(HOLE, 47): 1}
+    gates.close(78)
+    assert arbiter.in_use() == {}
+    assert opened(gates, replace(tunnel, listener_token=2)) == [Endpoint(HOLE, 0)]
 
 
 def test_gate_for_the_source_comes_before_one_for_anybody() -> None:
@@ -175,20 +194,32 @@ def test_same_announcement_has_the_same_hole_for_its_parent_alone(parent: int) -
 
 
 class Doors(RuleBasedStateMachine):
-    """Gates, children and parents come and go; ports are neither lost nor given twice, and there
-    are never more gates than there may be."""
+    """Gates, children and parents come and go; ports are neither lost nor given twice, tunnels
+    through one address are one host's, and there are never more gates than there may be."""
 
     MOST = 6
 
     def __init__(self) -> None:
         super().__init__()
         self.gates, self.arbiter = table(range(2000, 2012), self.MOST)
-        self.children: list[list[Lease]] = []
+        self.children: list[tuple[bytes, list[Lease]]] = []
+        """Of tunnels with their host."""
         self.own: dict[int, int] = {}
         self.now = 0
 
-    def holes(self) -> set[int]:
-        return {gate.hole.port + n for gate in self.gates for n in range(gate.order.count)}
+    def holes(self) -> set[tuple[int, int]]:
+        return {
+            (gate.order.protocol, gate.hole.port + n)
+            for gate in self.gates
+            for n in range(gate.order.count)
+            if gate.order.hole == HOLE
+        }
+
+    def hosts(self) -> set[bytes]:
+        """Who has a tunnel, or is to have one."""
+        announced = {g.order.listener.address for g in self.gates if g.order.hole == HOLE
+                     and g.order.protocol == GRE}  # fmt: skip
+        return announced | {host for host, _ in self.children if host}
 
     @rule(parent=st.integers(1, 3), port=st.integers(1, 4), count=st.integers(1, 2),
           uses=st.integers(0, 2))  # fmt: skip
@@ -218,21 +249,52 @@ class Doors(RuleBasedStateMachine):
         order = replace(HIDDEN, listener=Endpoint(INSIDE, 9), shared_port=port)
         assert self.open(parent, order) in ([Endpoint(HOLE, port)], Drop.GATE_TABLE_FULL)
 
+    @rule(parent=st.integers(1, 3), host=st.sampled_from((INSIDE, OTHER)))
+    def tunnel(self, parent: int, host: bytes) -> None:
+        order = replace(HIDDEN, protocol=GRE, listener=Endpoint(host, 0), listener_token=1)
+        taken = bool(self.hosts() - {host})
+        known = any(g.order.listener == order.listener for g in self.gates if g.parent == parent)
+        opened = self.open(parent, order)
+        if not known and len(self.gates) < self.MOST:
+            assert (opened is Drop.NAT_EXHAUSTED) == taken
+
+    @rule(parent=st.integers(1, 3), host=st.sampled_from((INSIDE, OTHER)))
+    def tunnel_outward(self, parent: int, host: bytes) -> None:
+        self.open(parent, GateOrder(GRE, 1, host, SERVER, Endpoint(SERVER, 0), 10 * SECOND,
+                                    source_as=HOLE, listener_token=3))  # fmt: skip
+
+    @rule(host=st.sampled_from((INSIDE, OTHER)), is_inward=st.booleans())
+    def come_by_tunnel(self, host: bytes, is_inward: bool) -> None:
+        flow = FlowKey(host, SERVER, 0, 0, GRE, 1)
+        if is_inward:
+            flow = FlowKey(SERVER, HOLE, 0, 0, GRE, 3)
+        gate = self.gates.match(flow)
+        if gate is None:
+            return
+        taken = not is_inward and bool(self.hosts() - {host})
+        entered = self.gates.enter(gate, flow)
+        assert (entered is None) == taken
+        if entered is not None:
+            passage, leases = entered
+            inside = passage.translated.dst if is_inward else host
+            assert is_inward or passage.translated.src == HOLE
+            self.children.append((inside, leases))
+
     @rule(port=st.integers(2000, 2011))
     def come(self, port: int) -> None:
         flow = FLOW._replace(dst=HOLE, dport=port)
         gate = self.gates.match(flow)
-        assert (gate is not None) == (port in self.holes())
+        assert (gate is not None) == ((UDP, port) in self.holes())
         if gate is not None:
             entered = self.gates.enter(gate, flow)
             assert entered is not None
-            self.children.append(entered[1])
+            self.children.append((b"", entered[1]))
 
     @precondition(lambda self: self.children)
     @rule(data=st.data())
     def child_ends(self, data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(self.children) - 1))
-        for lease in self.children.pop(at):
+        for lease in self.children.pop(at)[1]:
             self.gates.leave(lease)
 
     @rule(parent=st.integers(1, 3))
@@ -253,16 +315,20 @@ class Doors(RuleBasedStateMachine):
 
     @invariant()
     def ports_are_in_use_while_somebody_needs_them(self) -> None:
-        needed = self.holes() | set(self.own.values())
-        for leases in self.children:
-            needed |= {binding.port for lease in leases for binding in lease.bindings}
+        needed = self.holes() | {(UDP, port) for port in self.own.values()}
+        for _, leases in self.children:
+            needed |= {(b.protocol, b.port) for lease in leases for b in lease.bindings}
         assert sum(self.arbiter.in_use().values()) == len(needed)
+
+    @invariant()
+    def tunnels_are_one_hosts(self) -> None:
+        assert len(self.hosts()) <= 1
 
     def teardown(self) -> None:
         for parent in range(1, 4):
             self.parent_ends(parent)
         while self.children:
-            for lease in self.children.pop():
+            for lease in self.children.pop()[1]:
                 self.gates.leave(lease)
         assert self.arbiter.in_use() == {}
         assert self.gates.deadline() is None

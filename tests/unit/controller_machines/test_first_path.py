@@ -63,10 +63,13 @@ def test_walk_step_by_step() -> None:
         Step.INSTALL,
         Step.ACTIVE,
         Step.ACK,
+        Step.EXPRESS,
         Step.WING_REVERSE,
         Step.WING_FORWARD,
         Step.RELEASE,
     ]
+    details = {taken.step: taken.detail for taken in world.sim.steps}
+    assert details[Step.EXPRESS] == "no: its policy does not say services-offload"
     whos = {taken.step: taken.who for taken in world.sim.steps}
     assert whos[Step.MISS] == Actor(Role.NPU, 0)
     assert whos[Step.ACTIVE] == CP

@@ -151,16 +151,6 @@ def test_waiting_for_the_first_of_a_flow_that_is_denied_leaves_nothing() -> None
     world.assert_empty()
 
 
-def test_a_ping_in_fragments_for_the_firewall_itself_is_not_answered_by_half() -> None:
-    world = World()
-    echo = IP(src=world.a.ip, dst="10.0.1.1", id=3) / ICMP(type=8, id=5, seq=1) / BODY
-    send(world, list(fragment(echo, 1000)))
-    assert world.a.received == []
-    assert set(world.reasons()) <= {Drop.HOST_INBOUND, Drop.ICMP_NOT_REQUEST}
-    world.sim.run(10 * SECOND)
-    world.assert_empty()
-
-
 # -- force-ip-reassembly ------------------------------------------------------------------------
 
 

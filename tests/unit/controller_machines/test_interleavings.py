@@ -33,6 +33,22 @@ from .world import (
 )
 
 
+class Watch:
+    """Checks a world after every event that changed what there is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: object = None
+
+    def __call__(self) -> None:
+        sim = self._world.sim
+        keys = [spu.forward_keys() for spu in sim.spus.values()]
+        seen = sim.cp.counts(), keys, [npu.owners for npu in sim.npus.values()]
+        if seen != self._seen:
+            self._seen = seen
+            check(self._world)
+
+
 def check(world: World) -> None:
     sim = world.sim
     active = {w.session_id for w in sim.cp.wings() if w.state is WingState.ACTIVE}
@@ -53,7 +69,7 @@ class Traffic:
         self.world = world
         self.random = Random(seed)
         self.sent = 0
-        world.sim.on_event = lambda: check(world)
+        world.sim.on_event = Watch(world)
         deliver = world.sim.on_sent
         assert deliver is not None
 

@@ -391,6 +391,19 @@ def test_time_exceeded_from_a_router_on_the_way_keeps_the_session() -> None:
     assert closes(world) == []
 
 
+@BOTH
+def test_who_is_told_of_a_path_mtu_keeps_the_session_and_its_port(client: str) -> None:
+    world = World(with_nat(), nat_ports=range(40000, 40010))
+    src = getattr(world, client)
+    asked = world.pass_(src, udp(src, world.b, sport=2000, dport=443), world.b)
+    told = ICMP(type=3, code=4, nexthopmtu=1300) / Raw(bytes(asked[IP]))
+    got = world.pass_(world.b, IP(src="10.0.2.77", dst="10.0.2.1") / told, src)
+    assert got[ICMP].nexthopmtu == 1300
+    assert closes(world) == []
+    again = world.pass_(src, udp(src, world.b, sport=2000, dport=443), world.b)
+    assert again[UDP].sport == asked[UDP].sport
+
+
 def test_ipv6_error_is_forwarded() -> None:
     world = World()
     ask = IPv6(src=world.a.ip6, dst=world.b.ip6) / ICMPv6EchoRequest(id=9, seq=1, data=b"x")

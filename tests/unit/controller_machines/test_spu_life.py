@@ -18,6 +18,7 @@ from controller.gate import Endpoint, GateOrder
 from controller.messages import (
     Actor,
     CreateRequest,
+    InstallAck,
     InstallWing,
     OpenGates,
     PurgeSpu,
@@ -399,6 +400,13 @@ def test_nothing_is_left_behind_whatever_comes_when(
     assert [number(packet) for packet in world.b.received[got:]] == [77]
     world.sim.run(7200 * SECOND)
     assert world.sim.left() == []
+    # Every session that began has ended with one record, or is counted among those without.
+    begun = {m.session_id for _, m in world.sim.carried if isinstance(m, InstallAck)}
+    ended = Counter(record.session_id for record in world.sim.closed)
+    assert set(ended) <= begun
+    assert set(ended.values()) == {1}
+    unrecorded = sum(member.unrecorded for member in world.sim.cp.members().values())
+    assert len(begun) - len(ended) == unrecorded
 
 
 @settings(max_examples=8, deadline=None)

@@ -94,7 +94,11 @@ def test_source_nat_routes_and_host_name() -> None:
         ),
         ("set interfaces ge-1/0/0 unit 0 family inet address 2001::1/64", 52, "not IPv4"),
         ("set interfaces ge-1/0/0 unit 0 vlan-id 5000", 40, "'5000' is no VLAN from 1 to 4094"),
-        ("set security address-book global address a 10.1.1.1/24", 44, "has host bits set"),
+        (
+            "set security address-book global address a 10.1.1.1/24",
+            44,
+            "it has host bits set; the prefix is 10.1.1.0/24",
+        ),
         ("set security flow tcp-mss gre-in mss 9", 27, "or say: set security flow tcp-mss all"),
         ("set applications application a destination-port 90-80", 49, "the lower first"),
         ("set applications application a protocol tpc", 41, "did you mean 'tcp'?"),

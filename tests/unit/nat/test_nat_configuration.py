@@ -201,6 +201,7 @@ OUT, P, S pool p port no-translation, MATCH, \
 R then source-nat pool p persistent-nat permit target-host -> does not translate ports
 OUT, P, R match source-address 2001:db8::/32, R then source-nat pool p -> are not translated
 OUT, R match application junos-http, R match protocol tcp, R then source-nat off -> keep one of both
+OUT, R match application junos-htp, R then source-nat off -> did you mean 'junos-http'?
 OUT, R match protocol icmp, R match destination-port 80, R then source-nat off -> not only of TCP
 IN, W match destination-address 203.0.113.80 -> needs either a 'then destination-nat pool NAME'
 IN, D pool w address 10.1.1.5, W match protocol tcp, W then destination-nat pool w \
@@ -211,7 +212,7 @@ STATIC, A match destination-address 203.0.113.96/28, A then static-nat prefix 10
 STATIC, A match destination-address 203.0.113.96, \
 A then static-nat prefix 10.1.1.5 mapped-port 80 -> needs one 'match destination-port' and one
 STATIC, A match destination-address 2001:db8::5/128, A then static-nat prefix-name x \
--> 'prefix-name' is known to Junos but not implemented
+-> 'prefix-name' is known to Junos but not implemented here; or say: prefix, and the prefix
 STATIC, A match destination-address 203.0.113.0/24, A then static-nat nptv6-prefix 10.0.0.0/24 \
 -> takes IPv6 prefixes of at most 64 bits
 ARP ge-2/0/0.0 address 203.0.113.1 -> own address; no proxy is needed

@@ -1,9 +1,12 @@
 """What operators see of policies, and a configuration that they load."""
 
+import asyncio
 from pathlib import Path
 
 from controller_shell.sample import SET_LINES
 from controller_shell.test_runtime import Lab, first_packet, with_lab
+
+from controller.config.schema import Configuration
 
 MATCH = (
     "show security match-policies from-zone trust to-zone untrust source-ip 10.1.1.2 "
@@ -119,6 +122,29 @@ def test_a_configuration_is_loaded_while_sessions_live(tmp_path: Path) -> None:
         await lab.ask(f"request configuration load {file}")
         await lab.until(lambda: not lab.sessions(1) and not lab.sessions(2))
         assert len(lab.fakes[2].entries) == before - 1
+
+    with_lab(tmp_path, test)
+
+
+def test_two_operators_load_one_after_the_other(tmp_path: Path) -> None:
+    async def test(lab: Lab) -> None:
+        seen: list[Configuration] = []
+        lab.runtime.on_configuration.append(seen.append)
+        loads = []
+        for name in "ab":
+            own = f"set security policies from-zone untrust to-zone trust policy {name} "
+            file = tmp_path / f"{name}.set"
+            file.write_text(
+                f"{SET_LINES}{own}match source-address any destination-address any "
+                f"application any\n{own}then deny\n"
+            )
+            loads.append(lab.ask(f"request configuration load {file}"))
+        for answer in await asyncio.gather(*loads):
+            assert answer.startswith("load complete")
+        # Sessions know policies by their indices: the second's own one has not that of the first.
+        first, second = (config.policies[-1] for config in seen)
+        assert {first.name, second.name} == {"a", "b"}
+        assert first.index != second.index
 
     with_lab(tmp_path, test)
 

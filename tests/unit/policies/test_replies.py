@@ -11,6 +11,7 @@ from scapy.packet import Packet
 from controller.config.host_services import HostService
 from controller.config.schema import SECOND, Action, Configuration
 from controller.reasons import Drop
+from controller.spu import replies
 from controller.spu.replies import BURST, RATE, RateLimit
 
 
@@ -135,6 +136,18 @@ def test_replies_are_limited() -> None:
     assert sum(limit.take(0) for _ in range(BURST + 5)) == BURST
     assert limit.suppressed == 5
     assert sum(limit.take(SECOND // 10) for _ in range(RATE)) == RATE // 10
+    assert limit.granted == BURST + RATE // 10
+
+
+def test_replies_are_counted_those_held_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "BURST", 2)
+    world = World(rejecting())
+    for port in range(5):
+        world.send(world.a, udp(world.a, world.b, sport=2000 + port))
+    world.sim.run()
+    assert world.sim.spus[1].reply_counts() == (2, 3)
+    world.sim.spus[1].clear_counts()
+    assert world.sim.spus[1].reply_counts() == (0, 0)
 
 
 @pytest.mark.parametrize(

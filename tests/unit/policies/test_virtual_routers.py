@@ -21,7 +21,7 @@ from controller_machines.world import (
 from controller.config.build import parse
 from controller.config.host_services import HostService
 from controller.config.problems import ConfigurationError
-from controller.config.schema import Configuration, RouteAction, StaticRoute
+from controller.config.schema import SECOND, Configuration, RouteAction, StaticRoute
 from controller.flow import Tuple5
 from controller.reasons import Drop
 from controller.routing.fib import Fib, FibError
@@ -283,4 +283,15 @@ def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
     world.send(world.c, answer(there))
     world.sim.run()
     assert len(world.a.received) == before + 1
+    # However long that goes on: no table is wrong, so nothing is repaired, but it is seen.
+    world.sim.run(2 * SECOND)
+    for _ in range(3):
+        world.send(world.c, answer(there))
+        world.sim.run(2 * SECOND)
+    assert len(world.a.received) == before + 4
+    assert world.sim.spus[1].repairs == 0
+    (view,) = world.sim.spus[1].sessions()
+    assert view.astray == (None, second.port)
+    (noted,) = [s.detail for s in world.sim.steps if s.detail.startswith("asymmetric")]
+    assert noted == "asymmetric: reverse packets come by NPU 0"
     assert world.reasons() == []

@@ -1,4 +1,4 @@
-"""The controller's end of HTTP/2 against the server's end of an independent library."""
+"""The client's end of HTTP/2, against the server of the ``h2`` library."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from h2.settings import SettingCodes, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.npu.headers import Header, header_block
-from controller.npu.http2 import PREFACE, Http2, Http2Error, Stream
+from p4embed.http2 import ClientConnection, ErrorCode, Header, Http2Error, Stream, spelt_out
+from p4embed.http2.frames import PREFACE
 
 REQUEST = (
     (b":method", b"POST"),
@@ -28,13 +28,13 @@ WINDOW, CONNECTION_WINDOW, LONGEST = 1 << 17, 1 << 18, 1 << 16
 class Told(Stream):
     """Remembers what it is told."""
 
-    __slots__ = ("data", "end", "headers")
+    __slots__ = ("data", "headers", "outcome")
 
     def __init__(self) -> None:
         super().__init__()
         self.headers: list[Header] = []
         self.data = b""
-        self.end = ""
+        self.outcome = ""
 
     def on_headers(self, headers: Sequence[Header]) -> None:
         self.headers += headers
@@ -43,10 +43,10 @@ class Told(Stream):
         self.data += data
 
     def on_end(self) -> None:
-        self.end += "end"
+        self.outcome += "end"
 
     def on_reset(self, code: int) -> None:
-        self.end += f"reset {code}"
+        self.outcome += f"reset {code}"
 
 
 class Pair:
@@ -54,7 +54,7 @@ class Pair:
 
     def __init__(self, cut: int = 1 << 20, initial_window: int = 65535, streams: int = 100) -> None:
         self.settled = self.left = 0
-        self.http2 = Http2(
+        self.http2 = ClientConnection(
             self._settled,
             self._left,
             stream_window=WINDOW,
@@ -93,7 +93,7 @@ class Pair:
     def request(self, *data: bytes) -> Told:
         """Open a stream and send data, the last of it."""
         stream = Told()
-        self.http2.open(stream, header_block(REQUEST))
+        self.http2.open(stream, spelt_out(REQUEST))
         for place, piece in enumerate(data, start=1):
             self.http2.send(stream, piece, is_last=place == len(data))
         self.carry()
@@ -122,7 +122,7 @@ def test_requests_and_answers_pass_however_they_are_cut(cut: int, data: list[byt
         pair.carry()
         assert stream.headers == [*ANSWER, *TRAILERS]
         assert stream.data == b"".join(data)
-        assert stream.end == "end"
+        assert stream.outcome == "end"
         assert not pair.http2.streams
     assert pair.settled == 1
 
@@ -168,14 +168,14 @@ def test_the_far_end_is_given_room_again_for_what_was_taken() -> None:
         pair.carry()
     assert len(stream.data) == sent
     # What comes for a stream that is given up counts, too.
-    pair.http2.reset(stream)
+    pair.http2.reset(stream, ErrorCode.CANCEL)
     for _ in range(3 * CONNECTION_WINDOW // (1 << 14)):
         other = pair.request(b"")
         pair.far.send_headers(other.id, ANSWER)
-        pair.http2.reset(other)
+        pair.http2.reset(other, ErrorCode.CANCEL)
         pair.far.send_data(other.id, bytes(1 << 14), end_stream=True)
         pair.carry()
-        assert other.end == ""
+        assert other.outcome == ""
 
 
 def test_long_headers_come_in_several_frames() -> None:
@@ -185,7 +185,7 @@ def test_long_headers_come_in_several_frames() -> None:
     pair.far.send_headers(stream.id, [*ANSWER, *long], end_stream=True)
     pair.carry()
     assert stream.headers == [*ANSWER, *long]
-    assert stream.end == "end"
+    assert stream.outcome == "end"
 
 
 def test_pings_resets_and_goodbyes_are_understood() -> None:
@@ -195,9 +195,9 @@ def test_pings_resets_and_goodbyes_are_understood() -> None:
     pair.far.reset_stream(stream.id, 7)
     pair.carry()
     assert any(isinstance(event, events.PingAckReceived) for event in pair.seen)
-    assert (stream.end, other.end, list(pair.http2.streams)) == ("reset 7", "", [other.id])
-    pair.http2.reset(other)
-    pair.http2.reset(other)
+    assert (stream.outcome, other.outcome, list(pair.http2.streams)) == ("reset 7", "", [other.id])
+    pair.http2.reset(other, ErrorCode.CANCEL)
+    pair.http2.reset(other, ErrorCode.CANCEL)
     pair.carry()
     resets = [event.stream_id for event in pair.seen if isinstance(event, events.StreamReset)]
     assert resets == [other.id]
@@ -219,9 +219,10 @@ def test_requests_beyond_what_the_far_end_takes_are_refused() -> None:
 
 
 def frame(kind: int, flags: int, content: bytes, length: int | None = None) -> bytes:
-    """A frame of stream 1, with a length that may be wrong."""
+    """A frame of stream 1, or of none if it is about settings; its length may be wrong."""
     size = len(content) if length is None else length
-    return size.to_bytes(3, "big") + bytes((kind, flags)) + (1).to_bytes(4, "big") + content
+    stream_id = 0 if kind == 4 else 1
+    return size.to_bytes(3, "big") + bytes((kind, flags)) + stream_id.to_bytes(4, "big") + content
 
 
 @pytest.mark.parametrize(
@@ -231,11 +232,11 @@ def frame(kind: int, flags: int, content: bytes, length: int | None = None) -> b
         (frame(0, 8, b"\5abcd"), "more padding than"),
         (frame(1, 8, b""), "more padding than"),
         (frame(1, 4, b"\xff"), "headers that cannot be read"),
-        (frame(1, 0, b"") + frame(0, 0, b""), "is interrupted"),
+        (frame(1, 0, b"") + frame(0, 0, b""), "of type 0 where 9 is due"),
         (frame(9, 4, b""), "that did not begin"),
         (frame(3, 0, b"123"), "a wrong length"),
         (frame(4, 0, b"1234567"), "settings of a wrong length"),
-        (frame(5, 4, b""), "it pushes"),
+        (frame(5, 4, b""), "a push, which nobody"),
     ],
 )
 def test_what_is_not_http2_is_refused_with_a_reason(data: bytes, why: str) -> None:
@@ -251,7 +252,7 @@ def test_frames_of_types_that_nobody_knows_are_passed_over() -> None:
     pair.http2.receive(frame(0xFA, 0xFF, b"whatever"))
     pair.far.send_headers(stream.id, ANSWER, end_stream=True)
     pair.carry()
-    assert stream.end == "end"
+    assert stream.outcome == "end"
 
 
 def test_headers_of_answers_are_known_again_only_while_they_mean_the_same() -> None:
