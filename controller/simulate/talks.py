@@ -1,7 +1,8 @@
-"""Control connections with gateways: FTP and TFTP, and the flows that they announce.
+"""Control connections with gateways, and what both ends of all of them have in common; FTP, TFTP.
 
-What is said by a control connection has no tags, as gateways read and change it; hosts hear it by
-address and port. Flows that come through gates are tagged like all others.
+What is said over a control connection has no tags, as gateways read and change it; hosts hear it
+by address and port. A gateway may change numbers in it, and nothing else: every line or message
+that is heard is held against the one that was said.
 """
 
 from __future__ import annotations
@@ -10,33 +11,63 @@ import re
 
 from controller.config.schema import SECOND
 from controller.flow import Tuple5
-from controller.packet import ACK, FIN, PSH, RST, SYN, TCP, UDP, Packet
-from controller.payload import contents
+from controller.packet import TCP, UDP, Packet
 from controller.simulate import frames
 from controller.simulate.flow import CLIENT, SERVER, Flow
-from controller.simulate.kinds import MILLISECOND, Connection, Datagrams
+from controller.simulate.media import Blocks, CloseData, Data
+from controller.simulate.streams import FREE, MILLISECOND, Stream
+from controller.simulate.violation import Rule
 
+_NUMBERS = re.compile(rb"\d+")
 _PORT = re.compile(rb"PORT (\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\r\n")
 _PASSIVE = re.compile(rb"227 .*?\((\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\)\r\n")
 
 
-class Data(Connection):
-    """A data connection of FTP, opened by either side. It comes to an end soon."""
+def is_alike(said: bytes, heard: bytes) -> bool:
+    """Whether texts differ in numbers only."""
+    return _NUMBERS.sub(b"0", said) == _NUMBERS.sub(b"0", heard)
 
-    __slots__ = ()
-    kind = "FTP data"
+
+class Talk(Stream):
+    """A control connection over TCP."""
+
+    __slots__ = ("said", "texts")
+    is_changed = True
 
     def begin(self) -> None:
+        self.said: tuple[list[bytes], list[bytes]] = ([], [])
+        """By side: what it has said and the other one did not hear yet."""
+        self.texts = [b"", b""]
+        """By side: what it has heard, and is not complete."""
         super().begin()
-        self.end = min(self.end, 80)
-        self.again = False
 
+    def tell(self, side: int, unit: bytes) -> None:
+        """Say a line or message."""
+        if self.ends[side].fin_at is None:
+            self.said[side].append(unit)
+            self.say(side, unit)
 
-class Blocks(Datagrams):
-    """TFTP: what the server sends from a port of its own, and the client's acknowledgements."""
+    def read(self, side: int, data: bytes) -> None:
+        text = self.texts[side] + data
+        while size := self.measure(text):
+            unit, text = text[:size], text[size:]
+            said = self.said[1 - side].pop(0) if self.said[1 - side] else b""
+            if not self.is_same(said, unit):
+                self.broken(Rule.CONTENTS, f"{said!r} was said, and {unit!r} is heard")
+            self.hear(side, unit)
+        self.texts[side] = text
 
-    __slots__ = ()
-    kind = "TFTP data"
+    def measure(self, text: bytes) -> int:
+        """Size of the first line or message; 0: it is not complete."""
+        return text.find(b"\n") + 1
+
+    def is_same(self, said: bytes, heard: bytes) -> bool:
+        """Whether a gateway may have made one out of the other."""
+        return is_alike(said, heard)
+
+    def hear(self, side: int, unit: bytes) -> None:
+        """A line or message is heard."""
+        raise NotImplementedError
 
 
 class Tftp(Flow):
@@ -62,135 +93,73 @@ class Tftp(Flow):
         if side != SERVER:
             return
         self.note(side, packet)
-        client = self.back
+        client, there = self.back, self.there
         port = 20_000 + self.dice.below(40_000)
         ahead = Tuple5(client.src, client.dst, port, client.dport, UDP)
-        self.announce(Blocks, CLIENT, ahead, self.there.src)
+        self.announce(Blocks, CLIENT, ahead, (there.src, there.sport))
 
 
-class Ftp(Flow):
+class Ftp(Talk):
     """A session of FTP: greeting, some transfers, active or passive, and an end."""
 
-    __slots__ = ("fin", "heard_text", "seq", "transfers", "want")
+    __slots__ = ("doors", "transfers")
     kind = "FTP"
-    is_counted = False
 
     def begin(self) -> None:
-        self.listen(CLIENT, self.there.sport)
-        self.listen(SERVER, self.there.dport)
-        dice = self.dice
-        isn = dice.below(1 << 31)
-        self.seq = [isn, isn ^ 0x12345678]
-        self.want = [0, 0]
-        self.heard_text = [b"", b""]
-        self.transfers = 1 + dice.below(3)
-        self.fin = [False, False]
-        self._send(CLIENT, SYN)
-        self.wake(SECOND)
+        self.transfers = 1 + self.dice.below(3)
+        self.doors = [(b"", 0), (b"", 0)]
+        """By side: where it waits."""
+        super().begin()
 
-    # -- segments -----------------------------------------------------------------------------
+    def accepted(self) -> None:
+        self.tell(SERVER, b"220 ready\r\n")
 
-    def _send(self, side: int, flags: int, data: bytes = b"") -> None:
-        wire = self.server if side else self.client
-        ends = self.back if side else self.there
-        seq = self.seq[side]
-        self.put(side, frames.text(wire, ends, seq, self.want[side], flags, data))
-        self.seq[side] = seq + len(data) + bool(flags & (SYN | FIN)) & 0xFFFFFFFF
-
-    def say(self, side: int, line: bytes) -> None:
-        """A line of text."""
-        self._send(side, PSH | ACK, line)
-
-    def alarm(self, what: int = 0, /) -> None:
-        if what == 0 and not self.want[CLIENT]:
-            # Nobody has answered: once more, and then no more.
-            self.seq[CLIENT] = self.seq[CLIENT] - 1 & 0xFFFFFFFF
-            self._send(CLIENT, SYN)
-        elif what == 1:
-            self._next()
-
-    def heard(self, side: int, packet: Packet, _number: int, /) -> None:
-        if packet.protocol != TCP:
-            return
-        if side == SERVER:
-            self.note(side, packet)
-        seq = int.from_bytes(packet.frame[packet.l4 + 4 : packet.l4 + 8], "big")
-        flags = packet.flags
-        if flags & RST:
-            return
-        if flags & SYN:
-            known = bool(self.want[side])
-            self.want[side] = seq + 1 & 0xFFFFFFFF
-            if side == CLIENT:
-                self._send(CLIENT, ACK)
-            elif not known:
-                self._send(SERVER, SYN | ACK)
-                self.say(SERVER, b"220 ready\r\n")
-            return
-        data = contents(packet)
-        if (data or flags & FIN) and self.want[side]:
-            if seq == self.want[side]:
-                self.want[side] = seq + len(data) + bool(flags & FIN) & 0xFFFFFFFF
-                self._send(side, ACK)
-                self._read(side, data)
-                if flags & FIN and not self.fin[side]:
-                    self.fin[side] = True
-                    self._send(side, FIN | ACK)
-            else:
-                self._send(side, ACK)
-
-    def _read(self, side: int, data: bytes) -> None:
-        text = self.heard_text[side] + data
-        while b"\n" in text:
-            line, _, text = text.partition(b"\n")
-            self._line(side, line + b"\n")
-        self.heard_text[side] = text
-
-    # -- what is said -------------------------------------------------------------------------
-
-    def _line(self, side: int, line: bytes) -> None:
+    def hear(self, side: int, unit: bytes) -> None:
         if side == CLIENT:
-            if passive := _PASSIVE.match(line):
-                self._connect(CLIENT, _endpoint(passive))
-            self.wake(self.dice.below(300 * MILLISECOND), 1)
-        elif announced := _PORT.match(line):
-            self.say(SERVER, b"200 fine\r\n")
-            self._connect(SERVER, _endpoint(announced))
-        elif line == b"PASV\r\n":
-            port = 30_000 + self.dice.below(20_000)
-            numbers = ",".join(map(str, (*self.there.dst, port >> 8, port & 255)))
-            self.say(SERVER, f"227 Entering Passive Mode ({numbers})\r\n".encode())
-        elif line == b"QUIT\r\n":
-            self.say(SERVER, b"221 bye\r\n")
-            self.fin[SERVER] = True
-            self._send(SERVER, FIN | ACK)
+            if passive := _PASSIVE.match(unit):
+                self._connect(CLIENT, passive)
+            self.wake(self.dice.below(300 * MILLISECOND), FREE)
+        elif announced := _PORT.match(unit):
+            self.tell(SERVER, b"200 fine\r\n")
+            self._connect(SERVER, announced)
+        elif unit == b"PASV\r\n":
+            self.tell(SERVER, b"227 Entering Passive Mode (%s)\r\n" % self._door(SERVER))
+        elif unit == b"QUIT\r\n":
+            self.tell(SERVER, b"221 bye\r\n")
+            self.close(SERVER)
 
-    def _next(self) -> None:
+    def rung(self, _what: int, /) -> None:
         """The client's next command."""
         if not self.transfers:
             if self.dice.hits(700):
-                self.say(CLIENT, b"QUIT\r\n")
+                self.tell(CLIENT, b"QUIT\r\n")
             return
         self.transfers -= 1
         if self.dice.hits(500):
-            self.say(CLIENT, b"PASV\r\n")
+            self.tell(CLIENT, b"PASV\r\n")
         else:
-            port = 50_000 + self.dice.below(10_000)
-            numbers = ",".join(map(str, (*self.there.src, port >> 8, port & 255)))
-            self.say(CLIENT, f"PORT {numbers}\r\n".encode())
+            self.tell(CLIENT, b"PORT %s\r\n" % self._door(CLIENT))
 
-    def _connect(self, side: int, to: tuple[bytes, int]) -> None:
-        """Open a data connection from one side to where the other one said."""
+    def _door(self, side: int) -> bytes:
+        """An address and port of one side where it waits for the other."""
         there = self.there
-        if side == CLIENT:
-            sport = 15_000 + self.dice.below(15_000)
-            ahead = Tuple5(there.src, to[0], sport, to[1], TCP)
-            self.announce(Data, SERVER, ahead, there.dst)
-        else:
-            ahead = Tuple5(there.dst, to[0], 20, to[1], TCP)
-            self.announce(Data, CLIENT, ahead, there.src)
+        address, low = (there.dst, 30_000) if side else (there.src, 50_000)
+        port = low + self.dice.below(10_000)
+        self.doors[side] = address, port
+        return ",".join(map(str, (*address, port >> 8, port & 255))).encode()
 
-
-def _endpoint(match: re.Match[bytes]) -> tuple[bytes, int]:
-    numbers = [int(number) for number in match.groups()]
-    return bytes(numbers[:4]), numbers[4] << 8 | numbers[5]
+    def _connect(self, side: int, announced: re.Match[bytes]) -> None:
+        """Open a data connection from one side to where the other one said."""
+        there, numbers = self.there, [int(number) for number in announced.groups()]
+        address, port = bytes(numbers[:4]), numbers[4] << 8 | numbers[5]
+        is_close = self.dice.hits(400)
+        # Who looks closely hears by address and port, and so has one of his own; and a hole that is
+        # given again must not make one flow of two.
+        is_usual = side == SERVER and not self.children and not is_close
+        sport = 20 if is_usual else 15_000 + self.dice.below(15_000)
+        ahead = Tuple5(there.dst if side else there.src, address, sport, port, TCP)
+        kind = CloseData if is_close else Data
+        self.announce(kind, 1 - side, ahead, self.doors[1 - side])
+        if not is_close and self.dice.hits(250):
+            # Once more, though one was announced. (21 is the control connection's.)
+            self.announce(Data, 1 - side, ahead._replace(sport=sport + 2), self.doors[1 - side])

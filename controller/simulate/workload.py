@@ -22,8 +22,14 @@ from controller.simulate.kinds import (
 )
 from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
+from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
+from controller.simulate.talk_dns import Dns
+from controller.simulate.talk_h323 import H323
+from controller.simulate.talk_pptp import Pptp
+from controller.simulate.talk_rtsp import Rtsp
+from controller.simulate.talk_sip import SipTcp, SipUdp
 from controller.simulate.talks import Ftp, Tftp
 
 _HOSTS = 1 << 12
@@ -64,6 +70,7 @@ _KINDS = (
     _Kind(40, Fragments, UDP, 7000, 100, "all", "4"),
     _Kind(30, Pieces, UDP, 7200, 100),
     _Kind(60, Patient, UDP, 4600, 300),
+    _Kind(60, Besieged, TCP, 700, 200),
     _Kind(40, Mesh, UDP, 7100, 800, "mesh"),
     _Kind(20, Deaf, UDP, 33000, 100, "all", "4"),
     _Kind(15, Expiring, UDP, 6000, 1000),
@@ -75,8 +82,15 @@ _KINDS = (
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
+    _Kind(15, Rtsp, TCP, 554, 1, "gates", "4"),
+    _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
+    _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
+    _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
+    _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
+    _Kind(6, Patient, UDP, 4600, 1, "silent", "4"),
     _Kind(5, Datagrams, UDP, 6000, 1, "nowhere", "4"),
     _Kind(5, Stray, TCP, 80, 1, "wrong"),
 )
@@ -147,6 +161,11 @@ class Workload:
         if far is not None:
             flow.far = far
         return flow
+
+
+def kind_of(seed: int, number: int) -> type[Flow]:
+    """What the flow with a number is."""
+    return _pick(Dice(seed, number)).flow
 
 
 def _pick(dice: Dice) -> _Kind:
