@@ -266,8 +266,10 @@ class Runtime:
                     if machine is not None:
                         queue.extend(machine.handle(message, clock()))
                         touch(to)
-                    elif to in posts:
-                        posts[to](message)
+                        continue
+                    post = posts.get(to)
+                    if post is not None:
+                        post(message)
                     else:
                         self._elsewhere(to, message)
                 except Exception as error:  # One SPU's error is its own end, not the system's.

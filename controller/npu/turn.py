@@ -8,6 +8,7 @@ one system call for each NPU; a lone packet waits for nothing, because its turn 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 Do = Callable[[], None]
@@ -18,9 +19,9 @@ class Turn:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._handlings: list[Do] = []
-        self._batches: list[Do] = []
-        self._flushes: list[Do] = []
+        self._handlings: deque[Do] = deque()
+        self._batches: deque[Do] = deque()
+        self._flushes: deque[Do] = deque()
         self._will_end = False
 
     def handle(self, do: Do) -> None:
@@ -44,16 +45,12 @@ class Turn:
             self._loop.call_soon(self._end)
 
     def _end(self) -> None:
-        # What a step asks for belongs to the next turn, unless it is for a later step.
-        handlings, self._handlings = self._handlings, []
-        for do in handlings:
-            do()
-        batches, self._batches = self._batches, []
-        for do in batches:
-            do()
-        flushes, self._flushes = self._flushes, []
-        self._will_end = False
-        for do in flushes:
-            do()
-        if self._handlings or self._batches:
-            self._end_soon()
+        try:
+            for steps in (self._handlings, self._batches, self._flushes):
+                # What a step asks for belongs to the next turn, unless it is for a later step.
+                for _ in range(len(steps)):
+                    steps.popleft()()
+        finally:  # A step that fails takes no other with it.
+            self._will_end = False
+            if self._handlings or self._batches or self._flushes:
+                self._end_soon()

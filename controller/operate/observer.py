@@ -178,8 +178,11 @@ class Observer:
             self._second, self._begun = step.at, 0
         self._begun += 1
         if self._begun > WALKS_A_SECOND and self.on_crowd is not None:
-            self._cut()
-            self.on_crowd()
+            # (Once for all that were reported before the machines heard of it.)
+            walk.is_cut = True
+            if self._begun == WALKS_A_SECOND + 1:
+                self._cut()
+                self.on_crowd()
         return walk
 
     def _cut(self) -> None:
