@@ -24,8 +24,7 @@
 ``flow, kinds``         flows and what they do
 ``pieces``              datagrams in fragments; hosts that ask again
 ``tcp_end, streams``    TCP ends that retransmit and look closely; servers under siege
-``talks, talk_*``       control connections
-``media``               what they announce
+``talks``               control connections, and what they announce
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================

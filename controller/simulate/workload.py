@@ -25,12 +25,12 @@ from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WE
 from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
-from controller.simulate.talk_dns import Dns
-from controller.simulate.talk_h323 import H323
-from controller.simulate.talk_pptp import Pptp
-from controller.simulate.talk_rtsp import Rtsp
-from controller.simulate.talk_sip import SipTcp, SipUdp
-from controller.simulate.talks import Ftp, Tftp
+from controller.simulate.talks.dns import Dns
+from controller.simulate.talks.ftp import Ftp, Tftp
+from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.pptp import Pptp
+from controller.simulate.talks.rtsp import Rtsp
+from controller.simulate.talks.sip import SipTcp, SipUdp
 
 _HOSTS = 1 << 12
 _SERVERS = 1 << 16

@@ -11,12 +11,12 @@ from controller.flow import Direction
 from controller.simulate.flow import Flow
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.play import Outcome, play
-from controller.simulate.talk_dns import Dns
-from controller.simulate.talk_h323 import H323
-from controller.simulate.talk_pptp import Pptp
-from controller.simulate.talk_rtsp import Rtsp
-from controller.simulate.talk_sip import SipTcp, SipUdp
-from controller.simulate.talks import Ftp
+from controller.simulate.talks.dns import Dns
+from controller.simulate.talks.ftp import Ftp
+from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.pptp import Pptp
+from controller.simulate.talks.rtsp import Rtsp
+from controller.simulate.talks.sip import SipTcp, SipUdp
 from controller.simulate.violation import Rule
 from controller.simulate.workload import kind_of
 from controller.spu.alg.dns import DnsAlg

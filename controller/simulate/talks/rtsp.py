@@ -7,9 +7,9 @@ import re
 from controller.flow import Tuple5
 from controller.packet import UDP
 from controller.simulate.flow import CLIENT, SERVER
-from controller.simulate.media import Media
 from controller.simulate.streams import FREE, MILLISECOND
-from controller.simulate.talks import Talk
+from controller.simulate.talks.media import Media
+from controller.simulate.talks.talk import Talk
 from controller.simulate.violation import Rule
 
 _CLIENT = re.compile(rb"client_port=(\d+)-(\d+)")

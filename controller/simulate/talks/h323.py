@@ -10,9 +10,9 @@ from __future__ import annotations
 from controller.flow import Address, Tuple5
 from controller.packet import TCP, UDP
 from controller.simulate.flow import CLIENT, SERVER
-from controller.simulate.media import Media
 from controller.simulate.streams import FREE, MILLISECOND
-from controller.simulate.talks import Talk
+from controller.simulate.talks.media import Media
+from controller.simulate.talks.talk import Talk
 
 Where = tuple[Address, int]
 

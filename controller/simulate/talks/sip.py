@@ -14,11 +14,11 @@ from controller.packet import UDP, Packet
 from controller.payload import contents
 from controller.simulate import frames
 from controller.simulate.flow import CLIENT, SERVER, Flow
-from controller.simulate.media import Media
 from controller.simulate.pieces import cut
 from controller.simulate.streams import FREE, MILLISECOND
-from controller.simulate.talk_rtsp import message_size
-from controller.simulate.talks import Talk, is_alike
+from controller.simulate.talks.media import Media
+from controller.simulate.talks.rtsp import message_size
+from controller.simulate.talks.talk import Talk, is_alike
 from controller.simulate.violation import Rule
 
 _ADDRESS = re.compile(rb"\r\nc=IN IP4 ([\d.]+)\r\n")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from controller.flow import Tuple5
 from controller.simulate.flow import CLIENT, SERVER
-from controller.simulate.media import Tunnel
 from controller.simulate.streams import FREE, MILLISECOND
-from controller.simulate.talks import Talk
+from controller.simulate.talks.media import Tunnel
+from controller.simulate.talks.talk import Talk
 
 _GRE = 47
 _START, _STARTED, _STOP, _STOPPED, _CALL, _ACCEPTED, _CLEAR = 1, 2, 3, 4, 7, 8, 12

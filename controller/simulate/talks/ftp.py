@@ -1,9 +1,4 @@
-"""Control connections with gateways, and what both ends of all of them have in common; FTP, TFTP.
-
-What is said over a control connection has no tags, as gateways read and change it; hosts hear it
-by address and port. A gateway may change numbers in it, and nothing else: every line or message
-that is heard is held against the one that was said.
-"""
+"""FTP and TFTP: who announces, and who opens, what files come by."""
 
 from __future__ import annotations
 
@@ -14,60 +9,12 @@ from controller.flow import Tuple5
 from controller.packet import TCP, UDP, Packet
 from controller.simulate import frames
 from controller.simulate.flow import CLIENT, SERVER, Flow
-from controller.simulate.media import Blocks, CloseData, Data
-from controller.simulate.streams import FREE, MILLISECOND, Stream
-from controller.simulate.violation import Rule
+from controller.simulate.streams import FREE, MILLISECOND
+from controller.simulate.talks.media import Blocks, CloseData, Data
+from controller.simulate.talks.talk import Talk
 
-_NUMBERS = re.compile(rb"\d+")
 _PORT = re.compile(rb"PORT (\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\r\n")
 _PASSIVE = re.compile(rb"227 .*?\((\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\)\r\n")
-
-
-def is_alike(said: bytes, heard: bytes) -> bool:
-    """Whether texts differ in numbers only."""
-    return _NUMBERS.sub(b"0", said) == _NUMBERS.sub(b"0", heard)
-
-
-class Talk(Stream):
-    """A control connection over TCP."""
-
-    __slots__ = ("said", "texts")
-    is_changed = True
-
-    def begin(self) -> None:
-        self.said: tuple[list[bytes], list[bytes]] = ([], [])
-        """By side: what it has said and the other one did not hear yet."""
-        self.texts = [b"", b""]
-        """By side: what it has heard, and is not complete."""
-        super().begin()
-
-    def tell(self, side: int, unit: bytes) -> None:
-        """Say a line or message."""
-        if self.ends[side].fin_at is None:
-            self.said[side].append(unit)
-            self.say(side, unit)
-
-    def read(self, side: int, data: bytes) -> None:
-        text = self.texts[side] + data
-        while size := self.measure(text):
-            unit, text = text[:size], text[size:]
-            said = self.said[1 - side].pop(0) if self.said[1 - side] else b""
-            if not self.is_same(said, unit):
-                self.broken(Rule.CONTENTS, f"{said!r} was said, and {unit!r} is heard")
-            self.hear(side, unit)
-        self.texts[side] = text
-
-    def measure(self, text: bytes) -> int:
-        """Size of the first line or message; 0: it is not complete."""
-        return text.find(b"\n") + 1
-
-    def is_same(self, said: bytes, heard: bytes) -> bool:
-        """Whether a gateway may have made one out of the other."""
-        return is_alike(said, heard)
-
-    def hear(self, side: int, unit: bytes) -> None:
-        """A line or message is heard."""
-        raise NotImplementedError
 
 
 class Tftp(Flow):
