@@ -141,6 +141,8 @@ class SimulatedNpu:
                 raise AssertionError(f"NPU {self.number}: wing {key} is installed twice")
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
+        if message.is_renewal:
+            return []
         answer = WingInstalled(message.session_id, message.direction, error)
         return [(_spu(message.spu), answer)]
 

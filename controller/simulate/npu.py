@@ -78,6 +78,8 @@ class FaultyNpu(SimulatedNpu):
             return super()._install(message, now)
         if self._dice.hits(500) and not self.holds(message.wing.key):
             self._obey(super()._install, message, now)
+        if message.is_renewal:
+            return []
         to = Actor(Role.SPU, message.spu)
         failed = WingInstalled(message.session_id, message.direction, Drop.NPU_LOST)
         return [(to, failed)]
