@@ -53,6 +53,10 @@ class Network(Protocol):
         """What comes there without a tag is the flow's."""
         ...
 
+    def is_taken(self, address: Address, port: int) -> bool:
+        """Whether what comes there without a tag is a flow's."""
+        ...
+
 
 class Flow(ABC):
     """One client, one server. Packet numbers are even from the client, odd from the server."""
@@ -207,6 +211,15 @@ class Flow(ABC):
     def listen(self, side: int, port: int) -> None:
         """Hear what comes to a port of one side without a tag."""
         self.network.listen(self, self.door[0] if side else self.there.src, port)
+
+    def free_port(self, address: Address, low: int, count: int, step: int = 1) -> int:
+        """A port for a host, one of ``count`` from ``low`` on, at which it does not listen yet."""
+        at = self.dice.below(count)
+        for n in range(count):
+            port = low + (at + n) % count * step
+            if not self.network.is_taken(address, port):
+                break
+        return port
 
     def announce(
         self,

@@ -73,8 +73,8 @@ class Stream(Flow):
             who = Tuple5(
                 there.src[:-2] + last, there.dst, 1024 + dice.below(60_000), there.dport, TCP
             )
-            if who[:4] == there[:4]:
-                continue
+            if self.network.is_taken(who.src, who.sport):
+                continue  # somebody is there, this client perhaps
             isn = dice.below(1 << 31) << 1 | 1  # odd: nobody's
             self.network.listen(self, who.src, who.sport)
             syn = frames.segment(self.client, who, isn, 0, SYN, 1000, Offer(536, None, False))

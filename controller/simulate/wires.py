@@ -95,6 +95,10 @@ class Wires:
         self._world.listeners[address, port] = flow
         flow.listens.append((address, port))
 
+    def is_taken(self, address: Address, port: int) -> bool:
+        """Whether what comes there without a tag is a flow's."""
+        return (address, port) in self._world.listeners
+
     def _lose(self, flow: Flow) -> None:
         world = self._world
         world.tally.happened(Fault.LOSS, _FRAMES)

@@ -127,7 +127,8 @@ class Workload:
         client, server = (self._wires[name] for name in names)
         # An odd factor: neighbours in number are none in address, and no two numbers share one.
         source = _behind(client, version, number * 1021 % _HOSTS)
-        destination = _behind(server, version, number % _SERVERS)
+        protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
+        destination = self._server(server, version, number, port)
         far: frozenset[Address] | None = None
         match kind.ways:
             case "silent":
@@ -149,7 +150,6 @@ class Workload:
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
         sport = _FIRST_PORT + number // _HOSTS % _PORTS
-        protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
         if protocol == ICMP:
             protocol, port = (ICMP, 0x0800) if version == 4 else (ICMPV6, 0x8000)
         ahead = Tuple5(source, destination, sport, port, protocol)
@@ -161,6 +161,15 @@ class Workload:
         if far is not None:
             flow.far = far
         return flow
+
+    def _server(self, wire: Wire, version: int, number: int, port: int) -> Address:
+        """Whose port a flow goes to. Who hears by address and port serves one client at a time, so
+        where the number's own server is busy it is the next one, as a balancer would have it."""
+        for host in range(number, number + _SERVERS):
+            address = _behind(wire, version, host % _SERVERS)
+            if not self._network.is_taken(address, port):
+                break
+        return address
 
 
 def kind_of(seed: int, number: int) -> type[Flow]:

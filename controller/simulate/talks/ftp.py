@@ -91,7 +91,7 @@ class Ftp(Talk):
         """An address and port of one side where it waits for the other."""
         there = self.there
         address, low = (there.dst, 30_000) if side else (there.src, 50_000)
-        port = low + self.dice.below(10_000)
+        port = self.free_port(address, low, 10_000)
         self.doors[side] = address, port
         return ",".join(map(str, (*address, port >> 8, port & 255))).encode()
 
@@ -103,8 +103,9 @@ class Ftp(Talk):
         # Who looks closely hears by address and port, and so has one of his own; and a hole that is
         # given again must not make one flow of two.
         is_usual = side == SERVER and not self.children and not is_close
-        sport = 20 if is_usual else 15_000 + self.dice.below(15_000)
-        ahead = Tuple5(there.dst if side else there.src, address, sport, port, TCP)
+        home = there.dst if side else there.src
+        sport = 20 if is_usual else self.free_port(home, 15_000, 15_000)
+        ahead = Tuple5(home, address, sport, port, TCP)
         kind = CloseData if is_close else Data
         self.announce(kind, 1 - side, ahead, self.doors[1 - side])
         if not is_close and self.dice.hits(250):

@@ -81,7 +81,8 @@ class _Framed(Talk):
 
     def _open_door(self, side: int, low: int) -> Where:
         """A pair of ports of a side."""
-        self.doors[side] = self._home(side), low + 2 * self.dice.below(10_000)
+        home = self._home(side)
+        self.doors[side] = home, self.free_port(home, low, 10_000, 2)
         return self.doors[side]
 
     def _listen_to(self, side: int, hole: Where) -> None:
@@ -119,8 +120,8 @@ class H323(_Framed):
             self._listen_to(SERVER, _where(_FAST, _SOUND, unit))
         else:
             hole = _where(_SETUP, _CONTROL, unit)
-            sport = 15_000 + self.dice.below(15_000)
-            ahead = Tuple5(self._home(SERVER), hole[0], sport, hole[1], TCP)
+            home = self._home(SERVER)
+            ahead = Tuple5(home, hole[0], self.free_port(home, 15_000, 15_000), hole[1], TCP)
             self.announce(H245, CLIENT, ahead, self.doors[CLIENT])
 
     def rung(self, _what: int, /) -> None:

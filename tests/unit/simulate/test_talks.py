@@ -8,6 +8,8 @@ import pytest
 
 from controller.central_point.gates import GateTable, Lease
 from controller.flow import Direction
+from controller.simulate import workload
+from controller.simulate.engine import Run
 from controller.simulate.flow import Flow
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.play import Outcome, play
@@ -171,3 +173,44 @@ def test_gate_that_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(GateTable, "enter", next_door)
     assert rule(Rtsp) is Rule.TRANSLATION
+
+
+# -- hosts that have more than one connection -----------------------------------------------------
+
+
+def crowded(
+    kind: type[Flow], monkeypatch: pytest.MonkeyPatch, servers: int, count: int, faults: str
+) -> Outcome:
+    """Many connections to few servers, and nearly at once."""
+    monkeypatch.setattr(workload, "_SERVERS", servers)
+    numbers = [n for n in range(1, 16_000) if kind_of(SEED, n) is kind][:count]
+    return play(Plan(SEED, numbers[-1], 3, parse_faults(faults), 20_000, frozenset(numbers)))
+
+
+@pytest.mark.parametrize("kind", [Ftp, SipUdp])
+def test_servers_that_many_clients_come_to(
+    kind: type[Flow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a client says again is for the server that it said it to, though others come there."""
+    outcome = crowded(kind, monkeypatch, 40, 40, "loss,delay")
+    assert outcome.broken is None
+    assert outcome.kinds[kind.kind] == 40
+
+
+def test_packets_of_a_session_that_ends_with_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SPU hears of a control connection, and hands a child's packets back."""
+    outcome = crowded(Pptp, monkeypatch, 128, 120, "loss,duplication,delay")
+    assert outcome.broken is None
+    assert outcome.closed["PARENT_ENDED"]
+
+
+def test_a_host_gives_no_port_twice() -> None:
+    network = Run(Plan(SEED, 1, 3, parse_faults("none"), 500))._wires
+    flow = workload.Workload(SEED, network.by_name, network).flow(1)
+    host = flow.there.src
+    ports = set()
+    for _ in range(5):
+        port = flow.free_port(host, 30_000, 5, 2)
+        network.listen(flow, host, port)
+        ports.add(port)
+    assert ports == {30_000, 30_002, 30_004, 30_006, 30_008}
