@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.central_point.persistent_nat import PersistentBinding
-from controller.config.schema import NatFaults
+from controller.config.cards import NatFaults
 from controller.flow import Nanoseconds
 from controller.messages import CP, ClearPersistentNat, InjectNatFaults
 from controller.operate import text

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.flow import Direction, FlowKey, Nanoseconds, Path
 from controller.messages import (
     AgeEarly,

@@ -11,7 +11,7 @@ import pytest
 from finsy.proto import p4r
 
 from controller.config.build import parse
-from controller.config.schema import Chassis
+from controller.config.cards import Chassis
 from controller.npu.pipeline import resolve
 from controller.operate.operator import Operator
 from controller.operate.server import OperatorServer, SocketError

@@ -15,7 +15,8 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from controller.config.build import parse
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.npu.connection import NpuError
 from controller.npu.pipeline import resolve
 from controller.operate.operator import Operator
