@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from controller_shell.lab import Lab, first_packet, udp, with_lab
 from controller_shell.sample import SET_LINES
-from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
 
 from controller.messages import Step
 from controller.reasons import Punt

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from controller_shell.lab import Lab, with_lab
 from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
-from controller_shell.test_runtime import Lab, with_lab
 
 from controller.config.build import parse
 
