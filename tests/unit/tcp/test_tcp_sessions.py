@@ -55,6 +55,24 @@ def test_what_is_out_of_the_window_falls_and_the_connection_goes_on() -> None:
     walk.assert_empty()
 
 
+def test_a_blind_ack_establishes_nothing() -> None:
+    """Else sessions of senders who never see an answer would live for half an hour."""
+    walk = world()
+    syn = walk.pass_(walk.a, tcp(walk.a, walk.b, "S"), walk.b)
+    walk.pass_(walk.b, answer(syn), walk.a)
+    blind = tcp(walk.a, walk.b, "A")
+    blind[TCP].seq, blind[TCP].ack = 1, 1_000_000
+    walk.send(walk.a, blind)
+    blind[TCP].ack = (1 << 32) - 1_000
+    walk.send(walk.a, blind)
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE] * 2
+    assert state(walk) == "answered"
+    walk.sim.run(25 * SECOND)
+    assert closes(walk) == [Close.IDLE_TIMEOUT]
+    walk.assert_empty()
+
+
 def test_no_sequence_check_lets_them_pass() -> None:
     walk = world(sequence_check=False)
     talk = web(walk)
