@@ -354,6 +354,7 @@ class Spu:
                 self._repair.astray(session, Direction.REVERSE),
             ),
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
+            when_established=session.when_established,
             alg=session.service.alg,
             parent=session.parent,
             nat_pool="" if session.nat is None else session.nat.pool,

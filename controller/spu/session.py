@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ from controller.spu.express import NotExpress
 from controller.spu.policy import Verdict
 from controller.spu.services import Service
 from controller.spu.splice import Splice
-from controller.spu.tcp import TcpTracker
+from controller.spu.tcp import ANSWERED, TcpTracker
 
 if TYPE_CHECKING:
     from controller.spu.alg_path import Gateway
@@ -249,6 +249,14 @@ class Session:
         point, because the NPU's table is full."""
         return self.installed == 3
 
+    @property
+    def when_established(self) -> tuple[int, Nanoseconds] | None:
+        """As ``SessionView`` has it."""
+        tcp = self.tcp
+        if tcp is None or tcp.state is not ANSWERED or self.path is not Path.EXPRESS:
+            return None
+        return tcp.forward_controls, self.service.timeout
+
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
@@ -298,6 +306,15 @@ class SessionView:
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""
+    when_established: tuple[int, Nanoseconds] | None = None
+    """Of an Express Path connection whose handshake's last ACK its SPU does not see: its forward
+    wing's counter without that ACK, and its time-out with it."""
+
+    def seen(self, forward_packets: int) -> SessionView:
+        """The same, with what its forward wing's counter says of the handshake."""
+        if self.when_established is None or forward_packets <= self.when_established[0]:
+            return self
+        return replace(self, tcp="established", timeout=self.when_established[1])
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""

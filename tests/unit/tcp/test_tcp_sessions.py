@@ -377,6 +377,16 @@ def test_half_closed_connections_age_as_configured(client: str, applies: bool) -
     walk.assert_empty()
 
 
+def test_an_operator_sees_an_offloaded_connection_established_by_its_counter() -> None:
+    walk = world(initial_timeout=60 * SECOND)
+    walk.pass_(walk.b, answer(walk.pass_(walk.c, tcp(walk.c, walk.b, "S"), walk.b)), walk.c)
+    (view,) = [view for spu in walk.sim.spus.values() for view in spu.sessions()]
+    assert (view.path, view.tcp, view.timeout) == (Path.EXPRESS, "answered", 60 * SECOND)
+    assert view.seen(0) == view, "its first SYN met no wing"
+    assert view.seen(1).tcp == "established"
+    assert view.seen(1).timeout == 300 * SECOND  # that of HTTP
+
+
 @BOTH
 def test_connections_that_are_not_established_end_after_the_initial_timeout(client: str) -> None:
     walk = world(initial_timeout=60 * SECOND)
