@@ -17,18 +17,16 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.cards import Chassis, NpuSite, SpuSite
 from controller.config.host_services import HostService
 from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
     Action,
     Application,
-    Chassis,
     Configuration,
     Interface,
-    NpuSite,
     Policy,
-    SpuSite,
     StaticRoute,
     Zone,
 )
