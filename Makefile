@@ -14,7 +14,8 @@ BIN    := $(abspath $(VENV)/bin)
 PYTHON := $(BIN)/python
 # Debian's python3, whose mininet the environment is to see.
 SYSTEM_PYTHON := /usr/bin/python3
-export PATH := $(BIN):$(PATH)
+# Debian keeps ip and ifconfig where an ordinary user's PATH does not look.
+export PATH := $(BIN):$(PATH):/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE :=
 
 # Namespaces, interfaces and packages need root: directly, or by sudo with our PATH.
