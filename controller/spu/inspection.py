@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.config.nat import NatRule
 from controller.config.schema import Alg
@@ -17,6 +17,7 @@ from controller.spu.repair import Repair
 from controller.spu.replies import Replies
 from controller.spu.session import Session, SessionState
 from controller.spu.syn_guard import GuardCounts, SynGuard
+from controller.spu.tcp import ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ class SessionView:
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""
+    when_established: tuple[int, Nanoseconds] | None = None
+    """Of an Express Path connection whose handshake's last ACK its SPU does not see: its forward
+    wing's counter without that ACK, and its time-out with it."""
+
+    def seen(self, forward_packets: int) -> SessionView:
+        """The same, with what its forward wing's counter says of the handshake."""
+        if self.when_established is None or forward_packets <= self.when_established[0]:
+            return self
+        return replace(self, tcp="established", timeout=self.when_established[1])
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""
@@ -133,6 +143,7 @@ class Inspection:
                 self._repair.astray(session, Direction.REVERSE),
             ),
             on_npus=(bool(session.installed & 1), bool(session.installed & 2)),
+            when_established=_when_established(session),
             alg=session.service.alg,
             parent=session.parent,
             nat_pool="" if session.nat is None else session.nat.pool,
@@ -225,3 +236,10 @@ class Inspection:
         left += self._guard.audit()
         left += self._live.reassembly.audit()
         return left
+
+
+def _when_established(session: Session) -> tuple[int, Nanoseconds] | None:
+    tcp = session.tcp
+    if tcp is None or tcp.state is not ANSWERED or session.path is not Path.EXPRESS:
+        return None
+    return tcp.forward_controls, session.service.timeout

@@ -237,9 +237,9 @@ class World:
 
 
 def tcp(src: Host, dst: Host | str, flags: str, sport: int = 1025, dport: int = 80) -> Packet:
-    """A TCP segment from host to host, IPv4."""
+    """A TCP segment from host to host, IPv4; one with ACK acknowledges the server's SYN."""
     to = dst if isinstance(dst, str) else dst.ip
-    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags)
+    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags, ack="A" in flags)
 
 
 def udp(src: Host, dst: Host | str, sport: int = 2000, dport: int = 5000, n: int = 0) -> Packet:
