@@ -32,12 +32,7 @@ class Session:
 
     def params(self) -> dict[str, Value]:
         """As parameters of an action."""
-        return {
-            "session_id": self.id,
-            "wing": self.wing,
-            "spu": self.spu,
-            "epoch": self.epoch,
-        }
+        return {**self.header()}
 
     def header(self) -> dict[str, int]:
         """As it stands in front of a packet that goes to the controller."""
