@@ -183,7 +183,7 @@ class _Reader:
             self._problems.add(place, "fabric = { FAR-NPU = PORT } is expected, as { 2 = 200 }")
         else:
             for far, port in fabric.items():
-                if not far.isdigit() or type(port) is not int or port not in FABRIC_PORTS:
+                if not far.isdecimal() or type(port) is not int or port not in FABRIC_PORTS:
                     text = f"fabric {{ {far} = {port} }}: an NPU number and a port from "
                     text += f"{FABRIC_PORTS[0]} to {FABRIC_PORTS[-1]} are expected"
                     self._problems.add(place, text)
