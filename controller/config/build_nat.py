@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import count
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
 from controller.config.build_nat_matches import WITH_PORTS, MatchBuilder, port_spans, spans
-from controller.config.build_nat_pools import NatPoolBuilder, block_of
+from controller.config.build_nat_pools import NatPoolBuilder
 from controller.config.nat import (
     ALL_PORTS,
     ANYWHERE,
@@ -216,7 +216,7 @@ class NatBuilder:
                 self._problems.add(rule.place, text, rule.key)
             if outside is None or len(found) != 1:
                 continue
-            inside = block_of(found[0])
+            inside = AddressBlock.of(ip_network(found[0].key))
             if (inside.size, inside.count) != (outside.size, outside.count):
                 text = f"rule {rule.key} translates {outside.count} addresses to {inside.count}, "
                 text += "or to another family; prefixes of one length are needed"
@@ -247,9 +247,7 @@ class NatBuilder:
             text = f"rule {rule.key} needs one prefix to match: match destination-address PREFIX"
             self._problems.add(rule.place, text, rule.key)
             return None
-        network = networks[0]
-        first = int(network.network_address)
-        return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
+        return AddressBlock.of(networks[0])
 
     def _static_ports(self, rule: Statement, prefix: Statement) -> tuple[range, range] | None:
         ports = list(port_spans(rule, "destination-port", self._problems))

@@ -25,13 +25,6 @@ MAX_ADDRESSES = 65536
 """Addresses of a source pool."""
 
 
-def block_of(statement: Statement) -> AddressBlock:
-    """The addresses of a statement whose key is a prefix."""
-    network = ip_network(statement.key)
-    first = int(network.network_address)
-    return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
-
-
 class NatPoolBuilder:
     """Builds ``source`` and ``destination`` pools, by name."""
 
@@ -64,7 +57,7 @@ class NatPoolBuilder:
 
     def block(self, statement: Statement) -> AddressBlock | None:
         """``address A``, ``address A/LENGTH`` or ``address A to B``."""
-        low = block_of(statement)
+        low = AddressBlock.of(ip_network(statement.key))
         words = statement.words("to")
         if not words:
             return low

@@ -196,7 +196,10 @@ class Core:
         key = route.interface.name, route.next_hop
         found = self._nat_addresses.get(key)
         if found is None:
-            found = self._nat_addresses[key] = _address_beside(route)
+            found = route.interface.address_beside(route.next_hop)
+            if found is None:
+                raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")
+            self._nat_addresses[key] = found
         return found
 
     def interface(self, port: Port, vlan: int) -> Interface | None:
@@ -276,14 +279,3 @@ class Core:
         message = queued.message
         flow = queued.packet.key(message.token)
         self.to_cp(Redirect(flow, self.number, message))
-
-
-def _address_beside(route: Route) -> Address:
-    hop = int.from_bytes(route.next_hop, "big")
-    version = 4 if len(route.next_hop) == 4 else 6
-    for address in route.interface.addresses:
-        if address.version == version:
-            shift = address.max_prefixlen - address.network.prefixlen
-            if hop >> shift == int(address) >> shift:
-                return address.packed
-    raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")
