@@ -24,8 +24,9 @@ from controller.messages import (
     Role,
     Step,
     StepTaken,
+    Transmit,
 )
-from controller.reasons import Drop, Punt
+from controller.reasons import Drop, Punt, Send
 from controller.routing.fib import Fib, Route, fib_of
 from controller.spu.express import NotExpress
 from controller.spu.nat import nat_tables
@@ -254,6 +255,12 @@ class Core:
     def send(self, to: Actor, message: Message) -> None:
         """Address a message."""
         self.out.append((to, message))
+
+    def forward(self, frame: bytes, message: PacketIn, wing: Wing) -> None:
+        """Have a frame leave as packets of a wing do; ``message`` is what it came with."""
+        port = wing.hop.port
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, self.origin(message, wing))
+        self.out.append((self.npus[port.npu], sent))
 
     def to_cp(self, message: Message) -> None:
         """Address a message to the central point."""
