@@ -6,7 +6,6 @@ counted.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -15,10 +14,6 @@ from collections.abc import Iterator
 import pytest
 from gateways import DMZ, UNTRUST, Topology, running
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 SPRAY = (sys.executable, "-m", "topologies.hosts.spray")
 ASK = (sys.executable, "-m", "topologies.hosts.ask")
 

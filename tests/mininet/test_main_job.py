@@ -21,11 +21,6 @@ import pytest
 SWITCH = os.environ.get("SWITCH", "p4embed-switch")
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
-
 
 RUN_DIRECTORY = Path(tempfile.mkdtemp(prefix="wingpath-test-"))
 MARK = f"WINGPATH_RUN_DIRECTORY={RUN_DIRECTORY}"

@@ -19,11 +19,6 @@ from p4embed.switch.dataplane import Options, PortError
 from p4embed.switch.engine import Digested, EntryKey, IdleEntry, Status
 from p4embed.switch.native import NativeDataplane
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-]
-
 
 @pytest.mark.parametrize("size", [46, 1000, 9216])
 def test_frames_pass(dataplane: NativeDataplane, far: dict[int, Far], size: int) -> None:

@@ -6,7 +6,6 @@ order of tags in which frames come out tells what each of them saw.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +15,6 @@ from ends import KEY, WAIT, Far, forwarding, send_to
 
 from p4embed.switch.engine import Op, Status, Update
 from p4embed.switch.native import NativeDataplane
-
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-]
 
 FRAMES = 20_000
 FIRST, LAST = KEY, KEY[:5] + b"\x77" + KEY[6:]
