@@ -159,7 +159,8 @@ class AlgPath:
         seq, ack = sequence(packet)
         gateway.last[direction] = packet
         if packet.flags & SYN:
-            gateway.scales[direction] = window_scale(packet)
+            if session.splice is None:  # else ``begin`` noted what the client was told
+                gateway.scales[direction] = window_scale(packet)
             relay.begin(direction, seq, maximum_segment(packet))
             opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
             self._transmit(session, direction, opening, queued.message)
