@@ -59,6 +59,7 @@ from controller.spu.reroute import Reroute
 from controller.spu.session import Queued, Session, SessionState, SessionView
 from controller.spu.syn_guard import GuardCounts, SynGuard
 from controller.spu.tcp import opens
+from controller.spu.tcp_path import unfinished
 from controller.spu.teardown import Teardown
 
 
@@ -359,6 +360,7 @@ class Spu:
             nat_pool="" if session.nat is None else session.nat.pool,
             source_rule=session.source_rule,
             destination_rule=session.destination_rule,
+            unfinished=unfinished(session, self._core.config.route_change_timeout),
         )
 
     def express_counts(self) -> Mapping[NotExpress | None, int]:

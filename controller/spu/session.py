@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -298,6 +298,15 @@ class SessionView:
     on_npus: tuple[bool, bool] = (True, True)
     """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
     SPU by the central point."""
+    unfinished: tuple[int, Nanoseconds] | None = None
+    """Of a connection on Express Path that waits for the last ACK of its handshake, which passes
+    its SPU by: what the forward wing has counted without it, and the time-out that it brings."""
+
+    def counted(self, packets: int) -> SessionView:
+        """How it stands, given what its forward wing has counted."""
+        if self.unfinished is None or packets <= self.unfinished[0]:
+            return self
+        return replace(self, tcp="established", timeout=self.unfinished[1], unfinished=None)
 
     def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
         """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""
