@@ -5,7 +5,7 @@ The tree is data (``table.py``). Words may be cut short as long as they stay una
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,13 @@ class _Walk:
         self.options[option.word] = ""
         if option.value is not None:
             self.waiting = option
+
+
+def known(options: Options, word: str, kind: str, names: Iterable[str]) -> None:
+    """Raise ``CommandError`` if an option that was typed names nothing that there is."""
+    name = options.get(word)
+    if name is not None and name not in set(names):
+        raise CommandError(unknown(kind, name, names))
 
 
 def _wrong(line: str, column: int, text: str) -> CommandError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from operator import itemgetter
 
-from controller.config.values import protocol_number
 from controller.messages import Actor
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
 from controller.operate.observer import Walk
 from controller.operate.drop_words import why
 from controller.operate.operator import Operator
+from controller.operate.session_filter import flow_matches
 from controller.operate.walk_lines import drop_line, step_line, who
 from controller.reasons import Drop
 
@@ -29,25 +29,8 @@ async def walks(operator: Operator, options: Options) -> str:
 
 
 def _matches(walk: Walk, options: Options) -> bool:
-    for word, value in options.items():
-        match word:
-            case "session-identifier":
-                passes = walk.session_id == int(value)
-            case "source-prefix":
-                passes = text.contains(text.prefix(value), walk.flow.src)
-            case "destination-prefix":
-                passes = text.contains(text.prefix(value), walk.flow.dst)
-            case "protocol":
-                passes = walk.flow.protocol == protocol_number(value)
-            case "destination-port":
-                passes = str(walk.flow.dport) == value
-            case "source-port":
-                passes = str(walk.flow.sport) == value
-            case _:
-                passes = True
-        if not passes:
-            return False
-    return True
+    number = options.get("session-identifier")
+    return number in (None, str(walk.session_id)) and flow_matches(walk.flow, options)
 
 
 def _walk(walk: Walk) -> str:

@@ -106,7 +106,7 @@ def test_sessions_of_an_spu_that_is_taken_out_end_with_a_record(tmp_path: Path) 
         assert (record.forward, record.reverse) == (view.forward, view.reverse)
         assert (record.packets, record.bytes) == ((7, 5), (700, 500))
         shown = await lab.ask("show security flow closed")
-        assert f"{'SPU lost':<32}     1" in shown.splitlines()
+        assert f"{'SPU lost':<32}       1" in shown.splitlines()
 
     with_lab(tmp_path, test)
 
