@@ -27,6 +27,8 @@ class Option:
     help: str
     value: Value | None = None
     is_required: bool = False
+    is_bare: bool = False
+    """Its value may stand without the word, as in ``show route 10.1.1.1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Invocation:
 
     command: Command
     options: Options
+
+
+ENTER = ("<[Enter]>", "Execute this command")
+BAR = ("|", "Pick from what it answers")
 
 
 class CommandError(Exception):
@@ -71,6 +77,26 @@ class _Walk:
         words |= {o.word: o.help for o in self.command.options if o.word not in self.options}
         return words
 
+    def bare_values(self) -> list[tuple[str, str]]:
+        """Values that may follow without a word before them, with help."""
+        return [(f"<{value.name}>", option.help) for option, value in self._bare()]
+
+    def _bare(self) -> list[tuple[Option, Value]]:
+        return [
+            (option, option.value)
+            for option in self.command.options
+            if option.is_bare and option.value is not None and option.word not in self.options
+        ]
+
+    def is_whole(self) -> bool:
+        """Whether nothing has to follow."""
+        required = (option.word for option in self.command.options if option.is_required)
+        return (
+            self.command.run is not None
+            and self.waiting is None
+            and all(word in self.options for word in required)
+        )
+
     def take(self, word: str, line: str, column: int) -> None:
         """Follow a word. Raises ``CommandError``."""
         if self.waiting is not None and self.waiting.value is not None:
@@ -85,6 +111,10 @@ class _Walk:
             c for c in candidates if c.startswith(word)
         ]
         if not matches:
+            for option, value in self._bare():
+                if value.complaint(word) is None:
+                    self.options[option.word] = word
+                    return
             if not candidates:
                 raise _wrong(line, column, f"nothing may follow here, but '{word}' does")
             raise _wrong(line, column, unknown("word", word, candidates))
@@ -150,4 +180,5 @@ def complete(root: Command, line: str) -> Sequence[tuple[str, str]]:
     except CommandError:
         return []
     found = walk.candidates().items()
-    return [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]
+    whole = [] if last or not walk.is_whole() else [ENTER, BAR, *walk.bare_values()]
+    return whole + [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]

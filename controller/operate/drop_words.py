@@ -6,7 +6,6 @@ from controller.config.screens import SCREENS, Screen
 from controller.reasons import Drop
 
 
-
 def _switch(screen: Screen) -> str:
     words = screen.words
     if screen.threshold is not None and screen.threshold.word not in ("", "threshold"):

@@ -8,8 +8,8 @@ from operator import itemgetter
 from controller.messages import Actor
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
-from controller.operate.observer import Walk
 from controller.operate.drop_words import why
+from controller.operate.observer import Walk
 from controller.operate.operator import Operator
 from controller.operate.session_filter import flow_matches
 from controller.operate.walk_lines import drop_line, step_line, who

@@ -163,7 +163,7 @@ _SHOW = Command(
                 Command(
                     "zones",
                     "Zones, their interfaces, and what they let in",
-                    options=(Option("zone", "Only this zone", ZONE_NAME),),
+                    options=(Option("zone", "Only this zone", ZONE_NAME, is_bare=True),),
                     run=show_zones.show,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
@@ -183,7 +183,7 @@ _SHOW = Command(
             "Forwarding tables",
             options=(
                 Option("table", "Only this table, such as inet.0", NAME),
-                Option("destination", "Only the route of this address", ADDRESS),
+                Option("destination", "Only the route of this address", ADDRESS, is_bare=True),
             ),
             run=show_route.show,
         ),

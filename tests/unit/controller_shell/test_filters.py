@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from controller_shell.test_runtime import Lab, first_packet, with_lab
 
 FITS = (

@@ -134,7 +134,10 @@ def test_an_spu_that_fails_is_taken_out_and_comes_back(
         runtime.faults.failed = 0
         assert lab.sessions(1) == lab.sessions(2) == []
         drops = await lab.ask("show security flow drops")
-        assert "SPU 1             SPU_FAILED                               1  its SPU failed\n" in drops
+        assert (
+            "SPU 1             SPU_FAILED                               1  its SPU failed\n"
+            in drops
+        )
         assert "ValueError: a fault of ours (comes back by itself)" in (
             await lab.ask("show chassis spu")
         )
