@@ -107,5 +107,5 @@ async def inject(operator: Operator, options: Options) -> str:
     delay, every = int(options.get("delay", "0")), int(options.get("refuse-every", "0"))
     faults = NatFaults(delay * 1_000_000, every)
     operator.runtime.deliver((CP, InjectNatFaults(faults)))
-    refused = f"each {every}. is refused" if every else "none is refused"
+    refused = f"one of every {every} is refused" if every else "none is refused"
     return f"NAT allocations take {delay} ms more, {refused}\n"

@@ -149,7 +149,7 @@ def test_allocation_is_slow_or_fails_at_an_operators_word(tmp_path: Path) -> Non
     async def test(lab: Lab) -> None:
         inject = "request security nat allocation "
         assert await lab.ask(inject + "delay 30 refuse-every 1") == (
-            "NAT allocations take 30 ms more, each 1. is refused\n"
+            "NAT allocations take 30 ms more, one of every 1 is refused\n"
         )
         lab.fakes[1].punt(udp(4001, 27015), reason=Punt.MISS, ingress_port=1, token=1)
         await lab.until(lambda: bool(lab.runtime.observer.drops))
