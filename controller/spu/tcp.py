@@ -135,7 +135,7 @@ class TcpTracker:
 
     def forward_packets_seen(self, packets: int) -> TcpState | None:
         """The forward wing's counter of an Express Path session, read: more packets than control
-        segments mean that the handshake's ACK passed. ``SessionView.counted`` says the same."""
+        segments mean that the handshake's ACK passed."""
         if self.state is ANSWERED and packets > self.forward_controls:
             self.state = ESTABLISHED
             return self.state

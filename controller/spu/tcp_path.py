@@ -62,17 +62,6 @@ def inactivity(session: Session, settings: TcpSettings, gone: Nanoseconds | None
     return min(normal, gone) if session.without_route and gone is not None else normal
 
 
-def unfinished(session: Session, gone: Nanoseconds | None) -> tuple[int, Nanoseconds] | None:
-    """``SessionView.unfinished``."""
-    tcp = session.tcp
-    if tcp is None or tcp.state is not ANSWERED or session.path is not _EXPRESS:
-        return None
-    timeout = session.service.timeout
-    if session.without_route and gone is not None:
-        timeout = min(timeout, gone)
-    return tcp.forward_controls, timeout
-
-
 class TcpPath:
     """Checks segments, and follows their connections."""
 
