@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller_shell.test_runtime import Lab, first_packet, with_lab
+from controller_shell.lab import Lab, first_packet, with_lab
 
 FITS = (
     "source-prefix 10.1.1.0/24",
