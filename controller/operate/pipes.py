@@ -79,8 +79,20 @@ _PIPES = {
 
 def split(line: str) -> tuple[str, list[Stage]]:
     """A command and the stages behind it. Raises ``PipeError``."""
-    command, *rest = line.split("|")
+    command, *rest = _between_bars(line)
     return command, [_stage(text) for text in rest]
+
+
+def _between_bars(line: str) -> list[str]:
+    """The parts of a line; a bar in quotes belongs to its part."""
+    parts, is_quoted = [""], False
+    for character in line:
+        is_quoted ^= character == '"'
+        if character == "|" and not is_quoted:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def apply(text: str, stages: Sequence[Stage]) -> str:
