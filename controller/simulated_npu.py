@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -38,6 +39,8 @@ from controller.reasons import Drop, Punt
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
+_FRAGMENT_CELLS = 16_384
+"""Datagrams whose ports are remembered (``p4src/sizes.p4``)."""
 
 
 @cache
@@ -97,8 +100,8 @@ class SimulatedNpu:
         self._fences = Fences()
         self.buckets = b""
         """The SPU of each bucket of hash-based distribution."""
-        self._ports: dict[FragmentId, tuple[int, int]] = {}
-        """Of first fragments."""
+        self._ports: OrderedDict[FragmentId, tuple[int, int]] = OrderedDict()
+        """Of first fragments; the oldest goes first."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -205,6 +208,9 @@ class SimulatedNpu:
             key = key._replace(sport=sport, dport=dport)
         else:
             self._ports[datagram] = key.sport, key.dport
+            self._ports.move_to_end(datagram)
+            if len(self._ports) > _FRAGMENT_CELLS:
+                self._ports.popitem(last=False)
         entry = self._table.get(key)
         if entry is None:
             return None

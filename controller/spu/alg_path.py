@@ -160,7 +160,8 @@ class AlgPath:
         gateway.last[direction] = packet
         if packet.flags & SYN:
             offer = offer_of(packet)
-            gateway.scales[direction] = offer.window_scale
+            if session.splice is None:  # else ``begin`` noted what the client was told
+                gateway.scales[direction] = offer.window_scale
             relay.begin(direction, seq, offer.mss)
             opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
             self._transmit(session, direction, opening, queued.message)
