@@ -121,7 +121,7 @@ class FirstPath:
 
     def create_request(self, message: CreateRequest) -> None:
         """Hash-based distribution: an SPU was given the first packet of a flow."""
-        self._find_or_create(message.flow, message.packet, wanted=message.spu)
+        self._find_or_create(message.flow, message.packet, None, message.spu, message.begins)
 
     def _icmp_error(self, message: PacketIn) -> None:
         """The packet quoted left by the interface where the error came in, so the wing of its
@@ -160,9 +160,15 @@ class FirstPath:
     # -- where they go ------------------------------------------------------------------------
 
     def _find_or_create(
-        self, flow: FlowKey, message: PacketIn, packet: Packet | None = None, wanted: int = 0
+        self,
+        flow: FlowKey,
+        message: PacketIn,
+        packet: Packet | None = None,
+        wanted: int = 0,
+        begins: bool = True,
     ) -> None:
-        """``wanted`` is the SPU that the NPU's hash table chose; 0: the CP chooses."""
+        """``wanted`` is the SPU that the NPU's hash table chose; 0: the CP chooses. ``begins``:
+        whether the packet may begin a session, where it is not there to be asked."""
         core = self._core
         entry = core.sessions.by_key.get(flow)
         if entry is not None:
@@ -222,7 +228,7 @@ class FirstPath:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 core.step(Step.GATE, flow, detail)
         elsewhere = 0
-        if packet is not None and not packet.begins_session:
+        if not (begins if packet is None else packet.begins_session):
             elsewhere = self._elsewhere(flow)
         create = CreateSession(flow, message, passage, elsewhere, called)
         core.out.append((core.spus[spu], create))

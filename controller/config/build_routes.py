@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from controller.config.problems import Problems
 from controller.config.schema import Interface, Network, RouteAction, StaticRoute
 from controller.config.set_lines import Word
+from controller.config.table_circles import circles
 from controller.config.tree import Statement
 
 MAX_INSTANCES = 255
@@ -53,12 +54,23 @@ class RouteBuilder:
         self._problems = problems
         self._interfaces = interfaces
         self._instances = instances
+        self._handed_on: dict[tuple[str, Network], Word] = {}
+        """The word that says where, of each route with ``next-table``."""
 
     def build(self) -> Iterator[StaticRoute]:
         """One for each next hop; each must be on a connected network of its instance."""
-        yield from self._of_instance(self._root, "")
+        routes = list(self._of_instance(self._root, ""))
         for instance in self._root.each("routing-instances", ""):
-            yield from self._of_instance(instance, instance.key)
+            routes += self._of_instance(instance, instance.key)
+        for route, address, path in circles(routes, self._interfaces.values()):
+            word = self._handed_on.get((route.vr, route.prefix))
+            if word is None:
+                continue  # it names no table
+            family = "inet.0" if route.prefix.version == 4 else "inet6.0"
+            tables = ", ".join(f"{vr}.{family}" if vr else family for vr in path)
+            text = f"next-table {word.text} leads in a circle for {address}: {tables}"
+            self._problems.add(word.place, f"{text}; give one of them a route with a next-hop")
+        yield from routes
 
     def _of_instance(self, holder: Statement, vr: str) -> Iterator[StaticRoute]:
         static = list(holder.each("routing-options", "static", "route"))
@@ -128,6 +140,7 @@ class RouteBuilder:
         if word.text not in tables:
             self._problems.undefined(word.place, "table", word.text, tables)
             return ""
+        self._handed_on[vr, prefix] = word
         if tables[word.text] == vr:
             text = f"next-table {word.text} of route {prefix} leads back into its own table"
             self._problems.add(word.place, text)

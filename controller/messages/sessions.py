@@ -73,6 +73,8 @@ class CreateRequest:
     flow: FlowKey
     spu: int
     packet: PacketIn
+    begins: bool = True
+    """Whether it may begin a session; if not, it may be of one that expects it elsewhere."""
 
 
 @value

@@ -115,7 +115,7 @@ def _extensive(operator: Operator, session: LiveSession) -> str:
         astray = view.astray[n]
         if astray is not None:
             name = operator.names.name(astray, key.token)
-            lines.append(f"    Asymmetric: packets come by {name}, and on by the CP")
+            lines.append(f"    Asymmetric: packets come by {name}, whose NPU has no wing of it")
         if not view.on_npus[n]:
             lines.append("    Not on its NPU, whose table is full: packets come by the CP")
     return "\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ _Target = tuple[_Path, ...] | RouteAction | str
 """Paths of equal cost, a refusal, or the virtual router whose table goes on."""
 
 
-class _Table:
+class Table:
     """One address family: a dictionary per prefix length, longest first."""
 
     def __init__(self, bits: int) -> None:
@@ -79,8 +79,8 @@ class _Router:
     """The tables of one virtual router."""
 
     def __init__(self, interfaces: Iterable[Interface]) -> None:
-        self.v4 = _Table(32)
-        self.v6 = _Table(128)
+        self.v4 = Table(32)
+        self.v6 = Table(128)
         self.local: dict[Address, Interface] = {}
         self.unusable: set[Address] = set()
         for interface in interfaces:
@@ -93,7 +93,7 @@ class _Router:
                     self.unusable.add(network.broadcast_address.packed)
         self.unusable -= self.local.keys()
 
-    def table(self, address: Address) -> _Table:
+    def table(self, address: Address) -> Table:
         return self.v4 if len(address) == 4 else self.v6
 
 

@@ -341,7 +341,7 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
-            if pending.stage is not DECIDE:
+            if pending.stage not in (DECIDE, AWAIT_FRAGMENTS):
                 core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):
                 core.drop(reason, pending.flow, detail)

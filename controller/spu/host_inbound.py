@@ -46,7 +46,8 @@ class HostInbound:
             if not packet.is_echo_request:
                 return Refusal(Drop.HOST_INBOUND, "of ICMP only ping is answered")
             if core.trace:
-                detail = f"our own address on {route.interface.name}: ping answered"
+                what = "a ping in fragments" if packet.fragment else "ping answered"
+                detail = f"our own address on {route.interface.name}: {what}"
                 core.step(Step.ROUTE, pending.flow, detail)
             if packet.fragment:
                 return WAIT

@@ -256,11 +256,13 @@ class Spu:
             self._first.enqueue(pending, Queued(message, packet, Direction.FORWARD))
         elif session is not None:
             direction = Direction.FORWARD if flow == session.wings[0].key else Direction.REVERSE
-            self._live.take(session, Queued(message, packet, direction))
+            queued = Queued(message, packet, direction)
+            self._repair.consider(session, queued)
+            self._live.take(session, queued)
         elif message.reason is Punt.SYN_PROXY and core.protected and opens(packet.flags):
             self._guard.answer(AnswerSyn(flow, message))
         else:
-            core.to_cp(CreateRequest(flow, core.number, message))
+            core.to_cp(CreateRequest(flow, core.number, message, packet.begins_session))
 
     def _on_deliver(self, message: Deliver) -> None:
         """The central point says that this flow is ours."""

@@ -1,12 +1,12 @@
 """Wings that are not where they belong are written again.
 
-A packet of an installed session that comes by the central point found no wing of the session in its
-NPU, or one of another session. Just after the set-up that is a matter of time; later, the NPU's
-table is wrong: its entry was deleted by others, or stands for a session that is no more. The
-session's own wing takes its place.
+A packet of an installed session that comes by the central point, or in hash-based distribution as a
+miss, found no wing of the session in its NPU, or one of another session. Just after the set-up that
+is a matter of time; later, the NPU's table is wrong: its entry was deleted by others, or stands for
+a session that is no more. The session's own wing takes its place.
 
 But if the packet came by another NPU than the one that has the wing, no table is wrong: the path is
-asymmetric. The packets of such a wing go on by the central point, and operators are shown why.
+asymmetric. The packets of such a wing go on that way, and operators are shown why.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Repair:
         """Wings written again so far."""
 
     def consider(self, session: Session, queued: Queued) -> None:
-        """A packet of a session was delivered by the central point."""
+        """A packet of a session came though its NPU did not name the session."""
         now = self._core.now
         direction = queued.direction
         if (

@@ -308,7 +308,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     forge(topology, "dmz1", "-2", "-k", "-s", "5353", "-p", "6100", "-a", UNTRUST, to=TRUST)
     assert waits.wait(timeout=10) == 0
     shown = topology.cli("show security flow session extensive source-port 6100")
-    assert "    Asymmetric: packets come by ge-1/0/1.0, and on by the CP" in shown, shown
+    assert "    Asymmetric: packets come by ge-1/0/1.0, whose NPU has no wing of it" in shown, shown
 
 
 # -- the firewall itself ------------------------------------------------------------------------

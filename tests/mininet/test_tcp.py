@@ -158,8 +158,8 @@ def states(topology: Topology) -> list[str]:
 
 
 def drops(topology: Topology, reason: str) -> int:
-    found = re.search(rf"{reason}\s+(\d+)", topology.cli("show security flow drops"))
-    return int(found[1]) if found else 0
+    rows = re.findall(rf"{reason}\s+(\d+)", topology.cli("show security flow drops"))
+    return sum(map(int, rows))  # of all SPUs
 
 
 # -- how connections end: each at once on either path -------------------------------------------

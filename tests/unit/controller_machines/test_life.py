@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, ICMPerror, IPerror, UDPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, IPerror6, IPv6
 from scapy.packet import Packet, Raw
 
 from controller.config.schema import SECOND
+from controller.config.stateless import STATELESS, Distribution
 from controller.flow import Direction, Path
 from controller.messages import (
     CP,
@@ -92,8 +95,10 @@ def test_central_point_takes_a_misdelivered_packet_to_its_owner() -> None:
     assert deliver == Deliver(session.forward.key, astray, session.id)
 
 
-def test_a_wing_that_an_npu_lost_is_written_again() -> None:
-    world = World()
+@pytest.mark.parametrize("mode", Distribution)
+def test_a_wing_that_an_npu_lost_is_written_again(mode: Distribution) -> None:
+    """By the central point, or hash-based at once: its packets miss and come to the owner."""
+    world = World(configuration(stateless=replace(STATELESS, distribution=mode)))
     world.pass_(world.a, udp(world.a, world.b, n=1), world.b)
     npu = world.sim.npus[0]
     (key,) = npu.owners

@@ -22,6 +22,7 @@ from controller.config.build import parse
 from controller.config.host_services import HostService
 from controller.config.problems import ConfigurationError
 from controller.config.schema import SECOND, Configuration, RouteAction, StaticRoute
+from controller.config.stateless import Distribution
 from controller.flow import Tuple5
 from controller.reasons import Drop
 from controller.routing.fib import Fib, FibError
@@ -229,13 +230,38 @@ def test_what_is_wrong_is_named(lines: str, text: str) -> None:
         parse(LINES + lines)
 
 
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        ("set routing-options static route 10.9.0.0/16 next-table blue.inet.0\n", "10.9.0.0"),
+        # What is around a more specific route, which is none of the circle's.
+        ("set routing-options static route 0.0.0.0/0 next-table blue.inet.0\n", "1.0.0.0"),
+        (
+            "set routing-options static route 0.0.0.0/0 next-table blue.inet.0\n"
+            "set routing-options static route 0.0.0.0/1 discard\n",
+            "128.0.0.0",
+        ),
+    ],
+)
+def test_tables_that_hand_on_to_each_other_for_ever_are_named(lines: str, where: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(LINES + lines, "f.set")
+    first, second = (str(problem) for problem in caught.value.problems)
+    assert f"leads in a circle for {where}: blue.inet.0, inet.0, blue.inet.0" in first
+    assert f"leads in a circle for {where}: inet.0, blue.inet.0, inet.0" in second
+    assert str(caught.value.problems[1].place) == f"f.set:15:{57 if '10.9' in lines else 55}"
+
+
 def test_overlap_is_an_error_within_a_virtual_router_only() -> None:
     with pytest.raises(ConfigurationError, match="overlaps"):
         parse(LINES.replace("set routing-instances blue interface ge-1/0/1.0\n", ""))
 
 
-def test_an_answer_from_another_zone_is_named() -> None:
-    world = World(configuration(policies=(policy("all", 1, "trust", "untrust"),)))
+@pytest.mark.parametrize("mode", Distribution)
+def test_an_answer_from_another_zone_is_named(mode: Distribution) -> None:
+    config = configuration(policies=(policy("all", 1, "trust", "untrust"),))
+    config = replace(config, stateless=replace(config.stateless, distribution=mode))
+    world = World(config)
     there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
     (view,) = world.sim.spus[1].sessions()
     # Host c forwards for host b, but it is in the zone dmz.
@@ -270,13 +296,14 @@ def test_an_answer_to_an_address_of_our_own_from_another_zone_is_named(
     assert "the source 10.0.2.2 is reached by ge-1/0/0.0" in world.sim.dropped[-1].detail
 
 
-def test_an_answer_by_another_interface_of_its_zone_passes() -> None:
+@pytest.mark.parametrize("mode", Distribution)
+def test_an_answer_by_another_interface_of_its_zone_passes(mode: Distribution) -> None:
     second = replace(DMZ, zone="untrust", token=UNTRUST.token)
     config = configuration(
         interfaces={i.name: i for i in (TRUST, second, UNTRUST)},
         policies=(policy("all", 1, "trust", "untrust"),),
     )
-    world = World(config)
+    world = World(replace(config, stateless=replace(config.stateless, distribution=mode)))
     there = world.pass_(world.a, udp(world.a, world.b), world.b)
     # On another NPU than its wing: the central point knows whose it is.
     before = len(world.a.received)
