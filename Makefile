@@ -42,7 +42,7 @@ topology: build ## keep a topology up until Ctrl-C: TOPOLOGY=two_npus
 
 .PHONY: cli
 cli: setup ## operator's prompt of the running topology, or one command: C="show ..."
-	@$(AS_ROOT) $(BIN)/wingpath cli --socket "/run/wingpath/$(TOPOLOGY).sock" $(if $(C),-c "$(C)")
+	@$(AS_ROOT) $(BIN)/wingpath cli --socket "$${WINGPATH_RUN_DIRECTORY:-/run/wingpath}/$(TOPOLOGY).sock" $(if $(C),-c "$(C)")
 
 .PHONY: host
 host: setup ## a command on a host of the running topology: H=trust1 C="ping 203.0.113.10"

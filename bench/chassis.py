@@ -11,18 +11,24 @@ lives in namespaces that end with the benchmark (``topologies.sandbox``).
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bench.report import header
 from bench.traffic import cpu_seconds
 from controller.config.build import load
 from controller.config.chassis import load_chassis
+from topologies.errors import TopologyError
 from topologies.process import Service
+from topologies.sandbox import run_inside
 
 CLIENTS, SERVERS = "clients", "servers"
 """Interfaces that a traffic program uses."""
@@ -162,3 +168,41 @@ def running(build: Build, *, express: bool) -> Iterator[Running]:
         )
         for service in services.values():
             service.check()
+
+
+def parser(name: str, doc: str | None) -> argparse.ArgumentParser:
+    """The arguments of every benchmark of a whole system."""
+    made = argparse.ArgumentParser(f"bench.{name}", description=(doc or "").partition("\n")[0])
+    made.add_argument("--switch", default="p4embed-switch")
+    made.add_argument("--json", type=Path, default=Path("build/npu.json"))
+    made.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
+    made.add_argument("--out", type=Path, default=Path(f"build/bench/{name}.json"))
+    return made
+
+
+def run(
+    made: argparse.ArgumentParser,
+    words: Sequence[str],
+    measure: Callable[[Build, argparse.Namespace, dict[str, Any]], dict[str, Any]],
+) -> int:
+    """Parse, measure inside namespaces of our own, write what was found; an exit status.
+
+    ``measure`` is told what heads the results: commit, machine, load.
+    """
+    arguments = made.parse_args(words)
+
+    def work(_pid: int) -> int:
+        make_links()
+        head = header("two NPUs, a controller, two ends", arguments.switch)
+        build = Build(arguments.json, arguments.p4info, arguments.switch)
+        report = {**head, **measure(build, arguments, head)}
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
+        print(f"written: {arguments.out}")
+        return 0
+
+    try:
+        return run_inside(work)
+    except (TopologyError, subprocess.CalledProcessError) as error:
+        print(f"{made.prog}: {error}", file=sys.stderr)
+        return 2

@@ -17,11 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import page, paths, setups
-from bench.chassis import Build, make_links
-from bench.report import header
-from topologies.errors import TopologyError
-from topologies.sandbox import run_inside
+from bench import chassis, page, paths, setups
+from bench.chassis import Build
 
 MARKS = (
     "<!-- control plane: begin (make bench-control-plane writes from here to the end mark) -->",
@@ -105,37 +102,32 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n{conditions}, load {report['load'][0]} at the beginning.\n"
 
 
+def measure(build: Build, arguments: argparse.Namespace, head: dict[str, Any]) -> dict[str, Any]:
+    """All of it; the table goes beside the results, and into the page."""
+    report: dict[str, Any] = {
+        "seconds": arguments.seconds,
+        "machines": machines(arguments.held),
+        "setups": setups.measure(build, arguments.seconds),
+        "paths": paths.measure(build),
+    }
+    text = table({**head, **report})
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.with_suffix(".md").write_text(text)
+    print(text)
+    if arguments.page is not None:
+        page.replace(arguments.page, text, MARKS)
+    return report
+
+
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    setups.add_build(parser)
+    parser = chassis.parser("control_plane", __doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="that a rate is held for")
     parser.add_argument("--held", type=int, default=500_000, help="sessions, to measure memory")
-    parser.add_argument("--out", type=Path, default=Path("build/bench/control_plane.json"))
     parser.add_argument("--page", type=Path, help="put the table into this page")
-    arguments = parser.parse_args(words)
-    build = Build(arguments.json, arguments.p4info, arguments.switch)
-
-    def work(_pid: int) -> int:
-        make_links()
-        report = header("two NPUs, a controller, two ends", arguments.switch)
-        report["seconds"] = arguments.seconds
-        report["machines"] = machines(arguments.held)
-        report["setups"] = setups.measure(build, arguments.seconds)
-        report["paths"] = paths.measure(build)
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
-        text = table(report)
-        arguments.out.with_suffix(".md").write_text(text)
-        print(text)
-        if arguments.page is not None:
-            page.replace(arguments.page, text, MARKS)
-        print(f"written: {arguments.out} and {arguments.out.with_suffix('.md')}")
-        return 0
-
     try:
-        return run_inside(work)
-    except (TopologyError, page.NoMarks, subprocess.CalledProcessError) as error:
-        print(f"bench.control_plane: {error}", file=sys.stderr)
+        return chassis.run(parser, words, measure)
+    except page.NoMarks as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
 
 

@@ -11,19 +11,15 @@ their own is measured by ``bench.forwarding``.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.chassis import Build, compile_traffic, make_links, running
-from bench.report import header
-from bench.setups import Ends, Trial, add_build, warm
-from topologies.errors import TopologyError
-from topologies.sandbox import run_inside
+from bench import chassis
+from bench.chassis import Build, compile_traffic, running
+from bench.setups import Ends, Trial, warm
 
 FLOWS = 64
 WINDOW = 1024
@@ -68,25 +64,7 @@ def measure(build: Build) -> dict[str, Any]:
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    add_build(parser)
-    parser.add_argument("--out", type=Path, default=Path("build/bench/paths.json"))
-    arguments = parser.parse_args(words)
-    build = Build(arguments.json, arguments.p4info, arguments.switch)
-
-    def work(_pid: int) -> int:
-        make_links()
-        report = {**header("two NPUs, a controller", arguments.switch), **measure(build)}
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"written: {arguments.out}")
-        return 0
-
-    try:
-        return run_inside(work)
-    except TopologyError as error:
-        print(f"bench.paths: {error}", file=sys.stderr)
-        return 2
+    return chassis.run(chassis.parser("paths", __doc__), words, lambda build, *_: measure(build))
 
 
 if __name__ == "__main__":

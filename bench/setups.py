@@ -16,7 +16,6 @@ Needs root and a C compiler.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -25,10 +24,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.chassis import CLIENTS, SERVERS, Build, Running, compile_traffic, make_links, running
-from bench.report import header
-from topologies.errors import TopologyError
-from topologies.sandbox import run_inside
+from bench import chassis
+from bench.chassis import CLIENTS, SERVERS, Build, Running, compile_traffic, running
 
 WINDOW = {"udp": 128, "tcp": 64}
 PACE_SECONDS = 5.0
@@ -167,35 +164,10 @@ def measure(build: Build, seconds: float) -> dict[str, Any]:
     return found
 
 
-def add_build(parser: argparse.ArgumentParser) -> None:
-    """The options that say what is measured."""
-    parser.add_argument("--switch", default="p4embed-switch")
-    parser.add_argument("--json", type=Path, default=Path("build/npu.json"))
-    parser.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
-
-
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    add_build(parser)
+    parser = chassis.parser("setups", __doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="that a rate is held for")
-    parser.add_argument("--out", type=Path, default=Path("build/bench/setups.json"))
-    arguments = parser.parse_args(words)
-    build = Build(arguments.json, arguments.p4info, arguments.switch)
-
-    def work(_pid: int) -> int:
-        make_links()
-        head = header("two NPUs, a controller, two ends", arguments.switch)
-        report = {**head, **measure(build, arguments.seconds)}
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=2) + "\n")
-        print(f"written: {arguments.out}")
-        return 0
-
-    try:
-        return run_inside(work)
-    except TopologyError as error:
-        print(f"bench.setups: {error}", file=sys.stderr)
-        return 2
+    return chassis.run(parser, words, lambda build, given, _: measure(build, given.seconds))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def bare(program: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The bare forwarder."""
     process = subprocess.Popen([str(program), "forward", switch_side(IN), switch_side(OUT)])
     try:
-        time.sleep(0.2)
+        time.sleep(0.2)  # until its sockets are open, of which it does not tell
         yield process
     finally:
         process.kill()

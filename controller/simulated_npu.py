@@ -141,6 +141,8 @@ class SimulatedNpu:
                 raise AssertionError(f"NPU {self.number}: wing {key} is installed twice")
             self._table[key] = _Entry(message, now)
             self._idle.set(key, now + message.idle_timeout)
+        if message.is_renewal:
+            return []
         answer = WingInstalled(message.session_id, message.direction, error)
         return [(_spu(message.spu), answer)]
 
@@ -223,6 +225,10 @@ class SimulatedNpu:
                 return screen
         return Drop.NONE
 
+    def _is_attacked(self, packet: Packet, _token: int, _now: Nanoseconds) -> bool:
+        """Whether a SYN of no session is above the attack threshold."""
+        return (packet.dst, packet.dport) in self.attacked
+
     def deadline(self) -> Nanoseconds | None:
         """When the next wing may be idle."""
         return self._idle.next()
@@ -268,8 +274,9 @@ class SimulatedNpu:
             if limited is not Drop.NONE:
                 self._drop(limited)
                 return None
-            too_many = packet.begins_session and (packet.dst, packet.dport) in self.attacked
-            reason = Punt.SYN_PROXY if packet.protocol == TCP and too_many else Punt.MISS
+            is_syn = packet.protocol == TCP and packet.begins_session
+            too_many = is_syn and self._is_attacked(packet, token, now)
+            reason = Punt.SYN_PROXY if too_many else Punt.MISS
             miss = self._punt(port, reason, token, frame, now)
             if self._is_hashed:
                 return replace(miss, spu=self.buckets[bucket_of(packet.key(token))])

@@ -9,6 +9,7 @@ from controller.central_point.core import Core
 from controller.central_point.fragments import FragmentTable
 from controller.central_point.gates import Binding, Gate, Lease
 from controller.central_point.sessions import Entry
+from controller.config.schema import SynFloodMode
 from controller.flow import FlowKey, Nanoseconds, places
 from controller.gate import Endpoint
 from controller.icmp import parse_quoted
@@ -75,8 +76,11 @@ class FirstPath:
             # Hosts that an attacker pretends to be say so to our answers.
             core.drop(Drop.TCP_NOT_SYN, flow, "a RST of no session")
         else:
-            # It may acknowledge an answer: whoever gave that knows best.
-            wanted = 0 if packet.begins_session else self._guard_of(flow)
+            # It may acknowledge an answer, or ask again before one was heard: whoever gave that
+            # knows best. (Cookies are forgotten as they are given.)
+            remembers = core.config.syn_flood_mode is SynFloodMode.PROXY
+            asks = packet.begins_session and not remembers
+            wanted = 0 if asks else self._guard_of(flow)
             self._find_or_create(flow, message, packet, wanted)
 
     def _later_fragment(self, message: PacketIn, packet: Packet) -> None:

@@ -135,6 +135,9 @@ class InstallWing:
     idle_timeout: Nanoseconds
     record: bytes
     """What a restarted controller needs to rebuild the session; P4Runtime ``metadata``."""
+    is_renewal: bool = False
+    """Of a wing that should be there: nobody waits for it, and there is no answer, which might come
+    when its session waits for another one."""
 
 
 @value

@@ -127,6 +127,8 @@ class Wings:
         self._answer_install(message, error)
 
     def _answer_install(self, message: InstallWing, error: Drop | None) -> None:
+        if message.is_renewal:
+            return
         reply = WingInstalled(message.session_id, message.direction, error)
         self._deliver((SPUS[message.spu], reply))
 

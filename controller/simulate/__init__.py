@@ -11,7 +11,8 @@
 ``tracking``            packets on their way through SPUs, in order
 ``trouble, incidents``  what an operator does and who crashes; when
 ``ledger, audit``       the invariants: of each step, and of everything at once
-``ports, transitions``  of them, those of ports and of what changes
+``gate_book``           of them, those of gates
+``ports, transitions``  those of ports and of what changes
 ``books``               what is known of wings and sessions
 ``tally``               what took place, counted
 ``held``                what machines hold for others, and until when
@@ -22,7 +23,8 @@
 ``workload``            which flow has which number
 ``flow, kinds``         flows and what they do
 ``pieces``              datagrams in fragments; hosts that ask again
-``talks``               control connections
+``tcp_end, streams``    TCP ends that retransmit and look closely; servers under siege
+``talks``               control connections, and what they announce
 ``frames``              what they send
 ``dice``                chance that a seed repeats
 ======================  ============================================================================

@@ -270,8 +270,10 @@ class Cards:
         for to, message in out:
             kind = message.__class__
             owner = flow
-            if owner is None:
+            if flow is None:
                 owner = self._owner(message)
+            elif kind in CARRIERS:
+                owner = self._whose(message, flow)
             look = on_sent.get(kind)
             if look is not None:
                 look(name, message, owner)
@@ -348,6 +350,14 @@ class Cards:
             tag = tag_of(carried(message).frame)
             flow = None if tag is None else world.live.get(tag.flow)
         return flow
+
+    def _whose(self, message: Any, flow: Flow) -> Flow:
+        """Whose packet a machine hands on while it hears of a flow: of another one, perhaps, such
+        as a control connection that has come to its end with its children."""
+        tag = tag_of(carried(message).frame)
+        if tag is None or tag.flow == flow.number:
+            return flow
+        return self._world.live.get(tag.flow, flow)
 
     def _observe(self, name: Actor, message: Message, flow: Flow | None) -> None:
         world = self._world

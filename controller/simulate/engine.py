@@ -31,7 +31,9 @@ from controller.simulate.workload import Workload
 from controller.simulate.world import Call, World
 
 AUDITS = 10
-"""Full audits while flows begin, besides the one at the end."""
+"""Full audits while flows begin, besides those while all of it ages, and the one at the end."""
+AGEING: Nanoseconds = 20 * SECOND
+"""Least time between two of those."""
 LONGEST: Nanoseconds = 2 * 3600 * SECOND
 """After the last frame from outside everything has aged out by then, several times over."""
 _BEAT = 1024
@@ -71,8 +73,11 @@ class Run:
         audit_every = max(1, world.end // AUDITS)
         next_audit, beat, pulse = audit_every, 0, 0
         while events:
-            if next_audit <= events[0][0] and next_audit <= world.end:
+            if next_audit <= events[0][0]:
                 next_audit += audit_every
+                if next_audit > world.end:
+                    # Later and later: what has an end is seen to end.
+                    next_audit = events[0][0] + max(AGEING, events[0][0] - world.end)
                 self.audit()
             when, _, to, what, flow = heappop(events)
             world.now = ledger.now = when

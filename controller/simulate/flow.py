@@ -53,6 +53,10 @@ class Network(Protocol):
         """What comes there without a tag is the flow's."""
         ...
 
+    def is_taken(self, address: Address, port: int) -> bool:
+        """Whether what comes there without a tag is a flow's."""
+        ...
+
 
 class Flow(ABC):
     """One client, one server. Packet numbers are even from the client, odd from the server."""
@@ -60,11 +64,13 @@ class Flow(ABC):
     __slots__ = (
         "alarms",
         "arrived",
+        "astray",
         "children",
         "client",
         "clock",
         "copies",
         "dice",
+        "door",
         "doubted",
         "entries",
         "fallen",
@@ -78,6 +84,7 @@ class Flow(ABC):
         "next_number",
         "number",
         "open",
+        "root",
         "seen",
         "server",
         "there",
@@ -113,8 +120,14 @@ class Flow(ABC):
         """Addresses and ports as the client has them."""
         self.far = frozenset((ahead.dst,))
         """The server's address as it is, or may be; the client may know another one."""
+        self.door = ahead.dst, ahead.dport
+        """Where the server listens in truth, if it was announced."""
+        self.root = self
+        """Who has announced it, and whoever announced that."""
+        self.astray = False
+        """It went through the gate of somebody else, who was given its port."""
         self.children = 0
-        """Flows that it has announced."""
+        """Flows that it, or one of those, has announced."""
         self.listens: list[tuple[Address, int]] = []
         """Where it hears what has no tag."""
         self.key = FlowKey(*ahead, wires[CLIENT].interface.token)
@@ -178,8 +191,13 @@ class Flow(ABC):
         return tagged(self.number, number)
 
     def doubled(self, number: int, _frame: bytes, /) -> None:
-        """A packet was doubled on a wire, so it may leave twice."""
-        self.copies[number] += 1
+        """A packet was doubled on a wire, so it may leave twice; -1: one without a tag."""
+        if number >= 0:
+            self.copies[number] += 1
+
+    def fell(self, _key: FlowKey | None, /) -> None:
+        """A packet was dropped, as one of the flow with this key."""
+        self.fallen += 1
 
     def put(self, side: int, frame: bytes, after: Nanoseconds = 0) -> None:
         """Send a frame from one side."""
@@ -192,18 +210,37 @@ class Flow(ABC):
 
     def listen(self, side: int, port: int) -> None:
         """Hear what comes to a port of one side without a tag."""
-        self.network.listen(self, self.there.dst if side else self.there.src, port)
+        self.network.listen(self, self.door[0] if side else self.there.src, port)
 
-    def announce(self, kind: type[Flow], side: int, ahead: Tuple5, far: Address) -> None:
-        """A flow to one side begins, as both sides were told: to an address that its opener knows
-        and that is ``far`` in truth."""
-        sibling = (self.children & 15) << _SIBLING_AT
-        self.children += 1
-        number = _CHILD | sibling | self.number
+    def free_port(self, address: Address, low: int, count: int, step: int = 1) -> int:
+        """A port for a host, one of ``count`` from ``low`` on, at which it does not listen yet."""
+        at = self.dice.below(count)
+        for n in range(count):
+            port = low + (at + n) % count * step
+            if not self.network.is_taken(address, port):
+                break
+        return port
+
+    def announce(
+        self,
+        kind: type[Flow],
+        side: int,
+        ahead: Tuple5,
+        door: tuple[Address, int],
+        seen: Tuple5 | None = None,
+    ) -> None:
+        """A flow to one side begins, as both sides were told: to an address and port that its
+        opener knows and that are ``door`` in truth. With ``seen``, that side knows how to reach the
+        opener before it hears of it."""
+        root = self.root
+        sibling = (root.children & 15) << _SIBLING_AT
+        root.children += 1
+        number = _CHILD | sibling | root.number
         wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
         dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
         child = kind(number, dice, self.network, wires, ahead)
-        child.far = frozenset((far,))
+        child.far, child.door = frozenset((door[0],)), door
+        child.root, child.seen = root, seen
         self.network.adopt(child)
 
     def note(self, side: int, packet: Packet) -> None:

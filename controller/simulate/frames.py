@@ -19,6 +19,7 @@ from controller.packet import (
     checksum,
 )
 from controller.simulate.site import Wire
+from controller.tcp_options import Offer
 
 _TAG = Struct("!IHH")
 _MAGIC = 0x57A6
@@ -96,17 +97,28 @@ def tcp(
     return header(wire, flow.src, flow.dst, TCP, bytes(body), ttl)
 
 
-def text(wire: Wire, flow: Tuple5, seq: int, ack: int, flags: int, data: bytes) -> bytes:
-    """A TCP segment of a control connection: no tag, nothing but what was said."""
+def segment(
+    wire: Wire, flow: Tuple5, seq: int, ack: int, flags: int, window: int,
+    offer: Offer | None = None, data: bytes = b"",
+) -> bytes:  # fmt: skip
+    """A TCP segment without a tag: nothing but what is said. A SYN has an offer."""
+    options = b"" if offer is None else offer.encode()
+    options += bytes(-len(options) % 4)
+    size = 20 + len(options)
     body = bytearray(
         _TCP.pack(
-            flow.sport, flow.dport, seq, ack if flags & ACK else 0, 5 << 4, flags, WINDOW, 0, 0,
+            flow.sport, flow.dport, seq, ack if flags & ACK else 0, size << 2, flags, window, 0, 0,
             b"",
         )[:20]
     )  # fmt: skip
-    body += data
+    body += options + data
     _U16.pack_into(body, 16, checksum(body, pseudo(flow, len(body))))
     return header(wire, flow.src, flow.dst, TCP, bytes(body))
+
+
+def text(wire: Wire, flow: Tuple5, seq: int, ack: int, flags: int, data: bytes) -> bytes:
+    """A TCP segment of a control connection."""
+    return segment(wire, flow, seq, ack, flags, WINDOW, None, data)
 
 
 def udp(wire: Wire, flow: Tuple5, tag: bytes, data: bytes = b"", ttl: int = TTL) -> bytes:
@@ -115,6 +127,11 @@ def udp(wire: Wire, flow: Tuple5, tag: bytes, data: bytes = b"", ttl: int = TTL)
     body = bytearray(_UDP.pack(flow.sport, flow.dport, size, 0)) + data + tag
     _U16.pack_into(body, 6, checksum(body, pseudo(flow, size)) or 0xFFFF)
     return header(wire, flow.src, flow.dst, UDP, bytes(body), ttl)
+
+
+def bare(wire: Wire, flow: Tuple5, tag: bytes, data: bytes = b"") -> bytes:
+    """A packet of a protocol without ports."""
+    return header(wire, flow.src, flow.dst, flow.protocol, data + tag)
 
 
 def fragments(

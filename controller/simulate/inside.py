@@ -5,6 +5,7 @@ The tables of the central point, of an SPU and of an NPU, as they stand, one ent
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -75,6 +76,29 @@ def partials(spu: Spu) -> Iterator[tuple[FlowKey, Nanoseconds, int]]:
 def bytes_held(spu: Spu) -> int:
     """How much of datagrams an SPU thinks that it holds."""
     return spu._live.reassembly._held
+
+
+def half_open(spu: Spu) -> Iterator[tuple[FlowKey, Nanoseconds, bool]]:
+    """Clients that an SPU has answered by SYN proxy: until when they may prove themselves, and
+    whether a time-out runs."""
+    guard = spu._guard
+    for flow, known in guard._half_open.items():
+        yield flow, known.expires, flow in guard.timers
+
+
+def half_open_timers(spu: Spu) -> set[FlowKey]:
+    """Time-outs of such clients."""
+    return set(spu._guard.timers)
+
+
+def silent_clients(spu: Spu) -> Counter[tuple[int, Address]]:
+    """Connections that were let in and have said nothing, as the SPU counts them."""
+    return spu._guard._silent
+
+
+def server_timers(spu: Spu) -> set[int]:
+    """Sessions whose server was asked for in the client's stead."""
+    return set(spu._core.syn_timers)
 
 
 def is_granted(cp: CentralPoint, address: Address, protocol: int, port: int) -> bool:
@@ -169,6 +193,67 @@ def is_leased(cp: CentralPoint, binding: Binding) -> bool:
 def gates_of(cp: CentralPoint, session_id: int) -> int:
     """How many gates a control session has open."""
     return len(cp.gates._by_parent.get(session_id, ()))
+
+
+def gates(cp: CentralPoint, parent: int) -> Iterator[tuple[int, int]]:
+    """Gates of a control session, and how many sessions each lets through; 0: any number."""
+    for gate_id in cp.gates._by_parent.get(parent, ()):
+        yield gate_id, cp.gates._gates[gate_id].gate.order.uses
+
+
+class OpenGate(NamedTuple):
+    """A gate that stands."""
+
+    id: int
+    parent: int
+    closes: Nanoseconds | None
+    """``None``: nothing will close it."""
+    matches: int
+    """How many first packets it is found by."""
+    ports: int
+    """How many it should be."""
+
+
+def open_gates(cp: CentralPoint) -> Iterator[OpenGate]:
+    """All gates."""
+    table = cp.gates
+    found = Counter(gate_id for ids in table._by_match.values() for gate_id in ids)
+    for gate_id, state in table._gates.items():
+        gate = state.gate
+        closes = table._timers.at(gate_id)
+        yield OpenGate(gate_id, gate.parent, closes, found[gate_id], gate.order.count)
+
+
+def gate_ids(cp: CentralPoint) -> set[int]:
+    """Gates that anything knows of: by what first packets look like, by parent, by their time."""
+    table = cp.gates
+    known = {gate_id for ids in table._by_match.values() for gate_id in ids}
+    known.update(gate_id for ids in table._by_parent.values() for gate_id in ids)
+    return known | set(table._timers) | table._gates.keys()
+
+
+def shared_ports(cp: CentralPoint) -> dict[Binding, int]:
+    """Ports of control sessions that gates share, and by how many they think that they are held."""
+    return {(b.address, b.protocol, b.port): holders for b, holders in cp.gates._shared.items()}
+
+
+def sharers(cp: CentralPoint) -> Counter[Binding]:
+    """Who holds such ports: leases of gates and of sessions that came through them."""
+    table = cp.gates
+    leases = {id(state.lease): state.lease for state in table._gates.values()}
+    for entry in cp._core.sessions.by_key.values():
+        leases.update((id(lease), lease) for lease in entry.leases)
+    return Counter(
+        (b.address, b.protocol, b.port)
+        for lease in leases.values()
+        for b in lease.bindings
+        if b in table._shared
+    )
+
+
+def waiting_ports(cp: CentralPoint) -> set[Binding]:
+    """Ports that a control session has released, and that wait for gates that share them."""
+    return {(b.address, b.protocol, b.port) for b in cp.gates._orphans}
 
 
 def gate_parents(cp: CentralPoint) -> set[int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from controller.flow import Direction, FlowKey, Nanoseconds
+from controller.gate import Passage
 from controller.messages import (
     AbandonSession,
     Actor,
@@ -21,6 +22,7 @@ from controller.messages import (
     InstallAck,
     InstallSession,
     NatGranted,
+    OpenGates,
     Outbound,
     PacketDropped,
     PendingExpired,
@@ -37,6 +39,7 @@ from controller.reasons import Close, Drop
 from controller.simulate import inside
 from controller.simulate.books import Books, Entry
 from controller.simulate.flow import Flow
+from controller.simulate.gate_book import GateBook
 from controller.simulate.ports import Ports
 from controller.simulate.tally import Tally
 from controller.simulate.transitions import Transitions
@@ -56,6 +59,7 @@ class Ledger(Books):
         """Something did: from then on there are things to repair."""
         self.waited_in_vain = 0
         """Fragments that the central point gave up: of which flow, nobody knows."""
+        self.gates = GateBook()
         self.sessions = 0
         """Acknowledged so far."""
         self.most = 0
@@ -89,6 +93,7 @@ class Ledger(Books):
             RemoveSession: self._removed_at_cp,
             ReleaseNat: self._ports.released,
             AuditMissing: self._missed,
+            OpenGates: lambda message: self.gates.opened(self.cp, message.session_id),
             SpuFailed: self._failed,
             SpuPurged: self._purged,
         }
@@ -104,6 +109,7 @@ class Ledger(Books):
         self._ports.clear()
         self._transitions.clear()
         self._lost.clear()
+        self.gates.forget(())
 
     # -- the central point --------------------------------------------------------------------
 
@@ -120,6 +126,18 @@ class Ledger(Books):
             flow.entries += 1
             self.flow_of[key] = flow
             flow.names.append(key)
+        if message.passage is not None:
+            self._pass(message.passage, flow)
+
+    def _pass(self, passage: Passage, flow: Flow | None) -> None:
+        """A flow comes through a gate: its own, or one that was given the port of that."""
+        if not self.gates.passed(passage):
+            what = f"a session more than gate {passage.gate} lets through"
+            self.broken(Rule.GATES, what, None, passage.parent)
+        parent = self.by_session.get(passage.parent)
+        announcer = None if parent is None else parent.flow
+        if flow is not None and (announcer is None or announcer.root is not flow.root):
+            flow.astray = True
 
     def _decided(self, message: InstallSession) -> None:
         """An installation was acknowledged or refused; what was in its way may be gone."""
@@ -314,6 +332,6 @@ class Ledger(Books):
             owner = flow
         if owner is not None:
             owner.open -= 1
-            owner.fallen += 1
+            owner.fell(message.flow)
         elif message.reason is Drop.FRAGMENT_TIMEOUT:
             self.waited_in_vain += 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from controller.config.schema import Configuration
-from controller.flow import FlowKey, Nanoseconds
+from controller.config.schema import SECOND, Configuration
+from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import (
     Actor,
     Distribute,
@@ -21,6 +22,7 @@ from controller.messages import (
     WingRemoved,
 )
 from controller.npu.purge import Fences
+from controller.packet import Packet
 from controller.reasons import Drop
 from controller.simulate.dice import Dice
 from controller.simulated_npu import SimulatedNpu
@@ -38,6 +40,29 @@ class FaultyNpu(SimulatedNpu):
     ) -> None:
         super().__init__(number, config, capacity)
         self._dice = dice
+        self._second = 0
+        self._syns: Counter[tuple[Address, int]] = Counter()
+        """In that second, by destination and port."""
+
+    def configure(self, config: Configuration) -> None:
+        super().configure(config)
+        self._thresholds = {}
+        for interface in config.interfaces.values():
+            zone = config.zones.get(interface.zone)
+            profile = None if zone is None else config.screens.get(zone.screen)
+            if profile is not None and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens:
+                most = profile.thresholds[Drop.SCREEN_SYN_FLOOD_ATTACK]
+                self._thresholds[interface.token] = most
+
+    def _is_attacked(self, packet: Packet, token: int, now: Nanoseconds) -> bool:
+        most = self._thresholds.get(token)
+        if most is None:
+            return False
+        if now // SECOND != self._second:
+            self._second = now // SECOND
+            self._syns.clear()
+        self._syns[packet.dst, packet.dport] += 1
+        return self._syns[packet.dst, packet.dport] > most
 
     def holds(self, key: FlowKey) -> int:
         """The session id of a wing's entry; 0: there is none."""
@@ -53,6 +78,8 @@ class FaultyNpu(SimulatedNpu):
             return super()._install(message, now)
         if self._dice.hits(500) and not self.holds(message.wing.key):
             self._obey(super()._install, message, now)
+        if message.is_renewal:
+            return []
         to = Actor(Role.SPU, message.spu)
         failed = WingInstalled(message.session_id, message.direction, Drop.NPU_LOST)
         return [(to, failed)]

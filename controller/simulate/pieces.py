@@ -139,6 +139,7 @@ class Pieces(Patient):
 
     def doubled(self, number: int, frame: bytes) -> None:
         """Any part of it may be the end of a fragment when it leaves."""
+        assert number >= 0, "all that it sends has tags"
         for tag in range(number, self._first_tag_in(number, frame) - 1, -2):
             self.copies[tag] += 1
 
@@ -194,7 +195,7 @@ def _cuts(below: Callable[[int], int], blocks: int) -> list[int]:
     """Where blocks of 8 bytes are cut: 2 to 6 parts that fit into frames."""
     parts = 2 + below(5)
     most = 1400 // TAG_SIZE
-    cuts = sorted({1 + below(blocks - 1) for _ in range(parts - 1)})
+    cuts = sorted({2 + below(blocks - 2) for _ in range(parts - 1)})  # a tag in each
     found = [0]
     for cut_ in (*cuts, blocks):
         while cut_ - found[-1] > most:

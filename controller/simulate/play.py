@@ -20,6 +20,8 @@ from controller.simulate.violation import Rule, Violation
 EXPRESS = "EXPRESS"
 _GC_EVERY = 200_000
 """Allocations between two looks for cycles: what comes and goes here has few."""
+_LONG = 10_000
+"""Flows from which on a run is long enough that what is there before it is set apart once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,10 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
     if prepare is not None:
         prepare(run)
     before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
+    is_long = plan.sessions >= _LONG
+    if is_long:
+        gc.collect()
+        gc.freeze()
     gc.set_threshold(_GC_EVERY, 20, 50)
     began, cpu = time.perf_counter(), time.process_time()
     broken = None
@@ -96,7 +100,8 @@ def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
     finally:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if is_long:
+            gc.unfreeze()
     tally = run.world.tally
     return Outcome(
         plan,

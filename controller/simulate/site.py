@@ -144,7 +144,11 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
         ("", "set security screen ids-option guard limit-session source-ip-based 2"),
         ("", "set security screen ids-option guard limit-session destination-ip-based 6"),
         ("", "set security zones security-zone trust screen guard"),
-        ("", "set security zones security-zone untrust screen guard"),
+        # Not that of trust: many connect to one server here, and no host here expects to be
+        # answered in its stead.
+        ("", "set security screen ids-option outside limit-session source-ip-based 2"),
+        ("", "set security screen ids-option outside limit-session destination-ip-based 6"),
+        ("", "set security zones security-zone untrust screen outside"),
         ("", "set security flow aging low-watermark 10"),
         ("", "set security flow aging high-watermark 20"),
         ("", "set security flow aging early-ageout 3"),

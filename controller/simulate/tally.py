@@ -13,7 +13,6 @@ from controller.messages import (
     CP,
     AbandonSession,
     Actor,
-    AnswerSyn,
     CreateRequest,
     CreateSession,
     GatesOpened,
@@ -59,7 +58,6 @@ class Tally:
             NatGranted: self._grant,
             WingInstalled: self._write,
             CreateRequest: self._deed("flows given to SPUs by hash"),
-            AnswerSyn: self._deed("SYNs answered"),
             GatesOpened: self._deed("gates opened"),
             GatesRefused: self._deed("gates refused"),
         }

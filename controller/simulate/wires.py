@@ -18,7 +18,6 @@ from controller.simulate.violation import Rule, Violation
 from controller.simulate.world import MICROSECOND, MILLISECOND, World
 from controller.simulated_npu import Sent
 
-_MISSES = (Punt.MISS, Punt.SYN_PROXY)
 _FRAMES = "frames"
 
 Punted = Callable[[int, Outbound, Flow | None], None]
@@ -70,8 +69,8 @@ class Wires:
         if self._doubles and dice.hits(20):
             world.tally.happened(Fault.DUPLICATION, _FRAMES)
             tag = tag_of(frame)
-            if tag is not None and tag.flow == flow.number:
-                flow.doubled(tag.packet, frame)
+            is_its_own = tag is not None and tag.flow == flow.number
+            flow.doubled(tag.packet if tag is not None and is_its_own else -1, frame)
             flow.open += 1
             world.at(at + dice.below(MILLISECOND), wire.port, frame, flow)
         flow.open += 1
@@ -95,6 +94,10 @@ class Wires:
         """What comes there without a tag is the flow's."""
         self._world.listeners[address, port] = flow
         flow.listens.append((address, port))
+
+    def is_taken(self, address: Address, port: int) -> bool:
+        """Whether what comes there without a tag is a flow's."""
+        return (address, port) in self._world.listeners
 
     def _lose(self, flow: Flow) -> None:
         world = self._world
@@ -124,7 +127,10 @@ class Wires:
             to = CP
             if outcome.reason is Punt.ARP or outcome.reason is Punt.ND:
                 to = NEIGHBORS
-            elif outcome.spu and (outcome.session_id or outcome.reason in _MISSES):
+            elif outcome.reason is Punt.SYN_PROXY:
+                world.tally.deeds["SYNs above the attack threshold"] += 1
+                to = self._spu(outcome.spu) if outcome.spu else CP
+            elif outcome.spu and (outcome.session_id or outcome.reason is Punt.MISS):
                 to = self._spu(outcome.spu)
             self._punted(port.npu, (to, outcome), flow)
         if flow is not None:
@@ -182,7 +188,7 @@ class Wires:
         flow = world.listeners.get((packet.dst, packet.dport))
         if flow is None:
             return
-        side = SERVER if packet.dst == flow.there.dst else CLIENT
+        side = SERVER if packet.dst == flow.door[0] else CLIENT
         if world.tell is not None:
             port = wire.port
             world.tell(f"a frame leaves by NPU {port.npu} port {port.port}", flow)
@@ -207,10 +213,14 @@ class Wires:
     def _look_at(self, flow: Flow, side: int, packet: Packet) -> None:
         """What leaves is intact, and for the end of the flow that it is for."""
         there, now = flow.there, self._world.now
+        if flow.astray:
+            return
         if not is_intact(packet.frame, packet.l3):
             raise Violation(Rule.TRANSLATION, "its IP checksum is wrong", now, flow.number)
         if side == SERVER:
-            right = packet.dst in flow.far
+            right = packet.dst in flow.far and (
+                flow.root is flow or packet.is_later_fragment or packet.dport == flow.door[1]
+            )
         else:
             # Where the server is known by another address, an answer to a session that is gone may
             # begin one of its own, under yet another.

@@ -22,9 +22,15 @@ from controller.simulate.kinds import (
 )
 from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
+from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
-from controller.simulate.talks import Ftp, Tftp
+from controller.simulate.talks.dns import Dns
+from controller.simulate.talks.ftp import Ftp, Tftp
+from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.pptp import Pptp
+from controller.simulate.talks.rtsp import Rtsp
+from controller.simulate.talks.sip import SipTcp, SipUdp
 
 _HOSTS = 1 << 12
 _SERVERS = 1 << 16
@@ -64,6 +70,7 @@ _KINDS = (
     _Kind(40, Fragments, UDP, 7000, 100, "all", "4"),
     _Kind(30, Pieces, UDP, 7200, 100),
     _Kind(60, Patient, UDP, 4600, 300),
+    _Kind(60, Besieged, TCP, 700, 200),
     _Kind(40, Mesh, UDP, 7100, 800, "mesh"),
     _Kind(20, Deaf, UDP, 33000, 100, "all", "4"),
     _Kind(15, Expiring, UDP, 6000, 1000),
@@ -75,8 +82,15 @@ _KINDS = (
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
+    _Kind(15, Rtsp, TCP, 554, 1, "gates", "4"),
+    _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
+    _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
+    _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
+    _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
+    _Kind(6, Patient, UDP, 4600, 1, "silent", "4"),
     _Kind(5, Datagrams, UDP, 6000, 1, "nowhere", "4"),
     _Kind(5, Stray, TCP, 80, 1, "wrong"),
 )
@@ -113,7 +127,8 @@ class Workload:
         client, server = (self._wires[name] for name in names)
         # An odd factor: neighbours in number are none in address, and no two numbers share one.
         source = _behind(client, version, number * 1021 % _HOSTS)
-        destination = _behind(server, version, number % _SERVERS)
+        protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
+        destination = self._server(server, version, number, port)
         far: frozenset[Address] | None = None
         match kind.ways:
             case "silent":
@@ -135,7 +150,6 @@ class Workload:
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
         sport = _FIRST_PORT + number // _HOSTS % _PORTS
-        protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
         if protocol == ICMP:
             protocol, port = (ICMP, 0x0800) if version == 4 else (ICMPV6, 0x8000)
         ahead = Tuple5(source, destination, sport, port, protocol)
@@ -147,6 +161,20 @@ class Workload:
         if far is not None:
             flow.far = far
         return flow
+
+    def _server(self, wire: Wire, version: int, number: int, port: int) -> Address:
+        """Whose port a flow goes to. Who hears by address and port serves one client at a time, so
+        where the number's own server is busy it is the next one, as a balancer would have it."""
+        for host in range(number, number + _SERVERS):
+            address = _behind(wire, version, host % _SERVERS)
+            if not self._network.is_taken(address, port):
+                break
+        return address
+
+
+def kind_of(seed: int, number: int) -> type[Flow]:
+    """What the flow with a number is."""
+    return _pick(Dice(seed, number)).flow
 
 
 def _pick(dice: Dice) -> _Kind:

@@ -73,6 +73,11 @@ class Gateway:
         """Of the server and what it was sent; its client and what that was sent are the session's
         own. Numbers of the two differ where text was changed."""
 
+    def shift(self, direction: Direction) -> int:
+        """By how much windows of a direction are shifted: if both sides offered that."""
+        offers = self.scales.values()
+        return self.scales[direction] or 0 if len(offers) == 2 and None not in offers else 0
+
     @property
     def suspended(self) -> int:
         """Datagrams that wait. (What waits in a stream is not acknowledged, and comes again.)"""
@@ -101,6 +106,7 @@ class AlgPath:
         """A SYN of a control session that SYN flood protection asked or took out itself."""
         if gateway.relay is not None:
             gateway.last[direction] = packet
+            gateway.scales[direction] = window_scale(packet)
             seq, _ = sequence(packet)
             gateway.relay.begin(direction, seq, maximum_segment(packet))
 
@@ -170,8 +176,10 @@ class AlgPath:
                     session, out.direction, segment(like, out.seq, out.ack, out.flags, out.data)
                 )
             elif like is not None:
-                # The options of a SYN are for SYNs only.
-                self._transmit(session, out.direction, _bare(like, out))
+                # The options of a SYN are for SYNs only, and its window is not scaled.
+                bare = _bare(like, out)
+                window = window_of(bare) >> gateway.shift(out.direction)
+                self._transmit(session, out.direction, with_window(bare, window))
 
     def _after(
         self, session: Session, gateway: Gateway, relay: Relay, directions: tuple[Direction, ...]
@@ -262,9 +270,7 @@ class AlgPath:
         acknowledges before the receiver does (``maximum-window``)."""
         if packet.flags & SYN:
             return packet  # its window is not scaled, and so not too large
-        offers = gateway.scales.values()
-        shift = gateway.scales.get(direction) if len(offers) == 2 and None not in offers else 0
-        most = self._core.config.tcp.maximum_window >> (shift or 0)
+        most = self._core.config.tcp.maximum_window >> gateway.shift(direction)
         return with_window(packet, most) if window_of(packet) > most else packet
 
     def _transmit(

@@ -116,6 +116,8 @@ class Decisions:
         packet = pending.first.packet
         if packet.protocol == TCP:
             is_first = opens(packet.flags)
+            if is_first and self._guard.is_waiting and self._guard.answered_already(pending):
+                return Refusal(Drop.NONE, "")
             if not is_first and self._core.protected:
                 vouched = self._guard.vouch(pending)
                 if isinstance(vouched, Splice):

@@ -140,7 +140,7 @@ class Installation:
 
     # -- step 5: the NPUs, egress first -------------------------------------------------------
 
-    def write(self, session: Session, direction: Direction) -> None:
+    def write(self, session: Session, direction: Direction, is_renewal: bool = False) -> None:
         """Write a wing with its final time-out; shorter ones (``live_path``) are kept here."""
         core = self._core
         wing = session.wings[direction]
@@ -154,13 +154,14 @@ class Installation:
             session.path,
             idle if idle < LONGEST_IDLE else LONGEST_IDLE,
             session.record or self._record(session),
+            is_renewal,
         )
         core.out.append((core.npus[wing.ingress.npu], install))
 
     def renew(self, session: Session, direction: Direction) -> None:
         """A wing carries an epoch that is over, but its session stands: write it again."""
         if session.state is ACTIVE:
-            self.write(session, direction)
+            self.write(session, direction, is_renewal=True)
 
     def wing_installed(self, message: WingInstalled) -> None:
         """A wing is in effect, or could not be written: then what was written is taken back."""

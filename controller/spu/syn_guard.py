@@ -131,6 +131,26 @@ class SynGuard:
         self.counts.proxied += 1
         core.send(core.npus[queued.message.port.npu], known.transmit)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether clients were answered by proxy that have not proved themselves."""
+        return bool(self._half_open)
+
+    def answered_already(self, pending: Pending) -> bool:
+        """A SYN below the threshold, of a client who may have the proxy's answer: the server must
+        not answer him, too, with another number. He gets the same answer again."""
+        known = self._half_open.get(pending.flow)
+        if known is None:
+            return False
+        client, _ = sequence(pending.first.packet)
+        if known.splice.client != client:
+            self._forget(pending.flow)  # another connection
+            return False
+        core = self._core
+        self.counts.proxied += 1
+        core.send(core.npus[pending.first.message.port.npu], known.transmit)
+        return True
+
     def _answer(self, queued: Queued, ours: int, offer: Offer) -> Transmit:
         """The SYN-ACK to a SYN: our number, our options, and a window of 0."""
         packet = queued.packet

@@ -14,6 +14,9 @@ class LoadError(ValueError):
         self.message = message
 
 
+MOST_BITS = 1 << 16
+"""Of a field, a parameter, a register. What is wider is a slip, and could not be held."""
+
 _NAMES = {
     dict: "an object",
     list: "an array",
@@ -137,6 +140,10 @@ class Json:
         if self.value < low or (high is not None and self.value > high):
             raise self.expected(bounds)
         return self.value
+
+    def width(self) -> int:
+        """How many bits something has."""
+        return self.integer(1, MOST_BITS)
 
     def hexadecimal(self) -> int:
         """A hexadecimal string, possibly negative."""

@@ -260,7 +260,7 @@ class _Loader:
         for at in self.root.elements("register_arrays"):
             at.keys(("name", "id", "size", "bitwidth"))
             self.symbols.registers[at["name"].text()] = len(registers)
-            size, width = at["size"].integer(), at["bitwidth"].integer(1)
+            size, width = at["size"].integer(), at["bitwidth"].width()
             registers.append(p.Register(at["name"].text(), size, width))
         return tuple(registers)
 
@@ -271,7 +271,7 @@ class _Loader:
             at.keys(("name", "id", "compressed_bitwidth"), ("max_size",))
             names[at["name"].text()] = len(sets)
             size = at["max_size"].integer() if at.has("max_size") else 0
-            width = at["compressed_bitwidth"].integer(1)
+            width = at["compressed_bitwidth"].width()
             sets.append(p.ValueSet(at["name"].text(), width, size))
         return tuple(sets), names
 

@@ -23,7 +23,7 @@ def read_action(at: Json, symbols: Symbols) -> p.Action:
     params = []
     for param in at["runtime_data"].array():
         param.keys(("name", "bitwidth"))
-        params.append(p.ActionParam(param["name"].text(), param["bitwidth"].integer(1)))
+        params.append(p.ActionParam(param["name"].text(), param["bitwidth"].width()))
     scope = Expressions(symbols, tuple(params))
     calls = at["primitives"].array()
     body = tuple(read_primitive(call, scope, len(calls)) for call in calls)

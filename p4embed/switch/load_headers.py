@@ -50,7 +50,7 @@ class _HeaderReader:
                     variable = len(fields)
                     fields.append(p.Field(name.text(), 0, variable=True))
                 else:
-                    fields.append(p.Field(name.text(), width.integer(1), signed))
+                    fields.append(p.Field(name.text(), width.width(), signed))
             if variable is not None:
                 fixed = sum(f.width for f in fields)
                 most = 8 * at["max_length"].integer(1) - fixed

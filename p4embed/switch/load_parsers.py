@@ -121,7 +121,7 @@ class _StateReader:
         if at["type"].value != "lookahead":
             return None
         offset, width = at["value"].array(2)
-        return p.Lookahead(offset.integer(), width.integer(1))
+        return p.Lookahead(offset.integer(), width.width())
 
     def key_part(self, at: Json) -> p.KeyPart:
         ahead = self.lookahead(at)

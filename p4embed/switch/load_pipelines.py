@@ -366,7 +366,7 @@ def read_calculation(name: str, algorithm: Json, inputs: Json, symbols: Symbols)
             case "field":
                 parts.append(symbols.plain_field(part["value"]))
             case "hexstr":
-                width = part["bitwidth"].integer(1)
+                width = part["bitwidth"].width()
                 parts.append(p.InputConst(_bits(part["value"], width), width))
             case "header":
                 parts.append(p.InputHeader(symbols.header(part["value"])))

@@ -90,7 +90,7 @@ class SweepIsOver(rates.Arriving):
             self.send(TRUST.port, udp4(to(TRUST), src=source, dst=fresh()))
         for _ in range(TARGETS):
             self.client.packet_in(base.ARRIVES)
-        time.sleep(1.1 * WINDOW / 1_000_000)
+        time.sleep(1.1 * WINDOW / 1_000_000)  # the switch counts by its own clock
         frame = udp4(to(TRUST), src=source, dst=fresh())
         self.send(TRUST.port, frame)
         self.expect_punt(frame, Punt.MISS, TRUST)

@@ -239,7 +239,7 @@ class GrpcConnection(asyncio.BufferedProtocol):
         self._connections.add(self)
         self.flush()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio only guesses
         """Where the next bytes go."""
         return self._read
 

@@ -7,7 +7,8 @@ sysctl -qw net.ipv4.ip_forward=1
 ip link add beyond0 type veth peer name beyond1
 unshare --net sleep infinity &
 trap "kill $!" EXIT
-until ip link set beyond1 netns $!; do sleep 0.05; done
+until [ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
+ip link set beyond1 netns $!
 ip address add "$router/24" dev beyond0
 ip link set beyond0 up mtu "$limit"
 inside="nsenter --net=/proc/$!/ns/net"

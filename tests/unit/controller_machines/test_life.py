@@ -17,6 +17,7 @@ from controller.messages import (
     ClearSession,
     CreateSession,
     Deliver,
+    InstallWing,
     PacketDropped,
     PacketIn,
     ReadWing,
@@ -116,6 +117,21 @@ def test_a_wing_that_an_npu_lost_is_written_again(mode: Distribution) -> None:
         npu.handle(RemoveWing(before[key][0], Direction.FORWARD, 1, key), world.sim.now)
         world.pass_(world.a, udp(world.a, world.b), world.b)
     assert world.sim.spus[1].repairs == 1
+
+
+def test_a_wing_that_is_written_again_is_not_answered() -> None:
+    """Its session may wait for another answer meanwhile: because it moves, for instance."""
+    world = World()
+    world.pass_(world.c, udp(world.c, world.b), world.b)
+    world.sim.run(10 * SECOND)
+    spu, now = world.sim.spus[1], world.sim.now
+    (session,) = spu.sessions()
+    frame, port = world.c.frame(udp(world.c, world.b)), world.c.interface.port
+    missed = PacketIn(port, Punt.MISS, 1, 0, Direction.FORWARD, 0, frame, now)
+    out = spu.handle(Deliver(session.forward.key, missed, session.id), now)
+    ((_, renewal),) = [(to, message) for to, message in out if isinstance(message, InstallWing)]
+    assert renewal.is_renewal
+    assert world.sim.npus[port.npu].handle(renewal, now) == []
 
 
 def test_owner_that_does_not_know_its_session_gives_it_up() -> None:

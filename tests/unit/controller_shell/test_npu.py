@@ -135,6 +135,17 @@ def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
     assert vlan.match[1].exact.value == b"\x0a"
 
 
+def test_a_wing_that_is_written_again_is_not_answered() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        await bench.next()
+        bench.npu.post(replace(install(), is_renewal=True))
+        bench.npu.post(ReadWing(SESSION, Direction.FORWARD, 1, KEY))
+        assert isinstance((await bench.next())[1], WingRead)
+
+    with_npu(test)
+
+
 def test_a_wing_is_written_read_and_removed_with_its_final_counters() -> None:
     async def test(bench: Bench) -> None:
         bench.npu.post(install())

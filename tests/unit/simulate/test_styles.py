@@ -7,24 +7,35 @@ from typing import Any
 import pytest
 
 from controller.central_point.first_path import FirstPath as CpFirstPath
-from controller.config.schema import Balancing
+from controller.config.schema import SECOND, Balancing
+from controller.simulate.flow import Flow
 from controller.simulate.options import Plan, parse_faults
+from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.play import Outcome, play
 from controller.simulate.site import VARIANTS, chassis, configuration
+from controller.simulate.streams import Besieged, Stream
 from controller.simulate.styles import Fragments, Siege, seed_of, style_of
 from controller.simulate.violation import Rule
+from controller.simulate.workload import kind_of
 from controller.spu.first_path import FirstPath
 from controller.spu.reassembly import Reassembly
+from controller.spu.server_half import ServerHalf
+from controller.spu.splice import Splice
+from controller.spu.syn_guard import SynGuard
 
 
-def run(faults: str = "none", sessions: int = 200, **style: Any) -> Outcome:
-    """A run of the first seed with such a style."""
-    return play(Plan(seed_of(**style), sessions, 3, parse_faults(faults), 500))
+def run(faults: str = "none", kind: type[Flow] | None = None, **style: Any) -> Outcome:
+    """A run of the first seed with such a style, with flows of one kind or of all."""
+    seed = seed_of(**style)
+    numbers = None
+    if kind is not None:
+        numbers = frozenset(n for n in range(1, 600) if kind_of(seed, n) is kind)
+    return play(Plan(seed, 120 if kind is None else 600, 3, parse_faults(faults), 500, numbers))
 
 
-def rule(faults: str = "none", sessions: int = 200, **style: Any) -> Rule | None:
+def rule(faults: str = "none", kind: type[Flow] | None = None, **style: Any) -> Rule | None:
     """The rule that it finds broken."""
-    broken = run(faults, sessions, **style).broken
+    broken = run(faults, kind, **style).broken
     return None if broken is None else broken.rule
 
 
@@ -47,15 +58,15 @@ def test_every_choice_is_made_and_makes_configurations() -> None:
 
 
 def test_npus_choose_spus() -> None:
-    outcome = run(hashed=True)
+    outcome = run(kind=Patient, hashed=True)
     assert outcome.broken is None
-    assert outcome.deeds["flows given to SPUs by hash"] > 100
-    assert "flows given to SPUs by hash" not in run(hashed=False).deeds
+    assert outcome.deeds["flows given to SPUs by hash"] > 20
+    assert "flows given to SPUs by hash" not in run(kind=Patient, hashed=False).deeds
 
 
 def test_request_of_an_spu_that_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CpFirstPath, "create_request", lambda *_: None)
-    assert rule(hashed=True) is Rule.VANISHED
+    assert rule(kind=Patient, hashed=True) is Rule.VANISHED
 
 
 # -- hosts that ask again -----------------------------------------------------------------------
@@ -63,7 +74,7 @@ def test_request_of_an_spu_that_is_not_heard(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_packets_behind_the_first_that_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FirstPath, "enqueue", lambda *_: None)
-    assert rule("delay,loss") is Rule.VANISHED
+    assert rule(kind=Patient) is Rule.VANISHED
 
 
 # -- datagrams in fragments ---------------------------------------------------------------------
@@ -74,7 +85,7 @@ TREATMENT = pytest.mark.parametrize("fragments", list(Fragments))
 
 @TREATMENT
 def test_fragments_in_any_order(fragments: Fragments) -> None:
-    outcome = run("loss,duplication,reordering", fragments=fragments)
+    outcome = run("loss,duplication,reordering", Pieces, fragments=fragments)
     assert outcome.broken is None
     assert outcome.kinds["fragments in any order"]
     assert bool(outcome.deeds.get("datagrams put together")) == (fragments is WHOLE)
@@ -83,7 +94,7 @@ def test_fragments_in_any_order(fragments: Fragments) -> None:
 def test_buffers_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reassembly, "deadline", lambda *_: None)
     monkeypatch.setattr(Reassembly, "tick", lambda *_: None)
-    assert rule("loss", fragments=WHOLE) is Rule.HELD
+    assert rule("loss", Pieces, fragments=WHOLE) is Rule.HELD
 
 
 def test_buffer_that_is_given_up_and_still_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +102,7 @@ def test_buffer_that_is_given_up_and_still_counted(monkeypatch: pytest.MonkeyPat
         partial.pieces = None
 
     monkeypatch.setattr(Reassembly, "_give_up", give_up)
-    assert rule("loss", fragments=WHOLE) is Rule.HELD
+    assert rule("loss", Pieces, fragments=WHOLE) is Rule.HELD
 
 
 def test_fragments_that_are_put_together_in_the_order_in_which_they_came(
@@ -103,9 +114,73 @@ def test_fragments_that_are_put_together_in_the_order_in_which_they_came(
         return assemble(self, session, partial, dict(enumerate(pieces.values())), *rest)
 
     monkeypatch.setattr(Reassembly, "_assemble", as_they_came)
-    assert rule(fragments=WHOLE) is Rule.CONTENTS
+    assert rule(kind=Pieces, fragments=WHOLE) is Rule.CONTENTS
 
 
 def test_datagram_that_is_whole_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reassembly, "_assemble", lambda *_: None)
-    assert rule(fragments=WHOLE) is Rule.ANSWERED
+    assert rule(kind=Pieces, fragments=WHOLE) is Rule.ANSWERED
+
+
+# -- servers under siege ------------------------------------------------------------------------
+
+COOKIE = Siege.COOKIE
+SIEGES = pytest.mark.parametrize("siege", list(Siege))
+
+
+@SIEGES
+def test_connections_under_siege(siege: Siege) -> None:
+    outcome = run("loss,duplication,reordering", Besieged, siege=siege)
+    assert outcome.broken is None
+    assert outcome.kinds["TCP under siege"] > 10
+    answered = outcome.deeds.get("clients answered in the server's stead", 0)
+    assert bool(answered) == (siege is not Siege.NONE)
+
+
+def test_numbers_that_are_not_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Splice, "outward", lambda _, packet: packet)
+    assert rule(kind=Besieged, siege=COOKIE) is Rule.CONTENTS
+
+
+def test_windows_that_are_not_scaled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    join = Splice.join
+
+    def unscaled(self: Splice, *rest: Any) -> None:
+        join(self, *rest)
+        self.to_client = self.to_server = 0
+
+    monkeypatch.setattr(Splice, "join", unscaled)
+    assert rule(kind=Besieged, siege=COOKIE) is Rule.CONTENTS
+
+
+def test_client_that_is_never_told_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServerHalf, "_open_window", lambda *_: None)
+    monkeypatch.setattr(Stream, "_say_again", lambda *_: None)
+    assert rule(kind=Besieged, siege=COOKIE) is Rule.ANSWERED
+
+
+def test_silent_clients_that_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoke(_: SynGuard, __: Any, splice: Splice) -> None:
+        splice.is_silent = False
+
+    monkeypatch.setattr(SynGuard, "spoke", spoke)
+    assert rule(kind=Besieged, siege=COOKIE) is Rule.HELD
+
+
+def test_half_open_connections_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(self: SynGuard, flow: Any) -> None:
+        self.timers.cancel(flow)
+
+    monkeypatch.setattr(SynGuard, "_forget", forget)
+    assert rule("loss", Besieged, siege=Siege.PROXY) is Rule.HELD
+
+
+def test_server_that_is_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    join = ServerHalf._join
+
+    def goes_on(self: Any, session: Any, *rest: Any) -> None:
+        join(self, session, *rest)
+        self._core.syn_timers.set(session.id, self._core.now + SECOND)
+
+    monkeypatch.setattr(ServerHalf, "_join", goes_on)
+    assert rule(kind=Besieged, siege=COOKIE) is Rule.TIMERS

@@ -105,6 +105,10 @@ GOLDEN: list[tuple[dict[str, Any], str]] = [
         "$.pipelines[0].tables[0].default_entry.action_data: 1 elements; expected 0",
     ),
     (
+        edited(BASE, lambda j: j["actions"][0]["runtime_data"][0].update(bitwidth=2**40)),
+        "$.actions[0].runtime_data[0].bitwidth: 1099511627776; expected an integer in 1..65536",
+    ),
+    (
         edited(BASE, lambda j: j.pop("parsers")),
         "$: attribute 'parsers' is missing",
     ),

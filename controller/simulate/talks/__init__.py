@@ -1,0 +1,1 @@
+"""Flows that a gateway reads along with, and what they announce."""
