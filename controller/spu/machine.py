@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from controller.config.schema import Chassis, Configuration
@@ -67,6 +68,8 @@ def _ignore(_: Message) -> None:
 
 
 _MISS, _SYN_PROXY, _STALE = Punt.MISS, Punt.SYN_PROXY, Punt.STALE
+_DUE_AT_ONCE = 64
+"""Sessions whose deadline has come that are looked at before packets get a turn."""
 
 
 class Spu:
@@ -197,7 +200,7 @@ class Spu:
         return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
-        """Look at the sessions whose deadline has come."""
+        """Look at sessions whose deadline has come; ``deadline`` says if there are more."""
         core = self._core
         core.now = now
         core.out = []
@@ -211,7 +214,7 @@ class Spu:
             self._audit.ask()
         if core.early_ageout and self._ageing.due() <= now:
             self._ageing.tick()
-        for session_id in core.timers.due(now):
+        for session_id in islice(core.timers.due(now), _DUE_AT_ONCE):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
             self._alg.deadline(core.sessions[session_id])
