@@ -82,8 +82,8 @@ def calm_garbage_collection() -> None:
     only stop packets. Collect rarely, and never what start-up made."""
     gc.collect()
     gc.freeze()
-    # The youngest 20,000 objects in 2 ms, with those before them in 4 ms: no packet moves meanwhile,
-    # and for ten times as long where others have the processor. All of them rarely.
+    # The youngest 20,000 objects in 2 ms, with those before them in 4 ms: packets wait meanwhile,
+    # and ten times as long where others have the processor. All of them rarely.
     gc.set_threshold(20_000, 0, 2750)
 
 

@@ -89,6 +89,8 @@ class Npu:
         }
         self._idle: deque[p4r.TableEntry] = deque()
         """Wings that were said to be idle and have to be looked at."""
+        self.packets_in = 0
+        """Packets that the NPU punted and that came here."""
         self.unknown_messages = 0
         """Messages of the stream that mean nothing to us."""
 
@@ -143,6 +145,7 @@ class Npu:
             elif isinstance(packet, TraceCopy):
                 self._deliver((OBSERVER, packet))
             else:
+                self.packets_in += 1
                 self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
