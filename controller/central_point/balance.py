@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from zlib import crc32
 
+from controller.config.cards import Balancing, CpSite, SpuSite
 from controller.config.distribution import buckets, shares
-from controller.config.schema import Balancing, CpSite, SpuSite
 from controller.flow import FlowKey, places
 
 _LEAST = CpSite()

@@ -22,7 +22,8 @@ from controller.central_point.gates import GateTable
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.central_point.requests import Requests
 from controller.central_point.sessions import CpCounts, CpWing
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.flow import Nanoseconds, text
 from controller.messages import (
     AbandonSession,

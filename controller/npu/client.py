@@ -13,7 +13,8 @@ from typing import Any
 
 from finsy.proto import p4r, rpc_code
 
-from controller.config.schema import Chassis, Configuration, NpuSite
+from controller.config.cards import Chassis, NpuSite
+from controller.config.schema import Configuration
 from controller.messages import (
     CP,
     HOST,

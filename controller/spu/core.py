@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from controller.config.cards import Chassis
 from controller.config.nat import NatRule
-from controller.config.schema import Chassis, Configuration, Interface, Policy
+from controller.config.schema import Configuration, Interface, Policy
 from controller.flow import Address, FlowKey, Nanoseconds, Port, Wing, text
 from controller.messages import (
     CP,

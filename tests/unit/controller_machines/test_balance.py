@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.central_point.balance import Balance, bucket_of, turns
+from controller.config.cards import Balancing, CpSite, SpuSite
 from controller.config.distribution import BUCKETS, buckets, shares
-from controller.config.schema import Balancing, CpSite, SpuSite
 from controller.flow import FlowKey, places
 
 WEIGHTS = st.dictionaries(st.integers(1, 12), st.integers(1, 9), min_size=1, max_size=8)

@@ -6,13 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.config.schema import (
-    Balancing,
-    Chassis,
-    CpSite,
-    QueueDepth,
-    SpuSite,
-)
+from controller.config.cards import Balancing, Chassis, CpSite, SpuSite
+from controller.config.schema import QueueDepth
 from controller.flow import FlowKey
 from controller.gate import Endpoint, GateOrder
 from controller.messages import (

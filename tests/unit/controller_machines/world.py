@@ -17,18 +17,16 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.cards import Chassis, NpuSite, SpuSite
 from controller.config.host_services import HostService
 from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
     Action,
     Application,
-    Chassis,
     Configuration,
     Interface,
-    NpuSite,
     Policy,
-    SpuSite,
     StaticRoute,
     Zone,
 )
@@ -231,9 +229,9 @@ class World:
 
 
 def tcp(src: Host, dst: Host | str, flags: str, sport: int = 1025, dport: int = 80) -> Packet:
-    """A TCP segment from host to host, IPv4."""
+    """A TCP segment from host to host, IPv4; one with ACK acknowledges the server's SYN."""
     to = dst if isinstance(dst, str) else dst.ip
-    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags)
+    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags, ack="A" in flags)
 
 
 def udp(src: Host, dst: Host | str, sport: int = 2000, dport: int = 5000, n: int = 0) -> Packet:

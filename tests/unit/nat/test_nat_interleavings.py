@@ -12,8 +12,9 @@ from controller_machines.world import MILLISECOND, NAT_OUT, World, chassis, conf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from controller.config.cards import NatFaults
 from controller.config.nat import Nat, Persistence, PortUse, Reach, SourcePool, zone
-from controller.config.schema import SECOND, NatFaults
+from controller.config.schema import SECOND
 
 from .pools import block, both_ways, pool, to_pool
 

@@ -373,6 +373,14 @@ def test_both_may_speak_first() -> None:
     assert not windows.take(SERVER, Segment(6003, 1001, ACK, 1000, 0))
 
 
+def test_both_may_speak_first_and_one_answer_get_lost() -> None:
+    windows = Windows.fresh()
+    assert windows.take(CLIENT, Segment(1000, 0, SYN, 1000, 0))
+    assert windows.take(SERVER, Segment(5000, 0, SYN, 1000, 0))
+    assert windows.take(CLIENT, Segment(1000, 5001, SYN | ACK, 1000, 0))
+    assert windows.take(SERVER, Segment(5001, 1001, ACK, 1000, 7))
+
+
 def test_a_refusal_has_to_name_the_connection() -> None:
     for ack, flags, may in (
         (1001, ACK, True),
@@ -390,6 +398,29 @@ def test_a_server_that_has_an_old_connection_may_say_so() -> None:
     assert windows.take(CLIENT, Segment(1000, 0, SYN, 1000, 0))
     assert windows.take(SERVER, Segment(300, 100, ACK, 1000, 0))
     assert windows.take(CLIENT, Segment(100, 0, RST, 0, 0)), "RFC 9293, section 3.5.1, figure 9"
+
+
+def test_a_connection_is_not_made_by_what_does_not_acknowledge_the_servers_syn() -> None:
+    """RFC 9293, section 3.10.7.4: in SYN-RECEIVED the server resets whoever says so."""
+    for ack, flags, may in (
+        (5000, ACK, False),
+        (4500, ACK, False),
+        (5002, ACK, False),
+        (4500, RST | ACK, True),
+        (5001, ACK, True),
+    ):
+        windows = Windows.fresh()
+        assert windows.take(CLIENT, Segment(1000, 0, SYN, 1000, 0))
+        assert windows.take(SERVER, Segment(5000, 1001, SYN | ACK, 1000, 0))
+        assert windows.take(CLIENT, Segment(1001, ack, flags, 1000, 10)) == may
+
+
+def test_a_server_may_send_data_before_its_syn_is_acknowledged() -> None:
+    windows = Windows.fresh()
+    assert windows.take(CLIENT, Segment(1000, 0, SYN, 1000, 5))
+    assert windows.take(SERVER, Segment(5000, 1006, SYN | ACK, 1000, 0))
+    assert windows.take(SERVER, Segment(5001, 1006, ACK, 1000, 20))
+    assert windows.take(CLIENT, Segment(1006, 5001, ACK, 1000, 0))
 
 
 def test_data_with_a_syn_and_right_behind_it_counts() -> None:
