@@ -1,0 +1,28 @@
+/* Reception through memory that the kernel fills (PACKET_RX_RING, TPACKET_V2): a frame costs no
+ * system call and no buffer of the kernel's own. Frames too long for a slot are in the socket's
+ * queue in addition, in the same order. Source: packet_mmap.rst of the kernel's documentation. */
+#ifndef WP_RING_H
+#define WP_RING_H
+
+#include <linux/if_packet.h>
+#include <stdint.h>
+
+#define WP_RING_HEADROOM 384 /* in front of each frame, ours to write to */
+
+struct wp_ring {
+    uint8_t *slots; /* NULL: there is no ring */
+    uint32_t next;  /* the first slot that was not given back */
+    uint32_t taken; /* slots from there on that are ours at the moment */
+};
+
+/* Gives the socket, not yet bound, a ring; 0 or an errno, and then it is as before. */
+int wp_ring_open(struct wp_ring *ring, int fd);
+void wp_ring_close(struct wp_ring *ring);
+/* Takes up to `most` frames that wait: how many. */
+uint32_t wp_ring_take(struct wp_ring *ring, uint32_t most);
+/* The i-th of those. */
+struct tpacket2_hdr *wp_ring_slot(const struct wp_ring *ring, uint32_t i);
+/* The kernel may fill them again. */
+void wp_ring_give_back(struct wp_ring *ring);
+
+#endif
