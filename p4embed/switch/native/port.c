@@ -61,6 +61,24 @@ static void review_xsk(struct wp_port *port)
     port->flushes = 0;
 }
 
+/* Interfaces that pass frames on to others by what the sender says they are, which an AF_XDP socket
+ * does not say. */
+static int asks_for_protocol(const struct wp_port *port)
+{
+    static const char *const drivers[] = {"bridge", "bonding", "team"};
+    struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strcpy(request.ifr_name, port->name);
+    request.ifr_data = (void *)&driver;
+    if (ioctl(port->fd, SIOCETHTOOL, &request))
+        return 0;
+    for (unsigned i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (!strcmp(driver.driver, drivers[i]))
+            return 1;
+    return 0;
+}
+
 /* The way by AF_XDP. An interface may have been left by another such socket a moment ago, which the
  * kernel finishes in its own time: EBUSY until then. */
 static void open_xsk(struct wp_port *port, int tries)
@@ -124,7 +142,7 @@ int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_d
         port->queue[i].msg_hdr.msg_iov = &port->vectors[i];
         port->queue[i].msg_hdr.msg_iovlen = 1;
     }
-    if (mapped)
+    if (mapped && !asks_for_protocol(port))
         open_xsk(port, XSK_TRIES);
     return 0;
 }
@@ -201,14 +219,15 @@ static void send_one(struct wp_port *port, uint8_t *frame, uint32_t length)
     count_sent(port, 1, length);
 }
 
-/* Frames that were queued count as sent, those that turn out not to be are taken back. */
-static void push(struct wp_port *port)
+/* Send what was put since the last time, and what is stuck. That counts as sent already, and is
+ * taken back if it turns out not to be. */
+static void push(struct wp_port *port, struct wp_xsk_count *put)
 {
-    struct wp_xsk_lost lost = {0, 0};
+    struct wp_xsk_count lost = {0, 0};
     int error = wp_xsk_send(port->xsk, &lost);
     if (error && error != EAGAIN) {
         /* Down or gone: no old frames once it is back. */
-        struct wp_xsk_lost left = wp_xsk_left(port->xsk);
+        struct wp_xsk_count left = wp_xsk_left(port->xsk);
         lost.packets += left.packets;
         lost.bytes += left.bytes;
         wp_xsk_close(port->xsk);
@@ -217,15 +236,15 @@ static void push(struct wp_port *port)
         port->flushes = 0;
     }
     port->is_stuck = error == EAGAIN;
-    if (lost.packets) {
+    count_sent(port, put->packets - lost.packets, put->bytes - lost.bytes);
+    if (lost.packets)
         count_lost(port, lost.packets);
-        count_sent(port, -(uint64_t)lost.packets, -(uint64_t)lost.bytes);
-    }
+    *put = (struct wp_xsk_count){0, 0};
 }
 
 static void flush_xsk(struct wp_port *port)
 {
-    uint64_t packets = 0, bytes = 0;
+    struct wp_xsk_count put = {0, 0};
     if (port->flushes++ == REVIEW)
         review_xsk(port);
     for (uint32_t i = 0; i < port->queued; i++) {
@@ -234,18 +253,17 @@ static void flush_xsk(struct wp_port *port)
         if (length < ETH_HLEN || length > port->xsk_most || !port->xsk) {
             /* What came before it goes before it. */
             if (port->xsk)
-                push(port);
+                push(port, &put);
             send_one(port, frame, length);
         } else if (wp_xsk_put(port->xsk, frame, length)) {
-            packets++;
-            bytes += length;
+            put.packets++;
+            put.bytes += length;
         } else {
             count_lost(port, 1);
         }
     }
-    count_sent(port, packets, bytes);
     if (port->xsk)
-        push(port);
+        push(port, &put);
 }
 
 void wp_port_flush(struct wp_port *port)

@@ -150,7 +150,7 @@ int wp_xsk_put(struct wp_xsk *x, const uint8_t *frame, uint32_t length)
     return 1;
 }
 
-int wp_xsk_send(struct wp_xsk *x, struct wp_xsk_lost *lost)
+int wp_xsk_send(struct wp_xsk *x, struct wp_xsk_count *lost)
 {
     for (;;) {
         uint32_t before = __atomic_load_n(x->consumer, __ATOMIC_ACQUIRE);
@@ -180,9 +180,9 @@ int wp_xsk_send(struct wp_xsk *x, struct wp_xsk_lost *lost)
     }
 }
 
-struct wp_xsk_lost wp_xsk_left(const struct wp_xsk *x)
+struct wp_xsk_count wp_xsk_left(const struct wp_xsk *x)
 {
-    struct wp_xsk_lost left = {0, 0};
+    struct wp_xsk_count left = {0, 0};
     uint32_t at = __atomic_load_n(x->consumer, __ATOMIC_ACQUIRE);
     for (; at != *x->producer; at++) {
         left.packets++;

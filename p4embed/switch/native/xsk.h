@@ -10,8 +10,7 @@
 
 struct wp_xsk;
 
-/* Frames that were queued, but not sent. */
-struct wp_xsk_lost { uint32_t packets, bytes; };
+struct wp_xsk_count { uint64_t packets, bytes; };
 
 /* Opens one on an interface's first queue; NULL with errno set. */
 struct wp_xsk *wp_xsk_open(unsigned interface);
@@ -21,8 +20,8 @@ void wp_xsk_close(struct wp_xsk *x);
 int wp_xsk_put(struct wp_xsk *x, const uint8_t *frame, uint32_t length);
 /* Sends what is queued, adding to `lost` what was refused. 0: nothing is left; EAGAIN: the rest
  * has to wait for the interface; another errno: it does not send any more. */
-int wp_xsk_send(struct wp_xsk *x, struct wp_xsk_lost *lost);
+int wp_xsk_send(struct wp_xsk *x, struct wp_xsk_count *lost);
 /* What is queued still. */
-struct wp_xsk_lost wp_xsk_left(const struct wp_xsk *x);
+struct wp_xsk_count wp_xsk_left(const struct wp_xsk *x);
 
 #endif
