@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ends import KEY, SILENCE, WAIT, Far, Heard, forwarding, ip, send_to
+from native_programs import header_type
 
 from p4embed.switch.dataplane import Options
 from p4embed.switch.native import NativeDataplane
@@ -74,6 +75,21 @@ def test_long_and_short_frames_keep_their_order(
     counts = settled(dataplane, len(frames))
     assert counts.tx_lost == 0
     assert counts.tx_bytes == sum(len(out(frame)) for frame in frames)
+
+
+def test_a_program_that_adds_much_to_a_frame(
+    dataplane: NativeDataplane, far: dict[int, Far]
+) -> None:
+    """As much in front of it as a headroom is for."""
+    built = forwarding()
+    wide = header_type("result_t", 16, *[64] * 100)
+    headers = (*built.headers[:2], replace(built.headers[2], type=wide))
+    types = tuple(wide if kind.name == wide.name else kind for kind in built.header_types)
+    dataplane.use(dataplane.prepare(replace(built, header_types=types, headers=headers), b""))
+    dataplane.engine.write([send_to(2)])
+    for frame in (numbered(1, 50), numbered(2, 1400), numbered(3, 8000), numbered(4, 50)):
+        far[1].send(frame)
+        assert far[2].receive() == b"\x02\x00" + bytes(800) + frame
 
 
 def test_frames_from_before_a_program_are_not_for_it(

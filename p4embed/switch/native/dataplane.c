@@ -83,7 +83,6 @@ static uint32_t burst(struct wp_dataplane *d, uint32_t number)
     d->engine->program->process(run, number, frames, count);
     wp_unlock(d->engine);
     flush(d);
-    wp_port_release(port);
     return n;
 }
 

@@ -42,13 +42,13 @@ void wp_inbox_close(struct wp_inbox *inbox)
 uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox)
 {
     if (port->ring.slots) {
-        uint32_t taken = wp_ring_take(&port->ring, WP_BURST);
+        uint32_t waiting = wp_ring_waiting(&port->ring, WP_BURST);
         int error;
         socklen_t size = sizeof error;
         /* Woken for nothing: it went down, which would wake us for ever unless we hear of it. */
-        if (!taken)
+        if (!waiting)
             (void)getsockopt(port->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        return taken;
+        return waiting;
     }
     for (uint32_t i = 0; i < WP_BURST; i++)
         inbox->messages[i].msg_hdr.msg_controllen = sizeof inbox->control[i];
@@ -116,21 +116,17 @@ static ssize_t receive_copy(struct wp_port *port, uint8_t *to)
 static int from_ring(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
                      struct wp_frame *frame)
 {
-    const struct tpacket2_hdr *slot = wp_ring_slot(&port->ring, i);
-    *frame = (struct wp_frame){(uint8_t *)slot + slot->tp_mac, slot->tp_snaplen};
-    if (slot->tp_status & TP_STATUS_COPY) {
-        /* Too long for the slot: all of it is the next in the socket's queue. */
-        frame->data = inbox->vectors[i].iov_base;
-        frame->length = slot->tp_len;
-        if (receive_copy(port, frame->data) != slot->tp_len || slot->tp_len > WP_FRAME_MAX)
-            return 0;
-    } else if (slot->tp_snaplen < slot->tp_len) {
-        return 0;
-    } else if (inbox->headroom > WP_RING_HEADROOM) {
-        frame->data = memcpy(inbox->vectors[i].iov_base, frame->data, frame->length);
-    }
-    complete(frame, slot->tp_status, slot->tp_vlan_tci, slot->tp_vlan_tpid);
-    return 1;
+    const struct tpacket2_hdr *slot = wp_ring_first(&port->ring);
+    int whole = slot->tp_snaplen == slot->tp_len;
+    *frame = (struct wp_frame){inbox->vectors[i].iov_base, slot->tp_len};
+    if (slot->tp_status & TP_STATUS_COPY)
+        whole = receive_copy(port, frame->data) == slot->tp_len && slot->tp_len <= WP_FRAME_MAX;
+    else if (whole)
+        memcpy(frame->data, (const uint8_t *)slot + slot->tp_mac, slot->tp_snaplen);
+    if (whole)
+        complete(frame, slot->tp_status, slot->tp_vlan_tci, slot->tp_vlan_tpid);
+    wp_ring_give_back(&port->ring);
+    return whole;
 }
 
 static int from_message(struct wp_inbox *inbox, uint32_t i, struct wp_frame *frame)
@@ -164,20 +160,13 @@ int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
     return 1;
 }
 
-void wp_port_release(struct wp_port *port)
-{
-    if (port->ring.slots)
-        wp_ring_give_back(&port->ring);
-}
-
 void wp_port_drain(struct wp_port *port)
 {
-    uint8_t byte, whole[WP_FRAME_MAX];
+    uint8_t byte, copy[WP_FRAME_MAX];
     if (port->ring.slots) {
-        for (int n = 0; n < 1 << 20 && wp_ring_take(&port->ring, WP_BURST); n += WP_BURST) {
-            for (uint32_t i = 0; i < port->ring.taken; i++)
-                if (wp_ring_slot(&port->ring, i)->tp_status & TP_STATUS_COPY)
-                    (void)receive_copy(port, whole);
+        for (int i = 0; i < 1 << 20 && wp_ring_waiting(&port->ring, 1); i++) {
+            if (wp_ring_first(&port->ring)->tp_status & TP_STATUS_COPY)
+                (void)receive_copy(port, copy);
             wp_ring_give_back(&port->ring);
         }
         return;

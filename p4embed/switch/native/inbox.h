@@ -15,12 +15,11 @@ struct wp_inbox {
 
 int wp_inbox_open(struct wp_inbox *inbox, uint32_t headroom);
 void wp_inbox_close(struct wp_inbox *inbox);
-/* How many frames came in; 0 when none waits. wp_inbox_frame gives each, in turn; 0: one to skip.
- * They stay until wp_port_release. */
+/* How many frames came in; 0 when none waits. Then wp_inbox_frame gives each, in turn; 0: one to
+ * skip. */
 uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox);
 int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
                    struct wp_frame *frame);
-void wp_port_release(struct wp_port *port);
 /* Throws away what waits in the socket. */
 void wp_port_drain(struct wp_port *port);
 

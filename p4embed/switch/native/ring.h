@@ -7,22 +7,19 @@
 #include <linux/if_packet.h>
 #include <stdint.h>
 
-#define WP_RING_HEADROOM 384 /* in front of each frame, ours to write to */
-
 struct wp_ring {
     uint8_t *slots; /* NULL: there is no ring */
-    uint32_t next;  /* the first slot that was not given back */
-    uint32_t taken; /* slots from there on that are ours at the moment */
+    uint32_t next;  /* the first slot that is not the kernel's */
 };
 
-/* Gives the socket, not yet bound, a ring; 0 or an errno, and then it is as before. */
+/* Gives the socket, not yet bound, a ring; 0 or an errno, and then it has none. */
 int wp_ring_open(struct wp_ring *ring, int fd);
 void wp_ring_close(struct wp_ring *ring);
-/* Takes up to `most` frames that wait: how many. */
-uint32_t wp_ring_take(struct wp_ring *ring, uint32_t most);
-/* The i-th of those. */
-struct tpacket2_hdr *wp_ring_slot(const struct wp_ring *ring, uint32_t i);
-/* The kernel may fill them again. */
+/* How many frames wait, up to `most`. */
+uint32_t wp_ring_waiting(const struct wp_ring *ring, uint32_t most);
+/* The first of them. */
+struct tpacket2_hdr *wp_ring_first(const struct wp_ring *ring);
+/* The kernel may fill its slot again. */
 void wp_ring_give_back(struct wp_ring *ring);
 
 #endif
