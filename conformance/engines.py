@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from conformance import commands
 from conformance.naming import Action, Match, TableEntry
@@ -23,12 +22,6 @@ from p4embed.switch.program import KeyField, MatchKind, Program
 
 _GAP_NS = 1_000_000
 """Time between two packets."""
-
-
-class EngineFactory(Protocol):
-    """What makes an engine of a program."""
-
-    def __call__(self, program: Program) -> Engine: ...
 
 
 class EngineTarget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -33,12 +34,13 @@ from controller.messages import (
     WingsPurged,
 )
 from controller.npu.purge import Fences
-from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
+from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite, vlan_of
 from controller.reasons import Drop, Punt
-from controller.routing import nd
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
+_FRAGMENT_CELLS = 16_384
+"""Datagrams whose ports are remembered (``p4src/sizes.p4``)."""
 
 
 @cache
@@ -98,8 +100,8 @@ class SimulatedNpu:
         self._fences = Fences()
         self.buckets = b""
         """The SPU of each bucket of hash-based distribution."""
-        self._ports: dict[FragmentId, tuple[int, int]] = {}
-        """Of first fragments."""
+        self._ports: OrderedDict[FragmentId, tuple[int, int]] = OrderedDict()
+        """Of first fragments; the oldest goes first."""
         self._at_limit: set[tuple[Drop, int, Address]] = set()
 
     def configure(self, config: Configuration) -> None:
@@ -206,6 +208,9 @@ class SimulatedNpu:
             key = key._replace(sport=sport, dport=dport)
         else:
             self._ports[datagram] = key.sport, key.dport
+            self._ports.move_to_end(datagram)
+            if len(self._ports) > _FRAGMENT_CELLS:
+                self._ports.popitem(last=False)
         entry = self._table.get(key)
         if entry is None:
             return None
@@ -249,7 +254,7 @@ class SimulatedNpu:
 
     def arrive(self, port: int, frame: bytes, now: Nanoseconds) -> PacketIn | Sent | None:
         """A frame from outside: punted, forwarded on Express Path, or dropped (and counted)."""
-        token = self._tokens.get((port, nd.vlan_of(frame)))
+        token = self._tokens.get((port, vlan_of(frame)))
         if token is None:
             self._drop(Drop.NO_INTERFACE)
             return None

@@ -165,10 +165,6 @@ class Balance:
         member = self._members[spu]
         return member.load - member.ipv6
 
-    def ipv6_of(self, spu: int) -> int:
-        """Those of them that are of IPv6."""
-        return self._members[spu].ipv6
-
     @property
     def load(self) -> Mapping[int, int]:
         """Sessions and pending wings by SPU."""

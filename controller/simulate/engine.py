@@ -115,6 +115,9 @@ class Run:
                     if to.__class__ is int and what.__class__ is not Call
                 ),
             )
+        for flow in list(self.world.live.values()):
+            # What was last heard of some was no event of their own.
+            self.world.settle(flow)
 
     def _call(self, to: int, what: Call) -> None:
         """Something about a machine that is no message."""

@@ -62,6 +62,7 @@ class Flow(ABC):
     """One client, one server. Packet numbers are even from the client, odd from the server."""
 
     __slots__ = (
+        "_root",
         "alarms",
         "arrived",
         "astray",
@@ -81,10 +82,8 @@ class Flow(ABC):
         "listens",
         "names",
         "network",
-        "next_number",
         "number",
         "open",
-        "root",
         "seen",
         "server",
         "there",
@@ -122,8 +121,8 @@ class Flow(ABC):
         """The server's address as it is, or may be; the client may know another one."""
         self.door = ahead.dst, ahead.dport
         """Where the server listens in truth, if it was announced."""
-        self.root = self
-        """Who has announced it, and whoever announced that."""
+        self._root: Flow | None = None
+        """``None``: itself. (One that refers to itself stays until somebody looks for cycles.)"""
         self.astray = False
         """It went through the gate of somebody else, who was given its port."""
         self.children = 0
@@ -142,13 +141,13 @@ class Flow(ABC):
         """Of it at the central point."""
         self.fallen = 0
         """Packets that were dropped, with a reason."""
-        self.copies: dict[int, int] = {}
-        """By packet number: how many may still leave."""
-        self.next_number = [0, 1]
+        self.copies = bytearray(), bytearray()
+        """By side, for each packet that it has made: how many may still leave."""
         self.wire_free = [0, 0]
         """Until when the last frame occupies a wire, if frames stay in order."""
         self.arrived: dict[int, list[tuple[int, int, Nanoseconds]]] = {}
-        """By packet number: when its copies reached an SPU, and which; and an NPU before that."""
+        """By number, of packets that are in an SPU: when copies reached it, and which; and an NPU
+        before that."""
         self.clock = 0
         self.doubted: frozenset[int] = frozenset()
         """Packets that an SPU has held back in doubt: others may leave it before them."""
@@ -174,6 +173,11 @@ class Flow(ABC):
     # -- how it does it -----------------------------------------------------------------------
 
     @property
+    def root(self) -> Flow:
+        """Who has announced it, and whoever announced that; itself, if nobody has."""
+        return self._root or self
+
+    @property
     def back(self) -> Tuple5:
         """The server's view, or what it would be without translation."""
         return self.seen if self.seen is not None else self.there.reversed()
@@ -185,15 +189,27 @@ class Flow(ABC):
 
     def tag(self, side: int) -> bytes:
         """The tag of a new packet from one side, which may leave once."""
-        number = self.next_number[side]
-        self.next_number[side] = number + 2
-        self.copies[number] = 1
+        copies = self.copies[side]
+        number = 2 * len(copies) + side
+        copies.append(1)
         return tagged(self.number, number)
+
+    def last(self, side: int) -> int:
+        """Number of the packet that one side has made last."""
+        return 2 * len(self.copies[side]) - 2 + side
+
+    def leaves(self, number: int) -> bool:
+        """A copy of a packet leaves; whether it may."""
+        copies, at = self.copies[number & 1], number >> 1
+        if at >= len(copies) or not copies[at]:
+            return False
+        copies[at] -= 1
+        return True
 
     def doubled(self, number: int, _frame: bytes, /) -> None:
         """A packet was doubled on a wire, so it may leave twice; -1: one without a tag."""
         if number >= 0:
-            self.copies[number] += 1
+            self.copies[number & 1][number >> 1] += 1
 
     def fell(self, _key: FlowKey | None, /) -> None:
         """A packet was dropped, as one of the flow with this key."""
@@ -240,7 +256,7 @@ class Flow(ABC):
         dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
         child = kind(number, dice, self.network, wires, ahead)
         child.far, child.door = frozenset((door[0],)), door
-        child.root, child.seen = root, seen
+        child._root, child.seen = root, seen
         self.network.adopt(child)
 
     def note(self, side: int, packet: Packet) -> None:

@@ -20,6 +20,7 @@ from controller.messages import (
     AuditMissing,
     CreateSession,
     InstallAck,
+    InstallRefused,
     InstallSession,
     NatGranted,
     OpenGates,
@@ -84,6 +85,7 @@ class Ledger(Books):
             InstallAck: self._installing,
             WingInstalled: self._written,
             CreateSession: self._taken_up,
+            InstallRefused: self._refused,
             SessionsUnknown: self._unknown,
         }
         """What to look at after an SPU, by number, has handled a message."""
@@ -167,6 +169,7 @@ class Ledger(Books):
 
     def _let_go(self, message: AbandonSession) -> None:
         self._still(message.flow)
+        self._transitions.done(message.spu, message.flow)
 
     def _removed_at_cp(self, message: RemoveSession) -> None:
         self._still(message.forward)
@@ -254,6 +257,9 @@ class Ledger(Books):
     def _taken_up(self, spu: int, message: CreateSession) -> None:
         self._transitions.taken_up(spu, message.flow)
 
+    def _refused(self, spu: int, message: InstallRefused) -> None:
+        self._transitions.done(spu, message.flow)
+
     def _installing(self, spu: int, message: InstallAck) -> None:
         """The central point has it: so must the SPU, from now on."""
         self.checks += 1
@@ -268,6 +274,7 @@ class Ledger(Books):
             return
         if message.flow in inside.pending(self.spus[spu]):
             self.broken(Rule.ENTRIES, "installed, and still pending", message.flow, session_id)
+        self._transitions.done(spu, message.flow)
         self._tally.paths[session.not_express] += 1
         self.check(spu, session_id)
         self._transitions.begin(spu, session_id)

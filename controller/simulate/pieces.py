@@ -89,8 +89,8 @@ class _Datagram:
         self.first = first
         """Packet number of its first tag; each next one's is 2 more."""
         self.tags = tags
-        self.heard: set[int] = set()
-        """Tags by place."""
+        self.heard = 0
+        """Tags by place, a bit each."""
         self.sum = 0
         """Of the UDP header, and of the pseudo-header, as they came."""
         self.is_whole = False
@@ -129,8 +129,7 @@ class Pieces(Patient):
         dice = self.dice
         size = 4 + dice.below(_LONGEST - 4)
         tags = [self.tag(side) for _ in range(size)]
-        number = self.next_number[side] - 2 * size
-        self.datagrams.append(_Datagram(number, size))
+        self.datagrams.append(_Datagram(self.last(side) - 2 * (size - 1), size))
         ends = self.back if side == SERVER else self.there
         wire = self.server if side == SERVER else self.client
         pieces = cut(wire, ends, dice.below(1 << 16), b"".join(tags), _cuts(dice.below, size + 1))
@@ -141,7 +140,7 @@ class Pieces(Patient):
         """Any part of it may be the end of a fragment when it leaves."""
         assert number >= 0, "all that it sends has tags"
         for tag in range(number, self._first_tag_in(number, frame) - 1, -2):
-            self.copies[tag] += 1
+            super().doubled(tag, frame)
 
     def _first_tag_in(self, number: int, frame: bytes) -> int:
         datagram = self._datagram(number)
@@ -178,8 +177,8 @@ class Pieces(Patient):
         places = range(datagram.first + 2 * first, datagram.first + 2 * (first + count), 2)
         if data != b"".join(frames.tagged(self.number, place) for place in places):
             self.broken(Rule.CONTENTS, f"a datagram is garbled at byte {place.offset}")
-        datagram.heard.update(range(first, first + count))
-        if datagram.is_whole or len(datagram.heard) < datagram.tags or not datagram.sum:
+        datagram.heard |= (1 << count) - 1 << first
+        if datagram.is_whole or datagram.heard.bit_count() < datagram.tags or not datagram.sum:
             return
         datagram.is_whole = True
         if count == datagram.tags:

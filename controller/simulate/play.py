@@ -76,14 +76,15 @@ class Outcome:
 
 def play(plan: Plan, prepare: Callable[[Run], None] | None = None) -> Outcome:
     """Run a plan; ``prepare`` may attach what wants to look on."""
-    run = Run(plan)
-    if prepare is not None:
-        prepare(run)
     before = gc.get_threshold()
     is_long = plan.sessions >= _LONG
     if is_long:
         gc.collect()
         gc.freeze()
+    # Behind that, or its first controller would stay, with all its sessions, when it is gone.
+    run = Run(plan)
+    if prepare is not None:
+        prepare(run)
     gc.set_threshold(_GC_EVERY, 20, 50)
     began, cpu = time.perf_counter(), time.process_time()
     broken = None

@@ -60,8 +60,16 @@ def handed_back(message: Redirect | CreateRequest, flow: Flow, spu: int) -> None
         arrivals = flow.arrived.get(tag.packet, [])
         for index, (_, where, at) in enumerate(arrivals):
             if where == spu and at == packet.at:
-                del arrivals[index]
+                _take(flow, tag.packet, index)
                 return
+
+
+def _take(flow: Flow, packet: int, index: int) -> None:
+    """A copy of a packet is in its SPU no more."""
+    arrivals = flow.arrived[packet]
+    del arrivals[index]
+    if not arrivals:
+        del flow.arrived[packet]
 
 
 def in_doubt(message: PacketIn, flow: Flow) -> None:
@@ -88,7 +96,7 @@ def left_spu(message: Transmit, live: dict[int, Flow], spu: int, now: Nanosecond
             continue
         came = True
         if arrival > last:
-            del arrivals[index]
+            _take(flow, tag.packet, index)
             flow.left_spu[way] = arrival
             return
     if not came:

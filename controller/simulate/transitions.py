@@ -3,14 +3,14 @@ installed, moved or closed."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Nanoseconds
 from controller.simulate import inside
 from controller.simulate.books import Books
 from controller.simulate.violation import Rule
-from controller.spu.session import SessionState
+from controller.spu.session import Pending, SessionState
 
 PENDING_LIMIT: Nanoseconds = 5 * SECOND
 """How long the central point keeps a pending wing (``central_point.machine.PENDING_TIMEOUT``)."""
@@ -26,49 +26,61 @@ class Transitions:
         self._books = books
         self._pending_limit = PENDING_LIMIT + 4 * slowest + SECOND
         self._change_limit = 12 * slowest + RESOLVE_LIMIT + SECOND
-        self._pending: deque[tuple[Nanoseconds, int, FlowKey, object]] = deque()
-        self._changing: deque[tuple[Nanoseconds, int, int]] = deque()
-        self._since: dict[int, Nanoseconds] = {}
-        """By session: when it began to be installed, moved or closed."""
+        self._pending: OrderedDict[tuple[int, FlowKey], tuple[Nanoseconds, Pending]] = OrderedDict()
+        """By SPU and flow, the first deadline first."""
+        self._changing: OrderedDict[int, tuple[Nanoseconds, int]] = OrderedDict()
+        """By session that is installed, moved or closed, likewise: deadline and SPU."""
 
     def clear(self) -> None:
         """All machines are gone."""
         self._pending.clear()
         self._changing.clear()
-        self._since.clear()
 
     def taken_up(self, spu: int, key: FlowKey) -> None:
         """An SPU may have begun to set a flow up."""
         books = self._books
         pending = inside.pending(books.spus[spu]).get(key)
-        if pending is not None:
-            self._pending.append((books.now + self._pending_limit, spu, key, pending))
+        known = self._pending.get((spu, key))
+        if pending is not None and (known is None or known[1] is not pending):
+            self._pending[spu, key] = books.now + self._pending_limit, pending
+            self._pending.move_to_end((spu, key))
+
+    def done(self, spu: int, key: FlowKey) -> None:
+        """An SPU may have come to an end with setting a flow up."""
+        known = self._pending.get((spu, key))
+        if known is not None and not self._is_pending(spu, key, known[1]):
+            del self._pending[spu, key]
+
+    def _is_pending(self, number: int, key: FlowKey, pending: Pending) -> bool:
+        spu = self._books.spus.get(number)
+        return spu is not None and inside.pending(spu).get(key) is pending
 
     def begin(self, spu: int, session_id: int) -> None:
         """From now on a session is in transition."""
-        now = self._books.now
-        if self._since.get(session_id) != now:
-            self._since[session_id] = now
-            self._changing.append((now + self._change_limit, spu, session_id))
+        self._changing[session_id] = self._books.now + self._change_limit, spu
+        self._changing.move_to_end(session_id)
 
     def end(self, session_id: int) -> None:
         """It is no longer."""
-        self._since.pop(session_id, None)
+        self._changing.pop(session_id, None)
 
     def due(self) -> None:
         """What should have come to rest by now?"""
         books, now = self._books, self._books.now
-        spus = books.spus
-        while self._pending and self._pending[0][0] <= now:
-            _, spu, key, pending = self._pending.popleft()
-            if spu in spus and inside.pending(spus[spu]).get(key) is pending:
+        while self._pending:
+            (spu, key), (when, pending) = next(iter(self._pending.items()))
+            if when > now:
+                break
+            del self._pending[spu, key]
+            if self._is_pending(spu, key, pending):
                 books.broken(Rule.BOUNDED, f"SPU {spu} has it pending for too long", key)
-        while self._changing and self._changing[0][0] <= now:
-            when, spu, session_id = self._changing.popleft()
-            if self._since.get(session_id) != when - self._change_limit:
-                continue
-            session = inside.sessions(spus[spu]).get(session_id) if spu in spus else None
+        while self._changing:
+            session_id, (when, spu) = next(iter(self._changing.items()))
+            if when > now:
+                break
+            del self._changing[session_id]
+            machine = books.spus.get(spu)
+            session = None if machine is None else inside.sessions(machine).get(session_id)
             if session is not None and session.state is not SessionState.ACTIVE:
                 what = f"{session.state.value.lower()} for too long at SPU {spu}"
                 books.broken(Rule.BOUNDED, what, session.wings[0].key, session_id)
-            del self._since[session_id]

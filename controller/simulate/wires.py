@@ -204,10 +204,8 @@ class Wires:
         world, number = self._world, tag.packet
         if world.tell is not None:
             world.tell(f"{_named(tag)} leaves by NPU {port.npu} port {port.port}", flow)
-        left = flow.copies.get(number, 0) - 1
-        if left < 0:
+        if not flow.leaves(number):
             raise Violation(Rule.TWICE, f"packet {number} leaves again", world.now, flow.number)
-        flow.copies[number] = left
         flow.open -= 1
 
     def _look_at(self, flow: Flow, side: int, packet: Packet) -> None:

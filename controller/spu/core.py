@@ -129,10 +129,10 @@ class Core:
         self.trace = trace
         self.pending: dict[FlowKey, Pending] = {}
         self.sessions: dict[int, Session] = {}
-        self.failed_sessions = 0
-        """Flows so far that were let in and got no session all the same."""
         self.ipv6_sessions = 0
         """How many of them are of IPv6."""
+        self.failed_sessions = 0
+        """Flows so far that were let in and got no session all the same."""
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""

@@ -174,7 +174,7 @@ class Spu(Inspection):
                 deadline = half_open
         if not core.sessions:
             return deadline
-        audit = self._audit.next or self._audit.due()
+        audit = self._audit.round.when or self._audit.round.due(core.now)
         if deadline is None or audit < deadline:
             deadline = audit
         sessions, gateways = core.timers.next(), core.alg_timers.next()
@@ -201,7 +201,7 @@ class Spu(Inspection):
             return core.out
         if self._reconfiguration.is_under_way:
             self._reconfiguration.go_on()
-        if core.sessions and self._audit.due() <= now:
+        if core.sessions and self._audit.round.due(now) <= now:
             self._audit.ask()
         if core.early_ageout and self._ageing.due() <= now:
             self._ageing.tick()

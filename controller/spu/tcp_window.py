@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN, Packet
-from controller.payload import end_of, window_scale
+from controller.payload import end_of
+from controller.tcp_options import offer_of
 
 if TYPE_CHECKING:
     _Numbers = array[int]
@@ -66,7 +67,7 @@ def segment_of(packet: Packet) -> Segment:
     seq, ack, offset, window = _HEADER.unpack_from(frame, l4 + 4)
     start = l4 + (offset >> 4 << 2)
     flags = packet.flags
-    scale = window_scale(packet) if flags & SYN else None
+    scale = offer_of(packet).window_scale if flags & SYN else None
     data = max(end_of(packet) - start, 0)
     return Segment(seq, ack, flags, window, data, scale, packet.fragment)
 

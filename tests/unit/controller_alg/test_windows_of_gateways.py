@@ -41,3 +41,15 @@ def test_so_it_does_behind_syn_flood_protection() -> None:
     said = talk.at_client()[TCP]
     assert (said.flags, said.ack) == ("A", (CLIENT_ISN + 5) % (1 << 32))
     assert said.window == 65160 >> 7
+
+
+def test_a_server_that_repeats_its_answer_changes_no_scale_that_the_client_was_told() -> None:
+    world = ftp()
+    attack(world, world.b, port=21)
+    talk = Talk(world, world.a, world.b, dport=21, options=OPTIONS, server_options=OPTIONS)
+    talk.connect()
+    talk.down("SA", SERVER_ISN, CLIENT_ISN + 1, options=OPTIONS, window=SPACE)
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"USER", window=100)
+    said = talk.at_client()[TCP]
+    assert (said.flags, said.ack) == ("A", (CLIENT_ISN + 5) % (1 << 32))
+    assert said.window == SPACE >> 7

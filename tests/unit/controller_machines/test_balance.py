@@ -84,7 +84,7 @@ def test_no_bound_is_ever_passed_and_room_is_used_up(
             mine = [key for key, owner in owners.items() if owner == number]
             assert balance.places_of(number) == sum(map(places, mine)) <= room
             assert balance.load_of(number) == len(mine)
-            assert balance.ipv6_of(number) == sum(len(key.src) == 16 for key in mine)
+            assert balance.ipv6[number] == sum(len(key.src) == 16 for key in mine)
     bound = room * len(weights)
     assert balance.maximum == (min(limit, bound) if limit else bound)
     while balance.pick(flow(0)) is not None:

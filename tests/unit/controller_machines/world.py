@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
 
+import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
@@ -32,7 +33,7 @@ from controller.config.schema import (
 )
 from controller.flow import Port
 from controller.messages import Step
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.simulated_npu import Sent
 from controller.simulator import Simulator
 
@@ -129,6 +130,10 @@ def chassis(spus: int = 1, max_sessions: int = 1000) -> Chassis:
     )
 
 
+BOTH = pytest.mark.parametrize("client", ["a", "c"])
+"""For tests of any session: host a is a client of a normal one, host c of one on Express Path."""
+
+
 @dataclass
 class Host:
     """A machine on a wire."""
@@ -193,6 +198,9 @@ class World:
 
     def reasons(self) -> list[Drop]:
         return [dropped.reason for dropped in self.sim.dropped]
+
+    def closes(self) -> list[Close]:
+        return [closed.reason for closed in self.sim.closed]
 
     def assert_empty(self) -> None:
         """Sessions that are gone left nothing behind."""
@@ -273,3 +281,18 @@ def answer(packet: Packet) -> Packet:
     flags = "SA" if packet[TCP].flags == "S" else "A"
     ack = packet[TCP].seq + 1
     return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags, ack=ack)
+
+
+def connect(world: World, src: Host, dst: Host, sport: int = 1025) -> Packet:
+    """A TCP handshake; the SYN as it was received."""
+    syn = world.pass_(src, tcp(src, dst, "S", sport), dst)
+    world.pass_(dst, answer(syn), src)
+    world.pass_(src, tcp(src, dst, "A", sport), dst)
+    return syn
+
+
+def reply(syn: Packet, flags: str) -> Packet:
+    """A segment of the server to who it thinks its client is."""
+    ip = IP(src=syn[IP].dst, dst=syn[IP].src)
+    ack = syn[TCP].seq + 1
+    return ip / TCP(sport=syn[TCP].dport, dport=syn[TCP].sport, flags=flags, ack=ack)
