@@ -28,6 +28,9 @@ class Options:
     drop_port: int = DROP_PORT
     pcap_directory: str | None = None
     """Where each interface's traffic is written as ``<interface>_in.pcap``, ``..._out.pcap``."""
+    mapped: bool = True
+    """Of the native data plane: frames pass through memory shared with the kernel where it allows
+    that; otherwise, and if this is false, by system calls that copy each."""
 
 
 class PortError(Exception):

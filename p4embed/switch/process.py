@@ -98,7 +98,9 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
 
 def make_dataplane(settings: Settings) -> Dataplane:
     """The executor that was asked for; ``StartError`` if this machine cannot run it."""
-    options = Options(settings.cpu_port, settings.drop_port, settings.pcap_directory)
+    options = Options(
+        settings.cpu_port, settings.drop_port, settings.pcap_directory, settings.mapped
+    )
     if settings.files_wait_s is not None:
         return FileDataplane(options, _engine_maker(settings), settings.files_wait_s)
     if settings.executor == "reference":

@@ -57,9 +57,15 @@ def heard() -> Heard:
     return Heard()
 
 
+@pytest.fixture(params=[True, False], ids=["mapped", "copied"])
+def options(request: pytest.FixtureRequest) -> Options:
+    """Both ways of packet I/O."""
+    return Options(cpu_port=CPU, mapped=request.param)
+
+
 @pytest.fixture
-def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
-    plane = NativeDataplane(Options(cpu_port=CPU))
+def dataplane(options: Options, heard: Heard) -> Iterator[NativeDataplane]:
+    plane = NativeDataplane(options)
     plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane

@@ -166,8 +166,10 @@ def test_a_recording_that_cannot_be_written(tmp_path: Path, heard: Heard) -> Non
     plane.stop()
 
 
-def test_traffic_is_recorded(tmp_path: Path, far: dict[int, Far], heard: Heard) -> None:
-    plane = NativeDataplane(Options(pcap_directory=str(tmp_path)))
+def test_traffic_is_recorded(
+    tmp_path: Path, options: Options, far: dict[int, Far], heard: Heard
+) -> None:
+    plane = NativeDataplane(replace(options, pcap_directory=str(tmp_path)))
     plane.use(plane.prepare(forwarding(), b""))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     plane.engine.write([send_to(2)])

@@ -7,6 +7,7 @@ order of tags in which frames come out tells what each of them saw.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ from p4embed.switch.engine import Op, Status, Update
 from p4embed.switch.native import NativeDataplane
 
 FRAMES = 20_000
+UNDER_WAY = 2_000
+"""At a time: less than a port holds while others have its processor."""
 FIRST, LAST = KEY, KEY[:5] + b"\x77" + KEY[6:]
 """What the frames here ask for, in turn."""
 BATCH = 1000
@@ -63,6 +66,8 @@ def pour(far: dict[int, Far]) -> list[tuple[int, int]]:
     collector = threading.Thread(target=collect)
     collector.start()
     for number in range(FRAMES):
+        while number - len(out) > UNDER_WAY and collector.is_alive():
+            time.sleep(0.001)
         key = FIRST if number % 2 == 0 else LAST
         far[1].send(key + number.to_bytes(4, "big") + bytes(50))
     collector.join()
