@@ -60,7 +60,7 @@ def heard() -> Heard:
 @pytest.fixture
 def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
     plane = NativeDataplane(Options(cpu_port=CPU))
-    plane.use(plane.prepare(forwarding(), b""))
+    plane.use(plane.prepare(forwarding()))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane
     plane.stop()
