@@ -75,7 +75,7 @@ class AddressBuilder:
                 self._problems.add(inside.place, text)
             self._of_zone[zone.key] = book
             self._read(book, inside)
-        for book in (self._global, *self._of_zone.values()):
+        for book in dict.fromkeys((self._global, *self._of_zone.values())):
             for group in book.sets.values():
                 if not group.has("address") and not group.has("address-set"):
                     text = f"address-set {group.key} needs a member"
@@ -172,8 +172,7 @@ class AddressBuilder:
             if word.text in book.addresses:
                 found.append(book.addresses[word.text])
             elif complain:
-                known = (*book.names, *_ANY)
-                self._problems.undefined(word.place, "address", word.text, known)
+                self._problems.undefined(word.place, "address", word.text, book.addresses)
         for word in group.words("address-set"):
             inner = book.sets.get(word.text)
             if inner is None:
