@@ -75,7 +75,7 @@ class AddressBuilder:
                 self._problems.add(inside.place, text)
             self._of_zone[zone.key] = book
             self._read(book, inside)
-        for book in dict.fromkeys((self._global, *self._of_zone.values())):
+        for book in (self._global, *self._of_zone.values()):
             for group in book.sets.values():
                 if not group.has("address") and not group.has("address-set"):
                     text = f"address-set {group.key} needs a member"
@@ -93,7 +93,7 @@ class AddressBuilder:
                 if word.text in book.addresses:
                     addresses = [book.addresses[word.text]]
                 elif word.text in book.sets:
-                    addresses = self._members(book, book.sets[word.text], (word.text,), False)
+                    addresses = self._members(book, book.sets[word.text], (word.text,))
                 else:
                     continue
                 unique = tuple(dict.fromkeys(addresses))
@@ -163,24 +163,20 @@ class AddressBuilder:
             return None
         return AddressRange(first, last)
 
-    def _members(
-        self, book: _Book, group: Statement, path: tuple[str, ...], complain: bool = True
-    ) -> list[Addresses]:
+    def _members(self, book: _Book, group: Statement, path: tuple[str, ...]) -> list[Addresses]:
         """All entries of an address set, sets within it included."""
         found: list[Addresses] = []
         for word in group.words("address"):
             if word.text in book.addresses:
                 found.append(book.addresses[word.text])
-            elif complain:
+            else:
                 self._problems.undefined(word.place, "address", word.text, book.addresses)
         for word in group.words("address-set"):
             inner = book.sets.get(word.text)
             if inner is None:
-                if complain:
-                    self._problems.undefined(word.place, "address-set", word.text, book.sets)
+                self._problems.undefined(word.place, "address-set", word.text, book.sets)
             elif word.text in path:
-                if complain:
-                    self._problems.add(word.place, f"address-set {word.text} contains itself")
+                self._problems.add(word.place, f"address-set {word.text} contains itself")
             else:
-                found += self._members(book, inner, (*path, word.text), complain)
+                found += self._members(book, inner, (*path, word.text))
         return found
