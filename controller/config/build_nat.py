@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import count
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
@@ -33,6 +32,7 @@ from controller.config.nat import (
     StaticNatRule,
 )
 from controller.config.nat_overlaps import Claim, check_static
+from controller.config.numbering import Numbers
 from controller.config.problems import Problems
 from controller.config.schema import SECOND, Application, Configuration, Interface, Zone
 from controller.config.tree import Statement
@@ -64,15 +64,15 @@ class NatBuilder:
         self._matches = MatchBuilder(problems, addresses, applications)
         before = Nat() if previous is None else previous.nat
         self._pools = NatPoolBuilder(root, problems, instances, before)
-        self._ids: dict[tuple[type[NatRule], str, str], int] = {
-            (type(rule), rule.rule_set, rule.name): rule.id
-            for rules in (before.source, before.destination, before.static)
-            for rule in rules
-        }
+        self._ids = Numbers[tuple[type[NatRule], str, str]](
+            {
+                (type(rule), rule.rule_set, rule.name): rule.id
+                for rules in (before.source, before.destination, before.static)
+                for rule in rules
+            }
+        )
         self._contexts: dict[str, list[tuple[str, Scope, Scope]]] = {}
         """What rule sets there are of a kind so far, and where they hold."""
-        used = set(self._ids.values())
-        self._free = (number for number in count(1) if number not in used)
 
     def build(self) -> Nat:
         """All of it. What is wrong is noted."""
@@ -276,13 +276,11 @@ class NatBuilder:
             self._check_rule_set(kind, rule_set, origin, target)
             for rule in rule_set.each("rule"):
                 identity = made, rule_set.key, rule.key
-                if identity not in self._ids:
-                    self._ids[identity] = next(self._free)
                 yield rule_set, rule, NatRule(
                     rule_set.key, rule.key, origin, target,
                     self._matches.addresses(rule, "source"),
                     self._matches.addresses(rule, "destination"),
-                    self._matches.services(rule), self._ids[identity],
+                    self._matches.services(rule), self._ids.of(identity),
                 )  # fmt: skip
 
     def _check_rule_set(self, kind: str, rule_set: Statement, origin: Scope, target: Scope) -> None:

@@ -1,7 +1,7 @@
 """Session logs in the text form of Junos: RT_FLOW_SESSION_CREATE, _CLOSE and _DENY.
 
-Fields and their order: junos-facts section 7, "Session logs". A field that does not apply reads
-N/A or, for rules and services, None, as in the original.
+Fields and their order: Juniper's page ``session-log-entry-information-for-srx-series``. A field
+that does not apply reads N/A or, for rules and services, None, as in the original.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class LivePath:
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.forward(frame, message, wing)
         if wing.key.protocol == UDP and packet.is_unreachable:
-            # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
+            # Nobody listens. (As in Junos, an ICMP error ends a UDP session.)
             self._teardown.begin(session, Close.ICMP_ERROR)
 
     # -- ageing -------------------------------------------------------------------------------

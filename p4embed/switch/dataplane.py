@@ -78,7 +78,7 @@ class Dataplane(Protocol):
 
     @property
     def engine(self) -> Engine:
-        """The state of the loaded program. Raises ``RuntimeError`` before ``load``.
+        """The state of the loaded program. Raises ``RuntimeError`` before the first ``use``.
 
         Its calls are safe while packets run: each takes effect between two packets (native: two
         bursts), and a call has taken effect once it returns.
@@ -86,13 +86,12 @@ class Dataplane(Protocol):
         ...
 
     def check(self, program: Program) -> None:
-        """Whether ``load`` would run this program: ``RuntimeError`` with the reason if not."""
+        """Whether ``prepare`` would take this program: ``RuntimeError`` with the reason if not."""
         ...
 
-    def prepare(self, program: Program, json_text: bytes) -> Engine:
+    def prepare(self, program: Program) -> Engine:
         """Fresh state of a program, for ``use``; whoever does not use it closes it.
 
-        ``json_text`` is the document it was loaded from, for whoever caches by content.
         ``RuntimeError`` with a message for the user if it cannot be run.
         """
         ...

@@ -87,7 +87,7 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
         return
     try:
         text = settings.program.read_bytes()
-        dataplane.use(dataplane.prepare(load_bytes(text), text))
+        dataplane.use(dataplane.prepare(load_bytes(text)))
     except OSError as error:
         raise StartError(
             f"cannot read '{settings.program}': {error.strerror}; compile one with p4embed-c"

@@ -66,7 +66,7 @@ def options(request: pytest.FixtureRequest) -> Options:
 @pytest.fixture
 def dataplane(options: Options, heard: Heard) -> Iterator[NativeDataplane]:
     plane = NativeDataplane(options)
-    plane.use(plane.prepare(forwarding(), b""))
+    plane.use(plane.prepare(forwarding()))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane
     plane.stop()

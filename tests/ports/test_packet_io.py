@@ -85,7 +85,7 @@ def test_a_program_that_adds_much_to_a_frame(
     wide = header_type("result_t", 16, *[64] * 100)
     headers = (*built.headers[:2], replace(built.headers[2], type=wide))
     types = tuple(wide if kind.name == wide.name else kind for kind in built.header_types)
-    dataplane.use(dataplane.prepare(replace(built, header_types=types, headers=headers), b""))
+    dataplane.use(dataplane.prepare(replace(built, header_types=types, headers=headers)))
     dataplane.engine.write([send_to(2)])
     for frame in (numbered(1, 50), numbered(2, 1400), numbered(3, 8000), numbered(4, 50)):
         far[1].send(frame)
@@ -101,7 +101,7 @@ def test_frames_from_before_a_program_are_not_for_it(
     sent = RING + 500
     for n in range(sent):
         far[1].send(short if n % 50 else long)
-    plane.use(plane.prepare(forwarding(), b""))
+    plane.use(plane.prepare(forwarding()))
     plane.engine.write([send_to(2)])
     later = [numbered(n, 9000 - n) for n in range(3, 9)]
     for frame in later:
@@ -228,7 +228,7 @@ def test_a_bridge_is_told_what_a_frame_is(
     ip("link", "set", "npu2", "master", "bridge")
     ip("link", "set", "bridge", "up")
     plane = NativeDataplane(options)
-    plane.use(plane.prepare(forwarding(), b""))
+    plane.use(plane.prepare(forwarding()))
     plane.start({1: "npu1", 2: "bridge"}, heard)
     assert plane.way(2) == (Way.RECEIVES if options.mapped else Way(0))
     plane.engine.write([send_to(2)])
@@ -242,7 +242,7 @@ def test_a_switch_that_starts_again_at_once(
 ) -> None:
     for n in range(5):
         plane = NativeDataplane(options)
-        plane.use(plane.prepare(forwarding(), b""))
+        plane.use(plane.prepare(forwarding()))
         plane.start({1: "npu1", 2: "npu2"}, heard)
         assert plane.way(2) == (BOTH if options.mapped else Way(0))
         plane.engine.write([send_to(2)])

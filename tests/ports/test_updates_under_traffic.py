@@ -81,7 +81,7 @@ def changed(key: bytes, tag: int, op: Op = Op.MODIFY) -> Update:
 
 
 def test_updates_lose_no_frame(dataplane: NativeDataplane, far: dict[int, Far]) -> None:
-    dataplane.use(dataplane.prepare(forwarding(1 << 20), b""))
+    dataplane.use(dataplane.prepare(forwarding(1 << 20)))
     engine = dataplane.engine
     engine.write([changed(key, 0, Op.INSERT) for key in (FIRST, LAST)])
 
@@ -103,7 +103,7 @@ def test_updates_lose_no_frame(dataplane: NativeDataplane, far: dict[int, Far]) 
 def test_no_frame_sees_half_of_a_write(
     dataplane: NativeDataplane, far: dict[int, Far], atomic: bool
 ) -> None:
-    dataplane.use(dataplane.prepare(forwarding(1 << 20), b""))
+    dataplane.use(dataplane.prepare(forwarding(1 << 20)))
     engine = dataplane.engine
     keys = [FIRST, *(between(n) for n in range(BATCH - 2)), LAST]
     rows = [changed(key, 0, Op.INSERT) for key in keys]

@@ -76,7 +76,7 @@ class NativeDataplane:
         """``NativeError`` where the program uses what the native executor does not have."""
         generated(program)
 
-    def prepare(self, program: Program, json_text: bytes) -> NativeEngine:  # noqa: ARG002
+    def prepare(self, program: Program) -> NativeEngine:
         """Compile the program if it is not cached, and make fresh state."""
         return NativeEngine(program, self._options.drop_port)
 
