@@ -29,7 +29,8 @@ nothing of a topology that is up beside them."""
 
 
 def topologies(*arguments: str) -> list[str]:
-    return ["env", MARK, sys.executable, "-m", "topologies", *arguments]
+    own = ["--logs", str(RUN_DIRECTORY / "logs")] if arguments[0] in ("up", "demo") else []
+    return ["env", MARK, sys.executable, "-m", "topologies", *arguments, *own]
 
 
 def run(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
