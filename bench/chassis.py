@@ -27,6 +27,7 @@ from bench.report import header
 from bench.traffic import cpu_seconds
 from controller.config.build import load
 from controller.config.chassis import load_chassis
+from p4embed.switch import native
 from topologies.errors import TopologyError
 from topologies.process import Service
 from topologies.sandbox import run_inside
@@ -34,6 +35,8 @@ from topologies.sandbox import run_inside
 CLIENTS, SERVERS = "clients", "servers"
 """Interfaces that a traffic program uses."""
 _READY_SECONDS = 60.0
+_IO = Path(native.__file__).parent
+"""The switch's packet I/O."""
 _ADDRESSES = {1: "127.0.0.1:9559", 2: "127.0.0.1:9560"}
 SUBNETS = 16
 
@@ -118,8 +121,8 @@ def make_links() -> None:
 def compile_traffic(name: str, directory: Path) -> Path:
     """A C program of ``bench/native``."""
     program = directory / name
-    source = Path(__file__).parent / "native" / f"{name}.c"
-    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+    sources = [Path(__file__).parent / "native" / f"{name}.c", _IO / "ring.c", _IO / "xsk.c"]
+    subprocess.run(["cc", "-O2", f"-I{_IO}", "-o", program, *sources], check=True)
     return program
 
 
