@@ -16,6 +16,7 @@ from controller.config.schema import Chassis, Configuration, Interface
 from controller.flow import Address, Hop, Port
 from controller.reasons import Drop
 from controller.routing import nd
+from controller.simulate.prefixes import PREFIXES
 from controller.simulate.styles import Style
 
 NPUS = (1, 2)
@@ -197,6 +198,7 @@ def configuration(
     lines = _LINES.strip().splitlines() + style.lines
     for line in _NAT.strip().splitlines():
         lines.append("set security nat " + line.replace("HIDE", "source rule-set hide"))
+    lines += ["set security nat " + line for prefixes in PREFIXES for line in prefixes.lines]
     for from_zone, to_zone, name, applications, then in _POLICIES:
         policy = f"set security policies from-zone {from_zone} to-zone {to_zone} policy {name}"
         lines += [

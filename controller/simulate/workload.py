@@ -21,6 +21,8 @@ from controller.simulate.kinds import (
     Stray,
 )
 from controller.simulate.pieces import Patient, Pieces
+from controller.simulate.prefix_flows import PrefixConnection, PrefixDatagrams, PrefixPing
+from controller.simulate.prefixes import PREFIXES
 from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
 from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
@@ -54,7 +56,7 @@ class _Kind(NamedTuple):
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
     from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
-    static NAT;
+    static NAT; ``prefix``: between dmz and untrust, by NPTv6;
     ``port``: likewise, with another port; ``wrong``: from the wrong side."""
     versions: str = "46"
 
@@ -81,6 +83,10 @@ _KINDS = (
     _Kind(10, Datagrams, UDP, WEB[1], 1, "web", "4"),
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
+    _Kind(14, PrefixDatagrams, UDP, 6000, 1000, "prefix", "6"),
+    _Kind(14, PrefixConnection, TCP, 8000, 1000, "prefix", "6"),
+    _Kind(6, PrefixPing, ICMP, 0, 1, "prefix", "6"),
+    _Kind(6, Pieces, UDP, 7200, 100, "prefix", "6"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
     _Kind(15, Rtsp, TCP, 554, 1, "gates", "4"),
     _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
@@ -122,6 +128,8 @@ class Workload:
                 names = ("trust", "untrust" if dice.hits(700) else "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
+            case "prefix":
+                names = ("untrust", "dmz") if dice.hits(500) else ("dmz", "untrust")
             case "wrong" | "web" | "static" | "port":
                 names = ("untrust", "dmz")
         client, server = (self._wires[name] for name in names)
@@ -146,6 +154,13 @@ class Workload:
                 far = frozenset((_plus(STATIC[1], last),))
             case "port":
                 destination, far = STATIC_PORT[0], frozenset((STATIC_SERVER,))
+            case "prefix":
+                prefixes = PREFIXES[number & 1]
+                if names[0] == "dmz":
+                    source = prefixes.host(number * 1021 % _HOSTS)
+                else:
+                    host = prefixes.host(number % _SERVERS)
+                    destination, far = prefixes.published(host), frozenset((host,))
             case "wrong":
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
