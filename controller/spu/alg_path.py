@@ -78,6 +78,13 @@ class Gateway:
         offers = self.scales.values()
         return self.scales[direction] or 0 if len(offers) == 2 and None not in offers else 0
 
+    def unscaled(self, direction: Direction, window: int) -> int:
+        """The window of a side's SYN as a later segment says it. Where the other side's offer did
+        not pass (the SYN was late, and its connection stands), it is scaled perhaps: then rather
+        too small a window than too large a one."""
+        known = len(self.scales) == 2
+        return window >> (self.shift(direction) if known else self.scales[direction] or 0)
+
     @property
     def suspended(self) -> int:
         """Datagrams that wait. (What waits in a stream is not acknowledged, and comes again.)"""
@@ -178,7 +185,7 @@ class AlgPath:
             elif like is not None:
                 # The options of a SYN are for SYNs only, and its window is not scaled.
                 bare = _bare(like, out)
-                window = window_of(bare) >> gateway.shift(out.direction)
+                window = gateway.unscaled(out.direction, window_of(bare))
                 self._transmit(session, out.direction, with_window(bare, window))
 
     def _after(
