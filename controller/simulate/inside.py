@@ -306,6 +306,17 @@ def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
             yield session.wings[0].key, (nat.address, nat.protocol, nat.port)
 
 
+def empty(machine: object) -> None:
+    """Take its tables from a machine that is gone. Its parts refer to each other, so they stay for
+    a while; what it knew of sessions need not."""
+    if isinstance(machine, Spu):
+        core = machine._core
+        for table in (core.sessions, core.by_key, core.pending):
+            table.clear()
+    elif isinstance(machine, CentralPoint):
+        machine._core.sessions.by_key.clear()
+
+
 def waiting(spu: Spu) -> Iterator[PacketIn]:
     """Packets in an SPU's queues, and RSTs that wait for what their NPUs have counted."""
     core = spu._core

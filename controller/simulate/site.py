@@ -168,7 +168,7 @@ VARIANTS = len(_VARIANTS)
 
 WEB = ip_address("203.0.113.80").packed, 8080
 """Address and port of a server in the dmz as the untrusted zone knows it (destination NAT)."""
-WEB_SERVERS = frozenset(ip_address(address).packed for address in ("10.3.1.10", "10.3.1.11"))
+WEB_SERVERS = ip_address("10.3.1.10").packed, ip_address("10.3.1.11").packed
 """Who that may be."""
 STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
 """First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""

@@ -23,7 +23,14 @@ from controller.simulate.kinds import (
 from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.prefix_flows import PrefixConnection, PrefixDatagrams, PrefixPing
 from controller.simulate.prefixes import PREFIXES
-from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
+from controller.simulate.site import (
+    STATIC,
+    STATIC_PORT,
+    STATIC_SERVER,
+    WEB,
+    WEB_SERVERS,
+    Wire,
+)
 from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
@@ -56,8 +63,8 @@ class _Kind(NamedTuple):
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
     from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
-    static NAT; ``prefix``: between dmz and untrust, by NPTv6;
-    ``port``: likewise, with another port; ``wrong``: from the wrong side."""
+    static NAT; ``port``: likewise, with another port;
+    ``prefix``: between dmz and untrust, by NPTv6; ``wrong``: from the wrong side."""
     versions: str = "46"
 
 
@@ -137,7 +144,7 @@ class Workload:
         source = _behind(client, version, number * 1021 % _HOSTS)
         protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
         destination = self._server(server, version, number, port)
-        far: frozenset[Address] | None = None
+        far: tuple[Address, ...] = ()
         match kind.ways:
             case "silent":
                 destination = server.silent
@@ -151,16 +158,16 @@ class Workload:
             case "static":
                 last = number % 64
                 destination = _plus(STATIC[0], last)
-                far = frozenset((_plus(STATIC[1], last),))
+                far = (_plus(STATIC[1], last),)
             case "port":
-                destination, far = STATIC_PORT[0], frozenset((STATIC_SERVER,))
+                destination, far = STATIC_PORT[0], (STATIC_SERVER,)
             case "prefix":
                 prefixes = PREFIXES[number & 1]
                 if names[0] == "dmz":
                     source = prefixes.host(number * 1021 % _HOSTS)
                 else:
                     host = prefixes.host(number % _SERVERS)
-                    destination, far = prefixes.published(host), frozenset((host,))
+                    destination, far = prefixes.published(host), (host,)
             case "wrong":
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
@@ -173,7 +180,7 @@ class Workload:
         if flow_kind is Fragments and self._puts_together:
             flow_kind = Pieces  # of which is not told when they fall
         flow = flow_kind(number, (dice, fate), self._network, (client, server), ahead)
-        if far is not None:
+        if far:
             flow.far = far
         return flow
 
