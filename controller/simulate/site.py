@@ -57,6 +57,7 @@ set applications application ftp protocol tcp
 set applications application ftp destination-port 21
 set applications application ftp application-protocol ftp
 set applications application ftp inactivity-timeout 50
+set security alg ike-esp-nat enable
 set applications application refused protocol udp
 set applications application refused destination-port 9
 """

@@ -37,6 +37,7 @@ from controller.simulate.styles import style_of
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp, Tftp
 from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
 from controller.simulate.talks.rtsp import Rtsp
 from controller.simulate.talks.sip import SipTcp, SipUdp
@@ -99,6 +100,7 @@ _KINDS = (
     _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
     _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
     _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(10, Ike, UDP, 500, 1, "gates", "4"),
     _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
     _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),

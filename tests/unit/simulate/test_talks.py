@@ -16,12 +16,15 @@ from controller.simulate.play import Outcome, play
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp
 from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
 from controller.simulate.talks.rtsp import Rtsp
 from controller.simulate.talks.sip import SipTcp, SipUdp
 from controller.simulate.violation import Rule
 from controller.simulate.workload import kind_of
+from controller.spu.alg.base import NOTHING
 from controller.spu.alg.dns import DnsAlg
+from controller.spu.alg.ike import IkeAlg
 from controller.spu.alg.rtsp import RtspAlg
 from controller.spu.alg.stream import Relay
 from controller.spu.alg_path import AlgPath
@@ -52,6 +55,7 @@ def rule(kind: type[Flow], faults: str = "none") -> Rule | None:
         (SipTcp, "media"),
         (SipUdp, "media"),
         (Pptp, "GRE"),
+        (Ike, "ESP"),
         (H323, "H.245"),
     ],
 )
@@ -60,6 +64,18 @@ def test_what_is_announced_comes_through_gates(kind: type[Flow], child: str) -> 
     assert outcome.broken is None
     assert outcome.kinds[child]
     assert outcome.deeds["gates opened"]
+
+
+def test_tunnels_without_an_agreement_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that reads nothing: no gate, and what the responder begins is denied."""
+    outcome = run(Ike)
+    assert outcome.broken is None
+    assert outcome.walks["through a gate"] > 3
+    monkeypatch.setattr(IkeAlg, "take", lambda *_: NOTHING)
+    outcome = run(Ike)
+    assert outcome.broken is None
+    assert "through a gate" not in outcome.walks
+    assert outcome.dropped["POLICY_DENY"]
 
 
 def test_a_question_is_over_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
