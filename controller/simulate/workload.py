@@ -36,6 +36,7 @@ from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp, Tftp
+from controller.simulate.talks.gatekeeper import Gatekeeper
 from controller.simulate.talks.h323 import H323
 from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
@@ -102,6 +103,7 @@ _KINDS = (
     _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
     _Kind(10, Ike, UDP, 500, 1, "gates", "4"),
     _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
+    _Kind(6, Gatekeeper, UDP, 1719, 1, "gates", "4"),
     _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),

@@ -8,6 +8,7 @@ import pytest
 
 from controller.central_point.gates import GateTable, Lease
 from controller.flow import Direction
+from controller.packet import Packet
 from controller.simulate import workload
 from controller.simulate.engine import Run
 from controller.simulate.flow import Flow
@@ -15,6 +16,7 @@ from controller.simulate.options import Plan, parse_faults
 from controller.simulate.play import Outcome, play
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp
+from controller.simulate.talks.gatekeeper import Gatekeeper
 from controller.simulate.talks.h323 import H323
 from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
@@ -22,6 +24,7 @@ from controller.simulate.talks.rtsp import Rtsp
 from controller.simulate.talks.sip import SipTcp, SipUdp
 from controller.simulate.violation import Rule
 from controller.simulate.workload import kind_of
+from controller.spu import live_path
 from controller.spu.alg.base import NOTHING
 from controller.spu.alg.dns import DnsAlg
 from controller.spu.alg.ike import IkeAlg
@@ -56,6 +59,7 @@ def rule(kind: type[Flow], faults: str = "none") -> Rule | None:
         (SipUdp, "media"),
         (Pptp, "GRE"),
         (Ike, "ESP"),
+        (Gatekeeper, "H.245"),
         (H323, "H.245"),
     ],
 )
@@ -64,6 +68,17 @@ def test_what_is_announced_comes_through_gates(kind: type[Flow], child: str) -> 
     assert outcome.broken is None
     assert outcome.kinds[child]
     assert outcome.deeds["gates opened"]
+
+
+def test_what_a_gatekeeper_says_comes_as_it_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody takes the address in it for one that has to be translated."""
+    rewrite = live_path.rewrite
+
+    def changed(packet: Packet, *args: Any) -> bytes:
+        return rewrite(packet, *args).replace(b"\x06\xb8", b"\x06\xb9")
+
+    monkeypatch.setattr(live_path, "rewrite", changed)
+    assert rule(Gatekeeper) is Rule.CONTENTS
 
 
 def test_tunnels_without_an_agreement_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
