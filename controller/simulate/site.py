@@ -89,6 +89,10 @@ destination rule-set in from zone untrust
 destination rule-set in rule web match destination-address 203.0.113.80/32
 destination rule-set in rule web match destination-port 8080
 destination rule-set in rule web then destination-nat pool web
+destination pool farm address 10.3.4.0/26
+destination rule-set farm from zone trust
+destination rule-set farm rule farm match destination-address 203.0.113.192/26
+destination rule-set farm rule farm then destination-nat pool farm
 static rule-set both from zone untrust
 static rule-set both rule net match destination-address 203.0.113.128/26
 static rule-set both rule net then static-nat prefix 10.3.2.0/26
@@ -171,6 +175,8 @@ WEB = ip_address("203.0.113.80").packed, 8080
 """Address and port of a server in the dmz as the untrusted zone knows it (destination NAT)."""
 WEB_SERVERS = ip_address("10.3.1.10").packed, ip_address("10.3.1.11").packed
 """Who that may be."""
+FARM = ip_address("203.0.113.192").packed, ip_address("10.3.4.0").packed
+"""First of 64 addresses of the dmz as trust knows them (destination NAT), and as they are."""
 STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
 """First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""
 STATIC_PORT = ip_address("203.0.113.112").packed, 2222

@@ -24,6 +24,7 @@ from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.prefix_flows import PrefixConnection, PrefixDatagrams, PrefixPing
 from controller.simulate.prefixes import PREFIXES
 from controller.simulate.site import (
+    FARM,
     STATIC,
     STATIC_PORT,
     STATIC_SERVER,
@@ -65,7 +66,7 @@ class _Kind(NamedTuple):
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
     from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
-    static NAT; ``port``: likewise, with another port;
+    static NAT; ``port``: likewise, with another port; ``farm``: from trust, by destination NAT;
     ``prefix``: between dmz and untrust, by NPTv6; ``wrong``: from the wrong side."""
     versions: str = "46"
 
@@ -91,6 +92,7 @@ _KINDS = (
     _Kind(25, Connection, TCP, WEB[1], 1, "web", "4"),
     _Kind(10, Datagrams, UDP, WEB[1], 1, "web", "4"),
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
+    _Kind(12, Besieged, TCP, 700, 200, "farm", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
     _Kind(14, PrefixDatagrams, UDP, 6000, 1000, "prefix", "6"),
     _Kind(14, PrefixConnection, TCP, 8000, 1000, "prefix", "6"),
@@ -137,6 +139,8 @@ class Workload:
                 names = ("trust", "untrust")
             case "gates":
                 names = ("trust", "untrust" if dice.hits(700) else "dmz")
+            case "farm":
+                names = ("trust", "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
             case "prefix":
@@ -163,6 +167,9 @@ class Workload:
                 last = number % 64
                 destination = _plus(STATIC[0], last)
                 far = (_plus(STATIC[1], last),)
+            case "farm":
+                last = self._free(number, port)
+                destination, far = _plus(FARM[0], last), (_plus(FARM[1], last),)
             case "port":
                 destination, far = STATIC_PORT[0], (STATIC_SERVER,)
             case "prefix":
@@ -186,7 +193,16 @@ class Workload:
         flow = flow_kind(number, (dice, fate), self._network, (client, server), ahead)
         if far:
             flow.far = far
+        if kind.ways == "farm":
+            flow.door = far[0], port
         return flow
+
+    def _free(self, number: int, port: int) -> int:
+        """Which of the servers that share a prefix serves nobody at a port."""
+        for last in range(number, number + 64):
+            if not self._network.is_taken(_plus(FARM[1], last % 64), port):
+                break
+        return last % 64
 
     def _server(self, wire: Wire, version: int, number: int, port: int) -> Address:
         """Whose port a flow goes to. Who hears by address and port serves one client at a time, so
@@ -201,6 +217,11 @@ class Workload:
 def kind_of(seed: int, number: int) -> type[Flow]:
     """What the flow with a number is."""
     return _pick(Dice(seed, number)).flow
+
+
+def way_of(seed: int, number: int) -> str:
+    """Where the flow with a number goes, as ``_Kind.ways`` says it."""
+    return _pick(Dice(seed, number)).ways
 
 
 def _pick(dice: Dice) -> _Kind:
