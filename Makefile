@@ -3,6 +3,7 @@
 P4C    ?= p4embed-c
 SWITCH ?= p4embed-switch
 TOPOLOGY ?= two_npus
+NPU    ?= 1
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,7 +15,8 @@ BIN    := $(abspath $(VENV)/bin)
 PYTHON := $(BIN)/python
 # Debian's python3, whose mininet the environment is to see.
 SYSTEM_PYTHON := /usr/bin/python3
-export PATH := $(BIN):$(PATH)
+# Debian keeps ip and ifconfig where an ordinary user's PATH does not look.
+export PATH := $(BIN):$(PATH):/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE :=
 
 # Namespaces, interfaces and packages need root: directly, or by sudo with our PATH.
@@ -25,7 +27,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo env "PATH=$(BIN):$(PATH)")
 .PHONY: help
 help: ## this list
 	@echo "usage: make TARGET [P4C=p4c] [SWITCH=simple_switch_grpc]"
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: demo
 demo: build ## bring up two NPUs, show the main job on real traffic, take them down
@@ -38,15 +40,16 @@ test: lint unit simulate differential sanitize ports ptf mininet ## every check 
 
 .PHONY: topology
 topology: build ## keep a topology up until Ctrl-C: TOPOLOGY=two_npus
-	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" up --switch "$(SWITCH)"
+	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" up --serve --switch "$(SWITCH)"
 
 .PHONY: cli
 cli: setup ## operator's prompt of the running topology, or one command: C="show ..."
-	@$(AS_ROOT) $(BIN)/wingpath cli --socket "$${WINGPATH_RUN_DIRECTORY:-/run/wingpath}/$(TOPOLOGY).sock" $(if $(C),-c "$(C)")
+	@$(AS_ROOT) $(BIN)/wingpath cli --socket "$${WINGPATH_RUN_DIRECTORY:-/run/wingpath}/$(TOPOLOGY).sock" $(if $(C),-c "$$C")
 
 .PHONY: host
-host: setup ## a command on a host of the running topology: H=trust1 C="ping 203.0.113.10"
-	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" exec $(H) $(C)
+host: setup ## a shell or a command on a host of the running topology: H=trust1 C="ping 203.0.113.10"
+	@test -n "$(H)" || { echo "error: say on which host: make host H=trust1" >&2; exit 2; }
+	@$(AS_ROOT) $(PYTHON) -m topologies --topology "$(TOPOLOGY)" exec $(H) $(if $(C),bash -c "$$C")
 
 .PHONY: shell
 shell: setup .venv-shell/.done ## p4runtime-shell on a running NPU, read-only: NPU=1

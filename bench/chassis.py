@@ -59,12 +59,6 @@ class Running:
         """CPU time that each part has taken so far, all threads."""
         return {name: cpu_seconds(pid) for name, pid in self.processes.items()}
 
-    def resident_bytes(self, part: str) -> int:
-        """Memory that a part has in use."""
-        status = Path(f"/proc/{self.processes[part]}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) * 1024
-
 
 def chassis_text() -> str:
     """``chassis.toml``: no limit to punts, room for every session."""

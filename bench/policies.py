@@ -17,17 +17,8 @@ from ipaddress import ip_address, ip_interface, ip_network
 from random import Random
 from statistics import median
 
-from controller.config.schema import (
-    Action,
-    Application,
-    Chassis,
-    Configuration,
-    Interface,
-    NpuSite,
-    Policy,
-    SpuSite,
-    Zone,
-)
+from controller.config.cards import Chassis, NpuSite, SpuSite
+from controller.config.schema import Action, Application, Configuration, Interface, Policy, Zone
 from controller.flow import Direction, FlowKey, Port, Tuple5
 from controller.messages import CreateSession, PacketIn
 from controller.packet import UDP

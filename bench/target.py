@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from finsy.proto import U128, p4r, p4r_grpc
 
-from controller.config.schema import NpuSite
+from controller.config.cards import NpuSite
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Wing
 from controller.messages import InstallWing, Transmit
 from controller.npu.connection import ELECTION_ID

@@ -5,7 +5,7 @@ lie. From the samples to the verdicts:
 
     samples     which programs of a checkout count
     compilers   runs p4embed-c or p4c and sorts what they say
-    stf         reads the scripts beside the samples (Simple Test Framework)
+    stf         reads the scripts beside the samples (Simple Test Framework) into ``commands``
     naming      finds what a script names in a compiled program
     replay      plays a script on a ``Target`` and compares what leaves
     engines     p4embed's executors as targets; ``bmv2`` the real switch as one

@@ -26,7 +26,7 @@ from google.protobuf import (
     text_format,
 )
 
-from conformance import stf
+from conformance import commands
 from conformance.naming import Action, Match, TableEntry
 from conformance.replay import Rejected, Unsupported
 
@@ -262,7 +262,7 @@ class Bmv2Target:
                 return data.packet_count, data.byte_count
         raise Rejected(f"counter '{counter}' has no cell {index}")
 
-    def set_meter(self, meter: str, index: int | None, rates: stf.MeterRates) -> None:
+    def set_meter(self, meter: str, index: int | None, rates: commands.MeterRates) -> None:
         """Rates of meters, which scripts set on one target only."""
         del index, rates
         raise Unsupported(f"scripts cannot set the rates of meter '{meter}' here")

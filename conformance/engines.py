@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from conformance import stf
+from conformance import commands
 from conformance.naming import Action, Match, TableEntry
 from conformance.replay import Rejected, Unsupported
 from p4embed.switch.engine import (
@@ -23,12 +22,6 @@ from p4embed.switch.program import KeyField, MatchKind, Program
 
 _GAP_NS = 1_000_000
 """Time between two packets."""
-
-
-class EngineFactory(Protocol):
-    """What makes an engine of a program."""
-
-    def __call__(self, program: Program) -> Engine: ...
 
 
 class EngineTarget:
@@ -100,7 +93,7 @@ class EngineTarget:
     def _counter(self, name: str) -> int:
         return [declared.name for declared in self._program.counters].index(name)
 
-    def set_meter(self, meter: str, index: int | None, rates: stf.MeterRates) -> None:
+    def set_meter(self, meter: str, index: int | None, rates: commands.MeterRates) -> None:
         """Rates of meters, which scripts set on one target only."""
         del index, rates
         raise Unsupported(f"scripts cannot set the rates of meter '{meter}' here")

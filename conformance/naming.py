@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.stf import Add, Call, Number, SetDefault
+from conformance.commands import Add, Call, Number, SetDefault
 
 
 class UnknownName(ValueError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, assert_never
 
-from conformance import stf
+from conformance import commands
 from conformance.naming import Action, Names, TableEntry, UnknownName
 
 
@@ -73,7 +73,7 @@ class Target(Protocol):
         """Packets and bytes of a counter's cell."""
         ...
 
-    def set_meter(self, meter: str, index: int | None, rates: stf.MeterRates) -> None:
+    def set_meter(self, meter: str, index: int | None, rates: commands.MeterRates) -> None:
         """Rates of one cell, or of all."""
         ...
 
@@ -101,55 +101,55 @@ class _Replay:
         self.names = names
         self.target = target
         self.problems: list[str] = []
-        self.expected: dict[int, list[stf.Expect]] = defaultdict(list)
+        self.expected: dict[int, list[commands.Expect]] = defaultdict(list)
         self.ports: set[int] = set()
-        self.nodes: list[stf.NodeCreate] = []
+        self.nodes: list[commands.NodeCreate] = []
         self.groups: dict[int, list[tuple[int, int]]] = {}
 
-    def play(self, command: stf.Command) -> None:
+    def play(self, command: commands.Command) -> None:
         """One command."""
         target, names = self.target, self.names
         match command:
-            case stf.Packet(_, port, frame):
+            case commands.Packet(_, port, frame):
                 self.ports.add(port)
                 target.packet(port, frame)
-            case stf.Expect(_, port):
+            case commands.Expect(_, port):
                 self.ports.add(port)
                 self.expected[port].append(command)
-            case stf.Add():
+            case commands.Add():
                 target.add(names.entry(command))
-            case stf.SetDefault():
+            case commands.SetDefault():
                 target.set_default(*names.default(command))
-            case stf.CloneToPort(_, session, port):
+            case commands.CloneToPort(_, session, port):
                 target.set_clone(session, [(port, 0)])
-            case stf.CloneToGroup(_, session, group):
+            case commands.CloneToGroup(_, session, group):
                 target.set_clone(session, self.groups.get(group, []))
-            case stf.CloneDelete(_, session):
+            case commands.CloneDelete(_, session):
                 target.set_clone(session, [])
-            case stf.GroupCreate(_, group):
+            case commands.GroupCreate(_, group):
                 self.groups[group] = []
-            case stf.NodeCreate():
+            case commands.NodeCreate():
                 self.nodes.append(command)
-            case stf.NodeAssociate(line, group, node):
+            case commands.NodeAssociate(line, group, node):
                 if group not in self.groups or node >= len(self.nodes):
                     raise Rejected(f"line {line}: no multicast group {group} or no node {node}")
                 made = self.nodes[node]
                 self.groups[group] += [(port, made.rid) for port in made.ports]
                 target.set_group(group, self.groups[group])
-            case stf.RegisterWrite(_, register, index, value):
+            case commands.RegisterWrite(_, register, index, value):
                 target.set_register(names.register(register), index, value)
-            case stf.CounterWrite(_, counter, index, packets, size):
+            case commands.CounterWrite(_, counter, index, packets, size):
                 target.set_counter(names.counter(counter), index, packets, size)
-            case stf.CheckCounter():
+            case commands.CheckCounter():
                 self.check_counter(command)
-            case stf.MeterRates(_, meter, index):
+            case commands.MeterRates(_, meter, index):
                 target.set_meter(names.meter(meter), index, command)
-            case stf.Note() | stf.ExpectNone():
+            case commands.Note() | commands.ExpectNone():
                 pass
             case _:
                 assert_never(command)
 
-    def check_counter(self, check: stf.CheckCounter) -> None:
+    def check_counter(self, check: commands.CheckCounter) -> None:
         packets, size = self.target.counter(self.names.counter(check.counter), check.index)
         found = packets if check.unit == "packets" else size
         if not _RELATIONS[check.relation](found, check.value):
@@ -176,7 +176,7 @@ class _Replay:
                 self.problems.append(f"port {port}: unexpected packet {frame.hex()}")
 
 
-def replay(script: Sequence[stf.Command], names: Names, target: Target) -> Outcome:
+def replay(script: Sequence[commands.Command], names: Names, target: Target) -> Outcome:
     """Play a script to its end."""
     run, notes = _Replay(names, target), []
     try:

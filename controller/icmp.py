@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from struct import Struct
 
+from controller import ip_packets
 from controller.flow import Address, Hop, Tuple5
+from controller.ip_packets import OWN_TTL
 from controller.packet import (
     ECHO_REPLY,
     ECHO_REPLY_V6,
@@ -26,11 +28,9 @@ from controller.reasons import Drop
 _U16 = Struct("!H")
 _PORTS = Struct("!HH")
 _ERROR = Struct("!BBHI")
-_IPV4_NEW = Struct("!BxHxxHBBH4s4s")
-_IPV6_NEW = Struct("!IHBB16s16s")
 
 
-def echo_reply(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
+def echo_reply(packet: Packet, hop: Hop) -> bytes:
     """The answer to an ICMP or ICMPv6 echo request; checksums are made anew."""
     frame, l3, l4 = packet.frame, packet.l3, packet.l4
     if packet.version == 4:
@@ -40,32 +40,22 @@ def echo_reply(packet: Packet, hop: Hop, ttl: int = 64) -> bytes:
         message[0] = ECHO_REPLY
         message[2:4] = b"\0\0"
         _U16.pack_into(message, 2, checksum(message))
-        return ethernet(hop, ETHERTYPE_IPV4) + ipv4(packet.dst, packet.src, ICMP, message, ttl)
+        return ip_packets.frame(hop, packet.dst, packet.src, ICMP, message)
     size = frame[l3 + 4] << 8 | frame[l3 + 5]
     message = bytearray(frame[l4 : l3 + 40 + size])
     message[0] = ECHO_REPLY_V6
-    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(packet.dst, packet.src, message, ttl)
+    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(packet.dst, packet.src, message)
 
 
-def ipv4(src: Address, dst: Address, protocol: int, payload: bytes | bytearray, ttl: int) -> bytes:
-    """An IPv4 packet without options around a payload."""
-    header = bytearray(_IPV4_NEW.pack(0x45, 20 + len(payload), 0, ttl, protocol, 0, src, dst))
-    _U16.pack_into(header, 10, checksum(header))
-    return bytes(header) + bytes(payload)
-
-
-def icmpv6(src: Address, dst: Address, message: bytearray, hop_limit: int) -> bytes:
+def icmpv6(src: Address, dst: Address, message: bytearray, hop_limit: int = OWN_TTL) -> bytes:
     """An IPv6 packet around an ICMPv6 message, whose checksum is filled in."""
-    size = len(message)
     message[2:4] = b"\0\0"
-    pseudo = int.from_bytes(src, "big") + int.from_bytes(dst, "big") + size + ICMPV6
-    _U16.pack_into(message, 2, checksum(message, pseudo))
-    return _IPV6_NEW.pack(0x60000000, size, ICMPV6, hop_limit, src, dst) + bytes(message)
+    begin = ip_packets.pseudo_header(src, dst, ICMPV6, len(message))
+    _U16.pack_into(message, 2, checksum(message, begin))
+    return ip_packets.packet(src, dst, ICMPV6, message, hop_limit)
 
 
-def error(
-    packet: Packet, source: Address, hop: Hop, kind: int, code: int, rest: int = 0, ttl: int = 64
-) -> bytes:
+def error(packet: Packet, source: Address, hop: Hop, kind: int, code: int, rest: int = 0) -> bytes:
     """An ICMP or ICMPv6 error about a packet, to who sent it.
 
     ``rest`` is the second word of the message, such as the MTU of "too big". It quotes as much as
@@ -78,10 +68,10 @@ def error(
         message = bytearray(head + frame[l3 : l3 + min(size, 576 - 28)])
         _U16.pack_into(message, 2, checksum(message))
         # The precedence of network control (RFC 1812, 4.3.2.5) is left to the network.
-        return ethernet(hop, ETHERTYPE_IPV4) + ipv4(source, packet.src, ICMP, message, ttl)
+        return ip_packets.frame(hop, source, packet.src, ICMP, message)
     size = 40 + (frame[l3 + 4] << 8 | frame[l3 + 5])
     message = bytearray(head + frame[l3 : l3 + min(size, 1280 - 48)])
-    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(source, packet.src, message, ttl)
+    return ethernet(hop, ETHERTYPE_IPV6) + icmpv6(source, packet.src, message)
 
 
 def parse_quoted(frame: bytes) -> Packet | Drop:
@@ -136,8 +126,7 @@ def rewrite_error(error: Packet, quoted: Packet, translated: Tuple5, hop: Hop) -
     else:
         size = body[error.l3 + 4] << 8 | body[error.l3 + 5]
         end = error.l4 + size
-        start = size + ICMPV6
-        start += int.from_bytes(reporter, "big") + int.from_bytes(translated.dst, "big")
+        start = ip_packets.pseudo_header(reporter, translated.dst, ICMPV6, size)
     body[error.l4 + 2 : error.l4 + 4] = b"\0\0"
     _U16.pack_into(body, error.l4 + 2, checksum(body[error.l4 : end], start))
     ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6

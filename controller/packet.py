@@ -301,6 +301,13 @@ def parse_ip(
     )  # fmt: skip
 
 
+def vlan_of(frame: bytes) -> int:
+    """The VLAN identifier of a frame's tag; 0 without one."""
+    if len(frame) >= 16 and frame[12] << 8 | frame[13] == ETHERTYPE_VLAN:
+        return (frame[14] << 8 | frame[15]) & 0xFFF
+    return 0
+
+
 def checksum(data: bytes | bytearray, start: int = 0) -> int:
     """The Internet checksum (RFC 1071) of ``data``; ``start`` is a sum to begin with.
 

@@ -1,4 +1,4 @@
-"""Going round a large table a few keys at a time, while it changes."""
+"""Going round a large table, a few keys every so often, while it changes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from collections.abc import Hashable, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
+from controller.config.schema import SECOND
+from controller.flow import Nanoseconds
+
 K = TypeVar("K", bound=Hashable)
 
+PERIOD: Nanoseconds = 10 * SECOND
+"""From some keys to the next: a round over all takes about half an hour, or less."""
 LEAST = 64
 """Keys at a time, at least."""
 STEPS = 200
@@ -28,9 +33,18 @@ class Round(Generic[K]):
         self._table = table
         self._ahead: deque[K] = deque()
         self._at = 0
+        self.when: Nanoseconds = 0
+        """When the next few keys are due; 0: ``due`` was never asked."""
 
-    def next(self) -> list[K]:
+    def due(self, now: Nanoseconds) -> Nanoseconds:
+        """When the next few keys are; the first ones, a period from now."""
+        if not self.when:
+            self.when = now + PERIOD
+        return self.when
+
+    def next(self, now: Nanoseconds) -> list[K]:
         """The next few keys; they may be gone from the table by now."""
+        self.when = now + PERIOD
         table, ahead = self._table, self._ahead
         count = max(LEAST, len(table) // STEPS)
         if not ahead:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.central_point.machine import CentralPoint
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     CP,

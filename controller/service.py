@@ -10,7 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.npu.pipeline import Pipeline
 from controller.operate.operator import Operator
 from controller.operate.server import OperatorServer

@@ -34,9 +34,8 @@ from controller.messages import (
     WingsPurged,
 )
 from controller.npu.purge import Fences
-from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite
+from controller.packet import FIN, RST, SYN, TCP, Packet, parse, rewrite, vlan_of
 from controller.reasons import Drop, Punt
-from controller.routing import nd
 from controller.timers import Timers
 
 _ND_TYPES = range(133, 138)
@@ -255,7 +254,7 @@ class SimulatedNpu:
 
     def arrive(self, port: int, frame: bytes, now: Nanoseconds) -> PacketIn | Sent | None:
         """A frame from outside: punted, forwarded on Express Path, or dropped (and counted)."""
-        token = self._tokens.get((port, nd.vlan_of(frame)))
+        token = self._tokens.get((port, vlan_of(frame)))
         if token is None:
             self._drop(Drop.NO_INTERFACE)
             return None

@@ -41,7 +41,7 @@ from support.switch import (  # noqa: E402
 )
 
 PORTS = (1, 2, 3, 4, 200)
-"""Ports of the NPU under test; support/base.py says what is on each."""
+"""Ports of the NPU under test; support/interfaces.py says what is on each."""
 ADDRESS = "127.0.0.1:9559"
 """Of the switch; the namespace has this address to itself."""
 SWITCH_CHECK_SECONDS = 0.5

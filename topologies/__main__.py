@@ -47,6 +47,9 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--pipeline", type=Path, default=Path("build/npu.json"))
         command.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
         command.add_argument("--logs", type=Path, default=Path("build/logs"))
+        if work is _up:
+            text = "run a web server and a UDP answerer on the hosts that serve"
+            command.add_argument("--serve", action="store_true", help=text)
     text = "run a command on a host of the running topology"
     command = commands.add_parser("exec", help=text, description=text)
     command.set_defaults(work=_exec)
@@ -65,15 +68,18 @@ def _up(arguments: argparse.Namespace) -> int:
     def work(system: System) -> int:
         name = arguments.topology
         make = "make" if name == DEFAULT_TOPOLOGY else f"make TOPOLOGY={name}"
+        if arguments.serve:
+            system.start_servers()
         print(system.layout.picture)
         print(f"{name} is up; Ctrl-C takes it down. In another terminal:")
         for line, what in (
             ("cli", "operator's prompt"),
             ('cli C="show security flow session"', "one command"),
             ('host H=trust1 C="ping 203.0.113.10"', "a command on a host"),
+            ('host H=trust1 C="curl http://203.0.113.10/client"', "what untrust1 sees of trust1"),
             ("shell NPU=1", "p4runtime-shell on an NPU"),
         ):
-            print(f"  {make} {line:<40}{what}")
+            print(f"  {make} {line:<52}{what}")
         sys.stdout.flush()
         system.wait()
         return 0

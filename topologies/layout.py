@@ -21,6 +21,8 @@ class HostSpec:
     """In prefix form, IPv4 and IPv6."""
     gateways: tuple[str, ...]
     """Default gateways, one per family."""
+    serves: bool = False
+    """Whether ``topologies.hosts.serve`` runs on it in the demo and in ``make topology``."""
 
 
 @dataclass(frozen=True, slots=True)

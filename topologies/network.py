@@ -9,7 +9,7 @@ from pathlib import Path
 from mininet.net import Mininet
 from mininet.node import Host, Switch
 
-from controller.config.schema import Chassis, NpuSite
+from controller.config.cards import Chassis, NpuSite
 from topologies.layout import HostSpec, Layout
 from topologies.process import Service
 

@@ -106,6 +106,14 @@ class System:
         )
         return process
 
+    def start_servers(self) -> None:
+        """Start a web server and a UDP answerer on each host that serves."""
+        for host in (spec.name for spec in self.layout.hosts if spec.serves):
+            server = self.start(host, sys.executable, "-m", "topologies.hosts.serve")
+            assert server.stdout is not None
+            if server.stdout.readline().strip() != "serving":
+                raise RuntimeError(f"the server on {host} did not start: {server.stdout.read()}")
+
     def cli(self, command: str) -> str:
         """An operator's command, as ``wingpath cli -c`` prints it."""
         done = subprocess.run(

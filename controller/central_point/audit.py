@@ -1,13 +1,9 @@
-"""The central point's part of holding its table against the SPUs' (see ``spu/audit.py``).
-
-A few entries at a time, a round over all in about half an hour, or sooner.
-"""
+"""The central point's part of holding its table against the SPUs' (see ``spu/audit.py``)."""
 
 from __future__ import annotations
 
 from controller.central_point.core import Core
-from controller.config.schema import SECOND
-from controller.flow import FlowKey, Nanoseconds
+from controller.flow import FlowKey
 from controller.messages import (
     AuditMissing,
     AuditSessions,
@@ -16,32 +12,22 @@ from controller.messages import (
 )
 from controller.rounds import Round
 
-PERIOD: Nanoseconds = 10 * SECOND
-
 
 class Audit:
     """Walks the table."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._round = Round(core.sessions.by_key)
-        self.next: Nanoseconds = 0
-        """When the next few are due, if there are sessions at all."""
+        self.round = Round(core.sessions.by_key)
+        """Says when to ``ask``, if there are sessions at all."""
         self.found = 0
         """Entries so far whose SPU had no session of them."""
-
-    def due(self) -> Nanoseconds:
-        """When ``ask`` is; the first time, a period from now."""
-        if not self.next:
-            self.next = self._core.now + PERIOD
-        return self.next
 
     def ask(self) -> None:
         """Ask the SPUs about the next few entries."""
         core = self._core
-        self.next = core.now + PERIOD
         by_spu: dict[int, list[tuple[int, FlowKey]]] = {}
-        for key in self._round.next():
+        for key in self.round.next(core.now):
             entry = core.sessions.by_key.get(key)
             # Each session once, by its forward wing; pending ones have a time-out.
             if entry is not None and entry.session_id and key == entry.forward:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from zlib import crc32
 
+from controller.config.cards import Balancing, CpSite, SpuSite
 from controller.config.distribution import buckets, shares
-from controller.config.schema import Balancing, CpSite, SpuSite
 from controller.flow import FlowKey, places
 
 _LEAST = CpSite()
@@ -164,10 +164,6 @@ class Balance:
         """Sessions and pending wings of an SPU."""
         member = self._members[spu]
         return member.load - member.ipv6
-
-    def ipv6_of(self, spu: int) -> int:
-        """Those of them that are of IPv6."""
-        return self._members[spu].ipv6
 
     @property
     def load(self) -> Mapping[int, int]:

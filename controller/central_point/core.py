@@ -14,7 +14,8 @@ from controller.central_point.nat_desk import NatDesk
 from controller.central_point.screens import Screens
 from controller.central_point.sessions import Entry, SessionTable
 from controller.central_point.watermarks import Watermarks
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     CP,

@@ -184,6 +184,11 @@ class FirstPath:
             deliver = Deliver(flow, message, entry.session_id)
             core.out.append((core.spus[entry.spu], deliver))
             return
+        self._create(flow, message, wanted, begins if packet is None else packet.begins_session)
+
+    def _create(self, flow: FlowKey, message: PacketIn, wanted: int, begins: bool) -> None:
+        """A flow that nobody has is to become a session, if it may and there is room."""
+        core = self._core
         if core.trace:
             who = Actor(Role.NPU, message.port.npu)
             # The NPU names an SPU in hash-based distribution.
@@ -231,9 +236,7 @@ class FirstPath:
             if passage is not None:
                 detail = f"gate {passage.gate} of session {passage.parent}"
                 core.step(Step.GATE, flow, detail)
-        elsewhere = 0
-        if not (begins if packet is None else packet.begins_session):
-            elsewhere = self._elsewhere(flow)
+        elsewhere = 0 if begins else self._elsewhere(flow)
         create = CreateSession(flow, message, passage, elsewhere, called)
         core.out.append((core.spus[spu], create))
 

@@ -27,7 +27,8 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from controller.central_point.balance import Balance
-from controller.config.schema import SECOND, Chassis
+from controller.config.cards import Chassis
+from controller.config.schema import SECOND
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     OBSERVER,

@@ -22,7 +22,8 @@ from controller.central_point.gates import GateTable
 from controller.central_point.nat_arbiter import PORTS, NatArbiter
 from controller.central_point.requests import Requests
 from controller.central_point.sessions import CpCounts, CpWing
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.flow import Nanoseconds, text
 from controller.messages import (
     AbandonSession,
@@ -124,7 +125,7 @@ class CentralPoint:
         if desk is not None and (deadline is None or desk < deadline):
             deadline = desk
         if core.sessions.active:
-            audit = self._audit.next or self._audit.due()
+            audit = self._audit.round.when or self._audit.round.due(core.now)
             if deadline is None or audit < deadline:
                 deadline = audit
         if not core.fleet.is_whole:
@@ -148,7 +149,7 @@ class CentralPoint:
             core.out.append((core.spus[entry.spu], PendingExpired(flow)))
         self._first.tick()
         core.fleet.tick()
-        if core.sessions.active and self._audit.due() <= now:
+        if core.sessions.active and self._audit.round.due(now) <= now:
             self._audit.ask()
         return core.out
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from controller.central_point.gates import GateTable
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.nat_pools import Host
-from controller.config.schema import NatFaults
+from controller.config.cards import NatFaults
 from controller.flow import FlowKey, Nanoseconds
 from controller.messages import (
     AllocateNat,

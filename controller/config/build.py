@@ -13,9 +13,10 @@ from controller.config.build_routes import RouteBuilder
 from controller.config.build_stateless import build_stateless
 from controller.config.build_tcp import build_tcp
 from controller.config.build_zones import ZoneBuilder
+from controller.config.cards import Chassis
 from controller.config.grammar import GRAMMAR
 from controller.config.problems import ConfigurationError, Place, Problem, Problems
-from controller.config.schema import SECOND, Chassis, Configuration, QueueDepth, SynFloodMode
+from controller.config.schema import SECOND, Configuration, QueueDepth, SynFloodMode
 from controller.config.set_lines import read_set_lines
 from controller.config.tree import Statement, grow
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Protocol
 
@@ -42,77 +42,93 @@ def build_stateless(
     cos.build()
     firewall = FirewallBuilder(root, problems, cos.forwarding_classes)
     firewall.build()
-    shapers: list[Shaper] = []
-    features = dict(_features(root, problems, interfaces, cos, firewall, shapers))
+    features = _FeaturesBuilder(root, problems, cos, firewall)
+    by_interface = features.build(interfaces)
     mode = root.text(
         "security", "forwarding-process", "application-services", "session-distribution-mode"
     )
     return Stateless(
-        interfaces=features,
+        interfaces=by_interface,
         filters=tuple(firewall.filters.values()),
         dscp_classifiers=tuple(cos.dscp_classifiers.values()),
         pcp_classifiers=tuple(cos.pcp_classifiers.values()),
         dscp_rewrites=tuple(cos.dscp_rewrites.values()),
-        shapers=tuple(shapers),
+        shapers=tuple(features.shapers),
         forwarding_classes=cos.forwarding_classes,
         tracing=_tracing(root, problems, interfaces),
         distribution=Distribution(mode) if mode is not None else Distribution.NORMAL,
     )
 
 
-def _features(
-    root: Statement,
-    problems: Problems,
-    interfaces: Mapping[str, Interface],
-    cos: CosBuilder,
-    firewall: FirewallBuilder,
-    shapers: list[Shaper],
-) -> Iterator[tuple[str, InterfaceFeatures]]:
-    units = _units(root, "interfaces")
-    classes = _units(root, "class-of-service", "interfaces")
-    for name, statement in classes.items():
-        if name not in units:
-            problems.undefined(statement.place, "interface", name, units)
+class _FeaturesBuilder:
+    """What single interfaces have of what the configuration defines."""
 
-    def find(what: str, words: list[Word], known: Mapping[str, _Numbered]) -> int:
+    def __init__(
+        self, root: Statement, problems: Problems, cos: CosBuilder, firewall: FirewallBuilder
+    ) -> None:
+        self._problems = problems
+        self._cos = cos
+        self._firewall = firewall
+        self._units = _units(root, "interfaces")
+        self._classes = _units(root, "class-of-service", "interfaces")
+        self.shapers: list[Shaper] = []
+
+    def build(self, interfaces: Mapping[str, Interface]) -> dict[str, InterfaceFeatures]:
+        """The features of interfaces that have any."""
+        for name, statement in self._classes.items():
+            if name not in self._units:
+                self._problems.undefined(statement.place, "interface", name, self._units)
+        built = {
+            name: InterfaceFeatures(**self._filters(name), **self._classification(name))
+            for name in interfaces
+        }
+        return {name: features for name, features in built.items() if features != NO_FEATURES}
+
+    def _filters(self, name: str) -> dict[str, int]:
+        unit = self._units.get(name)
+        numbers: dict[str, int] = {}
+        if unit is None:
+            return numbers
+        for version, family in ((4, "inet"), (6, "inet6")):
+            known = {key: each for (v, key), each in self._firewall.filters.items() if v == version}
+            for side in ("input", "output"):
+                words = unit.words("family", family, "filter", side)
+                numbers[f"{side}_v{version}"] = self._find(f"{family} filter", words, known)
+        return numbers
+
+    def _classification(self, name: str) -> dict[str, int]:
+        statement = self._classes.get(name)
+        if statement is None:
+            return {}
+        cos = self._cos
+        dscp, pcp = (statement.words("classifiers", kind) for kind in ("dscp", "ieee-802.1"))
+        rewrite = statement.words("rewrite-rules", "dscp")
+        return {
+            "dscp_classifier": self._find("dscp classifier", dscp, cos.dscp_classifiers),
+            "pcp_classifier": self._find("ieee-802.1 classifier", pcp, cos.pcp_classifiers),
+            "dscp_rewrite": self._find("dscp rewrite rule", rewrite, cos.dscp_rewrites),
+            "shaper": self._shaper(statement.words("scheduler-map")),
+        }
+
+    def _shaper(self, words: list[Word]) -> int:
+        """One for this interface alone: each has meters of its own."""
+        if not self._find("scheduler-map", words, self._cos.shapers):
+            return 0
+        if len(self.shapers) == MAX_SHAPED:
+            text = f"more than {MAX_SHAPED} interfaces with a scheduler-map"
+            self._problems.add(words[0].place, text)
+            return 0
+        number = len(self.shapers) + 1
+        self.shapers.append(Shaper(number, self._cos.shapers[words[0].text].rates))
+        return number
+
+    def _find(self, what: str, words: list[Word], known: Mapping[str, _Numbered]) -> int:
         if not words:
             return 0
         if words[0].text not in known:
-            problems.undefined(words[0].place, what, words[0].text, known)
+            self._problems.undefined(words[0].place, what, words[0].text, known)
             return 0
         return known[words[0].text].number
-
-    for name in interfaces:
-        unit, class_ = units.get(name), classes.get(name)
-        numbers = {}
-        for version, family in ((4, "inet"), (6, "inet6")):
-            known = {key: each for (v, key), each in firewall.filters.items() if v == version}
-            for side in ("input", "output"):
-                words = unit.words("family", family, "filter", side) if unit is not None else []
-                numbers[f"{side}_v{version}"] = find(f"{family} filter", words, known)
-        if class_ is not None:
-            for field, words, what, named in (
-                ("dscp_classifier", class_.words("classifiers", "dscp"), "dscp classifier",
-                 cos.dscp_classifiers),
-                ("pcp_classifier", class_.words("classifiers", "ieee-802.1"),
-                 "ieee-802.1 classifier", cos.pcp_classifiers),
-                ("dscp_rewrite", class_.words("rewrite-rules", "dscp"), "dscp rewrite rule",
-                 cos.dscp_rewrites),
-            ):  # fmt: skip
-                numbers[field] = find(what, words, named)
-            scheduled = class_.words("scheduler-map")
-            if find("scheduler-map", scheduled, cos.shapers):
-                if len(shapers) == MAX_SHAPED:
-                    text = f"more than {MAX_SHAPED} interfaces with a scheduler-map"
-                    problems.add(scheduled[0].place, text)
-                    continue
-                # Each interface has meters of its own.
-                rates = cos.shapers[scheduled[0].text].rates
-                shapers.append(Shaper(len(shapers) + 1, rates))
-                numbers["shaper"] = len(shapers)
-        features = InterfaceFeatures(**numbers)
-        if features != NO_FEATURES:
-            yield name, features
 
 
 def _units(root: Statement, *words: str) -> dict[str, Statement]:

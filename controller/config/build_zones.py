@@ -9,15 +9,10 @@ from itertools import count
 
 from controller.config import screens
 from controller.config.build_routes import routing_instances
+from controller.config.cards import Chassis
 from controller.config.host_services import HostService, build_host_inbound
 from controller.config.problems import Problems
-from controller.config.schema import (
-    Chassis,
-    Configuration,
-    Interface,
-    ScreenProfile,
-    Zone,
-)
+from controller.config.schema import Configuration, Interface, ScreenProfile, Zone
 from controller.config.tree import Statement
 from controller.config.white_lists import white_listed
 from controller.flow import Port

@@ -33,10 +33,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from controller.config.problems import ConfigurationError, Place, Problem, Problems, unknown
-from controller.config.schema import (
+from controller.config.cards import (
     PENDING_TIMEOUT,
-    SECOND,
     Balancing,
     Chassis,
     CpSite,
@@ -44,6 +42,8 @@ from controller.config.schema import (
     NpuSite,
     SpuSite,
 )
+from controller.config.problems import ConfigurationError, Place, Problem, Problems, unknown
+from controller.config.schema import SECOND
 from controller.reasons import Punt
 
 DEFAULT_MAX_SESSIONS = 1_048_576

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from controller.config.schema import Configuration, NatFaults
+from controller.config.cards import NatFaults
+from controller.config.schema import Configuration
 from controller.flow import Address
 from controller.value import value
 

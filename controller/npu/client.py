@@ -12,7 +12,8 @@ from typing import Any
 
 from finsy.proto import p4r, rpc_code
 
-from controller.config.schema import Chassis, Configuration, NpuSite
+from controller.config.cards import Chassis, NpuSite
+from controller.config.schema import Configuration
 from controller.messages import (
     CP,
     HOST,
@@ -82,8 +83,6 @@ class Npu:
             Distribute: self._configured.distribute,
             LimitSessions: LimitEntries(pipeline, self._writer).take,
         }
-        self.unknown_messages = 0
-        """Messages of the stream that mean nothing to us."""
 
     # -- life -----------------------------------------------------------------------------
 
@@ -131,19 +130,15 @@ class Npu:
     def _received(self, message: bytes) -> None:
         if message[:1] == _PACKET:
             packet = self._codec.packet_in(message, self._clock())
-            if packet is None:
-                self.unknown_messages += 1
-            elif isinstance(packet, TraceCopy):
+            if isinstance(packet, TraceCopy):
                 self._deliver((OBSERVER, packet))
-            else:
+            elif packet is not None:
                 self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
         if response.WhichOneof("update") == "idle_timeout_notification":
             for entry in response.idle_timeout_notification.table_entry:
                 self.wings.idle(entry)
-        else:
-            self.unknown_messages += 1
 
 
 def _receiver(packet: PacketIn) -> Actor:

@@ -6,7 +6,8 @@ import logging
 
 from finsy.proto import p4r, rpc_code
 
-from controller.config.schema import Chassis, Configuration
+from controller.config.cards import Chassis
+from controller.config.schema import Configuration
 from controller.messages import Distribute
 from controller.npu.batcher import Batcher, chunks
 from controller.npu.channel import code_name

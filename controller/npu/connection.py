@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from finsy.proto import U128, p4r, rpc_code, rpc_status
 from google.protobuf.message import DecodeError, Message
 
-from controller.config.schema import NpuSite
+from controller.config.cards import NpuSite
 from controller.npu.channel import Call, Channel, RpcError
 from controller.npu.pipeline import Pipeline
 from controller.npu.turn import Turn

@@ -12,7 +12,7 @@ from functools import partial
 
 from finsy.proto import p4r
 
-from controller.config.schema import NpuSite
+from controller.config.cards import NpuSite
 from controller.flow import Direction, FlowKey, Hop, Nanoseconds, Path, Tuple5
 from controller.messages import InstallWing
 from controller.npu.pipeline import Members, Pipeline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,80 +95,109 @@ def _read(path: Path, what: str) -> bytes:
 
 def resolve(p4info: p4i.P4Info, device_config: bytes = b"") -> Pipeline:
     """Find everything the contract names. Raises ``PipelineError`` naming all that is missing."""
-    missing: list[str] = []
-    tables, actions = {}, {}
-    action_of = {action.preamble.alias: action for action in p4info.actions}
-    for alias, fields in ACTIONS.items():
-        action = action_of.get(alias)
-        if action is None:
-            if f"action {alias}" not in OPTIONAL:
-                missing.append(f"action {alias}")
-            continue
-        members = {p.name: (p.id, p.bitwidth) for p in action.params}
-        actions[alias] = _members(f"action {alias}", action.preamble.id, members, fields, missing)
-    table_of = {table.preamble.alias: table for table in p4info.tables}
-    for alias, fields in TABLES.items():
-        table = table_of.get(alias)
-        if table is None:
-            if f"table {alias}" not in OPTIONAL:
-                missing.append(f"table {alias}")
-            continue
-        members = {field.name: (field.id, field.bitwidth) for field in table.match_fields}
-        tables[alias] = _members(f"table {alias}", table.preamble.id, members, fields, missing)
+    search = _Search(p4info)
+    actions = search.actions()
+    tables = search.tables(actions)
+    counters = search.arrays("counter", p4info.counters, COUNTERS)
+    meters = search.arrays("meter", p4info.meters, METERS)
+    packet_in = search.header("packet_in", PACKET_IN)
+    packet_out = search.header("packet_out", PACKET_OUT)
+    if search.missing or packet_in is None or packet_out is None:
+        raise PipelineError("it lacks " + ", ".join(search.missing))
+    return Pipeline(p4info, device_config, tables, actions, counters, meters, packet_in, packet_out)
+
+
+class _Search:
+    """Looks for what the contract names, and notes what is not there as it should be."""
+
+    def __init__(self, p4info: p4i.P4Info) -> None:
+        self._p4info = p4info
+        self.missing: list[str] = []
+
+    def actions(self) -> dict[str, Members]:
+        """All actions with their parameters."""
+        offered = {action.preamble.alias: action for action in self._p4info.actions}
+        found = {}
+        for alias, fields in ACTIONS.items():
+            action = offered.get(alias)
+            if action is None:
+                self._lacks(f"action {alias}")
+                continue
+            members = {p.name: (p.id, p.bitwidth) for p in action.params}
+            found[alias] = self._members(f"action {alias}", action.preamble.id, members, fields)
+        return found
+
+    def tables(self, actions: Mapping[str, Members]) -> dict[str, Members]:
+        """All tables with their match fields."""
+        offered = {table.preamble.alias: table for table in self._p4info.tables}
+        found = {}
+        for alias, fields in TABLES.items():
+            table = offered.get(alias)
+            if table is None:
+                self._lacks(f"table {alias}")
+                continue
+            members = {field.name: (field.id, field.bitwidth) for field in table.match_fields}
+            found[alias] = self._members(f"table {alias}", table.preamble.id, members, fields)
+            self._check(alias, table, actions)
+        return found
+
+    def _check(self, alias: str, table: p4i.Table, actions: Mapping[str, Members]) -> None:
+        fields, kinds = TABLES[alias], KINDS.get(alias, {})
         if len(table.match_fields) > len(fields):
-            missing.append(f"table {alias} without fields that the controller does not know")
-        kinds = KINDS.get(alias, {})
+            self.missing.append(f"table {alias} without fields that the controller does not know")
         for field in table.match_fields:
             kind = kinds.get(field.name, "exact")
             if field.name in fields and field.match_type != _MATCH_TYPES[kind]:
-                missing.append(f"{field.name} in table {alias} as a key of kind {kind}")
+                self.missing.append(f"{field.name} in table {alias} as a key of kind {kind}")
         offered = {reference.id for reference in table.action_refs}
         for name in TABLE_ACTIONS[alias]:
             if name not in actions or actions[name].id not in offered:
-                missing.append(f"action {name} in table {alias}")
+                self.missing.append(f"action {name} in table {alias}")
         if alias in SESSION_TABLES:
             if table.idle_timeout_behavior != p4i.Table.NOTIFY_CONTROL:
-                missing.append(f"idle time-outs (support_timeout) of table {alias}")
-            if not _has_direct_counter(p4info, table.preamble.id):
-                missing.append(f"direct counter of table {alias}")
-    counter_of = {counter.preamble.alias: counter.preamble.id for counter in p4info.counters}
-    meter_of = {meter.preamble.alias: meter.preamble.id for meter in p4info.meters}
-    arrays = [(f"counter {a}", counter_of.get(a)) for a in COUNTERS]
-    arrays += [(f"meter {a}", meter_of.get(a)) for a in METERS]
-    missing += [what for what, id_ in arrays if id_ is None and what not in OPTIONAL]
-    headers = {}
-    for alias, fields in {"packet_in": PACKET_IN, "packet_out": PACKET_OUT}.items():
-        header = next(
-            (h for h in p4info.controller_packet_metadata if h.preamble.alias == alias), None
+                self.missing.append(f"idle time-outs (support_timeout) of table {alias}")
+            if not _has_direct_counter(self._p4info, table.preamble.id):
+                self.missing.append(f"direct counter of table {alias}")
+
+    def arrays(
+        self, kind: str, offered: Iterable[p4i.Counter | p4i.Meter], names: Iterable[str]
+    ) -> dict[str, int]:
+        """The ids of all counters, or of all meters, that there are."""
+        found = {array.preamble.alias: array.preamble.id for array in offered}
+        for name in names:
+            if name not in found:
+                self._lacks(f"{kind} {name}")
+        return found
+
+    def header(self, alias: str, fields: Fields) -> Members | None:
+        """The header of packets to or from the controller."""
+        for header in self._p4info.controller_packet_metadata:
+            if header.preamble.alias == alias:
+                members = {field.name: (field.id, field.bitwidth) for field in header.metadata}
+                return self._members(f"header {alias}", header.preamble.id, members, fields)
+        self.missing.append(f"controller header {alias}")
+        return None
+
+    def _lacks(self, what: str) -> None:
+        if what not in OPTIONAL:
+            self.missing.append(what)
+
+    def _members(
+        self, what: str, id_: int, found: Mapping[str, tuple[int, int]], wanted: Fields
+    ) -> Members:
+        optional = OPTIONAL_FIELDS.get(what, frozenset())
+        for name, width in wanted.items():
+            if name not in found:
+                if name not in optional:
+                    self.missing.append(f"{name} in {what}")
+            elif found[name][1] != width and not (name in NARROW_FIELDS and found[name][1] < width):
+                has = found[name][1]
+                self.missing.append(f"{name} of {width} bits (it has {has}) in {what}")
+        return Members(
+            id_,
+            {name: found[name][0] for name in wanted if name in found},
+            dict(found.values()),
         )
-        if header is None:
-            missing.append(f"controller header {alias}")
-            continue
-        members = {field.name: (field.id, field.bitwidth) for field in header.metadata}
-        headers[alias] = _members(f"header {alias}", header.preamble.id, members, fields, missing)
-    if missing:
-        raise PipelineError("it lacks " + ", ".join(missing))
-    return Pipeline(
-        p4info, device_config, tables, actions, counter_of, meter_of, headers["packet_in"],
-        headers["packet_out"],
-    )  # fmt: skip
-
-
-def _members(
-    what: str, id_: int, found: Mapping[str, tuple[int, int]], wanted: Fields, missing: list[str]
-) -> Members:
-    optional = OPTIONAL_FIELDS.get(what, frozenset())
-    for name, width in wanted.items():
-        if name not in found:
-            if name not in optional:
-                missing.append(f"{name} in {what}")
-        elif found[name][1] != width and not (name in NARROW_FIELDS and found[name][1] < width):
-            missing.append(f"{name} of {width} bits (it has {found[name][1]}) in {what}")
-    return Members(
-        id_,
-        {name: found[name][0] for name in wanted if name in found},
-        dict(found.values()),
-    )
 
 
 def _has_direct_counter(p4info: p4i.P4Info, table: int) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from controller.config.cards import Chassis
 from controller.config.distribution import buckets
-from controller.config.schema import Chassis, Configuration, Interface, ScreenProfile
+from controller.config.schema import Configuration, Interface, ScreenProfile
 from controller.config.stateless import (
     NO_FEATURES,
     Distribution,

@@ -1,18 +1,15 @@
 """Where targets differ from the P4Runtime specification or from each other, in one place.
 
-Observed on BMv2's ``simple_switch_grpc`` with its PI library, unless noted.
+Observed on BMv2's ``simple_switch_grpc`` with its PI library, unless noted. It looks for idle
+entries once a second, and PI gathers notices for up to 100 ms: a notice is late by up to about
+1.1 s. It also repeats the notice of an entry that stays idle.
 """
 
 from __future__ import annotations
 
 from finsy.proto import rpc_code
 
-from controller.flow import Nanoseconds
 from controller.reasons import Drop
-
-IDLE_SWEEP: Nanoseconds = 1_000_000_000
-"""BMv2 looks for idle entries once a second, and PI gathers notices for up to 100 ms: a notice is
-late by up to about 1.1 s. It also repeats the notice of an entry that stays idle."""
 
 FULL_CODES = frozenset((rpc_code.RESOURCE_EXHAUSTED, rpc_code.UNKNOWN))
 """What an update that does not fit into its table answers. The specification wants

@@ -10,13 +10,7 @@ from controller.config.stateless import NO_FEATURES
 from controller.flow import Nanoseconds, Port
 from controller.messages import TraceCopy
 from controller.operate.operator import Operator
-
-
-def vlan_of(frame: bytes) -> int:
-    """The VLAN identifier of a frame's tag; 0 without one."""
-    if len(frame) >= 16 and frame[12:14] == b"\x81\x00":
-        return (frame[14] << 8 | frame[15]) & 0xFFF
-    return 0
+from controller.packet import vlan_of
 
 
 class Copies:

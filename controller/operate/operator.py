@@ -110,6 +110,7 @@ class Operator:
         packets = [state.packets if state is not None else 0 for state in found]
         octets = [state.bytes if state is not None else 0 for state in found]
         fwd, rev = Direction.FORWARD, Direction.REVERSE
+        view = view.seen(packets[fwd])
         return LiveSession(
             view,
             (view.packets[fwd] + packets[fwd], view.packets[rev] + packets[rev]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.config.stateless import Distribution
 from controller.messages import Role, SpuState
 from controller.operate.commands import CommandError, Options
 from controller.operate.copies import Copies
@@ -34,7 +35,9 @@ async def spus(operator: Operator, _: Options) -> str:
             f"{share:>6}{counts.by_spu[number]:>10}{counts.ipv6_by_spu[number]:>9}"
             f"{site.max_sessions:>10}{member.lost:>9}  {why}".rstrip()
         )
-    lines.append(f"Balancing: {runtime.chassis.cp.balancing.value}")
+    by_hash = runtime.configuration.stateless.distribution is Distribution.HASH_BASED
+    balancing = "by hash" if by_hash else runtime.chassis.cp.balancing.value
+    lines.append(f"Balancing: {balancing}")
     sessions, ipv6 = sum(counts.by_spu.values()), sum(counts.ipv6_by_spu.values())
     lines.append(f"Chassis sessions: {sessions}, maximum: {counts.maximum}")
     lines.append(f"Room taken: {sessions + ipv6} of {counts.maximum}; IPv6 sessions count twice")

@@ -17,6 +17,8 @@ def settings(configuration: Configuration) -> list[str]:
         "  Flow session",
         f"    Pending session queue length: {depth.value}, {depth.packets} packets",
         f"    Route change timeout: {'off' if gone is None else _seconds(gone)}",
+        f"    DNS answers that nobody asked for: "
+        f"{'let in' if configuration.allow_dns_reply else 'dropped'}",
         f"    Forced IP reassembly: {_on(configuration.force_reassembly)}",
         f"    SYN flood protection mode: {configuration.syn_flood_mode.value}",
     ]

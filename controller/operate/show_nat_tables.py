@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.central_point.persistent_nat import PersistentBinding
-from controller.config.schema import NatFaults
+from controller.config.cards import NatFaults
 from controller.flow import Nanoseconds
 from controller.messages import CP, ClearPersistentNat, InjectNatFaults
 from controller.operate import text
@@ -107,5 +107,5 @@ async def inject(operator: Operator, options: Options) -> str:
     delay, every = int(options.get("delay", "0")), int(options.get("refuse-every", "0"))
     faults = NatFaults(delay * 1_000_000, every)
     operator.runtime.deliver((CP, InjectNatFaults(faults)))
-    refused = f"each {every}. is refused" if every else "none is refused"
-    return f"NAT allocations take {delay} ms more, {refused}\n"
+    refused = {0: "none", 1: "every one"}.get(every, f"one in {every}")
+    return f"NAT allocations take {delay} ms more, {refused} is refused\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx
 
-from controller.config.schema import Chassis
+from controller.config.cards import Chassis
 
 FIRST_FABRIC_PORT = 200
 LAST_FABRIC_PORT = 254

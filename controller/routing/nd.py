@@ -10,6 +10,7 @@ from struct import Struct
 
 from controller.flow import Address, Hop
 from controller.icmp import icmpv6
+from controller.ip_packets import pseudo_header
 from controller.packet import (
     ETHERTYPE_ARP,
     ETHERTYPE_IPV6,
@@ -44,13 +45,6 @@ class Heard:
     """Who speaks; all zero if it has no address yet."""
     mac: bytes
     """The speaker's MAC address; empty if it does not say."""
-
-
-def vlan_of(frame: bytes) -> int:
-    """The VLAN identifier of a frame's tag; 0 without one."""
-    if len(frame) >= 16 and frame[12] << 8 | frame[13] == ETHERTYPE_VLAN:
-        return (frame[14] << 8 | frame[15]) & 0xFFF
-    return 0
 
 
 def read_arp(frame: bytes) -> Heard | Drop:
@@ -95,7 +89,7 @@ def read_nd(frame: bytes) -> Heard | Drop:
         return Drop.NOT_FOR_US
     size = frame[packet.l3 + 4] << 8 | frame[packet.l3 + 5]
     message = frame[packet.l4 : packet.l4 + size]
-    pseudo = int.from_bytes(packet.src, "big") + int.from_bytes(packet.dst, "big") + size + ICMPV6
+    pseudo = pseudo_header(packet.src, packet.dst, ICMPV6, size)
     # 255 proves that no router forwarded it.
     if packet.ttl != 255 or message[1] != 0 or size < 24 or checksum(message, pseudo):
         return Drop.MALFORMED

@@ -31,6 +31,7 @@ from controller.messages import (
     Role,
     Transmit,
 )
+from controller.packet import vlan_of
 from controller.reasons import Drop, Punt, Send
 from controller.routing import nd
 from controller.timers import Timers
@@ -229,7 +230,7 @@ class Neighbors:
 
     def _on_packet_in(self, message: PacketIn) -> None:
         frame = message.frame
-        interface = self._by_port.get((message.port, nd.vlan_of(frame)))
+        interface = self._by_port.get((message.port, vlan_of(frame)))
         if interface is None:
             self._drop(Drop.NO_INTERFACE, f"port {message.port.port} of NPU {message.port.npu}")
             return

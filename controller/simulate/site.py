@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from controller.config.build import parse
+from controller.config.cards import Chassis
 from controller.config.chassis import parse_chassis
-from controller.config.schema import Chassis, Configuration, Interface
+from controller.config.schema import Configuration, Interface
 from controller.flow import Address, Hop, Port
 from controller.reasons import Drop
 from controller.routing import nd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from controller.config.schema import Balancing
+from controller.config.cards import Balancing
 from controller.simulate.dice import Dice
 
 

@@ -24,11 +24,8 @@ from controller.payload import (
     contents,
     datagram,
     is_intact,
-    maximum_segment,
     segment,
     sequence,
-    window_of,
-    window_scale,
     with_window,
 )
 from controller.reasons import Drop, Send
@@ -39,6 +36,7 @@ from controller.spu.core import Core
 from controller.spu.session import QUEUE_LIMIT, Queued, Session, SessionState
 from controller.spu.tcp_window import Windows, segment_of
 from controller.spu.teardown import Teardown
+from controller.tcp_options import offer_of, window
 
 REPEAT_AFTER: Nanoseconds = SECOND
 """First time until what is owed is repeated (RFC 6298, section 2.1); each next one is twice as
@@ -78,12 +76,12 @@ class Gateway:
         offers = self.scales.values()
         return self.scales[direction] or 0 if len(offers) == 2 and None not in offers else 0
 
-    def unscaled(self, direction: Direction, window: int) -> int:
+    def scaled(self, direction: Direction, field: int) -> int:
         """The window of a side's SYN as a later segment says it. Where the other side's offer did
         not pass (the SYN was late, and its connection stands), it is scaled perhaps: then rather
         too small a window than too large a one."""
         known = len(self.scales) == 2
-        return window >> (self.shift(direction) if known else self.scales[direction] or 0)
+        return field >> (self.shift(direction) if known else self.scales[direction] or 0)
 
     @property
     def suspended(self) -> int:
@@ -113,9 +111,10 @@ class AlgPath:
         """A SYN of a control session that SYN flood protection asked or took out itself."""
         if gateway.relay is not None:
             gateway.last[direction] = packet
-            gateway.scales[direction] = window_scale(packet)
+            offer = offer_of(packet)
+            gateway.scales[direction] = offer.window_scale
             seq, _ = sequence(packet)
-            gateway.relay.begin(direction, seq, maximum_segment(packet))
+            gateway.relay.begin(direction, seq, offer.mss)
 
     # -- UDP ----------------------------------------------------------------------------------
 
@@ -166,8 +165,10 @@ class AlgPath:
         seq, ack = sequence(packet)
         gateway.last[direction] = packet
         if packet.flags & SYN:
-            gateway.scales[direction] = window_scale(packet)
-            relay.begin(direction, seq, maximum_segment(packet))
+            offer = offer_of(packet)
+            if session.splice is None:  # else ``begin`` noted what the client was told
+                gateway.scales[direction] = offer.window_scale
+            relay.begin(direction, seq, offer.mss)
             opening = segment(packet, seq, ack if packet.flags & ACK else 0, packet.flags, b"")
             self._transmit(session, direction, opening, queued.message)
             return
@@ -185,8 +186,8 @@ class AlgPath:
             elif like is not None:
                 # The options of a SYN are for SYNs only, and its window is not scaled.
                 bare = _bare(like, out)
-                window = gateway.unscaled(out.direction, window_of(bare))
-                self._transmit(session, out.direction, with_window(bare, window))
+                scaled = gateway.scaled(out.direction, window(bare))
+                self._transmit(session, out.direction, with_window(bare, scaled))
 
     def _after(
         self, session: Session, gateway: Gateway, relay: Relay, directions: tuple[Direction, ...]
@@ -278,7 +279,7 @@ class AlgPath:
         if packet.flags & SYN:
             return packet  # its window is not scaled, and so not too large
         most = self._core.config.tcp.maximum_window >> gateway.shift(direction)
-        return with_window(packet, most) if window_of(packet) > most else packet
+        return with_window(packet, most) if window(packet) > most else packet
 
     def _transmit(
         self,

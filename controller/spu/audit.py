@@ -7,16 +7,13 @@ own: what the other lacks was lost there, and goes (see ``central_point/audit.py
 
 from __future__ import annotations
 
-from controller.config.schema import SECOND
-from controller.flow import FlowKey, Nanoseconds
+from controller.flow import FlowKey
 from controller.messages import AuditMissing, AuditSessions, ConfirmSessions, SessionsUnknown
 from controller.reasons import Close
 from controller.rounds import Round
 from controller.spu.core import Core
 from controller.spu.session import SessionState
 from controller.spu.teardown import Teardown
-
-PERIOD: Nanoseconds = 10 * SECOND
 
 
 class Audit:
@@ -25,22 +22,14 @@ class Audit:
     def __init__(self, core: Core, teardown: Teardown) -> None:
         self._core = core
         self._teardown = teardown
-        self._round = Round(core.sessions)
-        self.next: Nanoseconds = 0
-        """When the next few are due, if there are sessions at all."""
-
-    def due(self) -> Nanoseconds:
-        """When ``ask`` is; the first time, a period from now."""
-        if not self.next:
-            self.next = self._core.now + PERIOD
-        return self.next
+        self.round = Round(core.sessions)
+        """Says when to ``ask``, if there are sessions at all."""
 
     def ask(self) -> None:
         """Ask about the next few."""
         core = self._core
-        self.next = core.now + PERIOD
         mine = []
-        for session_id in self._round.next():
+        for session_id in self.round.next(core.now):
             session = core.sessions.get(session_id)
             if session is not None and session.state is SessionState.ACTIVE:
                 mine.append((session_id, session.wings[0].key))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from controller.config.cards import Chassis
 from controller.config.nat import NatRule
-from controller.config.schema import Chassis, Configuration, Interface, Policy
+from controller.config.schema import Configuration, Interface, Policy
 from controller.flow import Address, FlowKey, Nanoseconds, Port, Wing, text
 from controller.messages import (
     CP,
@@ -128,10 +129,10 @@ class Core:
         self.trace = trace
         self.pending: dict[FlowKey, Pending] = {}
         self.sessions: dict[int, Session] = {}
-        self.failed_sessions = 0
-        """Flows so far that were let in and got no session all the same."""
         self.ipv6_sessions = 0
         """How many of them are of IPv6."""
+        self.failed_sessions = 0
+        """Flows so far that were let in and got no session all the same."""
         self.by_key: dict[FlowKey, Session] = {}
         self.timers: Timers[int] = Timers()
         """By session id."""

@@ -49,11 +49,6 @@ class EarlyAgeing:
         core.early_ageout = aging.early_ageout
         self._next = core.now
 
-    @property
-    def is_active(self) -> bool:
-        """Whether ``tick`` is wanted."""
-        return self._floor is not None
-
     def due(self) -> Nanoseconds:
         """When ``tick`` is, if it is wanted."""
         return self._next

@@ -49,9 +49,10 @@ class LivePath:
         self.reassembly = Reassembly(core, replies)
         self.tcp = TcpPath(core, replies, teardown)
         """What becomes of TCP connections."""
-        self.server_half = ServerHalf(core, replies, teardown, alg, self.tcp, guard.counts)
+        self.server_half = ServerHalf(
+            core, replies, teardown, alg, self.tcp, guard.counts, self.forward
+        )
         """Of connections that SYN flood protection let in."""
-        self.server_half.forward = self.forward
         self._replies = replies
         self._teardown = teardown
         self._alg = alg

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from controller.packet import Packet, adjust
-from controller.payload import tcp_options
-
-_OPTION_MSS = 2
+from controller.tcp_options import MSS, options
 
 
 def clamp(packet: Packet, most: int) -> Packet:
@@ -13,8 +11,8 @@ def clamp(packet: Packet, most: int) -> Packet:
 
     Its checksum is adjusted, so a wrong one stays wrong.
     """
-    for kind, at, size in tcp_options(packet):
-        if kind != _OPTION_MSS or size != 4:
+    for kind, at, size in options(packet):
+        if kind != MSS or size != 4:
             continue
         frame, l4 = packet.frame, packet.l4
         old = frame[at + 2] << 8 | frame[at + 3]

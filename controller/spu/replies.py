@@ -13,11 +13,11 @@ from controller.config.schema import SECOND, Interface
 from controller.flow import Address, Hop, Nanoseconds
 from controller.icmp import error
 from controller.messages import Transmit
-from controller.packet import RST, TCP, UDP, Packet
+from controller.packet import ACK, RST, TCP, UDP, Packet
 from controller.reasons import Drop, Send
 from controller.spu.core import Core
 from controller.spu.session import Queued
-from controller.tcp_reset import acknowledgement, reset
+from controller.tcp_segments import answer, reset
 
 RATE = 1000
 """Replies a second (``system internet-options icmpv4-rate-limit packet-rate``, its default)."""
@@ -103,7 +103,7 @@ class Replies:
     def acknowledge(self, queued: Queued, seq: int, ack: int, window: int) -> None:
         """Tell the sender of a TCP segment what the other side expects, in its name."""
         if self._may(queued.packet):
-            frame = acknowledgement(queued.packet, self.back(queued), seq, ack, window)
+            frame = answer(queued.packet, self.back(queued), seq, ack, ACK, window)
             self._send(queued, frame)
 
     def _tells_strays(self, queued: Queued) -> bool:

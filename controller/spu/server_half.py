@@ -14,7 +14,7 @@ from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
 from controller.messages import Step, Transmit
 from controller.packet import ACK, RST, SYN, Packet, rewrite
-from controller.payload import maximum_segment, sequence
+from controller.payload import sequence
 from controller.reasons import Close, Drop, Send
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
@@ -25,7 +25,8 @@ from controller.spu.syn_guard import GuardCounts
 from controller.spu.tcp_path import TcpPath
 from controller.spu.tcp_window import segment_of
 from controller.spu.teardown import Teardown
-from controller.tcp_options import Offer, offer_of, segment, window
+from controller.tcp_options import Offer, offer_of, window
+from controller.tcp_segments import segment
 
 REPEAT_AFTER: Nanoseconds = SECOND
 """First time until the server is asked again; each next one is twice as long."""
@@ -45,15 +46,16 @@ class ServerHalf:
         alg: AlgPath,
         tcp: TcpPath,
         counts: GuardCounts,
+        forward: Callable[[Session, Queued], None],
     ) -> None:
+        """``forward`` passes a packet of an active session."""
         self._core = core
         self._counts = counts
         self._replies = replies
         self._teardown = teardown
         self._alg = alg
         self._tcp = tcp
-        self.forward: Callable[[Session, Queued], None] | None = None
-        """Passes a packet of an active session; set by who owns both."""
+        self._forward = forward
 
     def begin(self, session: Session, splice: Splice) -> None:
         """The session's wings are in effect. What the server said meanwhile is heard first."""
@@ -113,7 +115,8 @@ class ServerHalf:
         core = self._core
         packet = queued.packet
         server, _ = sequence(packet)
-        splice.join(server, offer_of(packet))
+        offer = offer_of(packet)
+        splice.join(server, offer)
         core.syn_timers.cancel(session.id)
         self._counts.joined += 1
         session.last_seen = core.now
@@ -122,7 +125,7 @@ class ServerHalf:
             core.step(Step.JOINED, session.wings[0].key, detail, session.id)
         # As the client was told, but for the window, which it will be.
         told = Offer(
-            maximum_segment(packet),
+            offer.mss,
             None if splice.offer.window_scale is None else OUR_SCALE,
             splice.offer.sack,
         )
@@ -130,11 +133,10 @@ class ServerHalf:
             packet, splice.ours, (splice.client + 1) % _MOD, SYN | ACK, window(packet), told
         )
         self._notice(session, Direction.REVERSE, answer)
-        assert self.forward is not None
         queue, session.queue = session.queue, []
         for waiting in queue:
             if session.state is SessionState.ACTIVE:
-                self.forward(session, waiting)
+                self._forward(session, waiting)
             else:
                 session.queue.append(waiting)
         if session.state is SessionState.ACTIVE:

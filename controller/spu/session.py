@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from controller.config.nat import NatRule
-from controller.config.schema import Alg, Interface, QueueDepth
-from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Port, Tuple5, Wing
+from controller.config.schema import Interface, QueueDepth
+from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
 from controller.gate import Endpoint, Passage
 from controller.messages import Grant, PacketIn
 from controller.packet import Packet
@@ -248,60 +247,3 @@ class Session:
         """Whether both wings are on their NPUs; packets of one that is not come by the central
         point, because the NPU's table is full."""
         return self.installed == 3
-
-
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """A session as an operator sees it."""
-
-    id: int
-    spu: int
-    state: SessionState
-    policy: str
-    policy_index: int
-    application: str
-    forward: Wing
-    reverse: Wing
-    path: Path
-    not_express: NotExpress | None
-    """Why it does not ride Express Path."""
-    started: Nanoseconds
-    last_seen: Nanoseconds
-    """When its SPU last saw a packet. Of an Express Path session the NPUs know better."""
-    timeout: Nanoseconds
-    """The inactivity time-out in force; it counts from the last packet."""
-    tcp: str
-    """State of the TCP connection, in lower case; empty for other protocols."""
-    packets: tuple[int, int]
-    """Per direction, only those that no NPU entry counted: add the entries' direct counters."""
-    bytes: tuple[int, int]
-    alg: Alg | None = None
-    """The gateway that reads along."""
-    parent: int = 0
-    """Session id of the control session whose gate let it in."""
-
-    fins: int = 0
-    """A bit per direction that sent a FIN."""
-    checks_sequence: bool = False
-    """Its SPU sees all of its segments, and follows their numbers."""
-    next_hops: tuple[Address, Address] = (b"", b"")
-    """Per direction."""
-    nat_pool: str = ""
-    """Where its source is from, if it was granted: a pool's name, or ``INTERFACE_POOL``."""
-    source_rule: NatRule | None = None
-    """What translated its source."""
-    destination_rule: NatRule | None = None
-    """What translated its destination."""
-    astray: tuple[Port | None, Port | None] = (None, None)
-    """Per direction: a port of another NPU than its wing's by which packets were seen to come, on
-    their way through the central point."""
-    on_npus: tuple[bool, bool] = (True, True)
-    """Per direction: whether its NPU has the wing. If not (its table is full), packets come to the
-    SPU by the central point."""
-
-    def timeout_left(self, now: Nanoseconds, idle: Nanoseconds | None = None) -> Nanoseconds:
-        """Until it ages out; ``idle`` is what the NPUs say, if they were asked."""
-        silent = now - self.last_seen
-        if idle is not None:
-            silent = min(silent, idle)
-        return max(0, self.timeout - silent)

@@ -113,7 +113,7 @@ class Splice:
         _U32.pack_into(body, at, new)
         if l4 + 18 <= len(frame):
             _U16.pack_into(body, l4 + 16, adjust(_U16.unpack_from(frame, l4 + 16)[0], new - old))
-        return _with_frame(error, bytes(body))
+        return error.with_frame(bytes(body))
 
 
 def _changed(packet: Packet, changes: list[tuple[int, int]], shift: int) -> Packet:
@@ -133,11 +133,4 @@ def _changed(packet: Packet, changes: list[tuple[int, int]], shift: int) -> Pack
         _U16.pack_into(body, l4 + 14, new)
         grown += new - old
     _U16.pack_into(body, l4 + 16, adjust(_U16.unpack_from(frame, l4 + 16)[0], grown))
-    return _with_frame(packet, bytes(body))
-
-
-def _with_frame(like: Packet, frame: bytes) -> Packet:
-    return Packet(
-        frame, like.vlan, like.l3, like.l4, like.version, like.src, like.dst, like.sport,
-        like.dport, like.protocol, like.ttl, like.flags, like.icmp_type, like.fragment,
-    )  # fmt: skip
+    return packet.with_frame(bytes(body))

@@ -23,7 +23,8 @@ from controller.spu.replies import Replies
 from controller.spu.session import Pending, Queued, Refusal, Session
 from controller.spu.splice import OUR_SCALE, Splice
 from controller.syn_cookie import Cookies
-from controller.tcp_options import Offer, answer, offer_of
+from controller.tcp_options import Offer, offer_of
+from controller.tcp_segments import answer
 from controller.timers import Timers
 
 HALF_OPEN_LIMIT = 1024

@@ -9,7 +9,8 @@ older than ``end - widest``, and so a segment of S is out of place
 
 - if it begins behind ``limit + 1``, or ends before ``end - widest - 1`` (one more for those that
   ask whether anybody is there: one byte into a closed window, or with the number before the next);
-- if it acknowledges what P never sent, or what P sent two windows before its ``end``.
+- if it acknowledges what P never sent, or what P sent two windows before its ``end``; or, as long
+  as nothing of P is acknowledged, not even P's SYN.
 
 Windows are scaled as RFC 7323, section 2, says: by what both SYNs offer, and not in SYNs. Nothing
 is checked until both sides were heard; and SYNs without ACK never are: one that is out of place is
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controller.flow import Direction
 from controller.packet import ACK, FIN, RST, SYN, Packet
-from controller.payload import end_of, window_scale
+from controller.payload import end_of
+from controller.tcp_options import offer_of
 
 if TYPE_CHECKING:
     _Numbers = array[int]
@@ -65,7 +67,7 @@ def segment_of(packet: Packet) -> Segment:
     seq, ack, offset, window = _HEADER.unpack_from(frame, l4 + 4)
     start = l4 + (offset >> 4 << 2)
     flags = packet.flags
-    scale = window_scale(packet) if flags & SYN else None
+    scale = offer_of(packet).window_scale if flags & SYN else None
     data = max(end_of(packet) - start, 0)
     return Segment(seq, ack, flags, window, data, scale, packet.fragment)
 
@@ -128,6 +130,11 @@ class Windows(_Numbers):
             # Not from the future, nor from too long ago.
             if 2 * self[own + _WIDEST] + 1 + slack < old:
                 return False
+            # Who does not acknowledge its peer's SYN was not answered by it (3.10.7.4).
+            new = (ack - self[own + _ACKED]) & _MASK
+            is_first = self[peer + _HEARD] == _SPOKE and not flags & RST
+            if is_first and not 0 < new < _SIGN:
+                return False
             if old < slack:
                 self[peer + _END] = ack
         if flags & RST:
@@ -144,7 +151,7 @@ class Windows(_Numbers):
             edge = (ack + window) & _MASK
             if (edge - self[peer + _LIMIT]) & _MASK < _SIGN:
                 self[peer + _LIMIT] = edge
-            if 0 < (ack - self[own + _ACKED]) & _MASK < _SIGN:
+            if 0 < new < _SIGN:
                 self[own + _ACKED] = ack
                 self[peer + _HEARD] = _ACKNOWLEDGED
         return True
@@ -174,8 +181,8 @@ class Windows(_Numbers):
         if answers:
             self[peer + _HEARD] = _ACKNOWLEDGED
         else:
-            ack = self[peer + _END]  # both spoke first
-        self[own + _ACKED] = ack
+            ack = self[peer + _END]  # both spoke first, and neither has acknowledged that
+        self[own + _ACKED] = ack if answers else self[peer + _SEQ]
         self[peer + _LIMIT] = (ack + segment.window) & _MASK
         return True
 

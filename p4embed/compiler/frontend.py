@@ -31,14 +31,6 @@ RECURSION_LIMIT = 50_000
 """Frames: the longest chain of operators within the deepest nesting."""
 
 
-def parse_file(
-    path: str, options: PreprocessorOptions, diagnostics: Diagnostics
-) -> ast.Program | None:
-    """Preprocess and parse; None if the file cannot be read or has syntax errors."""
-    tokens = preprocess(path, options, diagnostics)
-    return None if tokens is None else _parse(tokens, diagnostics)
-
-
 def load(
     path: str,
     options: PreprocessorOptions,

@@ -7,30 +7,12 @@ from __future__ import annotations
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import (
-    DMZ,
-    FABRIC_PORT,
-    TRUST,
-    UNCONFIGURED_PORT,
-    UNTRUST,
-    Session,
-    out_of,
-    to,
-    wing,
-)
 from support.client import Rates
-from support.packets import (
-    CLIENT,
-    CLIENT_PORT,
-    SERVER,
-    SERVER_PORT,
-    fabric,
-    tcp4,
-    udp4,
-)
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNCONFIGURED_PORT, UNTRUST, out_of, to
+from support.packets import fabric, tcp4, udp4
+from support.wings import TCP4, Session
 
 CPU_PORT = 255
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 SESSION = Session(id=12, wing=0, spu=1)
 TWO = Rates(committed=1, committed_burst=2, peak=1, peak_burst=2)
 """Two packets, and then one a second."""

@@ -15,7 +15,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, to
+from support.interfaces import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, to
 from support.packets import HOST_MAC, echo6, link, tcp4, tcp6
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"

@@ -8,16 +8,23 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
+from support.interfaces import (
+    DMZ,
+    FABRIC_PORT,
+    TRUST,
+    UNCONFIGURED_PORT,
+    UNTRUST,
+    Interface,
+    out_of,
+    to,
+)
 from support.packets import (
     CLIENT,
-    CLIENT6,
     CLIENT_PORT,
     DATA,
     PUBLIC,
     PUBLIC_PORT,
     SERVER,
-    SERVER6,
     SERVER_PORT,
     fabric,
     later_fragment4,
@@ -26,14 +33,13 @@ from support.packets import (
     tcp6,
     udp4,
 )
+from support.wings import TCP4, TCP6, Session, wing
 
 WHO_HAS = ARP(op=1, hwsrc=UNTRUST.mac, psrc="10.0.0.1", pdst="10.0.0.2")
 SESSION = Session(id=0xDEADBEEF, wing=1, spu=4)
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-FAR = base.Interface(port=7, vlan=0, zone=2, token=9, mac="02:00:00:00:00:07")
+FAR = Interface(port=7, vlan=0, zone=2, token=9, mac="02:00:00:00:00:07")
 """An interface of the NPU at the far end."""
-FAR_TAGGED = base.Interface(port=77, vlan=40, zone=2, token=9, mac="02:00:00:00:00:08")
+FAR_TAGGED = Interface(port=77, vlan=40, zone=2, token=9, mac="02:00:00:00:00:08")
 
 
 class Depart(base.NpuTest):
@@ -158,7 +164,7 @@ class FabricFrameOnInterface(base.NpuTest):
     def runTest(self) -> None:
         frame = fabric(tcp4(out_of(UNTRUST)), UNTRUST.port, SESSION.id)
         self.send(TRUST.port, frame)
-        self.send(base.UNCONFIGURED_PORT, frame)
+        self.send(UNCONFIGURED_PORT, frame)
         self.conclude(drops={Drop.BAD_FABRIC: 2})
 
 

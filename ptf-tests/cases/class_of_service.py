@@ -9,8 +9,8 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
 from support.client import Rates
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -24,10 +24,10 @@ from support.packets import (
     tcp4,
     udp4,
 )
+from support.wings import UDP4, Session, wing
 
 PROFILE = 3
 SESSION = Session(id=0x01020304, wing=0, spu=2)
-UDP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
 UDP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from controller.reasons import Punt
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, Session, to, wing
+from support.interfaces import DMZ, TRUST, UNTRUST, to
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -19,6 +19,7 @@ from support.packets import (
     udp4,
     udp6,
 )
+from support.wings import Session, wing
 
 
 class _Distribution(base.NpuTest):

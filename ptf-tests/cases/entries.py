@@ -10,26 +10,14 @@ from ptf import testutils
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
 from support.client import Client, Count
+from support.interfaces import DMZ, TRUST, UNCONFIGURED_PORT, UNTRUST, out_of, to
 from support.names import Value
-from support.packets import (
-    CLIENT,
-    CLIENT6,
-    CLIENT_PORT,
-    SERVER,
-    SERVER6,
-    SERVER_PORT,
-    tcp4,
-    tcp6,
-    udp4,
-)
+from support.packets import CLIENT, SERVER, SERVER_PORT, tcp4, tcp6, udp4
+from support.wings import TCP4, TCP6, UDP4, Session, hop, wing
 
 SESSION = Session(id=77, wing=0, spu=2)
 OTHER = Session(id=78, wing=1, spu=3)
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-UDP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
-TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 SECOND = 1_000_000_000
 
 
@@ -104,7 +92,7 @@ class FromNormalToExpress(base.NpuTest):
         params: dict[str, Value] = {
             name: TCP4[name] for name in ("src_addr", "dst_addr", "src_port")
         }
-        params |= {"dst_port": 8080, **SESSION.params(), **base.hop(UNTRUST, None, 0)}
+        params |= {"dst_port": 8080, **SESSION.params(), **hop(UNTRUST, None, 0)}
         self.client.modify("session_v4", TCP4, "express_v4", params)
         self.send(TRUST.port, frame)
         self.expect_frame(UNTRUST.port, tcp4(out_of(UNTRUST), dport=8080, ttl=63))
@@ -200,7 +188,7 @@ class IdleNoticeIpv6(base.NpuTest):
     """The same over IPv6, on Express Path."""
 
     def runTest(self) -> None:
-        params = SESSION.params() | base.hop(UNTRUST, None, 0)
+        params = SESSION.params() | hop(UNTRUST, None, 0)
         self.client.insert("session_v6", TCP6, "express_v6", params, idle_ns=SECOND)
         notice = self.client.idle_notice(10)
         self.assertEqual(self.client.names.table_of(notice.table_id), "session_v6")
@@ -253,7 +241,7 @@ class DropCountersAreSeparate(base.NpuTest):
         self.send(TRUST.port, tcp4(to(UNTRUST)))
         self.send(TRUST.port, tcp4(to(TRUST))[:30])
         for _ in range(3):
-            self.packet_out(tcp4(out_of(UNTRUST)), base.UNCONFIGURED_PORT, Send.EGRESS)
+            self.packet_out(tcp4(out_of(UNTRUST)), UNCONFIGURED_PORT, Send.EGRESS)
         self.conclude(
             drops={Drop.MARTIAN_SOURCE: 1, Drop.NOT_FOR_US: 1, Drop.TRUNCATED: 1},
             egress_drops={Drop.NO_EGRESS: 3},

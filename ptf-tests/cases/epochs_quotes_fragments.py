@@ -18,7 +18,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Punt
 from support import base
-from support.base import TRUST, UNTRUST, Interface, Session, out_of, to, wing
+from support.interfaces import TRUST, UNTRUST, Interface, out_of, to
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -32,14 +32,12 @@ from support.packets import (
     tcp4,
     tcp6,
 )
+from support.wings import TCP4, TCP6, Session, wing
 
 ROUTER = "198.51.100.1"
 ROUTER6 = "2001:db8:ffff::1"
 REVERSE = Session(id=0x00C0FFEE, wing=1, spu=3, epoch=0)
 datagrams = count(5000)
-
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 
 
 class Stale(base.NpuTest):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-from typing import Any
 
 from scapy.layers.inet import IP, TCP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
@@ -13,7 +11,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
+from support.interfaces import DMZ, TRUST, UNTRUST, Interface, out_of, to
 from support.names import Value
 from support.packets import (
     CLIENT,
@@ -28,22 +26,14 @@ from support.packets import (
     SERVER6,
     SERVER_PORT,
     echo6,
-    icmp4,
     tcp4,
     tcp6,
     udp4,
     udp6,
 )
+from support.wings import TCP4, TCP6, UDP4, Session, source_translated, wing
 
 SESSION = Session(id=0x0A0B0C0D, wing=0, spu=2)
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-UDP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 17, TRUST.token)
-TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-
-
-def source_translated(protocol: int) -> dict[str, Value]:
-    """What source NAT makes of the client's packets."""
-    return wing(PUBLIC, SERVER, PUBLIC_PORT, SERVER_PORT, protocol, 0)
 
 
 class PlainForwarding(base.NpuTest):
@@ -52,78 +42,6 @@ class PlainForwarding(base.NpuTest):
     def runTest(self) -> None:
         self.express_v4(TCP4, SESSION, TCP4, UNTRUST)
         self.forwarded(TRUST, tcp4(to(TRUST)), UNTRUST.port, tcp4(out_of(UNTRUST), ttl=63))
-
-
-class SourceNatTcp(base.NpuTest):
-    """Source address and port of TCP."""
-
-    def runTest(self) -> None:
-        self.express_v4(TCP4, SESSION, source_translated(6), UNTRUST)
-        expected = tcp4(out_of(UNTRUST), src=PUBLIC, sport=PUBLIC_PORT, ttl=63)
-        self.forwarded(TRUST, tcp4(to(TRUST)), UNTRUST.port, expected)
-
-
-class SourceNatUdp(base.NpuTest):
-    """Source address and port of UDP."""
-
-    def runTest(self) -> None:
-        self.express_v4(UDP4, SESSION, source_translated(17), UNTRUST)
-        expected = udp4(out_of(UNTRUST), src=PUBLIC, sport=PUBLIC_PORT, ttl=63)
-        self.forwarded(TRUST, udp4(to(TRUST)), UNTRUST.port, expected)
-
-
-class ReverseWing(base.NpuTest):
-    """The answer finds its own wing and gets the private address and port back."""
-
-    def runTest(self) -> None:
-        key = wing(SERVER, PUBLIC, SERVER_PORT, PUBLIC_PORT, 6, UNTRUST.token)
-        back = wing(SERVER, CLIENT, SERVER_PORT, CLIENT_PORT, 6, 0)
-        self.express_v4(key, Session(id=1, wing=1, spu=2), back, TRUST)
-        arrives = tcp4(to(UNTRUST), SERVER, PUBLIC, SERVER_PORT, PUBLIC_PORT)
-        leaves = tcp4(out_of(TRUST), SERVER, CLIENT, SERVER_PORT, CLIENT_PORT, ttl=63)
-        self.forwarded(UNTRUST, arrives, TRUST.port, leaves)
-
-
-class AllFourTranslated(base.NpuTest):
-    """Both addresses and both ports at once."""
-
-    def runTest(self) -> None:
-        other = wing("192.0.2.254", "10.9.8.7", 65535, 1, 6, 0)
-        self.express_v4(TCP4, SESSION, other, UNTRUST)
-        leaves = tcp4(out_of(UNTRUST), "192.0.2.254", "10.9.8.7", 65535, 1, ttl=63)
-        self.forwarded(TRUST, tcp4(to(TRUST)), UNTRUST.port, leaves)
-
-
-class DestinationNatUdp(base.NpuTest):
-    """Destination address and port of UDP."""
-
-    def runTest(self) -> None:
-        other = wing(CLIENT, "10.3.0.53", CLIENT_PORT, 5353, 17, 0)
-        self.express_v4(UDP4, SESSION, other, UNTRUST)
-        leaves = udp4(out_of(UNTRUST), dst="10.3.0.53", dport=5353, ttl=63)
-        self.forwarded(TRUST, udp4(to(TRUST)), UNTRUST.port, leaves)
-
-
-class UdpWithoutChecksum(base.NpuTest):
-    """No checksum stays no checksum (RFC 768)."""
-
-    def runTest(self) -> None:
-        self.express_v4(UDP4, SESSION, source_translated(17), UNTRUST)
-        leaves = udp4(out_of(UNTRUST), src=PUBLIC, sport=PUBLIC_PORT, ttl=63, checksum=0)
-        self.forwarded(TRUST, udp4(to(TRUST), checksum=0), UNTRUST.port, leaves)
-
-
-class UdpChecksumThatComesOutZero(base.NpuTest):
-    """It is sent as 0xffff, for zero would say that there is none."""
-
-    def runTest(self) -> None:
-        self.express_v4(UDP4, SESSION, source_translated(17), UNTRUST)
-        # Two bytes of data that make the sum of the translated datagram come out right.
-        probe = UDP(udp4(out_of(UNTRUST), src=PUBLIC, sport=PUBLIC_PORT, data=b"\0\0")[34:])
-        data = int(probe.chksum).to_bytes(2, "big")
-        leaves = udp4(out_of(UNTRUST), src=PUBLIC, sport=PUBLIC_PORT, ttl=63, data=data)
-        self.assertEqual(leaves[40:42], b"\xff\xff", "the case is built wrong")
-        self.forwarded(TRUST, udp4(to(TRUST), data=data), UNTRUST.port, leaves)
 
 
 class DamagedChecksumStaysDamaged(base.NpuTest):
@@ -138,105 +56,6 @@ class DamagedChecksumStaysDamaged(base.NpuTest):
         self.forwarded(TRUST, bytes(arrives), UNTRUST.port, bytes(leaves))
 
 
-class EchoRequestIdentifier(base.NpuTest):
-    """The identifier of an echo request is its source port."""
-
-    def runTest(self) -> None:
-        key = wing(CLIENT, SERVER, 0x1234, 0x0800, 1, TRUST.token)
-        self.express_v4(key, SESSION, wing(PUBLIC, SERVER, 0xFEDC, 0x0800, 1, 0), UNTRUST)
-        leaves = icmp4(out_of(UNTRUST), src=PUBLIC, identifier=0xFEDC, ttl=63)
-        self.forwarded(TRUST, icmp4(to(TRUST)), UNTRUST.port, leaves)
-
-
-class EchoReplyIdentifier(base.NpuTest):
-    """The identifier of an echo reply is its destination port."""
-
-    def runTest(self) -> None:
-        key = wing(SERVER, PUBLIC, 0x0800, 0xFEDC, 1, UNTRUST.token)
-        self.express_v4(key, SESSION, wing(SERVER, CLIENT, 0x0800, 0x1234, 1, 0), TRUST)
-        arrives = icmp4(to(UNTRUST), SERVER, PUBLIC, type=0, identifier=0xFEDC)
-        leaves = icmp4(out_of(TRUST), SERVER, CLIENT, type=0, identifier=0x1234, ttl=63)
-        self.forwarded(UNTRUST, arrives, TRUST.port, leaves)
-
-
-class OtherIcmpKeepsItsBytes(base.NpuTest):
-    """What stands in the identifier's place of a message that is no echo is left alone."""
-
-    def runTest(self) -> None:
-        key = wing(CLIENT, SERVER, 0, 0, 1, TRUST.token)
-        self.express_v4(key, SESSION, wing(PUBLIC, SERVER, 0, 0, 1, 0), UNTRUST)
-        leaves = icmp4(out_of(UNTRUST), src=PUBLIC, type=13, ttl=63)
-        self.forwarded(TRUST, icmp4(to(TRUST), type=13), UNTRUST.port, leaves)
-
-
-class ProtocolWithoutPorts(base.NpuTest):
-    """ESP: addresses alone are translated, the payload stays."""
-
-    def runTest(self) -> None:
-        key = wing(CLIENT, SERVER, 0, 0, 50, TRUST.token)
-        self.express_v4(key, SESSION, wing(PUBLIC, SERVER, 0, 0, 50, 0), UNTRUST)
-        arrives = bytes(to(TRUST) / IP(src=CLIENT, dst=SERVER, proto=50) / Raw(DATA))
-        leaves = bytes(out_of(UNTRUST) / IP(src=PUBLIC, dst=SERVER, proto=50, ttl=63) / Raw(DATA))
-        self.forwarded(TRUST, arrives, UNTRUST.port, leaves)
-
-
-class ChecksumsOfManyTranslations(base.NpuTest):
-    """Two hundred packets with random fields and data, through random translations."""
-
-    def runTest(self) -> None:
-        choose = random.Random(20)
-        addresses = [CLIENT, "0.0.255.255", "255.255.0.0", "10.255.255.255", "172.16.0.0", SERVER]
-        for _ in range(20):
-            new_source = choose.choice(addresses[1:])
-            new_target = choose.choice(addresses)
-            sport, dport = choose.randrange(65536), choose.randrange(65536)
-            self.express_v4(
-                TCP4, SESSION, wing(new_source, new_target, sport, dport, 6, 0), UNTRUST
-            )
-            self.express_v4(
-                UDP4, SESSION, wing(new_source, new_target, sport, dport, 17, 0), UNTRUST
-            )
-            for _ in range(5):
-                ttl = choose.randrange(2, 256)
-                data = choose.randbytes(choose.randrange(100))
-                ip: Any = {"id": choose.randrange(65536), "tos": choose.randrange(256)}
-                for build in (tcp4, udp4):
-                    self.send(TRUST.port, build(to(TRUST), ttl=ttl, data=data, **ip))
-                    leaves = build(
-                        out_of(UNTRUST),
-                        new_source,
-                        new_target,
-                        sport,
-                        dport,
-                        ttl=ttl - 1,
-                        data=data,
-                        **ip,
-                    )
-                    self.expect_frame(UNTRUST.port, leaves)
-            for key in (TCP4, UDP4):
-                self.client.delete("session_v4", key)
-        self.conclude()
-
-
-class ChecksumsAtTheEdges(base.NpuTest):
-    """Checksums that come out just above and just below zero, where carries run around twice."""
-
-    def runTest(self) -> None:
-        self.express_v4(TCP4, SESSION, source_translated(6), UNTRUST)
-        nat: Any = {"src": PUBLIC, "sport": PUBLIC_PORT}
-        probe = IP(tcp4(out_of(UNTRUST), **nat, ttl=63, data=b"\0\0", id=0)[14:])
-        for target in (*range(16), *range(0xFFF0, 0xFFFF)):
-            # A field that was zero and is now x takes x from the checksum.
-            ip: Any = {"id": (probe.chksum - target) % 0xFFFF}
-            data = ((probe[TCP].chksum - target) % 0xFFFF).to_bytes(2, "big")
-            leaves = tcp4(out_of(UNTRUST), **nat, ttl=63, data=data, **ip)
-            built = IP(leaves[14:])
-            self.assertEqual((built.chksum, built[TCP].chksum), (target, target))
-            self.send(TRUST.port, tcp4(to(TRUST), data=data, **ip))
-            self.expect_frame(UNTRUST.port, leaves)
-        self.conclude()
-
-
 class LastHop(base.NpuTest):
     """TTL 2 leaves as 1; 1 and 0 go to the owner, who has the sender told."""
 
@@ -244,11 +63,8 @@ class LastHop(base.NpuTest):
         self.express_v4(TCP4, SESSION, TCP4, UNTRUST)
         self.send(TRUST.port, tcp4(to(TRUST), ttl=2))
         self.expect_frame(UNTRUST.port, tcp4(out_of(UNTRUST), ttl=1))
-        for ttl in (1, 0):
-            frame = tcp4(to(TRUST), ttl=ttl)
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.TTL_EXPIRED, TRUST, **SESSION.header())
-        self.conclude(punts={Punt.TTL_EXPIRED: 2})
+        frames = [tcp4(to(TRUST), ttl=ttl) for ttl in (1, 0)]
+        self.all_punted(TRUST, frames, Punt.TTL_EXPIRED, **SESSION.header())
 
 
 class LastHopIpv6(base.NpuTest):
@@ -258,11 +74,8 @@ class LastHopIpv6(base.NpuTest):
         self.express_v6(TCP6, SESSION, UNTRUST)
         self.send(TRUST.port, tcp6(to(TRUST), hop_limit=2))
         self.expect_frame(UNTRUST.port, tcp6(out_of(UNTRUST), hop_limit=1))
-        for hop_limit in (1, 0):
-            frame = tcp6(to(TRUST), hop_limit=hop_limit)
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.TTL_EXPIRED, TRUST, **SESSION.header())
-        self.conclude(punts={Punt.TTL_EXPIRED: 2})
+        frames = [tcp6(to(TRUST), hop_limit=limit) for limit in (1, 0)]
+        self.all_punted(TRUST, frames, Punt.TTL_EXPIRED, **SESSION.header())
 
 
 class OutOfVlan(base.NpuTest):
@@ -286,7 +99,7 @@ class FromVlanToVlan(base.NpuTest):
     """The tag's VLAN changes, its priority stays."""
 
     def runTest(self) -> None:
-        guests = base.Interface(port=3, vlan=31, zone=3, token=9, mac="02:00:00:00:00:04")
+        guests = Interface(port=3, vlan=31, zone=3, token=9, mac="02:00:00:00:00:04")
         self.set_interface(guests)
         key = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, guests.token)
         self.express_v4(key, SESSION, key, DMZ)
@@ -375,11 +188,8 @@ class TcpControlGoesToTheSpu(base.NpuTest):
     def runTest(self) -> None:
         self.express_v4(TCP4, SESSION, source_translated(6), UNTRUST)
         flags = ["S", "SA", "F", "FA", "FPA", "R", "RA", "SF", "SFRPAUEC"]
-        for flag in flags:
-            frame = tcp4(to(TRUST), flags=flag)
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.TCP_CONTROL, TRUST, **SESSION.header())
-        self.conclude(punts={Punt.TCP_CONTROL: len(flags)})
+        frames = [tcp4(to(TRUST), flags=flag) for flag in flags]
+        self.all_punted(TRUST, frames, Punt.TCP_CONTROL, **SESSION.header())
 
 
 class TcpControlGoesToTheSpuIpv6(base.NpuTest):
@@ -387,11 +197,8 @@ class TcpControlGoesToTheSpuIpv6(base.NpuTest):
 
     def runTest(self) -> None:
         self.express_v6(TCP6, SESSION, UNTRUST)
-        for flag in ("S", "FA", "R"):
-            frame = tcp6(to(TRUST), flags=flag)
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.TCP_CONTROL, TRUST, **SESSION.header())
-        self.conclude(punts={Punt.TCP_CONTROL: 3})
+        frames = [tcp6(to(TRUST), flags=flag) for flag in ("S", "FA", "R")]
+        self.all_punted(TRUST, frames, Punt.TCP_CONTROL, **SESSION.header())
 
 
 class OtherTcpFlagsRide(base.NpuTest):
@@ -426,13 +233,11 @@ class FragmentsNeverRideIpv6(base.NpuTest):
     def runTest(self) -> None:
         self.express_v6(TCP6, SESSION, UNTRUST)
         tcp = TCP(sport=CLIENT_PORT, dport=SERVER_PORT, flags="A") / Raw(DATA)
-        for more in (1, 0):
-            frame = bytes(
-                to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / IPv6ExtHdrFragment(m=more) / tcp
-            )
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.FRAGMENT, TRUST, **SESSION.header())
-        self.conclude(punts={Punt.FRAGMENT: 2})
+        frames = [
+            bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6) / IPv6ExtHdrFragment(m=more) / tcp)
+            for more in (1, 0)
+        ]
+        self.all_punted(TRUST, frames, Punt.FRAGMENT, **SESSION.header())
 
 
 class OptionsNeverRide(base.NpuTest):
@@ -461,10 +266,10 @@ class NoEgressInterface(base.NpuTest):
     """A wing that points to a port or VLAN without an interface: dropped on the egress side."""
 
     def runTest(self) -> None:
-        nowhere = base.Interface(port=4, vlan=0, zone=9, token=9, mac=UNTRUST.mac)
+        nowhere = Interface(port=4, vlan=0, zone=9, token=9, mac=UNTRUST.mac)
         self.express_v4(TCP4, SESSION, TCP4, nowhere)
         self.express_v4(
-            UDP4, SESSION, UDP4, base.Interface(port=3, vlan=31, zone=9, token=9, mac=DMZ.mac)
+            UDP4, SESSION, UDP4, Interface(port=3, vlan=31, zone=9, token=9, mac=DMZ.mac)
         )
         self.send(TRUST.port, tcp4(to(TRUST)))
         self.send(TRUST.port, udp4(to(TRUST)))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
-from controller.reasons import Drop, FilterVerdict, PolicerAction, Punt, Send
-from support import base
-from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
-from support.client import Rates
-from support.names import Match, Value
+from controller.reasons import Drop, Punt, Send
+from support import base, filtering
+from support.filtering import ACCEPT, DISCARD, FILTER, REJECT, cells
+from support.interfaces import DMZ, TRUST, UNTRUST, out_of, to
+from support.names import Match
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -31,58 +30,10 @@ from support.packets import (
     udp4,
     udp6,
 )
-
-FILTER = 7
-ACCEPT, DISCARD, REJECT = FilterVerdict.ACCEPT, FilterVerdict.DISCARD, FilterVerdict.REJECT
-cells = count(1)
-"""Counters and policers that no case has used."""
+from support.wings import Session, wing
 
 
-class _Filter(base.NpuTest):
-    def term(
-        self, side: str, priority: int, match: Mapping[str, Match], verdict: int, **params: int
-    ) -> None:
-        """A term of the filter, of both IP versions if it names no address."""
-        values: dict[str, Value] = dict.fromkeys(
-            (
-                "count",
-                "policer",
-                "policer_action",
-                "set_class",
-                "forwarding_class",
-                "set_loss",
-                "loss_priority",
-                "log",
-            ),
-            0,
-        )
-        values |= {"verdict": verdict, **params}
-        versions = {4, 6}
-        for name in ("src_addr", "dst_addr"):
-            if name in match:
-                wanted = match[name]
-                value = wanted[0] if isinstance(wanted, tuple) else wanted
-                assert isinstance(value, bytes)
-                versions &= {4 if len(value) == 4 else 6}
-        for version in sorted(versions):
-            self.client.insert(
-                f"{side}_filter_v{version}",
-                {"filter": FILTER, **match},
-                f"{side}_filter_term",
-                values,
-                priority=priority,
-            )
-
-    def input_filter(self) -> None:
-        """Filter what arrives from trust."""
-        self.ingress_features(TRUST, filter_v4=FILTER, filter_v6=FILTER)
-
-    def output_filter(self) -> None:
-        """Filter what leaves to untrust."""
-        self.egress_features(UNTRUST, filter_v4=FILTER, filter_v6=FILTER)
-
-
-class _Field(_Filter):
+class _Field(filtering.FilterTest):
     """A term for one field: what it names falls, all else passes."""
 
     match: Mapping[str, Match]
@@ -185,7 +136,7 @@ for _name, (_match, _falls, _passes) in FIELDS.items():
     )
 
 
-class AnyFragment(_Filter):
+class AnyFragment(filtering.FilterTest):
     """First and later, by one mask."""
 
     def runTest(self) -> None:
@@ -201,7 +152,7 @@ class AnyFragment(_Filter):
         self.conclude(drops={Drop.FILTER: 1}, punts={Punt.MISS: 1, Punt.FRAGMENT: 1})
 
 
-class NoTermMatches(_Filter):
+class NoTermMatches(filtering.FilterTest):
     """Then the packet falls, on the way in and out."""
 
     def runTest(self) -> None:
@@ -217,7 +168,7 @@ class NoTermMatches(_Filter):
         self.conclude(drops={Drop.FILTER: 1}, egress_drops={Drop.FILTER: 1})
 
 
-class FirstTermDecides(_Filter):
+class FirstTermDecides(filtering.FilterTest):
     """The term with the highest priority."""
 
     def runTest(self) -> None:
@@ -230,7 +181,7 @@ class FirstTermDecides(_Filter):
         self.conclude(drops={Drop.FILTER: 1}, punts={Punt.MISS: 1})
 
 
-class OtherFiltersAndInterfaces(_Filter):
+class OtherFiltersAndInterfaces(filtering.FilterTest):
     """Terms of another filter are none; an interface without a filter passes all."""
 
     def runTest(self) -> None:
@@ -243,7 +194,7 @@ class OtherFiltersAndInterfaces(_Filter):
         self.conclude(drops={Drop.FILTER: 1}, punts={Punt.MISS: 2})
 
 
-class OneVersionOnly(_Filter):
+class OneVersionOnly(filtering.FilterTest):
     """A filter for IPv4 leaves IPv6 alone."""
 
     def runTest(self) -> None:
@@ -252,7 +203,7 @@ class OneVersionOnly(_Filter):
         self.misses(TRUST, udp6(to(TRUST)))
 
 
-class Reject(_Filter):
+class Reject(filtering.FilterTest):
     """The controller gets it, to tell the sender; no session is looked up."""
 
     def runTest(self) -> None:
@@ -264,7 +215,7 @@ class Reject(_Filter):
         self.assertEqual(self.client.direct_count("session_v4", key).packets, 0)
 
 
-class OutputDiscard(_Filter):
+class OutputDiscard(filtering.FilterTest):
     """What Express Path forwards passes the output filter, as it leaves."""
 
     def runTest(self) -> None:
@@ -277,7 +228,7 @@ class OutputDiscard(_Filter):
         self.conclude(egress_drops={Drop.FILTER: 1})
 
 
-class CountTerms(_Filter):
+class CountTerms(filtering.FilterTest):
     """Terms count packets and bytes, each in its own cell, whatever their verdict."""
 
     def runTest(self) -> None:
@@ -304,7 +255,7 @@ class CountTerms(_Filter):
         )
 
 
-class SetClass(_Filter):
+class SetClass(filtering.FilterTest):
     """Forwarding class and loss priority go along to the SPU."""
 
     def runTest(self) -> None:
@@ -320,84 +271,7 @@ class SetClass(_Filter):
         self.conclude(punts={Punt.MISS: 2})
 
 
-SLOW = Rates(committed=1, committed_burst=250, peak=1, peak_burst=250)
-"""One byte a second: of 106-byte frames a burst lets two through, and then none for long."""
-TWO_RATES = Rates(committed=1, committed_burst=150, peak=2, peak_burst=250)
-"""One frame green, one yellow, the rest red."""
-
-
-class Policer(_Filter):
-    """What is red falls; another policer has its own measure."""
-
-    def runTest(self) -> None:
-        self.input_filter()
-        one, other = next(cells), next(cells)
-        self.client.set_meter("policers", one, SLOW)
-        self.client.set_meter("policers", other, SLOW)
-        self.addCleanup(self.client.set_meter, "policers", one, None)
-        self.addCleanup(self.client.set_meter, "policers", other, None)
-        self.term("input", 2, {"dst_port": 9}, ACCEPT, policer=other)
-        self.term("input", 1, {}, ACCEPT, policer=one)
-        frame, another = udp4(to(TRUST)), udp4(to(TRUST), dport=9)
-        for _ in range(4):
-            self.send(TRUST.port, frame)
-        self.send(TRUST.port, another)
-        for expected in (frame, frame, another):
-            self.expect_punt(expected, Punt.MISS, TRUST)
-        self.conclude(drops={Drop.POLICER: 2}, punts={Punt.MISS: 3})
-        self.assertEqual(self.client.counts("policer_drops", [one, other]), {one: 2})
-
-
-class OutputPolicer(_Filter):
-    """The same on the way out."""
-
-    def runTest(self) -> None:
-        self.output_filter()
-        cell = next(cells)
-        self.client.set_meter("output_policers", cell, SLOW)
-        self.addCleanup(self.client.set_meter, "output_policers", cell, None)
-        self.term("output", 1, {}, ACCEPT, policer=cell)
-        frame = udp4(out_of(UNTRUST))
-        for _ in range(3):
-            self.packet_out(frame, UNTRUST.port, Send.EGRESS)
-        for _ in range(2):
-            self.expect_frame(UNTRUST.port, frame)
-        self.conclude(egress_drops={Drop.POLICER: 1})
-        self.assertEqual(self.client.counts("output_policer_drops", [cell]), {cell: 1})
-        self.assertEqual(self.client.counts("policer_drops", [cell]), {})
-
-
-class PolicerMarks(_Filter):
-    """Two rates, three colours: green stays, yellow is medium-high, red is high."""
-
-    def runTest(self) -> None:
-        self.input_filter()
-        cell = next(cells)
-        self.client.set_meter("policers", cell, TWO_RATES)
-        self.addCleanup(self.client.set_meter, "policers", cell, None)
-        self.term("input", 1, {}, ACCEPT, policer=cell, policer_action=PolicerAction.MARK)
-        frame = udp4(to(TRUST))
-        for loss_priority in (0, 2, 3):
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.MISS, TRUST, loss_priority=loss_priority)
-        self.conclude(punts={Punt.MISS: 3})
-        self.assertEqual(self.client.counts("policer_drops", [cell]), {})
-
-
-class PolicerWithoutRates(_Filter):
-    """A policer that was never given rates finds everything green."""
-
-    def runTest(self) -> None:
-        self.input_filter()
-        self.term("input", 1, {}, ACCEPT, policer=next(cells))
-        frame = udp4(to(TRUST))
-        for _ in range(3):
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(punts={Punt.MISS: 3})
-
-
-class FiltersBehindScreens(_Filter):
+class FiltersBehindScreens(filtering.FilterTest):
     """What a screen drops no term counts."""
 
     def runTest(self) -> None:
@@ -414,4 +288,4 @@ class FiltersBehindScreens(_Filter):
         self.assertEqual(self.client.counts("filter_counts", [cell]), {})
 
 
-del _Filter, _Field
+del _Field

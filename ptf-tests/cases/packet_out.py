@@ -8,7 +8,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Send
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNCONFIGURED_PORT, UNTRUST, out_of
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNCONFIGURED_PORT, UNTRUST, out_of
 from support.packets import DATA, fabric, tcp4, tcp6, udp4
 
 

@@ -16,7 +16,7 @@ from controller.reasons import Drop, Punt
 from model import npu as model
 from model.screens import FINDS
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, Session
+from support.interfaces import DMZ, TRUST, UNTRUST, Interface
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -28,6 +28,7 @@ from support.packets import (
     address,
     mac,
 )
+from support.wings import Session
 
 EXAMPLES = 1500
 """The same ones in every run."""
@@ -64,7 +65,7 @@ SUSPICIOUS = model.Profile(
 )
 
 
-def place(interface: base.Interface, **more: Any) -> model.Interface:
+def place(interface: Interface, **more: Any) -> model.Interface:
     """An interface as the model knows it."""
     port, vlan = interface.port, interface.vlan
     return model.Interface(port, vlan, interface.token, mac(interface.mac), interface.zone, **more)

@@ -18,7 +18,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, TRUST, Session, to, wing
+from support.interfaces import DMZ, TRUST, to
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -35,6 +35,7 @@ from support.packets import (
     udp4,
     udp6,
 )
+from support.wings import Session, wing
 
 IP_AT = 14
 """Where IP starts in an untagged frame."""
@@ -193,10 +194,7 @@ class LastHopIsNotForTheNpuToJudge(base.NpuTest):
 
     def runTest(self) -> None:
         frames = [tcp4(to(TRUST), ttl=1), tcp4(to(TRUST), ttl=0), tcp6(to(TRUST), hop_limit=1)]
-        for frame in frames:
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(punts={Punt.MISS: len(frames)})
+        self.all_punted(TRUST, frames, Punt.MISS)
 
 
 class MartianSource(base.NpuTest):
@@ -218,10 +216,7 @@ class NextToMartians(base.NpuTest):
     def runTest(self) -> None:
         v4 = ["1.0.0.0", "126.255.255.255", "128.0.0.0", "223.255.255.255"]
         frames = [udp4(to(TRUST), src=source) for source in v4] + [udp6(to(TRUST), src="::2")]
-        for frame in frames:
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(punts={Punt.MISS: len(frames)})
+        self.all_punted(TRUST, frames, Punt.MISS)
 
 
 class TcpOffset(base.NpuTest):
@@ -339,11 +334,11 @@ class Ipv6SecurityHeadersAreProtocols(base.NpuTest):
     """ESP and AH make sessions of their own, without ports."""
 
     def runTest(self) -> None:
-        for protocol in (50, 51):
-            frame = bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6, nh=protocol) / Raw(DATA))
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.MISS, TRUST)
-        self.conclude(punts={Punt.MISS: 2})
+        frames = [
+            bytes(to(TRUST) / IPv6(src=CLIENT6, dst=SERVER6, nh=protocol) / Raw(DATA))
+            for protocol in (50, 51)
+        ]
+        self.all_punted(TRUST, frames, Punt.MISS)
 
 
 class FirstReasonCounts(base.NpuTest):

@@ -8,7 +8,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to
 from support.packets import (
     CLIENT,
     CLIENT6,
@@ -25,6 +25,7 @@ from support.packets import (
     udp4,
 )
 from support.pairs import Pair, cases
+from support.wings import Session, wing
 
 LAST_IN_64K = 8183
 """Fragment offset (8 bytes each) at which 64 bytes end 7 bytes below 65535."""

@@ -6,19 +6,10 @@ import time
 
 from controller.reasons import FIRST_SCREEN, Drop, Punt
 from support import rates
-from support.base import DMZ, TRUST, UNTRUST, Session, out_of, to, wing
-from support.packets import (
-    CLIENT,
-    CLIENT_PORT,
-    SERVER_PORT,
-    echo6,
-    icmp4,
-    tcp4,
-    tcp6,
-    udp4,
-    udp6,
-)
+from support.interfaces import DMZ, TRUST, UNTRUST, out_of, to
+from support.packets import CLIENT, CLIENT_PORT, SERVER_PORT, echo6, icmp4, tcp4, tcp6, udp4, udp6
 from support.rates import fresh, fresh6
+from support.wings import Session, wing
 
 
 class IcmpFlood(rates.Arriving):

@@ -17,7 +17,7 @@ from scapy.layers.inet6 import (
 from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt
-from support.base import TRUST, to
+from support.interfaces import TRUST, to
 from support.packets import CLIENT6, CLIENT_PORT, DATA, SERVER6, SERVER_PORT
 from support.pairs import Pair, cases
 

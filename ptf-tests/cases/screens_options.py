@@ -7,7 +7,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from controller.reasons import Drop
-from support.base import TRUST, to
+from support.interfaces import TRUST, to
 from support.packets import CLIENT, CLIENT6, CLIENT_PORT, DATA, SERVER, SERVER6, SERVER_PORT
 from support.pairs import Pair, cases
 

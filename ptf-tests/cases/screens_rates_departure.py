@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from controller.reasons import Drop, Punt, Send
 from support import rates
-from support.base import (
-    DMZ,
-    FABRIC_PORT,
-    TRUST,
-    UNTRUST,
-    Session,
-    out_of,
-    to,
-    wing,
-)
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to
 from support.packets import CLIENT_PORT, echo6, fabric, icmp4, tcp4, tcp6, udp4, udp6
 from support.rates import TARGETS, WINDOW, fresh, fresh6
+from support.wings import Session, wing
 
 
 class IcmpFlood(rates.Departing):

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, to
+from support.interfaces import DMZ, TRUST, UNTRUST, to
 from support.names import Value
-from support.packets import (
-    CLIENT,
-    CLIENT6,
-    address,
-    tcp4,
-    tcp6,
-)
+from support.packets import CLIENT, CLIENT6, address, tcp4, tcp6
 
 SPOOFING = Drop.SCREEN_SPOOFING
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.reasons import Drop, Send
 from support import base
-from support.base import DMZ, FABRIC_PORT, TRUST, UNTRUST, Session, out_of, to, wing
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to
 from support.names import Value
 from support.packets import (
     CLIENT,
@@ -18,6 +18,7 @@ from support.packets import (
     tcp4,
     tcp6,
 )
+from support.wings import Session, wing
 
 SPOOFING = Drop.SCREEN_SPOOFING
 SESSION = Session(id=9, wing=0, spu=1)

@@ -6,7 +6,7 @@ import time
 
 from controller.reasons import Drop, Punt
 from support import base, rates
-from support.base import TRUST, UNTRUST, Interface, Session, to, wing
+from support.interfaces import TRUST, UNTRUST, Interface, to
 from support.names import Value
 from support.packets import (
     CLIENT,
@@ -21,6 +21,7 @@ from support.packets import (
     udp6,
 )
 from support.rates import TARGETS, WINDOW, fresh, fresh6
+from support.wings import Session, wing
 
 
 class IpSweep(rates.Arriving):

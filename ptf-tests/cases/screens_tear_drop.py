@@ -12,7 +12,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, out_of, to
+from support.interfaces import DMZ, TRUST, UNTRUST, out_of, to
 from support.packets import CLIENT, CLIENT6, SERVER, SERVER6
 
 TEAR_DROP = Drop.SCREEN_TEAR_DROP

@@ -12,7 +12,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Punt
 from support import base
-from support.base import DMZ, TRUST, UNTRUST, Interface, Session, to, wing
+from support.interfaces import DMZ, TRUST, UNTRUST, Interface, to
 from support.names import Value
 from support.packets import (
     CLIENT,
@@ -30,11 +30,10 @@ from support.packets import (
     udp4,
     udp6,
 )
+from support.wings import TCP4, TCP6, Session, session_table, wing
 
 FORWARD = Session(id=0x01020304, wing=0, spu=3)
 REVERSE = Session(id=0xFFFFFFFF, wing=1, spu=255)
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
-TCP6 = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class _OneCriterion(base.NpuTest):
         self.send(change.interface.port, change.frame)
         self.expect_punt(change.frame, Punt.MISS, change.interface)
         self.conclude(punts={Punt.MISS: 1})
-        table = base.session_table(change.key)
+        table = session_table(change.key)
         self.assertEqual(self.client.direct_count(table, change.key).packets, 0)
         # The same packet without the change does match.
         frame = tcp4(to(TRUST)) if table == "session_v4" else tcp6(to(TRUST))
@@ -147,7 +146,7 @@ class _ToOwner(base.NpuTest):
             self.to_spu(match.key, session)
             self.send(TRUST.port, match.frame)
             self.expect_punt(match.frame, Punt.SESSION, TRUST, **session.header())
-            self.client.delete(base.session_table(match.key), match.key)
+            self.client.delete(session_table(match.key), match.key)
         self.conclude(punts={Punt.SESSION: 2})
 
 
@@ -266,10 +265,7 @@ class IcmpErrors(base.NpuTest):
             bytes(to(TRUST) / IP(src=CLIENT, dst=SERVER) / ICMP(type=kind) / quoted)
             for kind in (3, 4, 5, 11, 12)
         ]
-        for frame in frames:
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.ICMP_ERROR, TRUST)
-        self.conclude(punts={Punt.ICMP_ERROR: len(frames)})
+        self.all_punted(TRUST, frames, Punt.ICMP_ERROR)
 
 
 class IcmpErrorsIpv6(base.NpuTest):
@@ -284,10 +280,7 @@ class IcmpErrorsIpv6(base.NpuTest):
             )
             for kind in (1, 2, 3, 4)
         ]
-        for frame in frames:
-            self.send(TRUST.port, frame)
-            self.expect_punt(frame, Punt.ICMP_ERROR, TRUST)
-        self.conclude(punts={Punt.ICMP_ERROR: len(frames)})
+        self.all_punted(TRUST, frames, Punt.ICMP_ERROR)
 
 
 class TaggedFrameToOwner(base.NpuTest):

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from controller.npu.contract import ACTIONS
 from controller.reasons import Drop, Punt
 from support import base
-from support.base import TRUST, to
 from support.client import Rates
+from support.interfaces import TRUST, to
 from support.names import Value
 from support.packets import tcp4, tcp6
 

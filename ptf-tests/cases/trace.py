@@ -10,17 +10,7 @@ from scapy.packet import Raw
 
 from controller.reasons import Drop, FilterVerdict, Punt, Send, Stage, Verdict
 from support import base
-from support.base import (
-    DMZ,
-    FABRIC_PORT,
-    TRUST,
-    UNTRUST,
-    Session,
-    out_of,
-    session_table,
-    to,
-    wing,
-)
+from support.interfaces import DMZ, FABRIC_PORT, TRUST, UNTRUST, out_of, to
 from support.names import Match, Value
 from support.packets import (
     CLIENT,
@@ -28,7 +18,6 @@ from support.packets import (
     CLIENT_PORT,
     DATA,
     PUBLIC,
-    SERVER,
     SERVER6,
     SERVER_PORT,
     address,
@@ -37,12 +26,12 @@ from support.packets import (
     tcp6,
     udp4,
 )
+from support.wings import TCP4, Session, session_table, wing
 
 TRACE_SESSION = 1
 CPU_PORT = 255
 FILTER = 21
 SESSION = Session(id=0x0A0B0C0D, wing=1, spu=2, epoch=0)
-TCP4 = wing(CLIENT, SERVER, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
 
 
 class _Trace(base.NpuTest):
@@ -84,6 +73,15 @@ class _Trace(base.NpuTest):
         self.assertEqual(packet.metadata, expected)
         self.assertEqual(packet.frame.hex(), frame.hex())
 
+    def forwarded_with_copies(self, frame: bytes, leaves: bytes) -> None:
+        """A frame of trust rides to untrust: a copy as it came, and one as it left."""
+        self.send(TRUST.port, frame)
+        self.expect_frame(UNTRUST.port, leaves)
+        port = {"egress_port": UNTRUST.port, **SESSION.header()}
+        self.expect_copy(frame, Stage.EXPRESS, Verdict.FORWARD, **port)
+        self.expect_copy(leaves, Stage.TRANSMIT, Verdict.FORWARD, **port)
+        self.conclude(copies={Verdict.FORWARD: 1}, egress_copies={Verdict.FORWARD: 1})
+
 
 class Miss(_Trace):
     """A first packet: the copy, and the packet itself with its mark."""
@@ -116,14 +114,7 @@ class ExpressPath(_Trace):
     def runTest(self) -> None:
         self.trace({"dst_port": SERVER_PORT})
         self.express_v4(TCP4, SESSION, {**TCP4, "src_addr": address(PUBLIC)}, UNTRUST)
-        frame = tcp4(to(TRUST))
-        leaves = tcp4(out_of(UNTRUST), src=PUBLIC, ttl=63)
-        self.send(TRUST.port, frame)
-        self.expect_frame(UNTRUST.port, leaves)
-        port = {"egress_port": UNTRUST.port, **SESSION.header()}
-        self.expect_copy(frame, Stage.EXPRESS, Verdict.FORWARD, **port)
-        self.expect_copy(leaves, Stage.TRANSMIT, Verdict.FORWARD, **port)
-        self.conclude(copies={Verdict.FORWARD: 1}, egress_copies={Verdict.FORWARD: 1})
+        self.forwarded_with_copies(tcp4(to(TRUST)), tcp4(out_of(UNTRUST), src=PUBLIC, ttl=63))
 
 
 class ExpressPathIpv6(_Trace):
@@ -133,13 +124,7 @@ class ExpressPathIpv6(_Trace):
         self.trace({"dst_addr": address(SERVER6)}, version=6)
         key = wing(CLIENT6, SERVER6, CLIENT_PORT, SERVER_PORT, 6, TRUST.token)
         self.express_v6(key, SESSION, UNTRUST)
-        frame, leaves = tcp6(to(TRUST)), tcp6(out_of(UNTRUST), hop_limit=63)
-        self.send(TRUST.port, frame)
-        self.expect_frame(UNTRUST.port, leaves)
-        port = {"egress_port": UNTRUST.port, **SESSION.header()}
-        self.expect_copy(frame, Stage.EXPRESS, Verdict.FORWARD, **port)
-        self.expect_copy(leaves, Stage.TRANSMIT, Verdict.FORWARD, **port)
-        self.conclude(copies={Verdict.FORWARD: 1}, egress_copies={Verdict.FORWARD: 1})
+        self.forwarded_with_copies(tcp6(to(TRUST)), tcp6(out_of(UNTRUST), hop_limit=63))
 
 
 class TcpControl(_Trace):

@@ -1,10 +1,4 @@
-"""The base of every case: one NPU with its interfaces, and what may be asked of it.
-
-    port 1    untagged  zone 1 (trust)    token 6
-    port 2    untagged  zone 2 (untrust)  token 7
-    port 3    VLAN 30   zone 3 (dmz)      token 8
-    port 4    no interface
-    port 200  fabric link to another NPU
+"""The base of every case: one NPU, and what may be asked of it.
 
 Every case says what it expects in full: which frames leave, what the controller gets, and
 how every counter of drops, punts and screens changes. Whatever happens besides is a failure.
@@ -13,10 +7,8 @@ how every counter of drops, punts and screens changes. Whatever happens besides 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import ptf
 from ptf import testutils
@@ -24,35 +16,18 @@ from ptf.base_tests import BaseTest
 
 from controller.reasons import FIRST_SCREEN, Drop, Punt, Send, Verdict
 from support.client import Client, PacketIn
+from support.interfaces import INTERFACES, Interface
 from support.names import Names, Value
-from support.packets import NEXT_HOP_MAC, address, link, mac
+from support.packets import mac
+from support.wings import Session, hop, session_table
 
 ARRIVES = 5.0
 """Seconds within which a frame comes or a counter moves; only a failure waits so long."""
 QUIET = 0.05
 """Seconds of silence after everything expected has come."""
 
-FABRIC_PORT = 200
 SCREENS = sum(drop.name.startswith("SCREEN_") for drop in Drop)
 """Bits of a screen profile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """A configured interface of the NPU under test."""
-
-    port: int
-    vlan: int
-    zone: int
-    token: int
-    mac: str
-
-
-TRUST = Interface(port=1, vlan=0, zone=1, token=6, mac="02:00:00:00:00:01")
-UNTRUST = Interface(port=2, vlan=0, zone=2, token=7, mac="02:00:00:00:00:02")
-DMZ = Interface(port=3, vlan=30, zone=3, token=8, mac="02:00:00:00:00:03")
-INTERFACES = (TRUST, UNTRUST, DMZ)
-UNCONFIGURED_PORT = 4
 
 Counts = dict[str, dict[int, int]]
 
@@ -271,9 +246,16 @@ class NpuTest(BaseTest):  # type: ignore[misc]
 
     def punted(self, interface: Interface, frame: bytes, reason: Punt, **header: int) -> None:
         """A frame that arrives by an interface goes to the controller, for this reason."""
-        self.send(interface.port, frame)
-        self.expect_punt(frame, reason, interface, **header)
-        self.conclude(punts={reason: 1})
+        self.all_punted(interface, [frame], reason, **header)
+
+    def all_punted(
+        self, interface: Interface, frames: Sequence[bytes], reason: Punt, **header: int
+    ) -> None:
+        """The same of several frames."""
+        for frame in frames:
+            self.send(interface.port, frame)
+            self.expect_punt(frame, reason, interface, **header)
+        self.conclude(punts={reason: len(frames)})
 
     def forwarded(self, interface: Interface, frame: bytes, port: int, expected: bytes) -> None:
         """A frame that arrives by an interface leaves as ``expected`` and nothing else happens."""
@@ -330,71 +312,4 @@ def _screen_cells(hits: Mapping[tuple[Interface, Drop], int]) -> dict[int, int]:
     return {
         interface.zone * 64 + screen - FIRST_SCREEN: count
         for (interface, screen), count in hits.items()
-    }
-
-
-def to(interface: Interface) -> Any:
-    """Link header of a frame that arrives by an interface, for the NPU to forward."""
-    return link(interface.mac, vlan=interface.vlan)
-
-
-def out_of(interface: Interface) -> Any:
-    """Link header of a frame that leaves by an interface for the next hop."""
-    return link(NEXT_HOP_MAC, interface.mac, interface.vlan)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One side of a session: its number, direction and owner SPU."""
-
-    id: int
-    wing: int
-    spu: int
-    epoch: int = 0
-
-    def params(self) -> dict[str, Value]:
-        """As parameters of an action."""
-        return {
-            "session_id": self.id,
-            "wing": self.wing,
-            "spu": self.spu,
-            "epoch": self.epoch,
-        }
-
-    def header(self) -> dict[str, int]:
-        """As it stands in front of a packet that goes to the controller."""
-        return {
-            "session_id": self.id,
-            "wing": self.wing,
-            "spu": self.spu,
-            "epoch": self.epoch,
-        }
-
-
-def wing(src: str, dst: str, sport: int, dport: int, protocol: int, token: int) -> dict[str, Value]:
-    """Key of a wing, IPv4 or IPv6: the six criteria."""
-    return {
-        "src_addr": address(src),
-        "dst_addr": address(dst),
-        "src_port": sport,
-        "dst_port": dport,
-        "protocol": protocol,
-        "token": token,
-    }
-
-
-def session_table(key: dict[str, Value]) -> str:
-    """Where a wing of this key stands."""
-    source = key["src_addr"]
-    return "session_v4" if isinstance(source, bytes) and len(source) == 4 else "session_v6"
-
-
-def hop(interface: Interface, port: int | None, remote_port: int) -> dict[str, Value]:
-    """The way out by an interface to the next hop, as parameters of an Express Path action."""
-    return {
-        "src_mac": mac(interface.mac),
-        "dst_mac": mac(NEXT_HOP_MAC),
-        "vlan": interface.vlan,
-        "port": interface.port if port is None else port,
-        "remote_port": remote_port,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controller.reasons import FIRST_SCREEN, Drop, Punt, Send
 from support import base
-from support.base import TRUST, UNTRUST
+from support.interfaces import TRUST, UNTRUST
 
 
 @dataclass(frozen=True)

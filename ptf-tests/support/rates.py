@@ -8,7 +8,7 @@ from itertools import count
 
 from controller.reasons import Drop, Punt, Send
 from support import base
-from support.base import TRUST, UNTRUST, Interface
+from support.interfaces import TRUST, UNTRUST, Interface
 from support.names import Value
 from support.packets import address
 

@@ -1,7 +1,7 @@
 """Random packets and entries for any program, and the comparison of two engines on them.
 
-Frames are grown along the program's own parser, so they get deep into it; entries take their keys
-from what packets looked up, so they are hit. All from a seed.
+Frames grow along the program's own parser, and so get deep into it; entries have keys that packets
+looked up, and so are hit. All from a seed.
 """
 
 from __future__ import annotations

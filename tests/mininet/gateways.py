@@ -26,6 +26,16 @@ TRUST, DMZ, UNTRUST = "10.1.1.10", "10.2.2.10", "203.0.113.10"
 DMZ6, UNTRUST6 = "2001:db8:2::10", "2001:db8:3::10"
 NAT = "203.0.113.1"
 """What untrust1 sees trust1 as."""
+INTERFACES = """\
+set system host-name wingpath
+set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
+set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
+set security zones security-zone trust interfaces ge-1/0/0.0
+set security zones security-zone dmz interfaces ge-1/0/1.0
+set security zones security-zone untrust interfaces ge-2/0/0.0
+"""
+"""Where hosts are: a beginning for configurations of tests' own."""
 
 
 class Topology:
@@ -131,6 +141,13 @@ class Topology:
         """Like ``cli``, with an error for an answer too."""
         answer = self._ask(command)
         return answer["text"] if "text" in answer else answer["error"]
+
+    def load(self, text: str) -> None:
+        """Put a configuration into force."""
+        file = self.directory / "loaded.set"
+        file.write_text(text)
+        answer = self.cli(f"request configuration load {file}")
+        assert answer.startswith("load complete"), answer
 
     def _ask(self, command: str) -> dict[str, str]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:

@@ -71,7 +71,7 @@ def _read(path: Path) -> str:
 @pytest.fixture
 def up() -> Iterator[subprocess.Popen[str]]:
     """A topology that is up."""
-    command = topologies("up", "--switch", SWITCH)
+    command = topologies("up", "--serve", "--switch", SWITCH)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         if not any("is up" in line for line in process.stdout):
@@ -121,6 +121,8 @@ def test_a_host_and_an_operator_can_look_in() -> None:
     """Traffic by 'exec', then its session by 'wingpath cli' and its end by 'clear'."""
     ping = run("exec", "trust1", "ping", "-c", "2", "-W", "2", "203.0.113.10")
     assert " 0% packet loss" in ping.stdout, ping.stdout + ping.stderr
+    seen = run("exec", "trust1", "curl", "-sS", "-m", "10", "http://203.0.113.10/client")
+    assert seen.stdout.startswith("203.0.113.1 "), seen.stdout + seen.stderr
     cli = [sys.executable, "-m", "controller", "cli", "--socket"]
     cli.append(str(RUN_DIRECTORY / "two_npus.sock"))
 

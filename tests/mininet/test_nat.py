@@ -7,26 +7,20 @@ for the addresses in question.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
+from far_side import CALL, TALK, TRUST_OTHERS, Speaker, Watcher, seen_by
+from gateways import DMZ, INTERFACES, NAT, TRUST, UNTRUST, Topology, gateways
 from servers import files_of, vsftpd
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
 ]
-ENDS = Path(__file__).parent / "ends"
-WATCH, SPEAK = str(ENDS / "watch.py"), str(ENDS / "speak.py")
-TRUST_OTHERS = ("10.1.1.11", "10.1.1.12")
-"""More addresses of host trust1: other hosts, as NAT sees it."""
 POOL, POOL_NEXT, POOL_OTHER = "203.0.113.100", "203.0.113.101", "203.0.113.103"
 SERVER = "203.0.113.80"
 STATIC = "203.0.113.90"
@@ -34,20 +28,16 @@ ELSEWHERE = "198.51.100.10"
 """Another address of host untrust1."""
 STATIC6, TRUST6, UNTRUST6 = "2001:db8:3::90", "2001:db8:1::10", "2001:db8:3::10"
 
-BASE = """\
-set system host-name wingpath
-set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+BASE = (
+    INTERFACES
+    + """\
 set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
-set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
-set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
 set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:3::1/64
-set security zones security-zone trust interfaces ge-1/0/0.0
-set security zones security-zone dmz interfaces ge-1/0/1.0
-set security zones security-zone untrust interfaces ge-2/0/0.0
 set routing-options static route 198.51.100.0/24 next-hop 203.0.113.10
 set security nat proxy-arp interface ge-2/0/0.0 address 203.0.113.80 to 203.0.113.103
 set security nat proxy-ndp interface ge-2/0/0.0 address 2001:db8:3::90
 """
+)
 _P = "set security policies from-zone {} to-zone {} policy p "
 PAIRS = (("trust", "untrust"), ("untrust", "trust"), ("untrust", "dmz"), ("dmz", "untrust"))
 EVERYTHING = "".join(
@@ -73,63 +63,14 @@ def topology() -> Iterator[Topology]:
         yield up
 
 
-class Speaker:
-    """UDP flows from addresses of trust1, all from one process."""
-
-    def __init__(self, topology: Topology) -> None:
-        for address in TRUST_OTHERS:
-            topology.run("trust1", "ip", "address", "add", f"{address}/24", "dev", "trust1-eth0")
-        self._process = topology.start(
-            "trust1", sys.executable, SPEAK, until="listening", stdin=subprocess.PIPE
-        )
-
-    def ask(self, *flows: tuple[str, int], answers: int | None = None) -> list[list[str]]:
-        """The address and port that each flow (own address, own port) was seen with by the server,
-        empty without an answer. Waits for that many ``answers``; default: all."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        wanted = len(flows) if answers is None else answers
-        told = [[own, port, UNTRUST, 5353] for own, port in flows]
-        stdin.write(json.dumps([wanted, *told]) + "\n")
-        stdin.flush()
-        return [answer.split()[:2] for answer in json.loads(stdout.readline())]
-
-
 @pytest.fixture(scope="module")
 def speaker(topology: Topology) -> Speaker:
     return Speaker(topology)
 
 
 def load(topology: Topology, text: str) -> None:
-    file = topology.directory / "nat.set"
-    file.write_text(BASE + EVERYTHING + text)
-    answer = topology.cli(f"request configuration load {file}")
-    assert answer.startswith("load complete"), answer
+    topology.load(BASE + EVERYTHING + text)
     topology.clear()
-
-
-def seen_by(topology: Topology, host: str, address: str) -> str:
-    """The address that a web server saw a host's request come from."""
-    return topology.run(host, "curl", "-sS", "-m", "5", f"http://{address}/client").split(" ")[0]
-
-
-class Watcher:
-    """What reaches a host, until it is asked."""
-
-    def __init__(self, topology: Topology, host: str) -> None:
-        self._file = topology.directory / f"seen-{host}"
-        self._file.write_text("")
-        self._process = topology.start(
-            host, sys.executable, WATCH, str(self._file), until="watching"
-        )
-
-    def stop(self) -> str:
-        """What it saw, a line a packet."""
-        seen = self._file.read_text()
-        self._file.unlink()
-        self._process.wait(timeout=10)
-        return seen
 
 
 def test_a_pool_translates_ports_and_its_address_is_answered_for(
@@ -300,24 +241,6 @@ def refused(topology: Topology) -> int:
     """Packets to addresses of NAT that nobody inside is behind: they would go back to untrust."""
     rows = re.findall(r"POLICY_DENY +(\d+)", topology.cli("show security flow drops"))
     return sum(map(int, rows))
-
-
-TALK = """\
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(10)
-s.bind(("", 4444))
-s.sendto(b"hello", ("{to}", 5353))
-print("seen as", s.recv(99).decode(), flush=True)
-print("called with", s.recv(99).decode(), flush=True)
-s.close()
-"""
-CALL = """\
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("{own}", 7777))
-s.sendto(b"a call of {own}", ("{to}", {port}))
-"""
 
 
 @pytest.mark.parametrize("reach", ["any-remote-host", "target-host", "target-host-port"])

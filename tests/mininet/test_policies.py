@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import TRUST, UNTRUST, UNTRUST6, Topology, gateways
+from gateways import INTERFACES, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -21,20 +21,16 @@ pytestmark = [
 ELSEWHERE = "198.51.100.10"
 """Another address of host untrust1, reached by a static route."""
 
-BASE = """\
-set system host-name wingpath
-set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+BASE = (
+    INTERFACES
+    + """\
 set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
-set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
-set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
 set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:3::1/64
-set security zones security-zone trust interfaces ge-1/0/0.0
 set security zones security-zone trust host-inbound-traffic system-services [ ping traceroute ]
-set security zones security-zone dmz interfaces ge-1/0/1.0
-set security zones security-zone untrust interfaces ge-2/0/0.0
 set routing-options static route 198.51.100.0/24 next-hop 203.0.113.10
 set security policies policy-rematch
 """
+)
 
 
 def policy(name: str, then: str, application: str = "any") -> str:
@@ -57,19 +53,12 @@ def topology() -> Iterator[Topology]:
         yield up
 
 
-def load(topology: Topology, text: str) -> None:
-    file = topology.directory / "policies.set"
-    file.write_text(text)
-    answer = topology.cli(f"request configuration load {file}")
-    assert answer.startswith("load complete"), answer
-
-
 def pings(topology: Topology, address: str, count: int = 2) -> str:
     return topology.run("trust1", "ping", "-n", "-c", str(count), "-i", "0.2", "-W", "1", address)
 
 
 def test_rejected_connections_and_datagrams_are_refused_at_once(topology: Topology) -> None:
-    load(topology, BASE + policy("no", "reject"))
+    topology.load(BASE + policy("no", "reject"))
     for address in (UNTRUST, "[2001:db8:3::10]"):
         said = topology.run("trust1", "curl", "-sS", "-m", "5", f"http://{address}:81/")
         assert "exit status 7" in said, said  # "failed to connect", after milliseconds
@@ -80,14 +69,14 @@ def test_rejected_connections_and_datagrams_are_refused_at_once(topology: Topolo
 
 
 def test_a_denied_connection_times_out(topology: Topology) -> None:
-    load(topology, BASE + policy("no", "deny"))
+    topology.load(BASE + policy("no", "deny"))
     said = topology.run("trust1", "curl", "-sS", "-m", "1", f"http://{UNTRUST}:81/")
     assert "exit status 28" in said, said  # "time-out was reached"
 
 
 @pytest.mark.parametrize("text", [PERMIT, EXPRESS], ids=["spu", "express"])
 def test_a_traceroute_shows_our_hop(topology: Topology, text: str) -> None:
-    load(topology, text)
+    topology.load(text)
     for address in (UNTRUST, ELSEWHERE):
         traced = topology.run(
             "trust1", "traceroute", "-n", "-w", "1", "-q", "1", "-m", "4", address
@@ -101,7 +90,7 @@ def test_a_traceroute_shows_our_hop(topology: Topology, text: str) -> None:
 
 @pytest.mark.parametrize("text", [PERMIT, EXPRESS], ids=["spu", "express"])
 def test_sessions_end_when_their_policy_denies(topology: Topology, text: str) -> None:
-    load(topology, text)
+    topology.load(text)
     topology.clear()
     running = topology.start(
         "trust1", "ping", "-n", "-i", "0.1", "-w", "5", UNTRUST, until="icmp_seq=3"
@@ -110,11 +99,11 @@ def test_sessions_end_when_their_policy_denies(topology: Topology, text: str) ->
     assert f"In: {TRUST}/" in listed, listed
     offloaded = topology.cli("show security flow session services-offload")
     assert (f"In: {TRUST}/" in offloaded) == (text == EXPRESS)
-    load(topology, BASE + policy("out", "deny"))
+    topology.load(BASE + policy("out", "deny"))
     assert topology.wait(lambda: f"In: {TRUST}/" not in topology.cli("show security flow session"))
     assert "100% packet loss" in pings(topology, UNTRUST)
     running.wait(timeout=15)
-    load(topology, text)
+    topology.load(text)
     assert " 0% packet loss" in pings(topology, UNTRUST)
 
 
@@ -165,7 +154,7 @@ def totals(topology: Topology) -> dict[str, int]:
 
 def test_each_reason_against_express_path_is_met_counted_and_told(topology: Topology) -> None:
     for word, (text, traffic) in NOT_EXPRESS.items():
-        load(topology, BASE + text)
+        topology.load(BASE + text)
         topology.clear()
         before = totals(topology)
         topology.run("trust1", *traffic)
@@ -178,14 +167,14 @@ def test_each_reason_against_express_path_is_met_counted_and_told(topology: Topo
 
 
 def test_routes_that_change_are_followed(topology: Topology) -> None:
-    load(topology, EXPRESS)
+    topology.load(EXPRESS)
     assert " 0% packet loss" in pings(topology, ELSEWHERE)
     route = "set routing-options static route 198.51.100.0/24 "
-    load(topology, EXPRESS.replace(f"{route}next-hop 203.0.113.10", f"{route}reject"))
+    topology.load(EXPRESS.replace(f"{route}next-hop 203.0.113.10", f"{route}reject"))
     topology.clear()
     refused = pings(topology, ELSEWHERE)
     assert "From 10.1.1.1 icmp_seq=1 Destination Net Unreachable" in refused, refused
-    load(topology, EXPRESS)
+    topology.load(EXPRESS)
     assert " 0% packet loss" in pings(topology, ELSEWHERE)
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from gateways import DMZ, NAT, SWITCH, TRUST, UNTRUST, UNTRUST6, Topology, gateways
+from gateways import DMZ, INTERFACES, NAT, SWITCH, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -19,20 +19,16 @@ pytestmark = [
 ]
 ASK = (sys.executable, "-m", "topologies.hosts.ask")
 
-BASE = """\
-set system host-name wingpath
-set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
+BASE = (
+    INTERFACES
+    + """\
 set interfaces ge-1/0/0 unit 0 family inet6 address 2001:db8:1::1/64
-set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
 set interfaces ge-1/0/1 unit 0 family inet6 address 2001:db8:2::1/64
-set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
 set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:3::1/64
 set routing-options static route 0.0.0.0/0 next-hop 203.0.113.10
-set security zones security-zone trust interfaces ge-1/0/0.0
 set security zones security-zone trust host-inbound-traffic system-services ping
-set security zones security-zone dmz interfaces ge-1/0/1.0
-set security zones security-zone untrust interfaces ge-2/0/0.0
 """
+)
 
 
 def permit(from_zone: str, to_zone: str, then: str = "permit") -> str:
@@ -60,10 +56,7 @@ def topology() -> Iterator[Topology]:
 
 def load(topology: Topology, *parts: str) -> None:
     """Put a configuration into force, with no sessions from before."""
-    file = topology.directory / "protection.set"
-    file.write_text("".join(parts))
-    answer = topology.cli(f"request configuration load {file}")
-    assert answer.startswith("load complete"), answer
+    topology.load("".join(parts))
     topology.clear()
     topology.cli("clear security screen statistics")
 

@@ -77,15 +77,8 @@ def topology() -> Iterator[Topology]:
 
 def load(topology: Topology, text: str) -> None:
     """This configuration, and no session of another."""
-    change(topology, text)
+    topology.load(text)
     topology.clear()
-
-
-def change(topology: Topology, text: str) -> None:
-    file = topology.directory / "routing.set"
-    file.write_text(text)
-    answer = topology.cli(f"request configuration load {file}")
-    assert answer.startswith("load complete"), answer
 
 
 def trace(topology: Topology, host: str, address: str, *how: str) -> list[str]:
@@ -194,7 +187,7 @@ def test_flows_share_equal_paths_and_only_those_of_a_lost_one_move(topology: Top
     before = gateways_of(topology)
     assert len(before) == flows
     assert set(before.values()) == {UNTRUST, SECOND}
-    change(topology, BASE)
+    topology.load(BASE)
     assert topology.wait(lambda: Counter(gateways_of(topology).values()) == {UNTRUST: flows})
     ask(topology, flows)
     listed = topology.cli("show security flow session protocol udp")
@@ -206,7 +199,7 @@ def test_a_session_without_route_goes_on_for_as_long_as_configured(topology: Top
     load(topology, BASE)
     ask(topology, 1)
     limited = BASE + "set security flow route-change-timeout 6\n"
-    change(topology, limited.replace(f"{ROUTE}198.18.0.0/24 next-hop {UNTRUST}\n", ""))
+    topology.load(limited.replace(f"{ROUTE}198.18.0.0/24 next-hop {UNTRUST}\n", ""))
     extensive = topology.cli("show security flow session extensive protocol udp")
     assert "Maximum timeout: 6," in extensive, extensive
     ping = topology.run("trust1", "ping", "-n", "-c", "1", "-W", "1", BEYOND)
@@ -343,6 +336,6 @@ def test_a_disabled_interface_takes_its_routes_along(topology: Topology) -> None
     assert re.search(r"ge-2/0/0\.0 +down +down", terse), terse
     said = topology.run("trust1", "ping", "-n", "-c", "1", "-W", "1", UNTRUST)
     assert "From 10.1.1.1 icmp_seq=1 Destination Net Unreachable" in said, said
-    change(topology, BASE)
+    topology.load(BASE)
     said = topology.run("trust1", "ping", "-n", "-c", "1", "-W", "2", UNTRUST)
     assert " 0% packet loss" in said, said

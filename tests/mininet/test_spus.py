@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from gateways import SWITCH, UNTRUST, Topology, gateways
-from test_policies import EXPRESS, PERMIT, load
+from test_policies import EXPRESS, PERMIT
 
 pytestmark = [
     pytest.mark.root,
@@ -67,7 +67,7 @@ def lost(topology: Topology) -> int:
 @pytest.mark.parametrize("mode", [PERMIT, EXPRESS, PERMIT + HASHED],
                          ids=["spu", "express", "hash"])  # fmt: skip
 def test_an_spu_is_taken_out_and_put_in_under_traffic(topology: Topology, mode: str) -> None:
-    load(topology, mode + NAT + LOG)
+    topology.load(mode + NAT + LOG)
     topology.clear()
     lost_before = lost(topology)
     flows = topology.start("trust1", *FLOWS, "12", "4", until="flowing")
@@ -109,7 +109,7 @@ def test_an_spu_is_taken_out_and_put_in_under_traffic(topology: Topology, mode: 
 def test_wings_that_an_npu_lost_are_written_again_and_no_packet_is_lost(
     topology: Topology,
 ) -> None:
-    load(topology, EXPRESS)
+    topology.load(EXPRESS)
     topology.clear()
     topology.ask("clear security flow statistics")
     flows = topology.start("trust1", *FLOWS, "4", "4", until="flowing")
@@ -127,7 +127,7 @@ def test_wings_that_an_npu_lost_are_written_again_and_no_packet_is_lost(
 
 
 def test_a_draining_spu_keeps_what_it_has_and_gets_nothing_new(topology: Topology) -> None:
-    load(topology, PERMIT + NAT)
+    topology.load(PERMIT + NAT)
     topology.clear()
     flows = topology.start("trust1", *FLOWS, "6", "3", until="flowing")
     before = owners(topology)
@@ -150,7 +150,7 @@ def test_a_draining_spu_keeps_what_it_has_and_gets_nothing_new(topology: Topolog
 def test_without_any_spu_nothing_new_passes_and_the_operator_hears_of_it(
     topology: Topology,
 ) -> None:
-    load(topology, PERMIT)
+    topology.load(PERMIT)
     topology.clear()
     for spu in (1, 2):
         topology.ask(f"request chassis spu {spu} offline")

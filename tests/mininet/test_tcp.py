@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateways import DMZ, TRUST, UNTRUST, Topology, gateways
+from gateways import DMZ, INTERFACES, TRUST, UNTRUST, Topology, gateways
 
 pytestmark = [
     pytest.mark.root,
@@ -43,14 +43,8 @@ def permit(zone: str, then: str) -> str:
 
 
 BASE = (
-    """\
-set system host-name wingpath
-set interfaces ge-1/0/0 unit 0 family inet address 10.1.1.1/24
-set interfaces ge-1/0/1 unit 0 family inet address 10.2.2.1/24
-set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.1/24
-set security zones security-zone trust interfaces ge-1/0/0.0
-set security zones security-zone dmz interfaces ge-1/0/1.0
-set security zones security-zone untrust interfaces ge-2/0/0.0
+    INTERFACES
+    + """\
 set applications application short protocol tcp destination-port 7004 inactivity-timeout 4
 set security nat source rule-set hide from zone trust
 set security nat source rule-set hide to zone untrust
@@ -131,10 +125,7 @@ class Client:
 
 def load(topology: Topology, *lines: str) -> None:
     """This configuration, and no session of another."""
-    file = topology.directory / "tcp.set"
-    file.write_text(BASE + "".join(f"{line}\n" for line in lines))
-    answer = topology.cli(f"request configuration load {file}")
-    assert answer.startswith("load complete"), answer
+    topology.load(BASE + "".join(f"{line}\n" for line in lines))
     topology.clear()
 
 

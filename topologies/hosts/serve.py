@@ -22,6 +22,9 @@ _released = threading.Event()
 class _Web(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: nobody reads on when the server is up, and a full pipe would stop it."""
+
     def do_GET(self) -> None:
         kind, _, argument = self.path.lstrip("/").partition("/")
         held = 0

@@ -24,8 +24,8 @@ from typing import NamedTuple
 from controller.flow import Direction
 from controller.gate import Endpoint
 from controller.packet import ACK, FIN, PSH, RST
-from controller.payload import DEFAULT_MSS
 from controller.spu.alg.base import Alg, Findings
+from controller.tcp_options import DEFAULT_MSS
 
 UNIT_LIMIT = 16_384
 """A unit that is longer passes unread: it is none that a gateway knows."""

@@ -1,8 +1,8 @@
 """From syntax tree to checked program: names, types and compile-time values.
 
 Every violation of the language becomes a diagnostic. The checker is a chain of classes,
-each in a module named for its concern and building on the one before: `names`, `types`,
-`conversions`, `operators`, `expressions`, `arguments`, `rules`, `calls`, `statements`,
+each in a module named for its concern and building on the one before: `names`, `inference`,
+`types`, `conversions`, `operators`, `expressions`, `arguments`, `rules`, `calls`, `statements`,
 `keysets`, `parsers`, `tables`, `functions`, `instances`, `declarations`. Then
 `instantiate` makes the tree of instances.
 

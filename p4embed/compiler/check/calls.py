@@ -9,8 +9,8 @@ from p4embed.compiler.check.arguments import Target
 from p4embed.compiler.check.compatibility import is_optional
 from p4embed.compiler.check.rules import RuleChecker
 from p4embed.compiler.check.types import plural, type_parameters
-from p4embed.compiler.checked import CallKind
-from p4embed.compiler.diagnostics import Note, Span, did_you_mean
+from p4embed.compiler.checked import CallKind, CheckedProgram
+from p4embed.compiler.diagnostics import Diagnostics, Note, Span, did_you_mean
 from p4embed.compiler.types import (
     BOOL,
     INT,
@@ -37,7 +37,11 @@ from p4embed.compiler.types import (
 class CallChecker(RuleChecker):
     """Resolves calls and records them in `CheckedProgram.calls`."""
 
-    def call(self, expression: ast.Call) -> Type:
+    def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
+        super().__init__(checked, diagnostics)
+        self.rule(ast.Call, self._call)
+
+    def _call(self, expression: ast.Call) -> Type:
         """Type of a call, constructor calls included."""
         callee = expression.callee
         target: Target | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from p4embed.compiler import ast
 from p4embed.compiler.check.instances import InstanceChecker
 from p4embed.compiler.check.scope import Frame, Place
-from p4embed.compiler.checked import CheckedProgram, EnumValue
-from p4embed.compiler.diagnostics import Diagnostics, Note
+from p4embed.compiler.checked import EnumValue
+from p4embed.compiler.diagnostics import Note
 from p4embed.compiler.types import (
     BOOL,
     ERROR,
@@ -29,10 +29,6 @@ from p4embed.compiler.types import (
 
 class DeclarationChecker(InstanceChecker):
     """Checks declarations in their order; a name is known after its declaration only."""
-
-    def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
-        super().__init__(checked, diagnostics)
-        self.constructor_parameters = set()
 
     def top_level(
         self, node: ast.Declaration | ast.ErrorDeclaration | ast.MatchKindDeclaration

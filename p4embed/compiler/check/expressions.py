@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from p4embed.compiler import ast
 from p4embed.compiler.check.compatibility import has_unknown
-from p4embed.compiler.check.evaluate import EvaluationError, combine
 from p4embed.compiler.check.operators import OperatorChecker
 from p4embed.compiler.check.scope import Place
 from p4embed.compiler.check.types import a
-from p4embed.compiler.checked import ErrorMember
-from p4embed.compiler.diagnostics import Note, did_you_mean
+from p4embed.compiler.checked import CheckedProgram, ErrorMember
+from p4embed.compiler.diagnostics import Diagnostics, Note, did_you_mean
 from p4embed.compiler.types import (
     BIT32,
     BOOL,
@@ -45,63 +41,24 @@ from p4embed.compiler.types import (
 
 
 class ExpressionChecker(OperatorChecker):
-    """Infers the type of every expression, and its value if that is known."""
+    """The rules for names, literals, parts of values and lists."""
 
-    def infer(self, expression: ast.Expression) -> Type:
-        """Natural type of `expression`; UNKNOWN after an error."""
-        handler = _HANDLERS.get(type(expression))
-        if handler is not None:
-            type_ = handler(self, expression)
-        elif isinstance(expression, ast.Call):
-            type_ = self.call(expression)
-        else:
-            self.error("this can only stand in a keyset", expression)
-            type_ = UNKNOWN
-        self.checked.types[expression] = type_
-        if type_ is not UNKNOWN:
-            self.fold(expression)
-        return type_
-
-    def call(self, expression: ast.Call) -> Type:
-        """Type of a call; see `CallChecker`."""
-        raise NotImplementedError
-
-    def fold(self, expression: ast.Expression) -> None:
-        """Note the value of an expression whose parts are typed, if it can be known."""
-        try:
-            value = combine(expression, self.checked, self.constant_of)
-        except EvaluationError as error:
-            self.error(error.message, error.span)
-            return
-        if value is not None:
-            self.checked.constants[expression] = value
-        elif self.depends_on_instance(expression):
-            self.deferred.add(expression)
-
-    def depends_on_instance(self, expression: ast.Expression) -> bool:
-        """Whether all parts are known at compile time once constructor parameters are."""
-        match expression:
-            case ast.PathExpression():
-                declaration = self.checked.names.get(expression)
-                if isinstance(declaration, ast.ConstantDeclaration):
-                    return self.is_static(declaration.value)
-                return declaration in self.constructor_parameters
-            case ast.Unary(operand=x) | ast.Cast(operand=x):
-                return self.is_static(x)
-            case ast.Member(base=x):
-                return not isinstance(x, ast.TypeExpression) and self.is_static(x)
-            case ast.Binary(left=x, right=y) | ast.Index(base=x, index=y):
-                return self.is_static(x) and self.is_static(y)
-            case ast.Slice(base=x, high=y, low=z) | ast.Ternary(condition=x, then=y, otherwise=z):
-                return self.is_static(x) and self.is_static(y) and self.is_static(z)
-            case ast.ListExpression(elements=elements):
-                return all(self.is_static(e) for e in elements)
-            case ast.StructExpression(fields=fields):
-                return all(self.is_static(f.value) for f in fields)
-        return False
-
-    constructor_parameters: set[ast.Declaration | ErrorMember | None]
-    """Those of the parser or control being checked."""
+    def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
+        super().__init__(checked, diagnostics)
+        self.rule(ast.IntLiteral, self._int)
+        self.rule(ast.BoolLiteral, self._bool)
+        self.rule(ast.StringLiteral, self._string)
+        self.rule(ast.PathExpression, self._path)
+        self.rule(ast.TypeExpression, self._type)
+        self.rule(ast.ThisExpression, self._this)
+        self.rule(ast.Member, self._member)
+        self.rule(ast.Index, self._index)
+        self.rule(ast.Slice, self._slice)
+        self.rule(ast.PlusSlice, self._plus_slice)
+        self.rule(ast.ListExpression, self._list_expression)
+        self.rule(ast.StructExpression, self._struct_expression)
+        self.rule(ast.InvalidHeader, self._invalid)
+        self.rule(ast.Dots, self._dots)
 
     # --- literals and names --------------------------------------------------------
 
@@ -359,26 +316,3 @@ class ExpressionChecker(OperatorChecker):
                     return "this is not a variable"
                 return self.is_writable(base)
         return "this is not a variable"
-
-
-_HANDLERS: dict[type[ast.Expression], Callable[[ExpressionChecker, Any], Type]] = {
-    ast.IntLiteral: ExpressionChecker._int,
-    ast.BoolLiteral: ExpressionChecker._bool,
-    ast.StringLiteral: ExpressionChecker._string,
-    ast.PathExpression: ExpressionChecker._path,
-    ast.TypeExpression: ExpressionChecker._type,
-    ast.ThisExpression: ExpressionChecker._this,
-    ast.Member: ExpressionChecker._member,
-    ast.Index: ExpressionChecker._index,
-    ast.Slice: ExpressionChecker._slice,
-    ast.PlusSlice: ExpressionChecker._plus_slice,
-    ast.Unary: ExpressionChecker._unary,
-    ast.Binary: ExpressionChecker._binary,
-    ast.Ternary: ExpressionChecker._ternary,
-    ast.Cast: ExpressionChecker._cast,
-    ast.ListExpression: ExpressionChecker._list_expression,
-    ast.StructExpression: ExpressionChecker._struct_expression,
-    ast.InvalidHeader: ExpressionChecker._invalid,
-    ast.Dots: ExpressionChecker._dots,
-}
-"""Each class's method takes just that class: the table's key sees to it."""

@@ -19,8 +19,6 @@ class NameChecker:
         self.diagnostics = diagnostics
         self.names = Names()
         self.frame = Frame()
-        self.deferred: set[ast.Expression] = set()
-        """Expressions known at compile time, but for each instance anew."""
 
     # --- diagnostics ---------------------------------------------------------------
 

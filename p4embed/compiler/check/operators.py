@@ -5,7 +5,8 @@ from __future__ import annotations
 from p4embed.compiler import ast
 from p4embed.compiler.check.compatibility import castable, comparable, merge
 from p4embed.compiler.check.conversions import ConversionChecker
-from p4embed.compiler.diagnostics import Note
+from p4embed.compiler.checked import CheckedProgram
+from p4embed.compiler.diagnostics import Diagnostics, Note
 from p4embed.compiler.syntax.expression_parser import MAX_WIDTH
 from p4embed.compiler.types import (
     BOOL,
@@ -27,11 +28,14 @@ _BITWISE = ("&", "|", "^")
 
 
 class OperatorChecker(ConversionChecker):
-    """Types of operators; operands are inferred by `infer`."""
+    """The rules for operators and casts."""
 
-    def is_static(self, expression: ast.Expression) -> bool:
-        """Whether the value is known at compile time, if only for each instance anew."""
-        return expression in self.checked.constants or expression in self.deferred
+    def __init__(self, checked: CheckedProgram, diagnostics: Diagnostics) -> None:
+        super().__init__(checked, diagnostics)
+        self.rule(ast.Unary, self._unary)
+        self.rule(ast.Binary, self._binary)
+        self.rule(ast.Ternary, self._ternary)
+        self.rule(ast.Cast, self._cast)
 
     # --- operators -----------------------------------------------------------------
 

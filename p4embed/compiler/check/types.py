@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.check.names import NameChecker
-from p4embed.compiler.checked import Value
+from p4embed.compiler.check.inference import InferenceChecker
 from p4embed.compiler.diagnostics import Note
 from p4embed.compiler.syntax.expression_parser import MAX_WIDTH
 from p4embed.compiler.types import (
@@ -45,7 +44,7 @@ MAX_STACK = 65536
 """Elements in a header stack."""
 
 
-class TypeChecker(NameChecker):
+class TypeChecker(InferenceChecker):
     """Resolves written types."""
 
     # --- types ---------------------------------------------------------------------
@@ -216,16 +215,6 @@ class TypeChecker(NameChecker):
                     )
             elif not _fits_header(field.type):
                 self.error(f"a header cannot have a field of type {field.type}", span)
-
-    # --- what the checkers above this one provide -------------------------------------
-
-    def infer(self, expression: ast.Expression) -> Type:
-        """Type of an expression; see `ExpressionChecker`."""
-        raise NotImplementedError
-
-    def constant_of(self, expression: ast.Expression) -> Value | None:
-        """Value of an expression, None if it is not known at compile time."""
-        return self.checked.constants.get(expression)
 
     # --- parameters ----------------------------------------------------------------
 

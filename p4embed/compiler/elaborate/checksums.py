@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from p4embed.compiler import ast, ir
 from p4embed.compiler.checked import CallInfo, CallKind, EnumValue
 from p4embed.compiler.diagnostics import Span
@@ -21,18 +23,27 @@ from p4embed.compiler.ir import fold
 
 def checksum_control(ctx: Context, declaration: ast.ControlDeclaration) -> None:
     """Every `verify_checksum` or `update_checksum` of the control, in order."""
+    _constants_only(ctx, declaration, ctx.site.title)
+    _each(ctx, declaration.body, _statement)
+
+
+def _constants_only(ctx: Context, declaration: ast.ControlDeclaration, where: str) -> None:
     for local in declaration.locals:
         if not isinstance(local, ast.ConstantDeclaration):
             ctx.world.diagnostics.error(
-                f"a declaration in {ctx.site.title} is not supported on target bmv2", local.span
+                f"a declaration in {where} is not supported on target bmv2", local.span
             )
-    _statements(ctx, declaration.body)
 
 
-def _statements(ctx: Context, block: ast.Block) -> None:
+def _each(
+    ctx: Context,
+    block: ast.Block,
+    take: Callable[[Context, ast.Statement | ast.Declaration], None],
+) -> None:
+    """Have every statement of a block taken; one that is not supported is reported."""
     for item in block.statements:
         try:
-            _statement(ctx, item)
+            take(ctx, item)
         except Unsupported as problem:
             ctx.world.diagnostics.error(problem.message, problem.span, *problem.notes)
 
@@ -42,7 +53,7 @@ def _statement(ctx: Context, item: ast.Statement | ast.Declaration) -> None:
         case ast.Empty() | ast.ConstantDeclaration() | ast.Return():
             return
         case ast.Block():
-            _statements(ctx, item)
+            _each(ctx, item, _statement)
             return
         case ast.If(otherwise=None) if (
             inner := _single_call(item.then)
@@ -148,20 +159,8 @@ def _inputs(leaf: ir.Expr, span: Span) -> list[ir.CalculationInput]:
 def deparser(ctx: Context, declaration: ast.ControlDeclaration) -> None:
     """The headers that the deparser emits, in order."""
     ctx.world.program.deparser_source = declaration.span
-    for local in declaration.locals:
-        if not isinstance(local, ast.ConstantDeclaration):
-            ctx.world.diagnostics.error(
-                "a declaration in the deparser is not supported on target bmv2", local.span
-            )
-    _emits(ctx, declaration.body)
-
-
-def _emits(ctx: Context, block: ast.Block) -> None:
-    for item in block.statements:
-        try:
-            _emit(ctx, item)
-        except Unsupported as problem:
-            ctx.world.diagnostics.error(problem.message, problem.span, *problem.notes)
+    _constants_only(ctx, declaration, "the deparser")
+    _each(ctx, declaration.body, _emit)
 
 
 def _emit(ctx: Context, item: ast.Statement | ast.Declaration) -> None:
@@ -169,7 +168,7 @@ def _emit(ctx: Context, item: ast.Statement | ast.Declaration) -> None:
         case ast.Empty() | ast.ConstantDeclaration():
             return
         case ast.Block():
-            _emits(ctx, item)
+            _each(ctx, item, _emit)
             return
         case ast.If(condition=condition, then=then, otherwise=None):
             # Emitting a header already asks whether it is valid.

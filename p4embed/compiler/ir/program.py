@@ -132,8 +132,3 @@ class Program:
         at = [name for name, _ in kind.members].index(element.member)
         unions = {u.name: u for u in self.unions}
         return [Ref("header", unions[name].members[at]) for name in found.members]
-
-    def header_type_of(self, instance: str) -> HeaderType:
-        """The type of a header or metadata instance."""
-        wanted = next(h.type for h in self.headers if h.name == instance)
-        return next(t for t in self.header_types if t.name == wanted)

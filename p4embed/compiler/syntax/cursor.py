@@ -74,15 +74,9 @@ class Cursor:
         self.token = self.tokens[self.at]
         return True
 
-    def accept_word(self, word: str) -> bool:
-        """Take a word that has a meaning in its place only, such as `actions`."""
-        if self.token.kind != IDENT or self.token.text != word:
-            return False
-        self.advance()
-        return True
-
     def at_word(self, word: str) -> bool:
-        """Whether the current token is that word (see `accept_word`)."""
+        """Whether the current token is a word that means something in its place only, such as
+        `actions`."""
         return self.token.kind == IDENT and self.token.text == word
 
     def expect(self, kind: str, where: str) -> Token:

@@ -1,48 +1,124 @@
-"""Annotations, types and expressions."""
+"""Types and expressions: each can stand within the other."""
 
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.syntax.cursor import SyntaxFailure
-from p4embed.compiler.syntax.lexer import IDENT, INT, STRING, Token, parse_int, parse_string
-from p4embed.compiler.syntax.type_parser import BASE_TYPES, MAX_DIGITS, TypeParser
+from p4embed.compiler.syntax.cursor import Cursor, SyntaxFailure
+from p4embed.compiler.syntax.lexer import (
+    IDENT,
+    INT,
+    MAX_DIGITS,
+    STRING,
+    Token,
+    parse_int,
+    parse_string,
+)
 
 MAX_WIDTH = 2048
 """Widths beyond this are refused, as other compilers for this target do."""
 
-"""Integer literals longer than this are refused."""
-
 MAX_CHAIN = 1000
 """Operators in one chain `a + b + c ...`."""
 
+_BASE_TYPES = frozenset(
+    ("bool", "error", "string", "match_kind", "bit", "int", "varbit", "tuple", "void")
+)
 
-_PRECEDENCE = {
-    "||": 1,
-    "&&": 2,
-    "==": 3,
-    "!=": 3,
-    "<": 4,
-    ">": 4,
-    "<=": 4,
-    ">=": 4,
-    "|": 5,
-    "^": 6,
-    "&": 7,
-    "<<": 8,
-    ">>": 8,
-    "++": 9,
-    "+": 9,
-    "-": 9,
-    "|+|": 9,
-    "|-|": 9,
-    "*": 10,
-    "/": 10,
-    "%": 10,
-}
+_LEVELS = (
+    ("||",),
+    ("&&",),
+    ("==", "!="),
+    ("<", ">", "<=", ">="),
+    ("|",),
+    ("^",),
+    ("&",),
+    ("<<", ">>"),
+    ("++", "+", "-", "|+|", "|-|"),
+    ("*", "/", "%"),
+)
+_PRECEDENCE = {op: level for level, ops in enumerate(_LEVELS, start=1) for op in ops}
+"""How tightly each binary operator binds."""
 
 
-class ExpressionParser(TypeParser):
-    """The part of the grammar that needs no declarations or statements."""
+class ExpressionParser(Cursor):
+    """The part of the grammar that needs no annotations, declarations or statements."""
+
+    # --- types ---------------------------------------------------------------------
+
+    def at_type(self) -> bool:
+        """Whether the current token can only begin a type."""
+        token = self.token
+        if token.kind == IDENT:
+            if token.text == "list" and self.peek().kind == "<":
+                return True
+            return self.is_type(token.text)
+        if token.kind == ".":
+            return self.peek().kind == IDENT and bool(self.scopes[0].get(self.peek().text))
+        return token.kind in _BASE_TYPES
+
+    def type(self, what: str = "a type") -> ast.TypeNode:
+        """A type reference; `void` included (the checker knows where it may stand)."""
+        with self.nested():
+            first = self.token
+            node = self.type_without_stack(what)
+            while self.token.kind == "[":
+                self.advance()
+                size = self.expression()
+                self.expect("]", "after the size of the header stack")
+                node = ast.HeaderStackType(self.since(first), node, size)
+            return node
+
+    def type_without_stack(self, what: str) -> ast.TypeNode:
+        first = self.token
+        match first.kind:
+            case "bool" | "error" | "string" | "match_kind" | "void":
+                self.advance()
+                return ast.BaseType(first.span, first.kind)
+            case "bit" | "int" | "varbit":
+                self.advance()
+                if self.token.kind != "<":
+                    if first.kind == "varbit":
+                        raise self.fail("expected '<' and a width after 'varbit'")
+                    return ast.BaseType(first.span, first.kind)
+                self.advance()
+                width = self.width()
+                self.expect(">", "after the width")
+                return ast.BaseType(self.since(first), first.kind, width)
+            case "tuple":
+                self.advance()
+                self.expect("<", "after 'tuple'")
+                elements = self.type_arguments_to_angle()
+                return ast.TupleTypeNode(self.since(first), elements)
+            case _ if first.kind == IDENT and first.text == "list" and self.peek().kind == "<":
+                if not self.is_type("list"):
+                    self.advance()
+                    self.advance()
+                    element = self.type()
+                    self.expect(">", "after the element type of the list")
+                    return ast.ListTypeNode(self.since(first), element)
+        absolute = self.accept(".")
+        if self.token.kind != IDENT:
+            raise self.fail(f"expected {what}")
+        name = ast.TypeName(self.since(first), self.advance().text, absolute)
+        name.span = self.since(first)
+        if self.token.kind != "<":
+            return name
+        self.advance()
+        arguments = self.type_arguments_to_angle()
+        return ast.SpecializedType(self.since(first), name, arguments)
+
+    def type_arguments_to_angle(self) -> list[ast.TypeNode]:
+        """Type arguments up to the closing angle, which is taken; `<` is taken already."""
+        arguments: list[ast.TypeNode] = []
+        while self.token.kind != ">":
+            if self.token.kind == "_":
+                arguments.append(ast.DontCareType(self.advance().span))
+            else:
+                arguments.append(self.type())
+            if not self.accept(","):
+                break
+        self.expect(">", "after the type arguments")
+        return arguments
 
     def width(self) -> ast.Expression:
         """A width: sums and products stand alone, anything else in parentheses."""
@@ -123,7 +199,7 @@ class ExpressionParser(TypeParser):
             if token.text == "list" and following == "<" and not self.is_type("list"):
                 return True
             return self.is_type(token.text) and following in (")", "<", "[")
-        return token.kind in BASE_TYPES and following != "."
+        return token.kind in _BASE_TYPES and following != "."
 
     def postfix(self, base: ast.Expression, first: Token) -> ast.Expression:
         """Member accesses, indices, slices and calls behind `base`."""
@@ -243,9 +319,7 @@ class ExpressionParser(TypeParser):
                 if self.peek().kind == ".":
                     self.advance()
                     return ast.TypeExpression(first.span, ast.BaseType(first.span, "error"))
-            case _:
-                pass
-        if first.kind in BASE_TYPES:
+        if first.kind in _BASE_TYPES:
             raise self.fail("expected an expression, found a type", found=False)
         raise self.fail("expected an expression")
 
@@ -323,41 +397,3 @@ class ExpressionParser(TypeParser):
             if named:
                 return ast.StructExpression(span, named, dots is not None)
             return ast.ListExpression(span, elements, dots is not None)
-
-    # --- keysets -------------------------------------------------------------------
-
-    def keyset(self) -> ast.Expression:
-        """Key of a select case or table entry; ':' follows."""
-        if self.token.kind == "(":
-            tuple_ = self.attempt(self.tuple_keyset)
-            if tuple_ is not None:
-                return tuple_
-        return self.simple_keyset()
-
-    def tuple_keyset(self) -> ast.Expression:
-        first = self.advance()
-        elements = [self.simple_keyset()]
-        while self.accept(","):
-            elements.append(self.simple_keyset())
-        self.expect(")", "after the keyset")
-        if self.token.kind != ":":
-            raise self.fail("expected ':' after the keyset")
-        if len(elements) == 1:
-            return elements[0]
-        return ast.TupleKeyset(self.since(first), elements)
-
-    def simple_keyset(self) -> ast.Expression:
-        """An expression, mask, range, `default` or `_`."""
-        first = self.token
-        if first.kind == "default":
-            return ast.DefaultKeyset(self.advance().span)
-        if first.kind == "_":
-            return ast.DontCare(self.advance().span)
-        value = self.expression()
-        if self.accept("&&&"):
-            mask = self.expression()
-            return ast.Mask(self.since(first), value, mask)
-        if self.accept(".."):
-            high = self.expression()
-            return ast.Range(self.since(first), value, high)
-        return value

@@ -142,6 +142,10 @@ def unlexable(token: Token) -> str:
     return f"unknown character '{shown}'"
 
 
+MAX_DIGITS = 4000
+"""Integer literals longer than this are refused: Python reads none much longer."""
+
+
 def parse_int(text: str) -> tuple[int, int | None, bool]:
     """Value, width (None if not given) and signedness of an INT token's text.
 

@@ -30,7 +30,6 @@ class Macro:
     body: list[Token]
     parameters: list[str] | None
     variadic: bool
-    defined_at: Span
 
 
 _Item = tuple[Token, frozenset[str]]

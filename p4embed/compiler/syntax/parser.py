@@ -1,9 +1,7 @@
 """Tokens to a syntax tree: recursive descent over the grammar of P4_16.
 
-This module has the top level; parsers, controls, tables and actions are in
-`parse_blocks.py`, then come `parse_statements.py`, `parse_expressions.py` and
-`parse_types.py`, with the cursor and error recovery in `syntax.py`. A construct in error
-is reported and skipped, and parsing goes on behind it.
+This module has the top level, and builds on what parses the parts (see the package). A
+construct in error is reported and skipped, and parsing goes on behind it.
 """
 
 from __future__ import annotations

@@ -100,8 +100,7 @@ class _Preprocessor:
         for text in self.options.defines:
             name, equals, value = text.partition("=")
             source = SourceFile("<command line>", value if equals else "1")
-            span = Span(source, 0, len(source.text))
-            self.macros[name] = Macro(name, tokenize(source), None, False, span)
+            self.macros[name] = Macro(name, tokenize(source), None, False)
         for name in self.options.undefines:
             self.macros.pop(name, None)
 
@@ -217,7 +216,7 @@ class _Preprocessor:
                 self.error("parameter list without its closing ')'", body[0].span)
                 return
             body = body[at + 1 :]
-        self.macros[name.text] = Macro(name.text, body, parameters, variadic, name.span)
+        self.macros[name.text] = Macro(name.text, body, parameters, variadic)
 
     def include(self, line: list[Token], source: SourceFile, depth: int) -> None:
         rest = line[1:]

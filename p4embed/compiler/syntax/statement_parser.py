@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from p4embed.compiler import ast
+from p4embed.compiler.syntax.annotation_parser import AnnotationParser
 from p4embed.compiler.syntax.cursor import SyntaxFailure
-from p4embed.compiler.syntax.expression_parser import ExpressionParser
 from p4embed.compiler.syntax.lexer import IDENT, Token
 
 ASSIGNMENTS = frozenset(
@@ -12,7 +12,7 @@ ASSIGNMENTS = frozenset(
 )
 
 
-class StatementParser(ExpressionParser):
+class StatementParser(AnnotationParser):
     """The grammar from blocks down."""
 
     def block(self, annotations: list[ast.Annotation] | None = None) -> ast.Block:

@@ -16,6 +16,7 @@ the runtime's (``native/``).
     controls.py     ingress and egress
     digests.py      what packets tell the controller
     packet_struct.py what is kept of a packet
+    features.py     what a program asks of the traffic manager
     pipeline.py     what happens before, between and after the controls
     generate.py     puts the file together
 """

@@ -22,6 +22,7 @@ from p4embed.switch.codegen.values import (
     container_of,
     convert,
     mask_text,
+    range_of,
 )
 
 _INFIX = {
@@ -63,10 +64,6 @@ class Expressions(HeaderAccess):
         if value.container == WIDE:
             self.context.need_wide(demand or bits_of(value.low, value.high) + 1)
         return value
-
-    def u64(self, expr: p.DataExpr) -> str:
-        """The low 64 bits, as C."""
-        return convert(self.data(expr, 64), C64)
 
     def index(self, expr: p.DataExpr) -> str:
         """An array index as C: 64 bits unsigned, out of any range when the integer is."""
@@ -182,7 +179,7 @@ class Expressions(HeaderAccess):
             case _:
                 pass
         a, b = self.data(left, demand), self.data(right, demand)
-        low, high = _range(op, a, b)
+        low, high = range_of(op, a, b)
         container = self._ring(demand, low, high)
         x, y = convert(a, container), convert(b, container)
         if container == WIDE:
@@ -400,22 +397,3 @@ class Expressions(HeaderAccess):
 def param_names(params: Sequence[p.ActionParam]) -> tuple[str, ...]:
     """The C parameters of an action."""
     return unique(f"arg_{param.name}" for param in params)
-
-
-def _range(op: p.DataOp, a: Value, b: Value) -> tuple[int, int]:
-    """Where ``a op b`` lies."""
-    match op:
-        case p.DataOp.ADD:
-            return a.low + b.low, a.high + b.high
-        case p.DataOp.SUB:
-            return a.low - b.high, a.high - b.low
-        case p.DataOp.MUL:
-            corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-            return min(corners), max(corners)
-        case p.DataOp.AND if a.low >= 0 or b.low >= 0:
-            return 0, min(v.high for v in (a, b) if v.low >= 0)
-        case _:
-            bits = max(bits_of(a.low, a.high), bits_of(b.low, b.high))
-            if a.low >= 0 and b.low >= 0:
-                return 0, (1 << bits) - 1
-            return -(1 << bits), (1 << bits) - 1

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from p4embed.switch import program as p
+
 C64, C128, WIDE = 64, 128, 1 << 20
 """Containers, by bits; ``WIDE`` holds anything."""
 
@@ -75,11 +77,6 @@ def c_type(width: int) -> str:
     return "u128" if width <= C128 else "wide"
 
 
-def container_type(container: int) -> str:
-    """The C type of a container."""
-    return {C64: "uint64_t", C128: "u128", WIDE: "wide"}[container]
-
-
 def constant(value: int) -> Value:
     """A literal."""
     container = container_of(value, value)
@@ -129,3 +126,22 @@ def mask_text(text: str, container: int, width: int) -> str:
     if width >= container:
         return text
     return f"({text} & {constant((1 << width) - 1).text})"
+
+
+def range_of(op: p.DataOp, a: Value, b: Value) -> tuple[int, int]:
+    """Where ``a op b`` lies."""
+    match op:
+        case p.DataOp.ADD:
+            return a.low + b.low, a.high + b.high
+        case p.DataOp.SUB:
+            return a.low - b.high, a.high - b.low
+        case p.DataOp.MUL:
+            corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+            return min(corners), max(corners)
+        case p.DataOp.AND if a.low >= 0 or b.low >= 0:
+            return 0, min(v.high for v in (a, b) if v.low >= 0)
+        case _:
+            bits = max(bits_of(a.low, a.high), bits_of(b.low, b.high))
+            if a.low >= 0 and b.low >= 0:
+                return 0, (1 << bits) - 1
+            return -(1 << bits), (1 << bits) - 1

@@ -20,7 +20,6 @@ class AtomicEntryWriter(EntryWriter):
         super().__init__(target, outcomes)
         self._ahead: dict[tuple[int, EntryKey], Entry | None] = {}
         self._counts: dict[int, int] = {}
-        self._foreseen = 0
 
     def current(self, table: int, key: EntryKey) -> Entry | None:
         """The entry as it will be."""

@@ -39,7 +39,7 @@ class DirectResources:
         if not entry.HasField("data"):
             return
         if not self._engine.set_direct_count(table.index, key, to_count(entry.data)):
-            raise _no_entry(table)
+            raise no_entry(table)
 
     def counters(self, query: p4r.DirectCounterEntry) -> Iterator[p4r.Entity]:
         """An entry's counter, a table's, or all."""
@@ -49,7 +49,7 @@ class DirectResources:
                 count = self._engine.direct_count(table.index, key)
                 if count is None:
                     if asked:
-                        raise _no_entry(table)
+                        raise no_entry(table)
                     continue
                 entity = p4r.Entity()
                 table.unpack_key(key, entity.direct_counter_entry.table_entry)
@@ -65,7 +65,7 @@ class DirectResources:
         key = _key(table, entry.table_entry)
         config = to_meter_config(entry.config) if entry.HasField("config") else None
         if not metering(self._engine).set_direct_meter(table.index, key, config):
-            raise _no_entry(table)
+            raise no_entry(table)
 
     def meters(self, query: p4r.DirectMeterEntry) -> Iterator[p4r.Entity]:
         """An entry's meter, a table's, or all."""
@@ -75,7 +75,7 @@ class DirectResources:
             need_meter(table)
             for key in keys:
                 if asked and self._engine.get(table.index, key) is None:
-                    raise _no_entry(table)
+                    raise no_entry(table)
                 config = engine.direct_meter(table.index, key)
                 entity = p4r.Entity()
                 table.unpack_key(key, entity.direct_meter_entry.table_entry)
@@ -125,5 +125,6 @@ def _refuse_default(entry: p4r.TableEntry) -> None:
         raise unimplemented("default entries have no direct resources: a miss runs none")
 
 
-def _no_entry(table: TableTranslator) -> P4RuntimeError:
+def no_entry(table: TableTranslator) -> P4RuntimeError:
+    """Nothing has the key that was named."""
     return not_found(f"table '{table.name}' has no entry with this key")

@@ -11,13 +11,12 @@ from finsy.proto import p4r
 
 from p4embed.switch.engine import Count, Entry, EntryKey, MeterConfig, Op, Status, Update
 from p4embed.switch.p4runtime.cells import metering, to_count, to_meter_config
-from p4embed.switch.p4runtime.direct import need_counter, need_meter
+from p4embed.switch.p4runtime.direct import need_counter, need_meter, no_entry
 from p4embed.switch.p4runtime.errors import (
     P4RuntimeError,
     denied,
     failure,
     invalid,
-    not_found,
     unimplemented,
 )
 from p4embed.switch.p4runtime.target import Target
@@ -33,10 +32,6 @@ class _Resources:
 
 
 _NONE = _Resources(None, None)
-
-
-def _missing(table: TableTranslator) -> P4RuntimeError:
-    return not_found(f"table '{table.name}' has no entry with this key")
 
 
 class EntryWriter:
@@ -108,7 +103,7 @@ class EntryWriter:
         key = table.key(entry)
         old = self.current(table.index, key)
         if old is None:
-            raise _missing(table)
+            raise no_entry(table)
         new = Entry(key, old.action, old.params, *table.attributes(entry))
         return Update(Op.MODIFY, table.index, new)
 
@@ -158,7 +153,7 @@ class EntryWriter:
             raise denied(f"table '{table.name}' has constant entries")
         old = self._engine.get(table.index, key)
         if old is None:
-            raise _missing(table)
+            raise no_entry(table)
         update = Update(op, table.index, old)
         if table.has_meter and resources.meter is None:
             metering(self._engine).set_direct_meter(table.index, key, None)

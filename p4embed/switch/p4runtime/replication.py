@@ -5,7 +5,7 @@ Source: P4Runtime specification, "PacketReplicationEngineEntry".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from finsy.proto import p4r
@@ -99,9 +99,9 @@ def _check(op: Op, exists: bool, what: str) -> None:
         raise not_found(f"no such {what}")
 
 
-def _replicas(replicas: object) -> list[Replica]:
+def _replicas(replicas: Iterable[p4r.Replica]) -> list[Replica]:
     result = []
-    for replica in replicas:  # type: ignore[attr-defined]
+    for replica in replicas:
         if replica.WhichOneof("port_kind") == "port":
             port = int.from_bytes(replica.port, "big")
         else:

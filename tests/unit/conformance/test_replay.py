@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance import stf
+from conformance import commands, stf
 from conformance.naming import Action, Match, Names, TableEntry, UnknownName
 from conformance.replay import Outcome, Rejected, Unsupported, Verdict, replay
 
@@ -88,7 +88,7 @@ class Told:
     def counter(self, counter: str, index: int) -> tuple[int, int]:
         return self.counts[counter, index]
 
-    def set_meter(self, meter: str, index: int | None, rates: stf.MeterRates) -> None:
+    def set_meter(self, meter: str, index: int | None, rates: commands.MeterRates) -> None:
         raise Unsupported(f"no rates for {meter}[{index}]: {rates.rates}")
 
     def packet(self, port: int, frame: bytes) -> None:
@@ -104,7 +104,7 @@ def play(script: str, target: Told | None = None) -> Outcome:
 
 def entry(script: str) -> TableEntry:
     (command,) = stf.parse(script)
-    assert isinstance(command, stf.Add)
+    assert isinstance(command, commands.Add)
     return Names(PROGRAM).entry(command)
 
 

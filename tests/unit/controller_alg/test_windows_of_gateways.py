@@ -54,3 +54,15 @@ def test_a_server_whose_offer_did_not_pass_is_told_no_more_than_there_is() -> No
     said = talk.at_server()[TCP]
     assert (said.flags, said.ack) == ("A", (SERVER_ISN + 7) % (1 << 32))
     assert said.window == 60_000 >> 9
+
+
+def test_a_server_that_repeats_its_answer_changes_no_scale_that_the_client_was_told() -> None:
+    world = ftp()
+    attack(world, world.b, port=21)
+    talk = Talk(world, world.a, world.b, dport=21, options=OPTIONS, server_options=OPTIONS)
+    talk.connect()
+    talk.down("SA", SERVER_ISN, CLIENT_ISN + 1, options=OPTIONS, window=SPACE)
+    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"USER", window=100)
+    said = talk.at_client()[TCP]
+    assert (said.flags, said.ack) == ("A", (CLIENT_ISN + 5) % (1 << 32))
+    assert said.window == SPACE >> 7

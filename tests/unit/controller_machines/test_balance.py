@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.central_point.balance import Balance, bucket_of, turns
+from controller.config.cards import Balancing, CpSite, SpuSite
 from controller.config.distribution import BUCKETS, buckets, shares
-from controller.config.schema import Balancing, CpSite, SpuSite
 from controller.flow import FlowKey, places
 
 WEIGHTS = st.dictionaries(st.integers(1, 12), st.integers(1, 9), min_size=1, max_size=8)
@@ -84,7 +84,7 @@ def test_no_bound_is_ever_passed_and_room_is_used_up(
             mine = [key for key, owner in owners.items() if owner == number]
             assert balance.places_of(number) == sum(map(places, mine)) <= room
             assert balance.load_of(number) == len(mine)
-            assert balance.ipv6_of(number) == sum(len(key.src) == 16 for key in mine)
+            assert balance.ipv6[number] == sum(len(key.src) == 16 for key in mine)
     bound = room * len(weights)
     assert balance.maximum == (min(limit, bound) if limit else bound)
     while balance.pick(flow(0)) is not None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from controller.central_point import CentralPoint
 from controller.central_point.balance import Balance
 from controller.central_point.nat_arbiter import NatArbiter
-from controller.config.schema import PENDING_TIMEOUT, SpuSite
+from controller.config.cards import PENDING_TIMEOUT, SpuSite
 from controller.flow import Direction, FlowKey, WingState
 from controller.messages import (
     AbandonSession,

@@ -6,13 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.config.schema import (
-    Balancing,
-    Chassis,
-    CpSite,
-    QueueDepth,
-    SpuSite,
-)
+from controller.config.cards import Balancing, Chassis, CpSite, SpuSite
+from controller.config.schema import QueueDepth
 from controller.flow import FlowKey
 from controller.gate import Endpoint, GateOrder
 from controller.messages import (
@@ -184,20 +179,20 @@ def test_a_round_meets_all_keys_though_they_change() -> None:
     around = Round(table)
     met: list[int] = []
     for _ in range(3000 // LEAST + 1):
-        met += around.next()
+        met += around.next(0)
     assert met[:3000] == list(range(3000)), "in order, each once"
     met.clear()
     for step in range(200):
         del table[next(iter(table))]
         table[3000 + step] = None
-        met += around.next()
+        met += around.next(0)
     for _ in range(2 * 3000 // LEAST):
-        met += around.next()
+        met += around.next(0)
     assert set(range(200, 3200)) <= set(met), "those that stay are met, sooner or later"
     table.clear()
-    while around.next():
+    while around.next(0):
         pass
-    assert around.next() == []
+    assert around.next(0) == []
 
 
 def test_agreement_is_silent() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.config.schema import Chassis, NpuSite, StaticRoute
+from controller.config.cards import Chassis, NpuSite
+from controller.config.schema import StaticRoute
 from controller.routing.fabric import Fabric, FabricError
 from controller.routing.fib import Fib, FibError
 

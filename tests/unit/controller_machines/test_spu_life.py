@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.central_point.balance import bucket_of
 from controller.central_point.fleet import QUARANTINE
 from controller.config.schema import SECOND
-from controller.config.stateless import STATELESS, Distribution, Stateless
-from controller.flow import Direction
+from controller.config.stateless import STATELESS, Stateless
 from controller.gate import Endpoint, GateOrder
 from controller.messages import (
     Actor,
-    CreateRequest,
     InstallAck,
     InstallWing,
     OpenGates,
@@ -28,47 +24,13 @@ from controller.messages import (
     SpuFailed,
     SpuJoined,
     SpuState,
-    Step,
 )
 from controller.reasons import Close, Drop
 from controller.routing.fib import fib_of
 from controller.spu import Spu
 
+from .traffic import HASHED, Event, assert_agree, live_through, owners, set_up, settle
 from .world import MILLISECOND, World, chassis, configuration, number, udp, with_nat
-
-
-def owners(world: World) -> Counter[int]:
-    """Sessions by SPU, as the central point has them."""
-    forward = [w for w in world.sim.cp.wings() if w.direction is Direction.FORWARD]
-    return Counter(wing.spu for wing in forward)
-
-
-def settle(world: World) -> None:
-    """Everything that is under way arrives, deadlines of now included."""
-    world.sim.run(100 * MILLISECOND)
-
-
-def set_up(world: World, sports: range) -> None:
-    for sport in sports:
-        world.send(world.a, udp(world.a, world.b, sport=sport))
-    settle(world)
-
-
-def assert_agree(world: World) -> None:
-    """Central point, SPUs and NPUs have the same sessions."""
-    sim = world.sim
-    cp = {wing.key: wing.session_id for wing in sim.cp.wings() if wing.session_id}
-    spus = {
-        wing.key: view.id
-        for spu in sim.spus.values()
-        for view in spu.sessions()
-        for wing in (view.forward, view.reverse)
-    }
-    npus = {key: id_ for npu in sim.npus.values() for key, (id_, _) in npu.owners.items()}
-    assert cp == spus == npus
-    ports = sum(sim.cp.nat.in_use().values())
-    views = [view for spu in sim.spus.values() for view in spu.sessions()]
-    assert ports == sum(view.forward.is_translated for view in views)
 
 
 def test_sessions_of_an_spu_that_fails_go_everywhere_and_those_of_others_go_on() -> None:
@@ -253,54 +215,6 @@ def test_a_draining_spu_gets_nothing_new_and_keeps_what_it_has() -> None:
     assert owners(world) == {1: 2, 2: 2}
 
 
-def test_npus_learn_of_the_buckets_of_those_in_service() -> None:
-    world = World(None, chassis(spus=4))
-    world.sim.fail_spu(2)
-    settle(world)
-    for npu in world.sim.npus.values():
-        assert set(npu.buckets) == {1, 3, 4}
-    world.sim.join_spu(2)
-    settle(world)
-    for npu in world.sim.npus.values():
-        assert Counter(npu.buckets) == {1: 64, 2: 64, 3: 64, 4: 64}
-
-
-HASHED = replace(STATELESS, distribution=Distribution.HASH_BASED)
-
-
-def test_in_hash_based_distribution_a_flow_goes_to_the_spu_of_its_bucket() -> None:
-    world = World(configuration(stateless=HASHED), chassis(spus=4))
-    set_up(world, range(1, 30))
-    buckets = world.sim.npus[0].buckets
-    placed = {v.forward.key: n for n, spu in world.sim.spus.items() for v in spu.sessions()}
-    assert len(placed) == 29
-    assert all(spu == buckets[bucket_of(key)] for key, spu in placed.items())
-    requests = [m for to, m in world.sim.carried if isinstance(m, CreateRequest)]
-    assert len(requests) == 29, "the SPU asks, the central point decides"
-    assert {step.detail for step in world.sim.steps if step.step is Step.MISS} == {
-        f"port 0, token 1, to SPU {spu}, by its hash" for spu in set(placed.values())
-    }
-
-
-def test_in_hash_based_distribution_only_flows_of_the_lost_spu_move() -> None:
-    world = World(configuration(stateless=HASHED), chassis(spus=4))
-    set_up(world, range(1, 30))
-    before = {v.forward.key: n for n, spu in world.sim.spus.items() for v in spu.sessions()}
-    # First packets meet the failure before the NPUs have other buckets: nothing is lost for it.
-    world.sim.fail_spu(3)
-    lost = [key for key, spu in before.items() if spu == 3]
-    for sport in range(31, 60):
-        world.send(world.a, udp(world.a, world.b, sport=sport))
-    settle(world)
-    for key in lost:
-        world.pass_(world.a, udp(world.a, world.b, sport=key.sport), world.b)
-    after = {v.forward.key: n for n, spu in world.sim.spus.items() for v in spu.sessions()}
-    assert len(after) == 58
-    assert {key for key, spu in before.items() if after[key] != spu} == set(lost)
-    assert len(world.b.received) == 58 + len(lost)
-    assert_agree(world)
-
-
 def test_gates_of_a_lost_spu_close() -> None:
     world = World(None, chassis(spus=2))
     set_up(world, range(1, 2))
@@ -370,32 +284,16 @@ EVENTS = st.lists(
 @settings(max_examples=25, deadline=None)
 @given(events=EVENTS, seed=st.integers(0, 1 << 16), stateless=st.sampled_from([STATELESS, HASHED]))
 def test_nothing_is_left_behind_whatever_comes_when(
-    events: list[tuple[str, int, int]], seed: int, stateless: Stateless
+    events: list[Event], seed: int, stateless: Stateless
 ) -> None:
     """Messages take up to 2 ms, so failures meet set-ups at every step."""
     config = with_nat(stateless=stateless)
     world = World(config, chassis(spus=3), seed=seed, delay=(1_000, 2_000_000), trace=False)
-    sport = 1
-    for what, spu, span in events:
-        match what:
-            case "fail":
-                world.sim.fail_spu(spu)
-            case "join":
-                world.sim.join_spu(spu)
-            case "drain":
-                world.sim.drain_spu(spu)
-            case "flows":
-                for _ in range(3):
-                    world.send(world.a, udp(world.a, world.b, sport=sport))
-                    sport += 1
-        world.sim.run(span)
-    for spu in (1, 2, 3):
-        world.sim.join_spu(spu)
-    world.sim.run(10 * SECOND)
+    live_through(world, events)
     assert_agree(world)
     assert [m.state for m in world.sim.cp.members().values()] == [SpuState.ONLINE] * 3
     got = len(world.b.received)
-    world.send(world.a, udp(world.a, world.b, sport=1, n=77))
+    world.send(world.a, udp(world.a, world.b, sport=2000, n=77))
     world.sim.run(SECOND)
     assert [number(packet) for packet in world.b.received[got:]] == [77]
     world.sim.run(7200 * SECOND)

@@ -4,11 +4,8 @@ way."""
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -27,29 +24,10 @@ from controller.messages import (
 from controller.packet import parse
 from controller.reasons import Close, Drop
 from controller.spu.express import NotExpress
-from controller.spu.splice import Splice
 from controller.spu.syn_guard import HALF_OPEN_LIMIT
-from controller.syn_cookie import PERIOD, SEGMENT_SIZES, Cookies
-from controller.tcp_options import Offer
 
-from .guarded import (
-    CLIENT_ISN,
-    MOD,
-    OPTIONS,
-    SERVER_ISN,
-    Talk,
-    attack,
-    checked,
-    protected,
-)
-from .world import (
-    MILLISECOND,
-    World,
-    chassis,
-    configuration,
-    udp,
-    with_nat,
-)
+from .guarded import CLIENT_ISN, MOD, OPTIONS, SERVER_ISN, Talk, attack, protected
+from .world import MILLISECOND, World, chassis, configuration, udp, with_nat
 
 
 @pytest.fixture(params=list(SynFloodMode), ids=lambda mode: mode.value)
@@ -333,152 +311,6 @@ def test_clients_that_connect_and_say_nothing_are_limited() -> None:
     talks[2].answer()
     world.sim.run(3600 * SECOND)
     world.assert_empty()
-
-
-# -- servers ------------------------------------------------------------------------------------
-
-
-def test_what_the_client_sends_meanwhile_waits_for_the_server() -> None:
-    world = World(protected())
-    attack(world, world.b)
-    talk = Talk(world, world.a, world.b)
-    talk.syn()
-    talk.prove()
-    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"one")
-    talk.up("S", CLIENT_ISN)  # came late, and is not needed
-    talk.up("PA", CLIENT_ISN + 4, talk.cookie + 1, b"two")
-    assert len(world.b.received) == 1
-    talk.answer()
-    after = [checked(packet)[TCP] for packet in world.b.received[1:]]
-    assert [(t.seq, bytes(t.payload)) for t in after] == [
-        ((CLIENT_ISN + 1) % MOD, b""),
-        ((CLIENT_ISN + 1) % MOD, b"one"),
-        ((CLIENT_ISN + 4) % MOD, b"two"),
-    ]
-    assert {t.ack for t in after} == {SERVER_ISN + 1}
-
-
-def test_a_server_that_refuses_is_heard_by_the_client() -> None:
-    world = World(protected(with_nat()))
-    attack(world, world.b)
-    talk = Talk(world, world.a, world.b)
-    talk.syn()
-    talk.prove()
-    talk.down("RA", 0, CLIENT_ISN)  # of something else
-    assert world.sim.closed == []
-    talk.down("RA", 0, CLIENT_ISN + 1)
-    reset = talk.at_client()[TCP]
-    assert (reset.flags, reset.seq) == ("R", (talk.cookie + 1) % MOD)
-    assert [closed.reason for closed in world.sim.closed] == [Close.TCP_SERVER_RST]
-    world.assert_empty()
-
-
-def test_a_silent_server_is_asked_again_and_then_given_up() -> None:
-    world = World(protected())
-    attack(world, world.b)
-    talk = Talk(world, world.a, world.b)
-    talk.syn()
-    talk.prove()
-    world.sim.run(16 * SECOND)
-    syns = [packet[TCP] for packet in world.b.received]
-    assert [(syn.flags, syn.seq) for syn in syns] == [("S", CLIENT_ISN)] * 4
-    assert talk.at_client()[TCP].flags == "R"
-    assert [closed.reason for closed in world.sim.closed] == [Close.NO_ANSWER]
-    assert world.reasons() == [Drop.NO_ANSWER]
-    world.assert_empty()
-
-
-@pytest.mark.parametrize(
-    ("client", "server", "to_client", "to_server"),
-    [
-        ([("WScale", 9)], [("WScale", 5)], 1000 >> 2, 1000),
-        ([("WScale", 2)], [("WScale", 9)], 4000, 1000),
-        ([("WScale", 9)], [], 1000 >> 7, 65535),
-        ([("WScale", 2)], [], 1000 >> 7, 4000),
-        ([], [("WScale", 5)], 1000, 1000),
-        ([], [], 1000, 1000),
-    ],
-)
-def test_windows_mean_the_same_on_both_sides(
-    client: list[tuple[str, object]],
-    server: list[tuple[str, object]],
-    to_client: int,
-    to_server: int,
-) -> None:
-    world = World(protected())
-    attack(world, world.b)
-    talk = Talk(world, world.a, world.b, options=client, server_options=server)
-    assert ("WScale" in dict(talk.syn()[TCP].options)) == bool(client)
-    assert ("WScale" in dict(talk.prove()[TCP].options)) == bool(client)
-    talk.answer()
-    talk.up("PA", CLIENT_ISN + 1, talk.cookie + 1, b"x", window=1000)
-    assert talk.at_server()[TCP].window == to_server
-    talk.down("PA", SERVER_ISN + 1, CLIENT_ISN + 2, b"x", window=1000)
-    assert talk.at_client()[TCP].window == to_client
-
-
-# -- cookies alone ------------------------------------------------------------------------------
-
-FLOW = FlowKey(bytes(4), bytes(4), 1, 2, 6, 3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    client=st.integers(0, MOD - 1),
-    mss=st.integers(0, 65535),
-    scale=st.none() | st.integers(0, 14),
-    sack=st.booleans(),
-    now=st.integers(0, 10**15),
-    age=st.integers(0, PERIOD),
-)
-def test_a_cookie_says_what_its_client_offered(
-    client: int, mss: int, scale: int | None, sack: bool, now: int, age: int
-) -> None:
-    cookies = Cookies(b"seed")
-    cookie = cookies.make(FLOW, client, Offer(mss, scale, sack), now)
-    said = Cookies(b"seed").check(FLOW, client, cookie, now + age)
-    assert said is not None
-    assert (said.window_scale, said.sack) == (scale, sack)
-    assert said.mss == max([s for s in SEGMENT_SIZES if s <= mss], default=SEGMENT_SIZES[0])
-    assert cookies.check(FLOW, client, cookie, now + 2 * PERIOD) is None
-    assert cookies.check(FLOW._replace(token=4), client, cookie, now) is None
-    assert Cookies(b"other").check(FLOW, client, cookie, now) is None
-
-
-def test_guesses_fail() -> None:
-    cookies, random = Cookies(b"seed"), Random(1)
-    assert not any(
-        cookies.check(FLOW, 7, random.getrandbits(32), 10 * SECOND) for _ in range(20_000)
-    )
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    ours=st.integers(0, MOD - 1),
-    server=st.integers(0, MOD - 1),
-    seq=st.integers(0, MOD - 1),
-    ack=st.integers(0, MOD - 1),
-    data=st.binary(max_size=20),
-)
-def test_what_goes_in_comes_out_again(
-    ours: int, server: int, seq: int, ack: int, data: bytes
-) -> None:
-    splice = Splice(1, ours, Offer(1460, None, True))
-    splice.join(server, Offer(1460, None, True))
-    frame = bytes(
-        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
-        / IP(dst="192.0.2.1")
-        / TCP(seq=seq, ack=ack, flags="A", dport=81)
-        / data
-    )
-    packet = parse(frame)
-    assert not isinstance(packet, Drop)
-    inside = checked(Ether(splice.inward(packet).frame))
-    assert inside[TCP].seq == (seq + ours - server) % MOD
-    assert inside[TCP].ack == ack
-    outside = checked(Ether(splice.outward(packet).frame))
-    assert outside[TCP].ack == (ack - ours + server) % MOD
-    assert outside[TCP].seq == seq
 
 
 def test_udp_and_what_is_no_first_segment_are_not_concerned() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
 
+import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoReply,
@@ -17,24 +18,22 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from controller.config.cards import Chassis, NpuSite, SpuSite
 from controller.config.host_services import HostService
 from controller.config.nat import Nat, SourceNatRule, zone
 from controller.config.schema import (
     SECOND,
     Action,
     Application,
-    Chassis,
     Configuration,
     Interface,
-    NpuSite,
     Policy,
-    SpuSite,
     StaticRoute,
     Zone,
 )
 from controller.flow import Port
 from controller.messages import Step
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.simulated_npu import Sent
 from controller.simulator import Simulator
 
@@ -131,6 +130,10 @@ def chassis(spus: int = 1, max_sessions: int = 1000) -> Chassis:
     )
 
 
+BOTH = pytest.mark.parametrize("client", ["a", "c"])
+"""For tests of any session: host a is a client of a normal one, host c of one on Express Path."""
+
+
 @dataclass
 class Host:
     """A machine on a wire."""
@@ -196,6 +199,9 @@ class World:
     def reasons(self) -> list[Drop]:
         return [dropped.reason for dropped in self.sim.dropped]
 
+    def closes(self) -> list[Close]:
+        return [closed.reason for closed in self.sim.closed]
+
     def assert_empty(self) -> None:
         """Sessions that are gone left nothing behind."""
         self.sim.run()
@@ -231,9 +237,9 @@ class World:
 
 
 def tcp(src: Host, dst: Host | str, flags: str, sport: int = 1025, dport: int = 80) -> Packet:
-    """A TCP segment from host to host, IPv4."""
+    """A TCP segment from host to host, IPv4; one with ACK acknowledges the server's SYN."""
     to = dst if isinstance(dst, str) else dst.ip
-    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags)
+    return IP(src=src.ip, dst=to) / TCP(sport=sport, dport=dport, flags=flags, ack="A" in flags)
 
 
 def udp(src: Host, dst: Host | str, sport: int = 2000, dport: int = 5000, n: int = 0) -> Packet:
@@ -275,3 +281,18 @@ def answer(packet: Packet) -> Packet:
     flags = "SA" if packet[TCP].flags == "S" else "A"
     ack = packet[TCP].seq + 1
     return ip / TCP(sport=packet[TCP].dport, dport=packet[TCP].sport, flags=flags, ack=ack)
+
+
+def connect(world: World, src: Host, dst: Host, sport: int = 1025) -> Packet:
+    """A TCP handshake; the SYN as it was received."""
+    syn = world.pass_(src, tcp(src, dst, "S", sport), dst)
+    world.pass_(dst, answer(syn), src)
+    world.pass_(src, tcp(src, dst, "A", sport), dst)
+    return syn
+
+
+def reply(syn: Packet, flags: str) -> Packet:
+    """A segment of the server to who it thinks its client is."""
+    ip = IP(src=syn[IP].dst, dst=syn[IP].src)
+    ack = syn[TCP].seq + 1
+    return ip / TCP(sport=syn[TCP].dport, dport=syn[TCP].sport, flags=flags, ack=ack)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.config.cards import NpuSite, SpuSite
 from controller.config.chassis import load_chassis, parse_chassis
 from controller.config.problems import ConfigurationError
-from controller.config.schema import NpuSite, SpuSite
 from controller_shell.sample import CHASSIS
 
 NPU = '[[npu]]\nnumber = 1\naddress = "h:1"\n'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from controller.config.cards import Balancing, CpSite, SpuSite
 from controller.config.chassis import parse_chassis
 from controller.config.problems import ConfigurationError
-from controller.config.schema import SECOND, Balancing, CpSite, SpuSite
+from controller.config.schema import SECOND
 
 NPU = '[[npu]]\nnumber = 1\naddress = "127.0.0.1:9559"\n'
 COMBO = '[[spu]]\nnumber = {}\nmode = "combo"\n'

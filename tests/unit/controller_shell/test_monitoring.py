@@ -25,7 +25,7 @@ from controller.messages import (
 )
 from controller.operate.exhaustion import EXHAUSTIONS, QUIET, REPEAT, SystemLog
 from controller.reasons import Drop, Punt
-from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
+from controller_shell.lab import Lab, first_packet, udp, with_lab
 
 
 def test_load_of_spus_and_central_point(tmp_path: Path) -> None:

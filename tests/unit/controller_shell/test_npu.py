@@ -1,26 +1,20 @@
 """The P4Runtime client of an NPU, against a server that applies what it is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path as FilePath
 
 import pytest
-from finsy.proto import p4r, rpc_code
+from finsy.proto import p4r
 
-from controller.config.build import parse
-from controller.config.schema import Configuration
-from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
+from controller.flow import Direction, Path, Port
 from controller.messages import (
     CP,
     HOST,
     NEIGHBORS,
     Actor,
-    InstallWing,
     LimitSessions,
     Mark,
     Origin,
-    Outbound,
     PacketIn,
     ReadWing,
     RemoveWing,
@@ -31,93 +25,22 @@ from controller.messages import (
     WingRead,
     WingRemoved,
 )
-from controller.npu.client import Npu
-from controller.npu.connection import PACKET_OUT_LIMIT, NpuError
-from controller.npu.contract import SESSION_TABLES
+from controller.npu.connection import PACKET_OUT_LIMIT
 from controller.npu.counters import Count
-from controller.npu.pipeline import Pipeline, PipelineError, load_pipeline, resolve
-from controller.npu.program import entries
-from controller.npu.tables import table_entry
 from controller.reasons import Drop, Punt, Send
-from controller_shell.fake_npu import FakeNpu, entry_key, p4info
-from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
-
-REQUIRED_TABLES = ("ingress_interface", "egress_interface", *SESSION_TABLES)
-PIPELINE = resolve(p4info(), b"{}")
-SPU1 = Actor(Role.SPU, 1)
-SESSION = 10_000_007
-KEY = FlowKey(bytes([10, 1, 0, 2]), bytes([0, 0, 113, 9]), 4321, 80, 6, 1)
-WING = Wing(
-    key=KEY,
-    ingress=Port(1, 1),
-    translated=Tuple5(bytes([203, 0, 113, 1]), KEY.dst, 20000, 80, 6),
-    hop=Hop(Port(2, 1), 0, bytes.fromhex("020000020001"), bytes.fromhex("00aabbccddee")),
+from controller_shell.npu_bench import (
+    KEY,
+    KEY6,
+    PIPELINE,
+    SESSION,
+    SPU1,
+    WING,
+    Bench,
+    install,
+    interface_entries,
+    values,
+    with_npu,
 )
-KEY6 = FlowKey(b"\x20\x01" + bytes(13) + b"\1", b"\x20\x01" + bytes(13) + b"\2", 5, 53, 17, 2)
-
-
-def install(wing: Wing = WING, path: Path = Path.SPU, session: int = SESSION) -> InstallWing:
-    """A message that installs ``wing``."""
-    return InstallWing(session, Direction.FORWARD, 1, wing, path, 30_000_000_000, b"record")
-
-
-class Bench:
-    """A client started against a fake NPU, and what it delivered."""
-
-    def __init__(self, fake: FakeNpu) -> None:
-        self.fake = fake
-        self.delivered: asyncio.Queue[Outbound] = asyncio.Queue()
-        site = replace(CHASSIS.npus[1], address=fake.address)
-        self.npu = Npu(site, PIPELINE, self.delivered.put_nowait, clock=lambda: 42)
-
-    async def next(self) -> Outbound:
-        """The next message delivered."""
-        return await asyncio.wait_for(self.delivered.get(), 5)
-
-    def session_entries(self) -> list[p4r.TableEntry]:
-        """What the fake's session tables hold."""
-        tables = [PIPELINE.tables[name].id for name in ("session_v4", "session_v6")]
-        return [entry for entry in self.fake.entries.values() if entry.table_id in tables]
-
-
-def with_npu(test: Callable[[Bench], Awaitable[None]]) -> None:
-    """Run ``test`` with a started client."""
-
-    async def run() -> None:
-        fake = FakeNpu()
-        await fake.start()
-        bench = Bench(fake)
-        try:
-            await bench.npu.start(CONFIGURATION, CHASSIS)
-            await test(bench)
-        finally:
-            await bench.npu.close()
-            await fake.stop()
-
-    asyncio.run(run())
-
-
-def values(entry: p4r.TableEntry) -> dict[str, int]:
-    """An entry's action parameters by name."""
-    for action in p4info().actions:
-        if action.preamble.id == entry.action.action.action_id:
-            names = {param.id: param.name for param in action.params}
-            return {
-                names[p.param_id]: int.from_bytes(p.value, "big")
-                for p in entry.action.action.params
-            }
-    raise AssertionError(entry)
-
-
-def static_entries(npu: int, epoch: int = 1) -> list[p4r.TableEntry]:
-    """What the configuration puts into an NPU's tables."""
-    return [table_entry(PIPELINE, e) for e in entries(CONFIGURATION, CHASSIS, npu, epoch)]
-
-
-def interface_entries(npu: int) -> list[p4r.TableEntry]:
-    """Those of the interface tables."""
-    tables = [PIPELINE.tables[f"{side}_interface"].id for side in ("ingress", "egress")]
-    return [entry for entry in static_entries(npu) if entry.table_id in tables]
 
 
 def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
@@ -382,61 +305,6 @@ def test_counters_are_read_and_cleared() -> None:
     with_npu(test)
 
 
-def test_a_controller_that_comes_again_finds_the_program_and_empties_the_tables() -> None:
-    async def test(bench: Bench) -> None:
-        bench.npu.post(install())
-        await bench.next()
-        await bench.npu.close()
-        again = Bench(bench.fake)
-        bench.fake.config.p4_device_config = b"kept"
-        await again.npu.start(CONFIGURATION, CHASSIS)
-        assert bench.fake.config.p4_device_config == b"kept"
-        expected = {entry_key(e): e for e in static_entries(1, epoch=2)}
-        assert bench.fake.entries == expected
-        await again.npu.close()
-
-    with_npu(test)
-
-
-def test_everything_is_answered_when_the_npu_is_gone() -> None:
-    async def test(bench: Bench) -> None:
-        await bench.fake.stop()
-        why = await asyncio.wait_for(bench.npu.connection.lost(), 5)
-        assert why.startswith(f"NPU 1 at {bench.fake.address} is gone: ")
-        bench.npu.post(install())
-        reply = WingInstalled(SESSION, Direction.FORWARD, Drop.NPU_LOST)
-        assert (await bench.next())[1] == reply
-        bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY))
-        assert (await bench.next())[1] == WingRemoved(SESSION, Direction.FORWARD, 0, 0)
-
-    with_npu(test)
-
-
-def test_another_primary_is_not_pushed_aside() -> None:
-    async def run() -> None:
-        fake = FakeNpu()
-        fake.primary_taken = True
-        await fake.start()
-        bench = Bench(fake)
-        with pytest.raises(NpuError, match="has another primary controller"):
-            await bench.npu.start(CONFIGURATION, CHASSIS)
-        await bench.npu.close()
-        await fake.stop()
-
-    asyncio.run(run())
-
-
-def test_losing_the_primary_role_is_losing_the_npu() -> None:
-    async def test(bench: Bench) -> None:
-        usurped = p4r.StreamMessageResponse()
-        usurped.arbitration.status.code = rpc_code.ALREADY_EXISTS
-        bench.fake.send(usurped)
-        why = await asyncio.wait_for(bench.npu.connection.lost(), 5)
-        assert "another controller became its primary" in why
-
-    with_npu(test)
-
-
 def test_packets_beyond_the_queue_are_dropped_and_counted() -> None:
     async def test(bench: Bench) -> None:
         for n in range(PACKET_OUT_LIMIT + 3):
@@ -448,52 +316,3 @@ def test_packets_beyond_the_queue_are_dropped_and_counted() -> None:
         assert int.from_bytes(last, "big") == PACKET_OUT_LIMIT - 1
 
     with_npu(test)
-
-
-def test_a_program_that_is_no_npu_is_refused_with_all_it_lacks() -> None:
-    info = p4info()
-    next(c for c in info.counters if c.preamble.alias == "drops").preamble.alias = "falls"
-    next(t for t in info.tables if t.preamble.alias == "session_v6").match_fields[0].bitwidth = 32
-    with pytest.raises(PipelineError) as caught:
-        resolve(info)
-    assert "counter drops" in str(caught.value)
-    assert "src_addr of 128 bits (it has 32) in table session_v6" in str(caught.value)
-
-
-def test_a_missing_program_file_is_named(tmp_path: FilePath) -> None:
-    with pytest.raises(PipelineError, match=r"cannot read the P4Info file .*compile p4src/npu.p4"):
-        load_pipeline(tmp_path / "x.txtpb", tmp_path / "x.json")
-
-
-def test_equal_programs_have_equal_cookies() -> None:
-    other: Pipeline = resolve(p4info(), b"{ }")
-    assert resolve(p4info(), b"{}").cookie == PIPELINE.cookie != other.cookie
-
-
-def test_a_smaller_program_serves_what_does_not_need_more() -> None:
-    """Tables, meters and fields that a program may lack are missed only by what needs them."""
-    info = p4info()
-    kept = [t for t in info.tables if t.preamble.alias in REQUIRED_TABLES]
-    del info.tables[:], info.meters[:]
-    info.tables.extend(kept)
-    action = next(a for a in info.actions if a.preamble.alias == "set_ingress_interface")
-    fewer = [p for p in action.params if p.name not in ("vr", "epoch", "features")]
-    del action.params[:]
-    action.params.extend(fewer)
-    small = resolve(info, b"{}")
-
-    async def start(configuration: Configuration) -> None:
-        fake = FakeNpu()
-        await fake.start()
-        npu = Npu(replace(CHASSIS.npus[2], address=fake.address), small, lambda _: None)
-        try:
-            await npu.start(configuration, CHASSIS)
-            assert len(fake.entries) == 2
-        finally:
-            await npu.close()
-            await fake.stop()
-
-    asyncio.run(start(CONFIGURATION))
-    spoofing = parse(SET_LINES + "set security screen ids-option edge ip spoofing\n")
-    with pytest.raises(NpuError, match="program without it: ip spoofing needs the table reverse"):
-        asyncio.run(start(spoofing))

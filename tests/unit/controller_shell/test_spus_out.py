@@ -14,7 +14,7 @@ from controller.messages import CP, SessionClosed, SpuState
 from controller.reasons import Close, Drop, Punt
 from controller.spu_bay import RESTART_DELAY
 from controller_shell.fake_npu import FakeNpu
-from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
+from controller_shell.lab import Lab, first_packet, udp, with_lab
 
 
 async def state_is(lab: Lab, spu: int, state: SpuState) -> None:

@@ -1,29 +1,19 @@
 """Commands on what NPUs did to single packets, against NPUs that are servers in this process."""
 
 import asyncio
-import json
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from controller_shell.fake_npu import FakeNpu, p4info
+from controller_shell.lab import PIPELINE, Lab, with_lab
 from controller_shell.sample import CHASSIS, SET_LINES
-from finsy.proto import p4r
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from controller.config.build import parse
-from controller.config.schema import Chassis, Configuration
 from controller.npu.connection import NpuError
-from controller.npu.pipeline import resolve
-from controller.operate.operator import Operator
-from controller.operate.server import OperatorServer
 from controller.reasons import Drop, Punt, Stage, Verdict
-from controller.runtime import Runtime
 
-PIPELINE = resolve(p4info(), b"{}")
 FEATURES = """
 set interfaces ge-1/0/0 unit 0 family inet filter input f
 set interfaces ge-2/0/0 unit 0 family inet filter output g
@@ -43,63 +33,6 @@ set security flow traceoptions packet-filter pf protocol udp
 """
 CONFIGURATION = parse(SET_LINES + FEATURES, "fw1.set", CHASSIS)
 TRUST, UNTRUST = "02:00:00:01:00:01", "02:00:00:02:00:01"
-
-
-class Lab:
-    """A started runtime and its NPUs."""
-
-    def __init__(self, runtime: Runtime, fakes: dict[int, FakeNpu], path: Path) -> None:
-        self.runtime = runtime
-        self.fakes = fakes
-        self._server = OperatorServer(Operator(runtime), path)
-
-    async def ask(self, command: str) -> str:
-        """What an operator sees."""
-        answer = await self._server.answer(json.dumps({"command": command}).encode())
-        return str(answer.get("text", answer.get("error")))
-
-    def count(self, npu: int, alias: str, cell: int, packets: int, size: int = 0) -> None:
-        """Have an NPU count."""
-        self.fakes[npu].counters[PIPELINE.counters[alias], cell] = (packets, size)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Let the loop run until something holds."""
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.001)
-
-    def entries(self, npu: int, table: str) -> list[p4r.TableEntry]:
-        """What an NPU's table holds."""
-        id_ = PIPELINE.tables[table].id
-        return [e for e in self.fakes[npu].entries.values() if e.table_id == id_]
-
-
-def with_lab(
-    tmp_path: Path,
-    test: Callable[[Lab], Awaitable[None]],
-    configuration: Configuration = CONFIGURATION,
-) -> None:
-    """Run ``test`` with everything started."""
-
-    async def run() -> None:
-        fakes = {number: FakeNpu() for number in CHASSIS.npus}
-        for fake in fakes.values():
-            await fake.start()
-        npus = {
-            number: replace(site, address=fakes[number].address)
-            for number, site in CHASSIS.npus.items()
-        }
-        runtime = Runtime(configuration, Chassis(npus, CHASSIS.spus), PIPELINE)
-        try:
-            await runtime.start()
-            await test(Lab(runtime, fakes, tmp_path / "wp.sock"))
-            assert runtime.faults.failed == 0
-        finally:
-            await runtime.close()
-            for fake in fakes.values():
-                await fake.stop()
-
-    asyncio.run(run())
 
 
 def frame(src: str, dst: str, sport: int = 1024, dport: int = 53, mac: str = TRUST) -> bytes:
@@ -133,7 +66,7 @@ def test_counters_of_filters_are_summed_over_npus_and_cleared(tmp_path: Path) ->
         assert re.search(r"^p-a +0 +0$", text, re.M)
         assert re.search(r"^back +50 +5$", text, re.M)
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_statistics_add_up_and_start_anew(tmp_path: Path) -> None:
@@ -164,7 +97,7 @@ def test_statistics_add_up_and_start_anew(tmp_path: Path) -> None:
         assert "    Packets dropped: 0\n" in text
         assert re.search(r"^    Under way +4$", text, re.M)
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_screens_are_listed_and_their_hits_are_summed(tmp_path: Path) -> None:
@@ -186,7 +119,7 @@ def test_screens_are_listed_and_their_hits_are_summed(tmp_path: Path) -> None:
         text = await lab.ask("show security screen statistics zone untrust")
         assert re.search(r"^  TCP SYN flood +0$", text, re.M)
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_copies_are_a_trace_a_log_and_records_of_drops(tmp_path: Path) -> None:
@@ -219,7 +152,7 @@ def test_copies_are_a_trace_a_log_and_records_of_drops(tmp_path: Path) -> None:
         assert len(log) == 3
         assert re.search(r"pfe +A +ge-2/0/0\.0 +UDP +10\.1\.1\.2 +203\.0\.113\.9$", log[2])
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_copies_need_their_clone_session(tmp_path: Path) -> None:
@@ -228,7 +161,7 @@ def test_copies_need_their_clone_session(tmp_path: Path) -> None:
             1: {1: [255]}, 2: {1: [255]},
         }  # fmt: skip
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_a_packet_that_an_input_filter_rejects_is_answered(tmp_path: Path) -> None:
@@ -245,7 +178,7 @@ def test_a_packet_that_an_input_filter_rejects_is_answered(tmp_path: Path) -> No
         assert (answer["ICMP"].type, answer["ICMP"].code) == (3, 13)
         assert "host" in await lab.ask("show security flow drops")
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_another_configuration_is_written_by_its_differences(tmp_path: Path) -> None:
@@ -275,7 +208,7 @@ def test_another_configuration_is_written_by_its_differences(tmp_path: Path) -> 
         assert lab.fakes[1].entries == before
         assert lab.fakes[1].meters == meters
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)
 
 
 def test_what_an_npu_refuses_is_named_and_written_when_there_is_room(tmp_path: Path) -> None:
@@ -294,4 +227,4 @@ def test_what_an_npu_refuses_is_named_and_written_when_there_is_room(tmp_path: P
         await lab.runtime.load(hashed)
         assert len(lab.entries(1, "spu_bucket")) == 256
 
-    with_lab(tmp_path, test)
+    with_lab(tmp_path, test, CONFIGURATION)

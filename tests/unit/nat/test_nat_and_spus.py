@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller_machines.traffic import Event, live_through
 from controller_machines.world import MILLISECOND, World, chassis, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,24 +36,10 @@ EVENTS = st.lists(
 @settings(max_examples=10, deadline=None)
 @given(config=st.sampled_from(CONFIGURATIONS), events=EVENTS, seed=st.integers(0, 1 << 16))
 def test_no_port_is_lost_with_an_spu_and_none_is_given_twice(
-    config: Configuration, events: list[tuple[str, int, int]], seed: int
+    config: Configuration, events: list[Event], seed: int
 ) -> None:
     world = World(config, chassis(spus=2), seed=seed, delay=(1_000, MILLISECOND), trace=False)
-    sport = 2000
-    for what, spu, span in events:
-        match what:
-            case "fail":
-                world.sim.fail_spu(spu)
-            case "join":
-                world.sim.join_spu(spu)
-            case "flows":
-                for _ in range(3):
-                    world.send(world.a, udp(world.a, world.b, sport=sport))
-                    sport += 1
-        world.sim.run(span)
-    for spu in (1, 2):
-        world.sim.join_spu(spu)
-    world.sim.run(10 * SECOND)
+    live_through(world, events)
     views = [view for spu in world.sim.spus.values() for view in spu.sessions()]
     ports = [(v.forward.translated.src, v.forward.translated.sport) for v in views]
     assert len(set(ports)) == len(ports), "a port of two sessions to one destination"

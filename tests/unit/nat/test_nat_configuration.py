@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.config.build import load, parse
+from controller.config.cards import NatFaults
 from controller.config.chassis import load_chassis, parse_chassis
 from controller.config.nat import (
     Nat,
@@ -18,7 +19,7 @@ from controller.config.nat import (
     zone,
 )
 from controller.config.problems import ConfigurationError
-from controller.config.schema import SECOND, AddressRange, NatFaults
+from controller.config.schema import SECOND, AddressRange
 
 from .pools import block
 

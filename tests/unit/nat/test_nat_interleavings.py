@@ -7,13 +7,14 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
-from controller_machines.test_interleavings import Traffic, some_flows
+from controller_machines.traffic import Flow, Traffic, some_flows
 from controller_machines.world import MILLISECOND, NAT_OUT, World, chassis, configuration, policy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from controller.config.cards import NatFaults
 from controller.config.nat import Nat, Persistence, PortUse, Reach, SourcePool, zone
-from controller.config.schema import SECOND, NatFaults
+from controller.config.schema import SECOND
 
 from .pools import block, both_ways, pool, to_pool
 
@@ -64,7 +65,7 @@ CONFIGURATIONS = tuple(configuration(policies=RULES, nat=nat) for nat in NATS)
          NatFaults(4 * MILLISECOND))  # fmt: skip
 def test_nothing_is_shared_and_nothing_is_left(
     seed: int,
-    flows: list[tuple[int, int, int, int]],
+    flows: list[Flow],
     first: int,
     changes: list[tuple[int, int]],
     faults: NatFaults,
@@ -72,8 +73,7 @@ def test_nothing_is_shared_and_nothing_is_left(
     site = replace(chassis(spus=3), nat_faults=faults)
     world = World(CONFIGURATIONS[first], site, seed=seed, delay=(1_000, 3 * MILLISECOND))
     traffic = Traffic(world, seed)
-    for who, kind, port, start in flows:
-        traffic.flow((world.a, world.c)[who], kind, port, start)
+    traffic.flows(flows)
     for after, number in changes:
         world.sim.run(after)
         world.sim.reconfigure(CONFIGURATIONS[number])

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from controller_shell.lab import Lab, first_packet, udp, with_lab
 from controller_shell.sample import SET_LINES
-from controller_shell.test_runtime import Lab, first_packet, udp, with_lab
 
 from controller.messages import Step
 from controller.reasons import Punt
@@ -149,7 +149,7 @@ def test_allocation_is_slow_or_fails_at_an_operators_word(tmp_path: Path) -> Non
     async def test(lab: Lab) -> None:
         inject = "request security nat allocation "
         assert await lab.ask(inject + "delay 30 refuse-every 1") == (
-            "NAT allocations take 30 ms more, each 1. is refused\n"
+            "NAT allocations take 30 ms more, every one is refused\n"
         )
         lab.fakes[1].punt(udp(4001, 27015), reason=Punt.MISS, ingress_port=1, token=1)
         await lab.until(lambda: bool(lab.runtime.observer.drops))

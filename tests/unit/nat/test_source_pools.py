@@ -17,8 +17,9 @@ from controller_machines.world import (
 )
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
+from controller.config.cards import NatFaults
 from controller.config.nat import Nat, PortUse
-from controller.config.schema import SECOND, NatFaults
+from controller.config.schema import SECOND
 from controller.flow import Path
 from controller.messages import NatNotice, Step
 from controller.reasons import Close, Drop

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from controller_shell.lab import Lab, first_packet, with_lab
 from controller_shell.sample import SET_LINES
-from controller_shell.test_runtime import Lab, first_packet, with_lab
 
 from controller.config.schema import Configuration
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from controller_machines.test_interleavings import Traffic, some_flows
+from controller_machines.traffic import Flow, Traffic, some_flows
 from controller_machines.world import (
     MILLISECOND,
     UNTRUST,
@@ -73,7 +73,7 @@ CONFIGURATIONS: tuple[Configuration, ...] = (
 )
 def test_any_change_at_any_time_leaves_nothing_behind(
     seed: int,
-    flows: list[tuple[int, int, int, int]],
+    flows: list[Flow],
     changes: list[tuple[int, int]],
     capacity: int | None,
 ) -> None:
@@ -87,8 +87,7 @@ def test_any_change_at_any_time_leaves_nothing_behind(
     for npu in world.sim.npus.values():
         npu.capacity = capacity
     traffic = Traffic(world, seed)
-    for who, kind, port, start in flows:
-        traffic.flow((world.a, world.c)[who], kind, port, start)
+    traffic.flows(flows)
     for after, number in changes:
         world.sim.run(after)
         world.sim.reconfigure(CONFIGURATIONS[number])

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controller.central_point.first_path import FirstPath as CpFirstPath
-from controller.config.schema import SECOND, Balancing
+from controller.config.cards import Balancing
+from controller.config.schema import SECOND
 from controller.simulate.flow import Flow
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.pieces import Patient, Pieces

@@ -131,3 +131,12 @@ def entry(
         made.action.action.action_id = SET_PORT_ID
         made.action.action.params.add(param_id=1, value=number(port))
     return made
+
+
+def packet_out(kind: int, payload: bytes = b"") -> p4r.StreamMessageRequest:
+    """A packet for the program; ``kind`` is its header's first field."""
+    request = p4r.StreamMessageRequest()
+    request.packet.payload = payload
+    for id_, value in ((1, kind), (2, 0), (3, 0), (4, 0)):
+        request.packet.metadata.add(metadata_id=id_, value=number(value))
+    return request

@@ -10,7 +10,7 @@ import pytest
 from finsy.proto import p4r
 
 from .client import CPU, DELETE, INSERT, MODIFY, Client, Code, SetConfig, batch_errors, failure
-from .p4info import COUNTER_ID, METER_ID, REGISTER_ID, TABLE_ID, entry
+from .p4info import COUNTER_ID, METER_ID, REGISTER_ID, TABLE_ID, entry, packet_out
 from .programs import one_table
 
 ROLLBACK = p4r.WriteRequest.ROLLBACK_ON_ERROR
@@ -199,13 +199,6 @@ def test_a_saved_pipeline_takes_writes_until_it_is_committed(client: Client) -> 
     assert entries(client) == {b"\x07": 7}
     assert client.read(meter(None)) == [meter(2)]
     assert failure(client.set_config, None, SetConfig.COMMIT)[0] is Code.NOT_FOUND
-
-
-def packet_out(kind: int) -> p4r.StreamMessageRequest:
-    request = p4r.StreamMessageRequest()
-    for id_, value in ((1, kind), (2, 0), (3, 0), (4, 0)):
-        request.packet.metadata.add(metadata_id=id_, value=value.to_bytes(2, "big"))
-    return request
 
 
 def test_packets_run_through_the_old_pipeline_until_the_commit(client: Client) -> None:

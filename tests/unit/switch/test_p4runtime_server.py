@@ -26,15 +26,7 @@ from .client import (
     batch_errors,
     failure,
 )
-from .p4info import (
-    COUNTER_ID,
-    MISS_ID,
-    REGISTER_ID,
-    TABLE_ID,
-    entry,
-    number,
-    p4info,
-)
+from .p4info import COUNTER_ID, MISS_ID, REGISTER_ID, TABLE_ID, entry, p4info, packet_out
 from .programs import action, call, const, load, one_table
 
 
@@ -297,17 +289,9 @@ def test_registers(client: Client) -> None:
     assert (code, text) == (Code.INVALID_ARGUMENT.value[0], "register 'r' cells have 12 bits")
 
 
-def packet_out(kind: int) -> p4r.StreamMessageRequest:
-    request = p4r.StreamMessageRequest()
-    request.packet.payload = b"rest"
-    for id_, value in ((1, kind), (2, 0), (3, 0), (4, 0)):
-        request.packet.metadata.add(metadata_id=id_, value=number(value))
-    return request
-
-
 def test_packets_direct_counters_and_time_since_hit(client: Client) -> None:
     client.write((INSERT, entry(9, port=CPU)))
-    client.requests.put(packet_out(9))
+    client.requests.put(packet_out(9, b"rest"))
     packet = client.receive().packet
     # The program sends the header back: kind 9, then the first bits of a value of 0.
     assert [(m.metadata_id, m.value) for m in packet.metadata] == [(1, b"\x09"), (2, b"\0")]
@@ -338,7 +322,7 @@ def test_counter_data_comes_with_an_entry(client: Client) -> None:
 
 
 def test_a_packet_out_that_cannot_be_sent_is_answered(client: Client, port: int) -> None:
-    bad = packet_out(9)
+    bad = packet_out(9, b"rest")
     bad.packet.metadata[0].metadata_id = 77
     client.requests.put(bad)
     error = client.receive().error
@@ -346,7 +330,7 @@ def test_a_packet_out_that_cannot_be_sent_is_answered(client: Client, port: int)
     assert error.packet_out.packet_out == bad.packet
     backup = Client(port, 5)
     backup.receive()
-    backup.requests.put(packet_out(9))
+    backup.requests.put(packet_out(9, b"rest"))
     assert backup.receive().error.canonical_code == Code.PERMISSION_DENIED.value[0]
     backup.close()
 

@@ -12,7 +12,7 @@ from p4embed.switch.p4runtime.arbitration import Arbiter
 from p4embed.switch.p4runtime.errors import P4RuntimeError
 
 from .client import CPU, DEVICE, INSERT, MODIFY, Client, Code, SetConfig, batch_errors, failure
-from .p4info import COUNTER_ID, DIRECT_COUNTER_ID, TABLE_ID, entry
+from .p4info import COUNTER_ID, DIRECT_COUNTER_ID, TABLE_ID, entry, packet_out
 from .programs import one_table
 
 
@@ -80,13 +80,6 @@ class Limited(Client):
         self.requests.put(request)
 
 
-def packet(kind: int) -> p4r.StreamMessageRequest:
-    request = p4r.StreamMessageRequest()
-    for id_, value in ((1, kind), (2, 0), (3, 0), (4, 0)):
-        request.packet.metadata.add(metadata_id=id_, value=value.to_bytes(2, "big"))
-    return request
-
-
 def test_a_role_writes_reads_and_hears_what_is_its_own(port: int) -> None:
     everything = Client(port)
     everything.receive()
@@ -109,7 +102,7 @@ def test_a_role_writes_reads_and_hears_what_is_its_own(port: int) -> None:
     assert (code, text) == (
         Code.PERMISSION_DENIED, "role 'limited' may not change the pipeline",
     )  # fmt: skip
-    everything.requests.put(packet(1))
+    everything.requests.put(packet_out(1))
     assert everything.receive().HasField("packet")
     assert limited.receive().HasField("packet")
     assert failure(limited.read, p4r.TableEntry(table_id=DIRECT_COUNTER_ID))
@@ -126,8 +119,8 @@ def test_packets_in_are_filtered(port: int) -> None:
     wanted = stratum.P4RoleConfig.PacketFilter(metadata_id=1, value=b"\0\x02")
     limited = Limited(port, receives_packet_ins=True, packet_in_filter=wanted)
     limited.receive()
-    everything.requests.put(packet(1))
-    everything.requests.put(packet(2))
+    everything.requests.put(packet_out(1))
+    everything.requests.put(packet_out(2))
     assert limited.receive().packet.metadata[0].value == b"\x02"
     everything.close()
     limited.close()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from controller_shell.lab import Lab, with_lab
 from controller_shell.sample import CHASSIS, CONFIGURATION, SET_LINES
-from controller_shell.test_runtime import Lab, with_lab
 
 from controller.config.build import parse
 
@@ -19,6 +19,8 @@ OTHER = (
     f"{ZONE}tcp-rst\n{ZONE}interfaces ge-1/0/0.0 host-inbound-traffic system-services all\n"
     f"{ZONE}host-inbound-traffic system-services ssh\n"
     "set interfaces ge-2/0/0 disable\n"
+    "set security flow allow-dns-reply\n"
+    "set security forwarding-process application-services session-distribution-mode hash-based\n"
 )
 
 
@@ -33,6 +35,7 @@ def test_what_is_in_force_is_shown(tmp_path: Path) -> None:
             "    MSS of all TCP: off",
             "    Pending session queue length: normal, 16 packets",
             "    Route change timeout: off",
+            "    DNS answers that nobody asked for: dropped",
         ):
             assert line in status.splitlines()
         await lab.runtime.load(parse(SET_LINES + OTHER, "f.set", CHASSIS, previous=CONFIGURATION))
@@ -45,8 +48,10 @@ def test_what_is_in_force_is_shown(tmp_path: Path) -> None:
             "    MSS of all TCP: 1300",
             "    Pending session queue length: high, 256 packets",
             "    Route change timeout: 60 s",
+            "    DNS answers that nobody asked for: let in",
         ):
             assert line in status.splitlines()
+        assert "Balancing: by hash" in await lab.ask("show chassis spu")
         zones = await lab.ask("show security zones zone trust")
         assert zones.splitlines() == [
             "Security zone: trust",

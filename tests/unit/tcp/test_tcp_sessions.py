@@ -55,6 +55,24 @@ def test_what_is_out_of_the_window_falls_and_the_connection_goes_on() -> None:
     walk.assert_empty()
 
 
+def test_a_blind_ack_establishes_nothing() -> None:
+    """Else sessions of senders who never see an answer would live for half an hour."""
+    walk = world()
+    syn = walk.pass_(walk.a, tcp(walk.a, walk.b, "S"), walk.b)
+    walk.pass_(walk.b, answer(syn), walk.a)
+    blind = tcp(walk.a, walk.b, "A")
+    blind[TCP].seq, blind[TCP].ack = 1, 1_000_000
+    walk.send(walk.a, blind)
+    blind[TCP].ack = (1 << 32) - 1_000
+    walk.send(walk.a, blind)
+    walk.sim.run()
+    assert walk.reasons() == [Drop.TCP_SEQUENCE] * 2
+    assert state(walk) == "answered"
+    walk.sim.run(25 * SECOND)
+    assert closes(walk) == [Close.IDLE_TIMEOUT]
+    walk.assert_empty()
+
+
 def test_no_sequence_check_lets_them_pass() -> None:
     walk = world(sequence_check=False)
     talk = web(walk)
@@ -357,6 +375,16 @@ def test_half_closed_connections_age_as_configured(client: str, applies: bool) -
     walk.sim.run(250 * SECOND)
     assert closes(walk) == [Close.IDLE_TIMEOUT]
     walk.assert_empty()
+
+
+def test_an_operator_sees_an_offloaded_connection_established_by_its_counter() -> None:
+    walk = world(initial_timeout=60 * SECOND)
+    walk.pass_(walk.b, answer(walk.pass_(walk.c, tcp(walk.c, walk.b, "S"), walk.b)), walk.c)
+    (view,) = [view for spu in walk.sim.spus.values() for view in spu.sessions()]
+    assert (view.path, view.tcp, view.timeout) == (Path.EXPRESS, "answered", 60 * SECOND)
+    assert view.seen(0) == view, "its first SYN met no wing"
+    assert view.seen(1).tcp == "established"
+    assert view.seen(1).timeout == 300 * SECOND  # that of HTTP
 
 
 @BOTH

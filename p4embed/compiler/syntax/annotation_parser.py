@@ -1,42 +1,28 @@
-"""Annotations and types."""
+"""Annotations."""
 
 from __future__ import annotations
 
 from p4embed.compiler import ast
-from p4embed.compiler.syntax.cursor import Cursor, SyntaxFailure
+from p4embed.compiler.syntax.cursor import SyntaxFailure
+from p4embed.compiler.syntax.keyset_parser import KeysetParser
 from p4embed.compiler.syntax.lexer import (
     END,
     ERROR,
     IDENT,
     INT,
+    MAX_DIGITS,
     STRING,
     Token,
     parse_int,
     parse_string,
 )
 
-MAX_DIGITS = 4000
-
-BASE_TYPES = frozenset(
-    ("bool", "error", "string", "match_kind", "bit", "int", "varbit", "tuple", "void")
-)
-
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _WITH_NUMBERS = frozenset(("field_list",))
 
 
-class TypeParser(Cursor):
-    """The part of the grammar that names types."""
-
-    def expression(self) -> ast.Expression:
-        """Any expression but the keyset forms; see `ExpressionParser`."""
-        raise NotImplementedError
-
-    def width(self) -> ast.Expression:
-        """A width in bits; see `ExpressionParser`."""
-        raise NotImplementedError
-
-    # --- annotations ---------------------------------------------------------------
+class AnnotationParser(KeysetParser):
+    """The notes in front of declarations, statements and the like."""
 
     def annotations(self) -> list[ast.Annotation]:
         """Any number of annotations."""
@@ -154,83 +140,6 @@ class TypeParser(Cursor):
             made = ast.Annotation(span, name, expressions=expressions)
         self.structured.append(made)
         return made
-
-    # --- types ---------------------------------------------------------------------
-
-    def at_type(self) -> bool:
-        """Whether the current token can only begin a type."""
-        token = self.token
-        if token.kind == IDENT:
-            if token.text == "list" and self.peek().kind == "<":
-                return True
-            return self.is_type(token.text)
-        if token.kind == ".":
-            return self.peek().kind == IDENT and bool(self.scopes[0].get(self.peek().text))
-        return token.kind in BASE_TYPES
-
-    def type(self, what: str = "a type") -> ast.TypeNode:
-        """A type reference; `void` included (the checker knows where it may stand)."""
-        with self.nested():
-            first = self.token
-            node = self.type_without_stack(what)
-            while self.token.kind == "[":
-                self.advance()
-                size = self.expression()
-                self.expect("]", "after the size of the header stack")
-                node = ast.HeaderStackType(self.since(first), node, size)
-            return node
-
-    def type_without_stack(self, what: str) -> ast.TypeNode:
-        first = self.token
-        match first.kind:
-            case "bool" | "error" | "string" | "match_kind" | "void":
-                self.advance()
-                return ast.BaseType(first.span, first.kind)
-            case "bit" | "int" | "varbit":
-                self.advance()
-                if self.token.kind != "<":
-                    if first.kind == "varbit":
-                        raise self.fail("expected '<' and a width after 'varbit'")
-                    return ast.BaseType(first.span, first.kind)
-                self.advance()
-                width = self.width()
-                self.expect(">", "after the width")
-                return ast.BaseType(self.since(first), first.kind, width)
-            case "tuple":
-                self.advance()
-                self.expect("<", "after 'tuple'")
-                elements = self.type_arguments_to_angle()
-                return ast.TupleTypeNode(self.since(first), elements)
-            case _ if first.kind == IDENT and first.text == "list" and self.peek().kind == "<":
-                if not self.is_type("list"):
-                    self.advance()
-                    self.advance()
-                    element = self.type()
-                    self.expect(">", "after the element type of the list")
-                    return ast.ListTypeNode(self.since(first), element)
-        absolute = self.accept(".")
-        if self.token.kind != IDENT:
-            raise self.fail(f"expected {what}")
-        name = ast.TypeName(self.since(first), self.advance().text, absolute)
-        name.span = self.since(first)
-        if self.token.kind != "<":
-            return name
-        self.advance()
-        arguments = self.type_arguments_to_angle()
-        return ast.SpecializedType(self.since(first), name, arguments)
-
-    def type_arguments_to_angle(self) -> list[ast.TypeNode]:
-        """Type arguments up to the closing angle, which is taken; `<` is taken already."""
-        arguments: list[ast.TypeNode] = []
-        while self.token.kind != ">":
-            if self.token.kind == "_":
-                arguments.append(ast.DontCareType(self.advance().span))
-            else:
-                arguments.append(self.type())
-            if not self.accept(","):
-                break
-        self.expect(">", "after the type arguments")
-        return arguments
 
 
 def _literals(tokens: list[Token]) -> tuple[str | int, ...]:
