@@ -169,13 +169,13 @@ ports: setup ## the native data plane on real ports
 	@$(AS_ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider tests/ports
 
 .PHONY: ptf
-ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; one by name: T=name
+ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; by name: T=express; ARGS=--list
 ifdef MISSING
 	@echo "==> PTF tests SKIPPED: not on PATH: $(MISSING)"
 else
 	@echo "==> PTF tests: $(P4C), $(SWITCH)"
 	@$(AS_ROOT) $(PYTHON) ptf-tests/run.py --switch "$(SWITCH)" \
-	  --json build/npu.json --p4info build/npu.p4info.txtpb $(if $(T),--test $(T))
+	  --json build/npu.json --p4info build/npu.p4info.txtpb $(if $(T),--test $(T)) $(ARGS)
 endif
 
 .PHONY: mininet

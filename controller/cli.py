@@ -49,25 +49,46 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wingpath {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="control the NPUs of a chassis until stopped")
+    text = "control the NPUs of a chassis until stopped"
+    run = commands.add_parser("run", help=text, description=_sentence(text))
     run.set_defaults(run=_run)
     run.add_argument("--config", type=Path, required=True, help="Junos 'set' lines")
     run.add_argument("--chassis", type=Path, required=True, help="chassis.toml: NPUs and SPUs")
-    run.add_argument("--pipeline", type=Path, default=Path("build/npu.json"), help="BMv2 JSON")
-    run.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
-    run.add_argument("--socket", type=Path, default=default_socket(), help="for operators")
+    run.add_argument(
+        "--pipeline",
+        type=Path,
+        default=Path("build/npu.json"),
+        help="p4src/npu.p4 as BMv2 JSON (default: %(default)s)",
+    )
+    run.add_argument(
+        "--p4info",
+        type=Path,
+        default=Path("build/npu.p4info.txtpb"),
+        help="its P4Info (default: %(default)s)",
+    )
+    run.add_argument("--socket", type=Path, default=default_socket(), help=_SOCKET)
     run.add_argument("--log-file", type=Path, help="session logs and faults; default: stderr")
     run.add_argument("--ready-file", type=Path, help="written once packets are forwarded")
 
-    cli = commands.add_parser("cli", help="operational commands, at a prompt or with -c")
+    text = "operational commands, at a prompt or with -c"
+    cli = commands.add_parser(
+        "cli",
+        help=text,
+        description=_sentence(text),
+        epilog="At the prompt, ? shows what may follow, Tab completes it. docs/COMMANDS.md has "
+        "all commands.",
+    )
     cli.set_defaults(run=_cli)
     cli.add_argument("-c", "--command", action="append", help="run this command; may be repeated")
-    cli.add_argument("--socket", type=Path, default=default_socket())
+    cli.add_argument("--socket", type=Path, default=default_socket(), help=_SOCKET)
 
-    check = commands.add_parser("check", help="check a configuration and print all its errors")
+    text = "check a configuration and print all its errors"
+    check = commands.add_parser("check", help=text, description=_sentence(text))
     check.set_defaults(run=_check)
-    check.add_argument("--config", type=Path, required=True)
-    check.add_argument("--chassis", type=Path)
+    check.add_argument("--config", type=Path, required=True, help="Junos 'set' lines")
+    check.add_argument(
+        "--chassis", type=Path, help="chassis.toml: check this too, and that the two fit together"
+    )
 
     simulate = commands.add_parser(
         "simulate", help="play the machines under virtual time, with faults, and check invariants"
@@ -75,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     add_simulate_arguments(simulate)
     simulate.set_defaults(run=_simulate)
     return parser
+
+
+_SOCKET = "Unix socket between controller and operators (default: %(default)s)"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 class _Parser(argparse.ArgumentParser):

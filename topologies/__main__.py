@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from controller.config.problems import ConfigurationError
+from controller.routing.fabric import FabricError
 from topologies.errors import TopologyError
 
 if TYPE_CHECKING:
@@ -25,8 +27,11 @@ def main() -> int:
     arguments = _arguments()
     try:
         status: int = arguments.work(arguments)
-    except TopologyError as error:
+    except (TopologyError, FabricError) as error:
         print(f"error: {error}", file=sys.stderr)
+        status = 1
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         status = 130
@@ -94,12 +99,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _with_system(arguments: argparse.Namespace, work: Callable[[System], int]) -> int:
-    from topologies.layout import load_layout
+    from topologies.layout import check, load_layout
     from topologies.sandbox import run_inside
     from topologies.state import only_one
     from topologies.system import Build, System
 
     layout = load_layout(arguments.topology)
+    check(layout)
     switch = shutil.which(arguments.switch)
     if switch is None:
         raise TopologyError(

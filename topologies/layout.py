@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from controller.config.build import load
+from controller.config.chassis import load_chassis
 from controller.flow import Port
+from controller.routing.fabric import Fabric
 from topologies.errors import TopologyError
 
 
@@ -43,6 +46,14 @@ class Layout:
     def configuration(self) -> Path:
         """The Junos ``set`` lines."""
         return self.directory / "wingpath.set"
+
+
+def check(layout: Layout) -> None:
+    """Read both files, before anything is started for them. Raises ``ConfigurationError`` with all
+    that is wrong, or ``FabricError``."""
+    chassis = load_chassis(layout.chassis)
+    Fabric(chassis)
+    load(layout.configuration, chassis)
 
 
 def load_layout(name: str) -> Layout:

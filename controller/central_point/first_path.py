@@ -232,10 +232,12 @@ class FirstPath:
             core.out += core.watermarks.entered(spu, core.now)
         if core.trace:
             load = balance.load_of(spu)
-            core.step(Step.PENDING, flow, f"SPU {spu}, its load now {load}")
-            if passage is not None:
-                detail = f"gate {passage.gate} of session {passage.parent}"
-                core.step(Step.GATE, flow, detail)
+            detail = f"SPU {spu}, its load now {load}"
+            if passage is None:
+                core.step(Step.PENDING, flow, detail)
+            else:
+                detail = f"gate {passage.gate} of session {passage.parent}, {detail}"
+                core.step(Step.CHILD, flow, detail)
         elsewhere = 0 if begins else self._elsewhere(flow)
         create = CreateSession(flow, message, passage, elsewhere, called)
         core.out.append((core.spus[spu], create))

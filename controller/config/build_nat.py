@@ -218,7 +218,8 @@ class NatBuilder:
                 continue
             inside = block_of(found[0])
             if (inside.size, inside.count) != (outside.size, outside.count):
-                text = f"rule {rule.key} translates {outside.count} addresses to {inside.count}, "
+                many = "address" if outside.count == 1 else "addresses"
+                text = f"rule {rule.key} translates {outside.count} {many} to {inside.count}, "
                 text += "or to another family; prefixes of one length are needed"
                 self._problems.add(found[0].place, text)
                 continue

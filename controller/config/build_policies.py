@@ -97,7 +97,7 @@ class PolicyBuilder:
         }
         missing = [word for word, words in match.items() if not words]
         if missing:
-            lacking = ", ".join(f"'match {word}'" for word in missing)
+            lacking = " and a ".join(f"'match {word}'" for word in missing)
             self._problems.add(policy.place, f"policy {policy.key} needs a {lacking}", policy.key)
         for word in ("from-zone", "to-zone"):
             for zone in policy.words("match", word):

@@ -75,7 +75,7 @@ class NatFaults:
     delay: Nanoseconds = 0
     """Each allocation takes so long."""
     refuse_every: int = 0
-    """Each so-manyth allocation is refused as if nothing were left; 0: none is."""
+    """One in so many allocations is refused as if nothing were left; 0: none is."""
 
 
 @dataclass(frozen=True, slots=True)

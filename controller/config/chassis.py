@@ -23,7 +23,7 @@ miss = 10000
 
 [nat]                          # may be left out: for labs and tests
 delay = 50                     # milliseconds that each allocation takes
-refuse_every = 10              # each so-manyth is refused as if nothing were left
+refuse_every = 10              # one of every so many is refused as if nothing were left
 """
 
 from __future__ import annotations
@@ -113,6 +113,13 @@ class _Reader:
                 if site.number in npus:
                     place = self._place("npu", index, "number")
                     self._problems.add(place, f"NPU {site.number} is there twice")
+                for other in npus.values():
+                    if (other.address, other.device_id) == (site.address, site.device_id):
+                        place = self._place("npu", index, "address")
+                        text = f"NPU {site.number} and NPU {other.number} have one address and "
+                        self._problems.add(
+                            place, text + "one device_id; each is a switch of its own"
+                        )
                 npus[site.number] = site
         spus: dict[int, SpuSite] = {}
         tables = self._tables(table, "spu")

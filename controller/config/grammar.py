@@ -53,7 +53,12 @@ from controller.config.values import (
 )
 from controller.config.white_lists import NAMED_WHITE_LIST
 
-_SYSTEM = container("system", leaf("host-name", NAME))
+_SYSTEM = container(
+    "system",
+    leaf("host-name", NAME),
+    *map(refused, ("domain-name", "license", "login", "name-server", "ntp", "ports", "processes",
+                   "root-authentication", "services", "syslog", "time-zone")),
+)  # fmt: skip
 
 _INTERFACES = container(
     "interfaces",
@@ -109,12 +114,15 @@ _ZONES = container(
     listed(
         "security-zone",
         ZONE_NAME,
+        leaf("description", TEXT),
         listed("interfaces", LOGICAL_INTERFACE, _HOST_INBOUND),
         leaf("screen", NAME),
         _HOST_INBOUND,
         flag("tcp-rst"),
         container("address-book", *_ADDRESSES),
         refused("application-tracking"),
+        refused("enable-reverse-reroute"),
+        refused("unidirectional-session-refreshing"),
     ),
     refused("functional-zone"),
 )
@@ -254,7 +262,12 @@ _FLOW = container(
     leaf("syn-flood-protection-mode", one_of("syn-cookie", "syn-proxy")),
     *FLOW_TCP,
     TRACEOPTIONS,
-)
+    *map(refused, ("advanced-options", "allow-embedded-icmp", "allow-reverse-ecmp", "drop-flow",
+                   "enable-reroute-uniform-link-check", "load-distribution",
+                   "mcast-buffer-enhance", "nh-resolve-timeout", "packet-log",
+                   "power-mode-disable", "power-mode-ipsec", "services-offload",
+                   "strict-packet-order", "sync-icmp-session")),
+)  # fmt: skip
 
 _PREFERENCE = leaf("preference", number(0, (1 << 32) - 1, "preference"))
 _ROUTE = (
@@ -283,17 +296,24 @@ _ROUTING_INSTANCES = container(
     ),
 )
 
+_OFFLOAD = "remove the line; a policy offloads that says: then permit services-offload"
+
 GRAMMAR = container(
     "",
     _SYSTEM,
     _INTERFACES,
     container("security", _ZONES, _SCREEN, _ADDRESS_BOOK, _POLICIES, NAT,
-              _FLOW, _ALG, FORWARDING_PROCESS, refused("log"), refused("ike"), refused("ipsec")),
+              _FLOW, _ALG, FORWARDING_PROCESS, refused("forwarding-options", _OFFLOAD),
+              *map(refused, ("application-tracking", "gprs", "idp", "ike", "ipsec", "log", "pki",
+                             "user-identification", "utm"))),
     _APPLICATIONS,
     _ROUTING_OPTIONS,
     FIREWALL,
     CLASS_OF_SERVICE,
     _ROUTING_INSTANCES,
-    refused("protocols"),
+    refused("chassis", "cards stand in chassis.toml"),
+    *map(refused, ("access", "apply-groups", "event-options", "forwarding-options", "groups",
+                   "logical-systems", "policy-options", "protocols", "schedulers", "services",
+                   "snmp", "tenants", "version", "vlans")),
 )  # fmt: skip
 """The root: what may follow ``set``."""

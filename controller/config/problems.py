@@ -65,10 +65,18 @@ class Problems:
             raise ConfigurationError(self.found)
 
 
+_MANY = 40
+"""More words than that are not all printed."""
+
+
 def unknown(kind: str, word: str, candidates: Iterable[str]) -> str:
-    """The text for a word that is none of ``candidates``: nearest one first, then all."""
+    """The text for a word that is none of ``candidates``: nearest one first, then all if they
+    are not too many."""
     names = sorted(set(candidates))
     near = get_close_matches(word, names, n=1)
+    if len(names) > _MANY:
+        choice = f"did you mean '{near[0]}'?" if near else f"such as {', '.join(names[:5])}"
+        return f"unknown {kind} '{word}'; {choice} ({len(names)} are known)"
     hint = f"; did you mean '{near[0]}'?" if near else ";" if names else f"; there is no {kind}"
     expected = f" expected one of: {', '.join(names)}" if names else ""
     return f"unknown {kind} '{word}'{hint}{expected}"

@@ -50,8 +50,17 @@ class SetLine:
 
 
 def read_set_lines(text: str, file: str, problems: Problems) -> Iterator[SetLine]:
-    """Split a file; lines that are no ``set`` lines are noted in ``problems`` and left out."""
+    """Split a file; lines that are no ``set`` lines are noted in ``problems`` and left out.
+    A file in braces is one problem, not one a line."""
     for number, line in enumerate(text.splitlines(), start=1):
+        if _strip_comment(line).rstrip().endswith("{"):
+            place = Place(file, number, len(line) - len(line.lstrip()) + 1)
+            problems.add(
+                place,
+                "configuration in braces is not read; Junos writes it as lines that start with "
+                "'set' by 'show configuration | display set'",
+            )
+            return
         items = _items(line, file, number, problems)
         if not items:
             continue

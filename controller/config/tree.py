@@ -209,7 +209,8 @@ class _Walk:
                 key = self._value(node, node.value)
                 self._enter(node, key.text, key.place)
                 if node.second is not None and not self._child_follows(node):
-                    self._set_value(self._here, self._value(node, node.second), word.text)
+                    value = self._value(node, node.second)
+                    self._set_value(self._here, value, f"{word.text} {key.text}".lstrip())
                 return not node.children
             case Kind.LEAF:
                 value = self._value(node, node.value)

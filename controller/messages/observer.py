@@ -42,6 +42,7 @@ class Step(Enum):
 
     MISS = "session lookup: miss, packet punted"
     PENDING = "no session, no gate: wing pending, SPU chosen"
+    CHILD = "no session, but a gate: wing pending, on the SPU of the gate's session"
     CREATE = "create-session message received"
     PROVED = "our answer to the SYN acknowledged: the client is there"
     ROUTE = "route lookup"
@@ -50,7 +51,7 @@ class Step(Enum):
     NAT_SUSPEND = "source NAT: packet suspended, allocation asked for"
     NAT_RESUME = "source NAT: port granted, packet resumed"
     STATIC_NAT = "static NAT: source translated"
-    GATE = "gate found: a child of the session that announced it"
+    PARENT = "no policy search: the policy of the session that announced it holds"
     NEIGHBOR = "next hop asked for"
     NEIGHBOR_FOUND = "next hop resolved"
     INSTALL = "install asked for"

@@ -5,7 +5,7 @@ The tree is data (``table.py``). Words may be cut short as long as they stay una
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ class Option:
     help: str
     value: Value | None = None
     is_required: bool = False
+    is_bare: bool = False
+    """Its value may stand without the word, as in ``show route 10.1.1.1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Invocation:
 
     command: Command
     options: Options
+
+
+ENTER = ("<[Enter]>", "Execute this command")
+BAR = ("|", "Pick from what it answers")
 
 
 class CommandError(Exception):
@@ -71,6 +77,26 @@ class _Walk:
         words |= {o.word: o.help for o in self.command.options if o.word not in self.options}
         return words
 
+    def bare_values(self) -> list[tuple[str, str]]:
+        """Values that may follow without a word before them, with help."""
+        return [(f"<{value.name}>", option.help) for option, value in self._bare()]
+
+    def _bare(self) -> list[tuple[Option, Value]]:
+        return [
+            (option, option.value)
+            for option in self.command.options
+            if option.is_bare and option.value is not None and option.word not in self.options
+        ]
+
+    def is_whole(self) -> bool:
+        """Whether nothing has to follow."""
+        required = (option.word for option in self.command.options if option.is_required)
+        return (
+            self.command.run is not None
+            and self.waiting is None
+            and all(word in self.options for word in required)
+        )
+
     def take(self, word: str, line: str, column: int) -> None:
         """Follow a word. Raises ``CommandError``."""
         if self.waiting is not None and self.waiting.value is not None:
@@ -85,6 +111,10 @@ class _Walk:
             c for c in candidates if c.startswith(word)
         ]
         if not matches:
+            for option, value in self._bare():
+                if value.complaint(word) is None:
+                    self.options[option.word] = word
+                    return
             if not candidates:
                 raise _wrong(line, column, f"nothing may follow here, but '{word}' does")
             raise _wrong(line, column, unknown("word", word, candidates))
@@ -98,6 +128,13 @@ class _Walk:
         self.options[option.word] = ""
         if option.value is not None:
             self.waiting = option
+
+
+def known(options: Options, word: str, kind: str, names: Iterable[str]) -> None:
+    """Raise ``CommandError`` if an option that was typed names nothing that there is."""
+    name = options.get(word)
+    if name is not None and name not in set(names):
+        raise CommandError(unknown(kind, name, names))
 
 
 def _wrong(line: str, column: int, text: str) -> CommandError:
@@ -143,4 +180,5 @@ def complete(root: Command, line: str) -> Sequence[tuple[str, str]]:
     except CommandError:
         return []
     found = walk.candidates().items()
-    return [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]
+    whole = [] if last or not walk.is_whole() else [ENTER, BAR, *walk.bare_values()]
+    return whole + [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]

@@ -88,7 +88,7 @@ def _minute(chosen: Mapping[int, str], samples: Mapping[int, Iterable[int]]) -> 
     for number, slot in chosen.items():
         fpc, pic = (int(word[3:]) for word in slot.split())
         cells = [f"{n:>2}: {count:>9}" for n, count in enumerate(samples[number])]
-        rows = ["".join(cells[at : at + _PER_ROW]) for at in range(0, len(cells), _PER_ROW)]
+        rows = ["  ".join(cells[at : at + _PER_ROW]) for at in range(0, len(cells), _PER_ROW)]
         blocks.append("\n".join((f"fpc {fpc:>2} pic {pic:>2}", "Last 60 seconds:", *rows)))
     return "\n\n".join(blocks) + "\n"
 

@@ -1,11 +1,20 @@
-"""Filters of ``show`` and ``clear security flow session``: options to a predicate."""
+"""Filters of ``show`` and ``clear security flow session`` and of other tables of flows: options to
+a predicate."""
 
 from __future__ import annotations
 
-from controller.config.values import PORT_NAMES, PROTOCOL, Value, number, one_of, protocol_number
-from controller.flow import Path
+from controller.config.values import (
+    NAME,
+    PORT_NAMES,
+    PROTOCOL,
+    Value,
+    number,
+    one_of,
+    protocol_number,
+)
+from controller.flow import FlowKey, Path
 from controller.operate.commands import Option, Options
-from controller.operate.text import contains, port_number, prefix
+from controller.operate.text import InterfaceNames, contains, port_number, prefix
 from controller.spu import SessionView
 from controller.spu.express import NotExpress
 
@@ -27,13 +36,28 @@ def _port_complaint(text: str) -> str | None:
 _PREFIX = Value("prefix", _prefix_complaint)
 PORT = Value("port", _port_complaint)
 
-FILTERS = (
+FLOW_FILTERS = (
     Option("source-prefix", "Source address or prefix", _PREFIX),
     Option("destination-prefix", "Destination address or prefix", _PREFIX),
     Option("source-port", "Source port", PORT),
     Option("destination-port", "Destination port", PORT),
     Option("protocol", "IP protocol by name or number", PROTOCOL),
-    Option("session-identifier", "One session", number(1, (1 << 32) - 1, "session identifier")),
+    Option("family", "IPv4 or IPv6", one_of("inet", "inet6")),
+)
+"""What every table of flows can be searched by. All filters look at the In wing, before any
+translation; all that are given must match."""
+
+SESSION_IDENTIFIER = Option(
+    "session-identifier", "One session", number(1, (1 << 32) - 1, "session identifier")
+)
+
+FILTERS = (
+    *FLOW_FILTERS,
+    SESSION_IDENTIFIER,
+    Option("interface", "Interface that packets of either wing arrive by", NAME),
+    Option("application", "Application that its policy matched", NAME),
+    Option("policy-id", "Policy by its index", number(1, (1 << 32) - 1, "policy index")),
+    Option("nat", "Sessions with address translation"),
     Option("services-offload", "Sessions on Express Path"),
     Option(
         "not-offloaded",
@@ -41,12 +65,11 @@ FILTERS = (
         one_of("any", *(reason.word for reason in NotExpress)),
     ),
 )
-"""All filters look at the In wing, before any translation; all that are given must match."""
+"""Of sessions."""
 
 
-def matches(view: SessionView, options: Options) -> bool:
-    """Whether a session passes the filters among ``options``."""
-    key = view.forward.key
+def flow_matches(key: FlowKey, options: Options) -> bool:
+    """Whether an In wing passes the filters of flows among ``options``."""
     for word, value in options.items():
         match word:
             case "source-prefix":
@@ -59,8 +82,32 @@ def matches(view: SessionView, options: Options) -> bool:
                 passes = key.dport == port_number(value)
             case "protocol":
                 passes = key.protocol == protocol_number(value)
+            case "family":
+                passes = len(key.src) == (4 if value == "inet" else 16)
+            case _:
+                passes = True
+        if not passes:
+            return False
+    return True
+
+
+def matches(view: SessionView, options: Options, names: InterfaceNames) -> bool:
+    """Whether a session passes the filters among ``options``."""
+    for word, value in options.items():
+        match word:
             case "session-identifier":
                 passes = view.id == int(value)
+            case "interface":
+                passes = any(
+                    value == names.name(wing.ingress, wing.key.token)
+                    for wing in (view.forward, view.reverse)
+                )
+            case "application":
+                passes = view.application == value
+            case "policy-id":
+                passes = view.policy_index == int(value)
+            case "nat":
+                passes = view.forward.translated != view.forward.key.tuple5
             case "services-offload":
                 passes = view.path is Path.EXPRESS
             case "not-offloaded":
@@ -70,4 +117,4 @@ def matches(view: SessionView, options: Options) -> bool:
                 passes = True
         if not passes:
             return False
-    return True
+    return flow_matches(view.forward.key, options)

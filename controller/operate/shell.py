@@ -7,8 +7,11 @@ import json
 import readline
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from controller.operate import pipes
 
 HISTORY = Path("~/.wingpath_history").expanduser()
 
@@ -46,9 +49,11 @@ class Client:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
             line = self._file.readline()
         except OSError as error:
-            raise ShellError(f"wingpath at {self._path} is gone: {error.strerror}") from error
+            raise ShellError(
+                f"the controller at {self._path} is gone ({error.strerror})"
+            ) from error
         if not line:
-            raise ShellError(f"wingpath at {self._path} is gone: it closed the connection")
+            raise ShellError(f"the controller at {self._path} is gone")
         answer = json.loads(line)
         assert isinstance(answer, dict)
         return answer
@@ -56,11 +61,16 @@ class Client:
 
 def run_command(client: Client, command: str) -> int:
     """Run one command and print what it says; the exit status."""
+    try:
+        command, stages = pipes.split(command)
+    except pipes.PipeError as error:
+        print(error, file=sys.stderr)
+        return 1
     answer = client.ask(command=command)
     if "error" in answer:
         print(answer["error"], file=sys.stderr)
         return 1
-    print(answer["text"], end="")
+    print(pipes.apply(answer["text"], stages), end="")
     return 0
 
 
@@ -82,8 +92,10 @@ def prompt(client: Client) -> int:
             if line in ("exit", "quit"):
                 break
             if line.endswith("?"):
-                for word, help_ in client.ask(complete=line[:-1])["words"]:
+                for word, help_ in _offers(client, line[:-1]):
                     print(f"  {word:<24}{help_}")
+                if line == "?":
+                    print(f"  {'exit':<24}Leave")
             elif line:
                 run_command(client, line)
     finally:
@@ -93,6 +105,12 @@ def prompt(client: Client) -> int:
     return 0
 
 
+def _offers(client: Client, start: str) -> Sequence[tuple[str, str]]:
+    """What the last word of a line may become, with help."""
+    behind_a_bar = pipes.complete(start)
+    return client.ask(complete=start)["words"] if behind_a_bar is None else behind_a_bar
+
+
 def _prepare_readline(client: Client) -> None:
     matches: list[str] = []
 
@@ -100,8 +118,8 @@ def _prepare_readline(client: Client) -> None:
         nonlocal matches
         if state == 0:
             start = readline.get_line_buffer()[: readline.get_endidx()]
-            words = client.ask(complete=start)["words"]
-            matches = [word + " " for word, _ in words if not word.startswith("<")]
+            words = _offers(client, start)
+            matches = [word + " " for word, _ in words if word[0] not in "<|"]
             matches = [match for match in matches if match.startswith(text)]
         return matches[state] if state < len(matches) else None
 

@@ -12,9 +12,9 @@ async def closed(operator: Operator, _: Options) -> str:
     counts = operator.runtime.observer.closes
     rows = sorted((CLOSE_REASONS[reason], count) for reason, count in counts.items())
     lines = [f"{'Reason':<32}Sessions"]
-    lines += [f"{reason:<32}{count:>6}" for reason, count in rows]
+    lines += [f"{reason:<32}{count:>8}" for reason, count in rows]
     unrecorded = sum(m.unrecorded for m in operator.runtime.central_point.members().values())
     if unrecorded:
-        lines.append(f"{'SPU lost, without a record':<32}{unrecorded:>6}")
+        lines.append(f"{'SPU lost, without a record':<32}{unrecorded:>8}")
     lines.append(f"Total closed: {counts.total() + unrecorded}")
     return "\n".join(lines) + "\n"

@@ -19,6 +19,7 @@ from controller.spu.replies import RATE
 FIRST_FABRIC_PORT = 200
 CONTROLLER_PORT = 255
 """As in ``p4src/ids.p4``."""
+_MACHINES = (Role.CP, Role.SPU)
 
 _ARRAYS = ("arrived", "forwarded", "punts", "punts_refused", "drops", "egress_drops", "copies",
            "egress_copies")  # fmt: skip
@@ -89,7 +90,7 @@ async def statistics(operator: Operator, _: Options) -> str:
         accounts[number] = accounts[number].minus(earlier)
     every = accounts.values()
     runtime = operator.runtime
-    machines = sum(n for (who, _), n in runtime.observer.drops.items() if who.role is not Role.HOST)
+    machines = sum(n for (who, _), n in runtime.observer.drops.items() if who.role in _MACHINES)
     detours = [
         max(0, now - then)
         for now, then in zip(_detours(operator), operator.detour_baseline, strict=True)
@@ -163,7 +164,7 @@ async def clear(operator: Operator, _: Options) -> str:
     operator.account_baseline = await read(operator)
     operator.detour_baseline = _detours(operator)
     drops = operator.runtime.observer.drops
-    operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role is not Role.HOST)
+    operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role in _MACHINES)
     for spu in operator.runtime.spus.values():
         spu.clear_counts()
     return ""

@@ -50,7 +50,9 @@ def _gate(operator: Operator, gate: Gate) -> str:
         becomes = f"{text.address(order.source_as)}/0"
     listener = f"{text.address(order.listener.address)}/{order.listener.port}"
     age = gates.left(gate.id, operator.runtime.clock())
-    uses = "any number of sessions" if not order.uses else f"{order.uses} sessions"
+    uses = "any number of sessions"
+    if order.uses:
+        uses = f"{order.uses} session{'s' if order.uses > 1 else ''}"
     return (
         f"Hole: {source}/{ports}->{to}-{to}/{hole.port}-{hole.port + order.count - 1}\n"
         f"  Translated: {becomes}->{listener}\n"

@@ -305,12 +305,17 @@ def _matches(rule: NatRule) -> Iterator[str]:
         for address in addresses:
             label = f"{side} addresses"
             yield f"    {label:<25}: {_addresses(address)}"
+    # Ports without a protocol are those of TCP and of UDP: told once.
+    protocols: dict[tuple[range, range], list[str]] = {}
     for application in rule.applications:
-        protocol = "any" if application.protocol < 0 else text.protocol(application.protocol)
-        yield f"    IP protocol              : {protocol}"
-        if application.source_ports != ALL_PORTS:
-            yield f"    Source port              : {_ports(application.source_ports)}"
-        yield f"    Destination port         : {_ports(application.destination_ports)}"
+        name = "any" if application.protocol < 0 else text.protocol(application.protocol)
+        ports = application.source_ports, application.destination_ports
+        protocols.setdefault(ports, []).append(name)
+    for (source, destination), names in protocols.items():
+        yield f"    IP protocol              : {', '.join(names)}"
+        if source != ALL_PORTS:
+            yield f"    Source port              : {_ports(source)}"
+        yield f"    Destination port         : {_ports(destination)}"
 
 
 def _counted(rule: NatRule, counts: dict[int, Counts]) -> Iterator[str]:

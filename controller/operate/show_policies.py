@@ -20,7 +20,7 @@ from controller.config.schema import (
 )
 from controller.config.values import protocol_number
 from controller.flow import Nanoseconds, Tuple5
-from controller.operate.commands import CommandError, Options
+from controller.operate.commands import CommandError, Options, known
 from controller.operate.operator import Operator
 from controller.operate.text import host_address, port_number
 from controller.packet import ECHO_REQUEST, ECHO_REQUEST_V6, ICMP, ICMPV6
@@ -44,6 +44,7 @@ class Statistics:
 async def hit_count(operator: Operator, options: Options) -> str:
     """``show security policies hit-count [from-zone A] [to-zone B] [ascending | descending]
     [less-than N] [greater-than N]``."""
+    _check(operator, options)
     configuration = operator.runtime.configuration
     hits = policy_hits(operator)
     rows = [
@@ -96,6 +97,7 @@ async def clear_statistics(operator: Operator, _: Options) -> str:
 
 async def show(operator: Operator, options: Options) -> str:
     """``show security policies [from-zone A] [to-zone B] [policy-name P] [detail]``."""
+    _check(operator, options)
     configuration = operator.runtime.configuration
     lines = [f"Default policy: {configuration.default_action.value}-all"]
     statistics = await _statistics(operator) if "detail" in options else {}
@@ -142,6 +144,7 @@ async def match(operator: Operator, options: Options) -> str:
 async def shadow(operator: Operator, options: Options) -> str:
     """``show security shadow-policies [from-zone A] [to-zone B]``: policies that never decide on
     anything, because those before them take all they would match."""
+    _check(operator, options)
     lines = []
     # Thousands of policies take a while; packets need not wait for that.
     found = await asyncio.to_thread(list, shadowed(operator.runtime.configuration))
@@ -312,6 +315,15 @@ def _numbered(configuration: Configuration) -> Iterator[tuple[Policy, int]]:
         zones = policy.from_zone, policy.to_zone
         counts[zones] += 1
         yield policy, counts[zones]
+
+
+def _check(operator: Operator, options: Options) -> None:
+    """Raise ``CommandError`` for zones and policies that there are not."""
+    for word in ("from-zone", "to-zone"):
+        if word in options:
+            known_zone(operator, options[word])
+    names = {policy.name for policy in operator.runtime.configuration.policies}
+    known(options, "policy-name", "policy", names)
 
 
 def _wanted(policy: Policy, options: Options) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from controller.flow import Path
 from controller.operate import text
-from controller.operate.commands import Options
+from controller.operate.commands import Options, known
 from controller.operate.operator import LiveSession, Operator
 from controller.operate.session_filter import matches
 from controller.spu import SessionState, SessionView
@@ -21,6 +21,7 @@ AT_A_TIME = 200
 
 async def show(operator: Operator, options: Options) -> str:
     """``show security flow session [filters] [summary | brief | extensive]``."""
+    _check(operator, options)
     blocks = []
     for number, slot in operator.slots.items():
         if number not in operator.runtime.spus:
@@ -32,7 +33,7 @@ async def show(operator: Operator, options: Options) -> str:
                 f"Flow Sessions on {slot}:\n{_summary(operator, number, spu.state_counts())}"
             )
             continue
-        views = [v for v in spu.sessions() if matches(v, options)]
+        views = [v for v in spu.sessions() if matches(v, options, operator.names)]
         if "summary" in options:
             counts = Counter((view.state, view.path) for view in views)
             blocks.append(f"Flow Sessions on {slot}:\n{_summary(operator, number, counts)}")
@@ -57,13 +58,22 @@ async def _listing(
 
 async def clear(operator: Operator, options: Options) -> str:
     """``clear security flow session [all | filters]``."""
+    _check(operator, options)
     chosen = [
         view
         for spu in operator.runtime.spus.values()
         for view in spu.sessions()
-        if matches(view, options) and view.state is not SessionState.CLOSING
+        if matches(view, options, operator.names) and view.state is not SessionState.CLOSING
     ]
     return f"{operator.clear_sessions(chosen)} active sessions cleared\n"
+
+
+def _check(operator: Operator, options: Options) -> None:
+    """Raise ``CommandError`` for names that nothing has."""
+    configuration = operator.runtime.configuration
+    known(options, "interface", "interface", configuration.interfaces)
+    indices = {str(policy.index) for policy in configuration.policies}
+    known(options, "policy-id", "policy index", indices)
 
 
 def _brief(_: Operator, session: LiveSession) -> str:

@@ -10,7 +10,7 @@ from controller.config.screens import SCREENS
 from controller.flow import FlowKey
 from controller.messages import PacketDropped, TraceCopy
 from controller.operate import text
-from controller.operate.commands import Options
+from controller.operate.commands import Options, known
 from controller.operate.copies import Copies
 from controller.operate.operator import Operator
 from controller.packet import Packet, parse
@@ -23,6 +23,7 @@ async def trace(operator: Operator, options: Options) -> str:
     """``show security flow trace [packet-filter F] [last N]``: copies of traced packets."""
     copies = Copies(operator)
     tracing = operator.runtime.configuration.stateless.tracing
+    known(options, "packet-filter", "packet filter", (each.name for each in tracing.filters))
     wanted = options.get("packet-filter")
     found = [
         copy

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from operator import itemgetter
 
-from controller.config.values import protocol_number
 from controller.messages import Actor
 from controller.operate import text
 from controller.operate.commands import CommandError, Options
+from controller.operate.drop_words import why
 from controller.operate.observer import Walk
 from controller.operate.operator import Operator
+from controller.operate.session_filter import flow_matches
 from controller.operate.walk_lines import drop_line, step_line, who
 from controller.reasons import Drop
 
@@ -28,25 +29,8 @@ async def walks(operator: Operator, options: Options) -> str:
 
 
 def _matches(walk: Walk, options: Options) -> bool:
-    for word, value in options.items():
-        match word:
-            case "session-identifier":
-                passes = walk.session_id == int(value)
-            case "source-prefix":
-                passes = text.contains(text.prefix(value), walk.flow.src)
-            case "destination-prefix":
-                passes = text.contains(text.prefix(value), walk.flow.dst)
-            case "protocol":
-                passes = walk.flow.protocol == protocol_number(value)
-            case "destination-port":
-                passes = str(walk.flow.dport) == value
-            case "source-port":
-                passes = str(walk.flow.sport) == value
-            case _:
-                passes = True
-        if not passes:
-            return False
-    return True
+    number = options.get("session-identifier")
+    return number in (None, str(walk.session_id)) and flow_matches(walk.flow, options)
 
 
 def _walk(walk: Walk) -> str:
@@ -63,7 +47,7 @@ def _walk(walk: Walk) -> str:
 
 async def drops(operator: Operator, _: Options) -> str:
     """``show security flow drops``: where, why, how many. Raises ``NpuError``."""
-    lines = [f"{'Where':<18}{'Reason':<26}Packets"]
+    lines = [f"{'Where':<18}{'Reason':<33}{'Packets':>9}  Why"]
     rows = [row async for row in _npu_drops(operator)]
     for number, npu in operator.runtime.npus.items():
         if npu.connection.packets_out_dropped:
@@ -72,14 +56,18 @@ async def drops(operator: Operator, _: Options) -> str:
             rows.append((f"NPU {number} packet-out", Drop.QUEUE_FULL, waited))
     for (actor, reason), count in sorted(operator.runtime.observer.drops.items(), key=_by_place):
         rows.append((who(actor), reason, count))
-    lines += [f"{where:<18}{reason.name:<25} {count}" for where, reason, count in rows]
+    lines += [_drop_row(where, reason, count, why(reason)) for where, reason, count in rows]
     for (actor, reason), count in sorted(operator.runtime.observer.ran_out.items(), key=_by_place):
-        lines.append(f"{who(actor):<18}{reason.name:<25} {count} wings left out, nothing dropped")
+        lines.append(_drop_row(who(actor), reason, count, "wings left out, nothing dropped"))
     faults = operator.runtime.faults
     if faults.undeliverable or faults.failed:
         lines.append(f"Messages undeliverable: {faults.undeliverable}, failed: {faults.failed}")
     lines.append(f"Total drops: {sum(count for _, _, count in rows)}")
     return "\n".join(lines) + "\n"
+
+
+def _drop_row(where: str, reason: Drop, count: int, what: str) -> str:
+    return f"{where:<18}{reason.name:<33}{count:>9}  {what}"
 
 
 async def _npu_drops(operator: Operator) -> AsyncIterator[tuple[str, Drop, int]]:

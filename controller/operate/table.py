@@ -21,7 +21,7 @@ from controller.operate import (
     table_nat,
 )
 from controller.operate.commands import Command, Option
-from controller.operate.session_filter import FILTERS, PORT
+from controller.operate.session_filter import FILTERS, FLOW_FILTERS, PORT, SESSION_IDENTIFIER
 
 _ZONES = (
     Option("from-zone", "Only policies from this zone", ZONE_NAME),
@@ -46,7 +46,7 @@ _MATCH = (
     Option("protocol", "IP protocol by name or number", PROTOCOL, is_required=True),
     Option("result-count", "How many policies to show (default 1)", number(1, 16)),
 )
-_WALK_FILTERS = tuple(option for option in FILTERS if "offload" not in option.word)
+_WALK_FILTERS = (*FLOW_FILTERS, SESSION_IDENTIFIER)
 _LEVELS = (
     Option("brief", "One line a wing (default)"),
     Option("extensive", "Everything that is known"),
@@ -62,7 +62,11 @@ _FLOW = Command(
             "cp-session",
             "The central point's global table",
             (),
-            (Option("terse", "Sessions (default)"), Option("summary", "Counts only")),
+            (
+                *FLOW_FILTERS,
+                Option("terse", "Sessions (default)"),
+                Option("summary", "Counts only"),
+            ),
             show_cp.show,
         ),
         Command(
@@ -159,7 +163,7 @@ _SHOW = Command(
                 Command(
                     "zones",
                     "Zones, their interfaces, and what they let in",
-                    options=(Option("zone", "Only this zone", ZONE_NAME),),
+                    options=(Option("zone", "Only this zone", ZONE_NAME, is_bare=True),),
                     run=show_zones.show,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
@@ -179,7 +183,7 @@ _SHOW = Command(
             "Forwarding tables",
             options=(
                 Option("table", "Only this table, such as inet.0", NAME),
-                Option("destination", "Only the route of this address", ADDRESS),
+                Option("destination", "Only the route of this address", ADDRESS, is_bare=True),
             ),
             run=show_route.show,
         ),

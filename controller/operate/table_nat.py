@@ -82,7 +82,7 @@ REQUEST_SECURITY = Command(
                     "Have allocation take time or fail, for labs (neither word: as usual)",
                     options=(
                         Option("delay", "Milliseconds that each takes", number(0, 60000)),
-                        Option("refuse-every", "Refuse each so-manyth", number(0, 1000000)),
+                        Option("refuse-every", "Refuse one in so many", number(0, 1000000)),
                     ),
                     run=show_nat_tables.inject,
                 ),

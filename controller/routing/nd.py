@@ -26,6 +26,13 @@ BROADCAST = b"\xff" * 6
 ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
 NEIGHBOR_SOLICITATION = 135
 NEIGHBOR_ADVERTISEMENT = 136
+_NAMES = {
+    133: "router solicitation",
+    134: "router advertisement",
+    NEIGHBOR_SOLICITATION: "neighbor solicitation",
+    NEIGHBOR_ADVERTISEMENT: "neighbor advertisement",
+    137: "redirect",
+}
 
 _ARP = Struct("!HHBBH6s4s6s4s")
 _SOURCE_LINK, _TARGET_LINK = 1, 2
@@ -71,6 +78,13 @@ def arp(operation: int, hop: Hop, sender: Address, target_mac: bytes, target: Ad
     """An ARP frame; ``operation`` 1 asks, 2 answers."""
     body = _ARP.pack(1, 0x0800, 6, 4, operation, hop.src_mac, sender, target_mac, target)
     return ethernet(hop, ETHERTYPE_ARP) + body
+
+
+def name_of(frame: bytes) -> str:
+    """What a Neighbour Discovery message is called (RFC 4861, section 4)."""
+    packet = parse(frame)
+    kind = None if isinstance(packet, Drop) or packet.protocol != ICMPV6 else packet.icmp_type
+    return _NAMES.get(kind or 0, "neighbour discovery")
 
 
 def read_nd(frame: bytes) -> Heard | Drop:

@@ -236,7 +236,8 @@ class Neighbors:
             return
         heard = nd.read_arp(frame) if message.reason is Punt.ARP else nd.read_nd(frame)
         if isinstance(heard, Drop):
-            self._drop(heard, f"{message.reason.name} on {interface.name}")
+            what = "ARP" if message.reason is Punt.ARP else nd.name_of(frame)
+            self._drop(heard, f"{what} on {interface.name}")
             return
         self._learn(interface, heard)
         if heard.asks:

@@ -166,8 +166,8 @@ class Decisions:
         pending.verdict = parent.verdict
         pending.translated = pending.passage.translated
         if self._core.trace:
-            detail = f"{parent.verdict.name}, by session {parent.id}"
-            self._core.step(Step.GATE, pending.flow, detail)
+            detail = f"{parent.verdict.name}, of session {parent.id}"
+            self._core.step(Step.PARENT, pending.flow, detail)
         return _demands_syn(pending)
 
     def policy(self, pending: Pending) -> Refusal | None:

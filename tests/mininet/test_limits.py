@@ -50,7 +50,7 @@ def flows(topology: Topology, address: str, count: int) -> int:
 def named(topology: Topology, who: str, reason: str, what: str, detail: str) -> None:
     """Everything that an operator has about it."""
     drops = topology.ask("show security flow drops")
-    count = re.search(rf"^{who} +{reason} +(\d+)$", drops, re.M)
+    count = re.search(rf"^{who} +{reason} +(\d+)  ", drops, re.M)
     assert count is not None, drops
     log = (topology.directory / "logs" / "controller.log").read_text()
     assert re.search(rf"FLOW_{reason}: {who}: {what}: {detail}; \d+ packets? dropped", log), log
@@ -129,7 +129,7 @@ def test_a_queue_is_full_and_a_flow_waits_for_too_long(topology: Topology) -> No
     )  # fmt: skip
     assert topology.wait(lambda: "PENDING_TIMEOUT" in topology.ask("show security flow drops"), 3)
     rows = re.findall(
-        r"^(SPU \d) +(QUEUE_FULL|PENDING_TIMEOUT) +(\d+)$",
+        r"^(SPU \d) +(QUEUE_FULL|PENDING_TIMEOUT) +(\d+)  ",
         topology.ask("show security flow drops"), re.M,
     )  # fmt: skip
     ((spu, timed_out),) = {(who, int(n)) for who, why, n in rows if why == "PENDING_TIMEOUT"}

@@ -248,7 +248,7 @@ class ArgumentChecker(ExpressionChecker):
         return made
 
     def _static_argument(self, value: ast.Expression, what: str) -> None:
-        type_ = self.checked.types[value]
+        type_ = self.checked.types.get(value, UNKNOWN)  # a misplaced '_' has none
         if isinstance(type_, UnknownType) or self.is_static(value):
             return
         match value:

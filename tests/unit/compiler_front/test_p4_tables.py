@@ -64,6 +64,11 @@ def test_table_actions_and_entries(checked: Check) -> None:
         ),
         (
             "exact",
+            "default_action = listed(x, _);",
+            "'_' can stand only for 'out' parameters; 'p' is none",
+        ),
+        (
+            "exact",
             "const entries = { (1, 2, 3) : other; }",
             "table 't' has 2 values to match, but this keyset has 3",
         ),

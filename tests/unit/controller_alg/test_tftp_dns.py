@@ -17,6 +17,7 @@ from scapy.packet import Packet
 from controller.config.applications import PREDEFINED
 from controller.config.nat import SourceNatRule
 from controller.config.schema import SECOND, Configuration
+from controller.messages import Step
 from controller.reasons import Close, Drop
 from controller.spu.express import NotExpress
 
@@ -53,6 +54,19 @@ def test_tftp_server_answers_from_a_port_of_its_choice(nat: tuple[SourceNatRule,
     assert world.reasons()[-1] in (Drop.POLICY_DENY, Drop.HOST_INBOUND)
     world.sim.run(200 * SECOND)
     world.assert_empty()
+
+
+def test_the_walk_of_a_child_tells_of_its_gate_and_of_its_parent_s_policy() -> None:
+    world = World(only(["junos-tftp"]))
+    world.pass_(world.a, datagram(world.a, world.b.ip, 3000, 69, READ), world.b)
+    world.sim.steps.clear()
+    world.pass_(world.b, datagram(world.b, world.a.ip, 4444, 3000, b"\0\3\0\1data"), world.a)
+    told = {taken.step: taken.detail for taken in world.sim.steps}
+    parent = world.sim.spus[1].sessions()[0].id
+    assert told[Step.CHILD] == f"gate 1 of session {parent}, SPU 1, its load now 2"
+    assert told[Step.PARENT] == f"out, of session {parent}"
+    assert Step.PENDING not in told
+    assert Step.POLICY not in told
 
 
 def test_port_that_the_data_flow_shares_with_the_request_is_freed_last() -> None:

@@ -26,6 +26,7 @@ from controller.messages import (
     Actor,
     NeighborForgotten,
     NeighborResolved,
+    PacketDropped,
     PacketIn,
     Reconfigure,
     ResolveNeighbor,
@@ -185,6 +186,13 @@ def test_nd_that_is_not_answered(packet: Packet, reason: Drop) -> None:
     table = Table()
     assert reason_of(table.hear(packet, reason=Punt.ND)) is reason
     assert table.known() == {}
+
+
+def test_a_router_solicitation_is_called_by_its_name() -> None:
+    solicitation = IPv6(src="fe80::2", dst="ff02::2", hlim=255) / ICMPv6ND_RS()
+    (drop,) = Table().hear(solicitation, reason=Punt.ND)
+    assert isinstance(drop, PacketDropped)
+    assert drop.detail == f"router solicitation on {TRUST.name}"
 
 
 def test_broken_nd_checksum_or_option_is_not_believed() -> None:

@@ -25,6 +25,10 @@ def test_cards() -> None:
         (NPU + "adress = 3\n" + SPU, "c:4:1: error: unknown key 'adress'; did you mean 'address'?"),
         ("[[npu]]\nnumber = 1\n" + SPU, 'address = "HOST:PORT" of its P4Runtime server is needed'),
         (NPU, "at least one [[spu]] table is needed"),
+        (
+            NPU + NPU.replace("= 1", "= 2") + "device_id = 1\n" + SPU,
+            "c:6:1: error: NPU 2 and NPU 1 have one address and one device_id; each is a switch",
+        ),
         (NPU + SPU + SPU, "c:7:1: error: SPU 1 is there twice"),
         (NPU + "fabric = { 2 = 200 }\n" + SPU, "c:4:1: error: there is no NPU 2 to be joined to"),
         (NPU + "fabric = { 2 = 5 }\n" + SPU, "a port from 200 to 254"),

@@ -25,6 +25,16 @@ def test_words_may_be_cut_short() -> None:
     assert parse(ROOT, "sh sec fl cp sum") == full
 
 
+def test_some_values_need_no_word_before_them() -> None:
+    assert options("show route 10.1.1.1") == options("show route destination 10.1.1.1")
+    assert options("show route table inet.0 10.1.1.1")["destination"] == "10.1.1.1"
+    assert options("show security zones trust") == {"zone": "trust"}
+    assert ("<zone>", "Only this zone") in complete(ROOT, "show security zones ")
+    for wrong in ("show route 10.1.1.300", "show route 10.1.1.1 10.1.1.2"):
+        with pytest.raises(CommandError, match=r"unknown word '10\.1\.1"):
+            options(wrong)
+
+
 def test_a_word_in_full_is_not_ambiguous() -> None:
     assert parse(ROOT, "show security policies").options == {}
 
@@ -59,6 +69,18 @@ def test_an_error_points_at_the_word(line: str, column: int, text: str) -> None:
     assert shown == line
     assert caret == " " * column + "^"
     assert text in message
+
+
+def test_what_is_a_command_already_may_be_entered_or_picked_from() -> None:
+    def first(line: str) -> list[str]:
+        return [word for word, _ in complete(ROOT, line)][:2]
+
+    assert first("show arp ") == ["<[Enter]>", "|"]
+    assert first("show security flow session protocol tcp ") == ["<[Enter]>", "|"]
+    assert first("show security flow ")[0] == "session"
+    assert first("show security flow session protocol ") == ["<protocol>"]
+    assert first("show security screen statistics ") == ["zone"]
+    assert first("show security screen statistics zone trust ") == ["<[Enter]>", "|"]
 
 
 def test_completion_offers_words_values_and_nothing_after_nonsense() -> None:

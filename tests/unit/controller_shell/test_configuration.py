@@ -75,6 +75,16 @@ def test_source_nat_routes_and_host_name() -> None:
     [
         ("set security polcy", 14, "unknown word 'polcy'; did you mean 'policies'?"),
         ("delete system", 1, "unknown command 'delete'; each line starts with 'set'"),
+        ("set system services ssh", 12, "'services' is known to Junos but not implemented here"),
+        ("set groups a", 5, "'groups' is known to Junos but not implemented here; remove the line"),
+        ("set chassis fpc 1", 5, "not implemented here; cards stand in chassis.toml"),
+        ("set security flow drop-flow", 19, "'drop-flow' is known to Junos but not implemented"),
+        ("set security forwarding-options", 14, "remove the line; a policy offloads that says: "),
+        (
+            "security {\n    zones {\n    }\n}",
+            1,
+            "configuration in braces is not read; Junos writes it as lines that start with 'set'",
+        ),
         ("set system host-name", 21, "the line ends too early; expected name after 'host-name'"),
         ("set security   # more?", 13, "the line ends too early; expected one of: address-book"),
         ('set system host-name "x', 22, "a quote that is not closed"),

@@ -105,7 +105,12 @@ def test_a_denied_packet_goes_nowhere_and_is_counted(tmp_path: Path) -> None:
         await lab.until(lambda: bool(lab.runtime.observer.drops))
         assert lab.sessions(1) == []
         drops = await lab.ask("show security flow drops")
-        assert "SPU 1             POLICY_DENY               1" in drops
+        assert drops == (
+            "Where             Reason                             Packets  Why\n"
+            "SPU 1             POLICY_DENY                              1  "
+            "a policy, or the default policy, denies it\n"
+            "Total drops: 1\n"
+        )
         assert "dropped: POLICY_DENY" in await lab.ask("show security flow walk")
         hits = await lab.ask("show security policies hit-count")
         assert "Default policy (deny-all): 1" in hits

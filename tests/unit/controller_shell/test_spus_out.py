@@ -106,7 +106,7 @@ def test_sessions_of_an_spu_that_is_taken_out_end_with_a_record(tmp_path: Path) 
         assert (record.forward, record.reverse) == (view.forward, view.reverse)
         assert (record.packets, record.bytes) == ((7, 5), (700, 500))
         shown = await lab.ask("show security flow closed")
-        assert f"{'SPU lost':<32}     1" in shown.splitlines()
+        assert f"{'SPU lost':<32}       1" in shown.splitlines()
 
     with_lab(tmp_path, test)
 
@@ -134,7 +134,10 @@ def test_an_spu_that_fails_is_taken_out_and_comes_back(
         runtime.faults.failed = 0
         assert lab.sessions(1) == lab.sessions(2) == []
         drops = await lab.ask("show security flow drops")
-        assert "SPU 1             SPU_FAILED                1" in drops
+        assert (
+            "SPU 1             SPU_FAILED                               1  its SPU failed\n"
+            in drops
+        )
         assert "ValueError: a fault of ours (comes back by itself)" in (
             await lab.ask("show chassis spu")
         )

@@ -210,6 +210,8 @@ IN, D pool w address 10.1.1.5, W match protocol tcp, W then destination-nat pool
 D pool w address 10.1.1.5, D pool w address 10.1.1.6 -> destination pool w needs one address
 STATIC, A match destination-address 203.0.113.96/28, A then static-nat prefix 10.1.1.0/29 \
 -> translates 16 addresses to 8
+STATIC, A match destination-address 203.0.113.96/32, A then static-nat prefix 10.1.1.0/24 \
+-> translates 1 address to 256
 STATIC, A match destination-address 203.0.113.96, \
 A then static-nat prefix 10.1.1.5 mapped-port 80 -> needs one 'match destination-port' and one
 STATIC, A match destination-address 2001:db8::5/128, A then static-nat prefix-name x \

@@ -20,6 +20,7 @@ from controller_machines.world import (
 from controller.config.schema import SECOND, Policy
 from controller.flow import Path
 from controller.operate.session_filter import matches
+from controller.operate.text import InterfaceNames
 from controller.reasons import Close
 from controller.spu.express import NotExpress
 
@@ -63,9 +64,10 @@ def test_nothing_is_dropped_when_an_npu_is_full(
     assert view.not_express is (NotExpress.POLICY if rule is OUT else NotExpress.TABLE_FULL)
     counted = {r: n for r, n in world.sim.spus[1].express_counts().items() if n}
     assert counted == {view.not_express: 1}, "each session once, for the reason it ended up with"
-    assert matches(view, {"not-offloaded": view.not_express.word})
-    assert matches(view, {"not-offloaded": "any"})
-    assert not matches(view, {"not-offloaded": "mtu"})
+    names = InterfaceNames(configuration())
+    assert matches(view, {"not-offloaded": view.not_express.word}, names)
+    assert matches(view, {"not-offloaded": "any"}, names)
+    assert not matches(view, {"not-offloaded": "mtu"}, names)
     # No NPU says when it is idle; its SPU knows all the same.
     world.sim.run(59 * SECOND)
     assert not world.sim.closed
