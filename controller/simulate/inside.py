@@ -318,7 +318,8 @@ def empty(machine: object) -> None:
 
 
 def waiting(spu: Spu) -> Iterator[PacketIn]:
-    """Packets in an SPU's queues, and RSTs that wait for what their NPUs have counted."""
+    """Packets in an SPU's queues, datagrams that wait for gates, and RSTs that wait for what their
+    NPUs have counted."""
     core = spu._core
     for pending_flow in core.pending.values():
         yield pending_flow.first.message
@@ -329,3 +330,7 @@ def waiting(spu: Spu) -> Iterator[PacketIn]:
             yield queued.message
         if session.tcp is not None and session.tcp.doubt is not None:
             yield session.tcp.doubt.message
+        if session.gateway is not None:
+            for announcing in session.gateway.waiting.values():
+                for queued, _ in announcing:
+                    yield queued.message

@@ -8,11 +8,13 @@ import pytest
 
 from controller.central_point.gates import GateTable, Lease
 from controller.flow import Direction
+from controller.messages import Actor, Message, OpenGates
 from controller.packet import Packet
 from controller.simulate import workload
 from controller.simulate.engine import Run
 from controller.simulate.flow import Flow
-from controller.simulate.options import Plan, parse_faults
+from controller.simulate.incidents import Incident
+from controller.simulate.options import Fault, Plan, parse_faults
 from controller.simulate.play import Outcome, play
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp
@@ -245,3 +247,27 @@ def test_a_host_gives_no_port_twice() -> None:
         network.listen(flow, host, port)
         ports.add(port)
     assert ports == {30_000, 30_002, 30_004, 30_006, 30_008}
+
+
+# -- crashes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Fault.SPU, Fault.CONTROLLER])
+def test_answers_that_wait_for_gates_when_their_spu_is_gone(fault: Fault) -> None:
+    """They are lost with it, and accounted for."""
+    numbers = [n for n in range(1, 4000) if kind_of(SEED, n) is Ike][:6]
+    plan = Plan(SEED, numbers[-1], 1, parse_faults("none"), 500, frozenset(numbers))
+    played = Run(plan)
+    world = played.world
+    asked = []
+
+    def hear(_: Actor, __: Actor, message: Message, ___: Flow | None) -> None:
+        if isinstance(message, OpenGates) and not asked:
+            asked.append(message)
+            for number in range(1, 7):  # an SPU fails, or only drains
+                world.at(world.now + number, None, Incident(number, world.now, fault), None)
+
+    world.hear = hear
+    played.run()
+    assert asked
+    assert world.tally.faults[fault]["crashed" if fault is Fault.CONTROLLER else "failed"]
