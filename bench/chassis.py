@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ class Build:
     pipeline: Path
     p4info: Path
     switch: str
+    """A command, with general options if need be: ``p4embed-switch --io copied``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def running(build: Build, *, express: bool) -> Iterator[Running]:
             services[f"npu{number}"] = Service(
                 f"npu{number}",
                 [
-                    *(build.switch, "--device-id", str(number)),
+                    *(*shlex.split(build.switch), "--device-id", str(number)),
                     *("-i", f"1@npu{number}-ge0", "-i", f"{200 + far}@npu{number}-fab{far}"),
                     *("--no-p4", "--", "--grpc-server-addr", _ADDRESSES[number]),
                     *("--cpu-port", "255"),

@@ -13,8 +13,8 @@ from heapq import heappop, heappush
 from random import Random
 
 from controller.central_point import CentralPoint
-from controller.central_point.nat_arbiter import PORTS
 from controller.config.cards import Chassis
+from controller.config.nat import PORTS
 from controller.config.schema import Configuration
 from controller.flow import FlowKey, Nanoseconds, Port
 from controller.messages import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from topologies.errors import TopologyError
 from topologies.sandbox import require_root
-from topologies.state import record_path
+from topologies.state import record_path, started_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Running:
     pid: int
     hosts: dict[str, int]
     npus: dict[str, dict[str, object]]
+    started: int
+    """When the process of that number began."""
 
 
 def find_running(topology: str) -> Running:
@@ -27,11 +29,17 @@ def find_running(topology: str) -> Running:
     require_root()
     try:
         running = Running(**json.loads(record_path(topology).read_text()))
-        os.stat(f"/proc/{running.pid}/ns/net")
+        os.stat(
+            f"/proc/{running.pid}/ns/net"
+        )  # one that ended has none while it waits to be reaped
+        is_up = started_at(running.pid) == running.started
     except FileNotFoundError:
+        is_up = False
+    if not is_up:
+        # A record outlives a topology that was killed, and its number may be another process's.
         raise TopologyError(
             f"{topology} is not up; 'make topology' in another terminal brings it up"
-        ) from None
+        )
     return running
 
 

@@ -23,6 +23,14 @@ def socket_path(topology: str) -> Path:
     return RUN_DIRECTORY / f"{topology}.sock"
 
 
+def started_at(process: int | str) -> int:
+    """When a process began, in clock ticks since the boot: tells it from a later one of the same
+    number. Raises ``FileNotFoundError`` if there is none."""
+    # proc(5): the 22nd field; the second is a name in parentheses, which may contain anything.
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[22 - 3])
+
+
 @contextmanager
 def only_one(topology: str) -> Iterator[None]:
     """Hold the topology's name for this process: its socket and record exist once."""

@@ -20,7 +20,7 @@ from topologies.errors import TopologyError
 from topologies.layout import Layout
 from topologies.network import Npu, build_network
 from topologies.process import Service
-from topologies.state import record_path, socket_path
+from topologies.state import record_path, socket_path, started_at
 
 READY_SECONDS = 30.0
 
@@ -62,6 +62,7 @@ class System:
                 json.dumps(
                     {
                         "pid": self._outside_pid,
+                        "started": started_at("self"),
                         "hosts": {host.name: host.pid for host in self.net.hosts},
                         "npus": {
                             str(number): {"address": site.address, "device_id": site.device_id}

@@ -2,7 +2,7 @@
 
 Three ways (``Balancing``). All respect three bounds: an SPU that is not in service gets nothing, an
 SPU that is full gets nothing (its share goes to the one with the least), and the chassis as a whole
-may be full before its SPUs are (junos-facts 2). Pending wings count like sessions, so a burst of
+may be full before its SPUs are. Pending wings count like sessions, so a burst of
 first packets spreads too. A session of IPv6 takes two places (``flow.places``).
 """
 

@@ -51,6 +51,8 @@ class Lease:
 
     bindings: list[Binding] = field(default_factory=list)
     holders: int = 1
+    is_shared: bool = False
+    """It holds a parent's own binding, beside the parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +141,12 @@ class GateTable:
     def _open(self, parent: int, spu: int, order: GateOrder, now: Nanoseconds) -> Gate | Drop:
         if len(self._gates) >= self.maximum:
             return Drop.GATE_TABLE_FULL
-        lease = Lease()
-        port = order.listener.port
+        lease, port = Lease(), order.listener.port
         if order.shared_port is not None:
             port = order.shared_port
             binding = Binding(order.hole, order.protocol, port)
             self._shared[binding] = self._shared.get(binding, 0) + 1
-            lease.bindings.append(binding)
+            lease = Lease([binding], is_shared=True)
         elif order.hole != order.listener.address:
             host = order.listener.address, order.listener_token
             tunnel = self._tunnel(order.hole, order.protocol, host)
@@ -327,14 +328,17 @@ class GateTable:
             return
         for binding in lease.bindings:
             self._tunnels.pop(binding, None)
-            if binding not in self._shared:
+            if lease.is_shared:
+                self._leave_shared(binding)
+            elif not self.defers(*binding):
                 self._arbiter.release(*binding)
-                continue
-            self._shared[binding] -= 1
-            if not self._shared[binding]:
-                del self._shared[binding]
-                for host, peer in self._orphans.pop(binding, ()):
-                    self._arbiter.release(*binding, host, peer)
+
+    def _leave_shared(self, binding: Binding) -> None:
+        self._shared[binding] -= 1
+        if not self._shared[binding]:
+            del self._shared[binding]
+            for host, peer in self._orphans.pop(binding, ()):
+                self._arbiter.release(*binding, host, peer)
 
     def defers(
         self,

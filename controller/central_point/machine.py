@@ -19,10 +19,11 @@ from controller.central_point.core import Core
 from controller.central_point.first_path import FirstPath
 from controller.central_point.fleet import Member
 from controller.central_point.gates import GateTable
-from controller.central_point.nat_arbiter import PORTS, NatArbiter
+from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.requests import Requests
-from controller.central_point.sessions import CpCounts, CpWing
+from controller.central_point.sessions import CpCounts, CpWing, Entry
 from controller.config.cards import Chassis
+from controller.config.nat import PORTS
 from controller.config.schema import Configuration
 from controller.flow import Nanoseconds, text
 from controller.messages import (
@@ -259,7 +260,7 @@ class CentralPoint:
         back, so far."""
         return self._first.delivered, self._first.redirected
 
-    def members(self) -> Mapping[int, Member[Any]]:
+    def members(self) -> Mapping[int, Member[Entry]]:
         """The SPUs and their states."""
         return self._core.fleet.members
 

@@ -25,8 +25,6 @@ from controller.config.nat import INTERFACE_POOL, NO_NAT, PORTS, Nat, SourcePool
 from controller.flow import Address, AnyFlow, Nanoseconds
 from controller.messages import AllocateNat, Grant, NatNotice
 
-__all__ = ["PORTS", "NatArbiter", "PoolView"]
-
 
 @dataclass(frozen=True, slots=True)
 class PoolView:

@@ -93,7 +93,7 @@ class AddressBuilder:
                 if word.text in book.addresses:
                     addresses = [book.addresses[word.text]]
                 elif word.text in book.sets:
-                    addresses = self._members(book, book.sets[word.text], (word.text,), False)
+                    addresses = self._members(book, book.sets[word.text], (word.text,))
                 else:
                     continue
                 unique = tuple(dict.fromkeys(addresses))
@@ -163,25 +163,20 @@ class AddressBuilder:
             return None
         return AddressRange(first, last)
 
-    def _members(
-        self, book: _Book, group: Statement, path: tuple[str, ...], complain: bool = True
-    ) -> list[Addresses]:
+    def _members(self, book: _Book, group: Statement, path: tuple[str, ...]) -> list[Addresses]:
         """All entries of an address set, sets within it included."""
         found: list[Addresses] = []
         for word in group.words("address"):
             if word.text in book.addresses:
                 found.append(book.addresses[word.text])
-            elif complain:
-                known = (*book.names, *_ANY)
-                self._problems.undefined(word.place, "address", word.text, known)
+            else:
+                self._problems.undefined(word.place, "address", word.text, book.addresses)
         for word in group.words("address-set"):
             inner = book.sets.get(word.text)
             if inner is None:
-                if complain:
-                    self._problems.undefined(word.place, "address-set", word.text, book.sets)
+                self._problems.undefined(word.place, "address-set", word.text, book.sets)
             elif word.text in path:
-                if complain:
-                    self._problems.add(word.place, f"address-set {word.text} contains itself")
+                self._problems.add(word.place, f"address-set {word.text} contains itself")
             else:
-                found += self._members(book, inner, (*path, word.text), complain)
+                found += self._members(book, inner, (*path, word.text))
         return found

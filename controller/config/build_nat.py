@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network
-from itertools import count
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
 from controller.config.build_nat_matches import WITH_PORTS, MatchBuilder, port_spans, spans
-from controller.config.build_nat_pools import NatPoolBuilder, block_of
+from controller.config.build_nat_pools import NatPoolBuilder
 from controller.config.nat import (
     ALL_PORTS,
     ANYWHERE,
@@ -33,6 +32,7 @@ from controller.config.nat import (
     StaticNatRule,
 )
 from controller.config.nat_overlaps import Claim, check_static
+from controller.config.numbering import Numbers
 from controller.config.problems import Problems
 from controller.config.schema import SECOND, Application, Configuration, Interface, Zone
 from controller.config.tree import Statement
@@ -64,15 +64,15 @@ class NatBuilder:
         self._matches = MatchBuilder(problems, addresses, applications)
         before = Nat() if previous is None else previous.nat
         self._pools = NatPoolBuilder(root, problems, instances, before)
-        self._ids: dict[tuple[type[NatRule], str, str], int] = {
-            (type(rule), rule.rule_set, rule.name): rule.id
-            for rules in (before.source, before.destination, before.static)
-            for rule in rules
-        }
+        self._ids = Numbers[tuple[type[NatRule], str, str]](
+            {
+                (type(rule), rule.rule_set, rule.name): rule.id
+                for rules in (before.source, before.destination, before.static)
+                for rule in rules
+            }
+        )
         self._contexts: dict[str, list[tuple[str, Scope, Scope]]] = {}
         """What rule sets there are of a kind so far, and where they hold."""
-        used = set(self._ids.values())
-        self._free = (number for number in count(1) if number not in used)
 
     def build(self) -> Nat:
         """All of it. What is wrong is noted."""
@@ -216,7 +216,7 @@ class NatBuilder:
                 self._problems.add(rule.place, text, rule.key)
             if outside is None or len(found) != 1:
                 continue
-            inside = block_of(found[0])
+            inside = AddressBlock.of(ip_network(found[0].key))
             if (inside.size, inside.count) != (outside.size, outside.count):
                 many = "address" if outside.count == 1 else "addresses"
                 text = f"rule {rule.key} translates {outside.count} {many} to {inside.count}, "
@@ -248,9 +248,7 @@ class NatBuilder:
             text = f"rule {rule.key} needs one prefix to match: match destination-address PREFIX"
             self._problems.add(rule.place, text, rule.key)
             return None
-        network = networks[0]
-        first = int(network.network_address)
-        return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
+        return AddressBlock.of(networks[0])
 
     def _static_ports(self, rule: Statement, prefix: Statement) -> tuple[range, range] | None:
         ports = list(port_spans(rule, "destination-port", self._problems))
@@ -278,13 +276,11 @@ class NatBuilder:
             self._check_rule_set(kind, rule_set, origin, target)
             for rule in rule_set.each("rule"):
                 identity = made, rule_set.key, rule.key
-                if identity not in self._ids:
-                    self._ids[identity] = next(self._free)
                 yield rule_set, rule, NatRule(
                     rule_set.key, rule.key, origin, target,
                     self._matches.addresses(rule, "source"),
                     self._matches.addresses(rule, "destination"),
-                    self._matches.services(rule), self._ids[identity],
+                    self._matches.services(rule), self._ids.of(identity),
                 )  # fmt: skip
 
     def _check_rule_set(self, kind: str, rule_set: Statement, origin: Scope, target: Scope) -> None:

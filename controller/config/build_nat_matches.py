@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
 from controller.config.nat import ALL_PORTS, NatRule
 from controller.config.problems import Problems
-from controller.config.schema import Addresses, Application
+from controller.config.schema import Addresses, AddressRange, Application, Wildcard
 from controller.config.set_lines import Word
 from controller.config.tree import Statement
 from controller.config.values import port_range, protocol_number
@@ -84,10 +84,13 @@ class MatchBuilder:
 
 
 def _family(address: Addresses) -> int:
-    if isinstance(address, IPv4Network | IPv6Network):
-        return address.version
-    first = getattr(address, "first", None)
-    return 4 if first is None else int(first.version)
+    match address:
+        case AddressRange(first=first):
+            return first.version
+        case Wildcard():
+            return 4
+        case _:
+            return address.version
 
 
 def port_spans(rule: Statement, word: str, problems: Problems) -> Iterator[range]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
-from itertools import count, repeat
+from itertools import repeat
 
 from controller.config.nat import (
     INTERFACE_POOL,
@@ -16,6 +16,7 @@ from controller.config.nat import (
     SourcePool,
 )
 from controller.config.nat_overlaps import Claim, check_pools
+from controller.config.numbering import Numbers
 from controller.config.problems import Problems
 from controller.config.tree import Statement
 from controller.config.values import port_range
@@ -23,13 +24,6 @@ from controller.flow import Address
 
 MAX_ADDRESSES = 65536
 """Addresses of a source pool."""
-
-
-def block_of(statement: Statement) -> AddressBlock:
-    """The addresses of a statement whose key is a prefix."""
-    network = ip_network(statement.key)
-    first = int(network.network_address)
-    return AddressBlock(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
 
 
 class NatPoolBuilder:
@@ -45,8 +39,8 @@ class NatPoolBuilder:
         self.destination: dict[str, DestinationPool] = {}
         self.claims: list[Claim[SourcePool]] = []
         """The addresses of all source pools."""
-        self._source_ids = _Numbers({p.name: p.id for p in before.source_pools.values()})
-        self._destination_ids = _Numbers({p.name: p.id for p in before.destination_pools.values()})
+        self._source_ids = Numbers({p.name: p.id for p in before.source_pools.values()})
+        self._destination_ids = Numbers({p.name: p.id for p in before.destination_pools.values()})
 
     def build(self) -> None:
         """Fill both. What is wrong is noted."""
@@ -64,7 +58,7 @@ class NatPoolBuilder:
 
     def block(self, statement: Statement) -> AddressBlock | None:
         """``address A``, ``address A/LENGTH`` or ``address A to B``."""
-        low = block_of(statement)
+        low = AddressBlock.of(ip_network(statement.key))
         words = statement.words("to")
         if not words:
             return low
@@ -235,17 +229,3 @@ class NatPoolBuilder:
         return DestinationPool(
             pool.key, self._destination_ids.of(pool.key), block, number, instance
         )
-
-
-class _Numbers:
-    """Numbers by name from 1; those that are known stay."""
-
-    def __init__(self, known: Mapping[str, int]) -> None:
-        self._known = dict(known)
-        used = set(known.values())
-        self._free = (number for number in count(1) if number not in used)
-
-    def of(self, name: str) -> int:
-        if name not in self._known:
-            self._known[name] = next(self._free)
-        return self._known[name]

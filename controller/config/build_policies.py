@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from controller.config.build_addresses import AddressBuilder
 from controller.config.build_applications import ApplicationBuilder
 from controller.config.build_tcp import tcp_options
+from controller.config.numbering import Numbers
 from controller.config.problems import Problems
 from controller.config.schema import (
     GLOBAL_ZONE,
@@ -40,23 +41,24 @@ class PolicyBuilder:
     ) -> None:
         """Policies keep the indices that they have in ``previous``."""
         known = () if previous is None else previous.policies
-        self._indices = {policy.identity: policy.index for policy in known}
-        self._next_index = max(self._indices.values(), default=FIRST_POLICY_INDEX - 1) + 1
+        indices = {policy.identity: policy.index for policy in known}
+        newest = max(indices.values(), default=FIRST_POLICY_INDEX - 1)
+        self._indices = Numbers(indices, first=newest + 1)
         self._root = root
         self._problems = problems
         self._zones = zones
         self._tcp = tcp
         self.applications: dict[str, Application] = {}
         self.policies: list[Policy] = []
-        self.application_names = self._applications = ApplicationBuilder(root, problems)
+        self.application_names = ApplicationBuilder(root, problems)
         """What the names of applications mean."""
-        self.address_names = self._addresses = AddressBuilder(root, problems, zones)
+        self.address_names = AddressBuilder(root, problems, zones)
         """What the names of address books mean."""
 
     def build(self) -> None:
         """Fill ``applications`` and ``policies``."""
-        self.applications = self._applications.build()
-        self._addresses.build()
+        self.applications = self.application_names.build()
+        self.address_names.build()
         for origin in self._root.each("security", "policies", "from-zone"):
             self._check_zone(Word(origin.key, origin.place))
             for target in origin.each("to-zone"):
@@ -104,8 +106,8 @@ class PolicyBuilder:
                 if zone.text != "any":
                     self._check_zone(zone)
         action, permit = self._action(policy)
-        sources = self._addresses.resolve(match["source-address"], zones[0])
-        destinations = self._addresses.resolve(match["destination-address"], zones[1])
+        sources = self.address_names.resolve(match["source-address"], zones[0])
+        destinations = self.address_names.resolve(match["destination-address"], zones[1])
         offload, no_offload = (
             permit is not None and permit.has(word)
             for word in ("services-offload", "no-services-offload")
@@ -116,12 +118,12 @@ class PolicyBuilder:
         self.policies.append(
             Policy(
                 name=policy.key,
-                index=self._index((origin, target, policy.key)),
+                index=self._indices.of((origin, target, policy.key)),
                 from_zone=origin,
                 to_zone=target,
                 sources=_union(sources),
                 destinations=_union(destinations),
-                applications=self._applications.resolve(match["application"]),
+                applications=self.application_names.resolve(match["application"]),
                 action=action,
                 services_offload=offload,
                 log_init=policy.has("then", "log", "session-init"),
@@ -137,12 +139,6 @@ class PolicyBuilder:
                 tcp=tcp_options(permit, policy.key, self._tcp, self._problems),
             )
         )
-
-    def _index(self, identity: tuple[str, str, str]) -> int:
-        if identity not in self._indices:
-            self._indices[identity] = self._next_index
-            self._next_index += 1
-        return self._indices[identity]
 
     def _action(self, policy: Statement) -> tuple[Action, Statement | None]:
         found = {action: policy.get("then", action.value) for action in Action}

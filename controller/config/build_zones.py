@@ -11,6 +11,7 @@ from controller.config import screens
 from controller.config.build_routes import routing_instances
 from controller.config.cards import Chassis
 from controller.config.host_services import HostService, build_host_inbound
+from controller.config.numbering import Numbers
 from controller.config.problems import Problems
 from controller.config.schema import Configuration, Interface, ScreenProfile, Zone
 from controller.config.tree import Statement
@@ -62,7 +63,11 @@ class ZoneBuilder:
         self._host_inbound_of: dict[str, frozenset[HostService]] = {}
         self._units: dict[str, Statement] = {}
         self._vr_of: dict[str, str] = {}
-        self._tokens: dict[tuple[str, str], int] = {}
+        before = {} if previous is None else previous.interfaces
+        self._tokens = Numbers(
+            {(i.zone, i.vr): i.token for i in before.values() if i.zone and i.vr},
+            first=MAX_ZONES + 1,
+        )
 
     def build(self) -> None:
         """Fill the four mappings."""
@@ -119,15 +124,7 @@ class ZoneBuilder:
         """What stands for a zone and virtual router; the zone's number where there is but one."""
         if not zone or not vr:
             return self.zones[zone].id if zone else 0
-        if not self._tokens and self._previous is not None:
-            self._tokens = {
-                (i.zone, i.vr): i.token
-                for i in self._previous.interfaces.values()
-                if i.zone and i.vr
-            }
-        used = self._tokens.values()
-        free = (number for number in count(MAX_ZONES + 1) if number not in used)
-        return self._tokens.setdefault((zone, vr), next(free))
+        return self._tokens.of((zone, vr))
 
     def _zone_numbers(self, names: list[str]) -> dict[str, int]:
         """In the order of the file; those that had a number keep it."""

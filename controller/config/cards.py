@@ -54,8 +54,8 @@ class Balancing(Enum):
 
 
 PENDING_TIMEOUT: Nanoseconds = 5 * SECOND
-"""How long a wing may be pending. Public documents name no figure (junos-facts 2); it must exceed
-what resolving a neighbour that is silent takes."""
+"""How long a wing may be pending. Public documents name no figure; it must exceed what resolving a
+neighbour that is silent takes."""
 
 
 @dataclass(frozen=True, slots=True)

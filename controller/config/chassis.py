@@ -65,7 +65,8 @@ NAT_REFUSALS = range(1_000_001)
 _MODES = ("flow", "combo")
 _BALANCING = {each.value: each for each in Balancing}
 COMBO_SHARE = 2
-"""What a combo SPU has left is one of so many parts (junos-facts 2: 524288 of 1048576 sessions)."""
+"""What a combo SPU has left is one of so many parts (outputs of such chassis show 524288 sessions
+as the maximum, and 1048576 of an SPU that is no combo one)."""
 WEIGHTS = range(1, 1_000_001)
 PENDING_TIMEOUTS = range(1, 61)
 _PUNTS = {punt.name.lower(): punt for punt in Punt if punt is not Punt.NONE}
@@ -190,7 +191,7 @@ class _Reader:
             self._problems.add(place, "fabric = { FAR-NPU = PORT } is expected, as { 2 = 200 }")
         else:
             for far, port in fabric.items():
-                if not far.isdigit() or type(port) is not int or port not in FABRIC_PORTS:
+                if not far.isdecimal() or type(port) is not int or port not in FABRIC_PORTS:
                     text = f"fabric {{ {far} = {port} }}: an NPU number and a port from "
                     text += f"{FABRIC_PORTS[0]} to {FABRIC_PORTS[-1]} are expected"
                     self._problems.add(place, text)

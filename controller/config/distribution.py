@@ -1,9 +1,9 @@
 """The hash table of SPUs: of a fixed number of buckets, each SPU has a share by its weight.
 
-NPUs hold it in hash-based distribution (junos-facts 2: indices in proportion to the weight), the
-central point when it balances by hash. If an SPU leaves, its buckets go to the others and no other
-bucket changes; if one comes, it takes what it is due and no more. So a flow's bucket keeps its SPU
-unless it has to change.
+NPUs hold it in hash-based distribution (Juniper's page ``security-flow-session-and-distribution``:
+indices in proportion to the weight), the central point when it balances by hash. If an SPU leaves,
+its buckets go to the others and no other bucket changes; if one comes, it takes what it is due and
+no more. So a flow's bucket keeps its SPU unless it has to change.
 """
 
 from __future__ import annotations

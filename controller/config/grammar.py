@@ -132,10 +132,12 @@ _SCREEN = container(
     listed(
         "ids-option",
         NAME,
+        leaf("description", TEXT),
         *screens.grammar(),
         flag("alarm-without-drop"),
     ),
     NAMED_WHITE_LIST,
+    refused("trap"),
 )
 
 _ADDRESS_BOOK = listed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from controller.config.nat import Reach
 from controller.config.tree import Node, container, flag, leaf, leaf_list, listed, refused
 from controller.config.values import (
@@ -57,6 +59,14 @@ _PERSISTENT = container(
     refused("address-mapping"),
 )
 
+
+def _rule_set(scopes: Iterable[Node], match: Iterable[Node], action: str, *words: Node) -> Node:
+    """Rules for a place; ``words`` are what may follow ``then ACTION``."""
+    then = container("then", container(action, *words, refused("rule-session-count-alarm")))
+    rule = listed("rule", NAME, _DESCRIPTION, container("match", *match), then)
+    return listed("rule-set", NAME, _DESCRIPTION, *scopes, rule)
+
+
 _SOURCE = container(
     "source",
     listed(
@@ -98,29 +108,14 @@ _SOURCE = container(
     refused("port-scaling-enlargement"),
     refused("session-persistence-scan"),
     refused("session-drop-hold-down"),
-    listed(
-        "rule-set",
-        NAME,
-        _DESCRIPTION,
-        _scope("from"),
-        _scope("to"),
-        listed(
-            "rule",
-            NAME,
-            _DESCRIPTION,
-            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
-            container(
-                "then",
-                container(
-                    "source-nat",
-                    flag("off"),
-                    flag("interface", _PERSISTENT),
-                    # ``pool NAME``, ``pool NAME persistent-nat ...``, ``pool persistent-nat ...``
-                    container("pool", _PERSISTENT, listed("", NAME, _PERSISTENT)),
-                    refused("rule-session-count-alarm"),
-                ),
-            ),
-        ),
+    _rule_set(
+        (_scope("from"), _scope("to")),
+        (*_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
+        "source-nat",
+        flag("off"),
+        flag("interface", _PERSISTENT),
+        # ``pool NAME``, ``pool NAME persistent-nat ...``, ``pool persistent-nat ...``
+        container("pool", _PERSISTENT, listed("", NAME, _PERSISTENT)),
     ),
 )
 
@@ -133,59 +128,26 @@ _DESTINATION = container(
         listed("address", PREFIX, leaf("to", PREFIX), leaf("port", PORT)),
         _IN_INSTANCE,
     ),
-    listed(
-        "rule-set",
-        NAME,
-        _DESCRIPTION,
-        _scope("from"),
-        listed(
-            "rule",
-            NAME,
-            _DESCRIPTION,
-            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
-            container(
-                "then",
-                container(
-                    "destination-nat",
-                    flag("off"),
-                    leaf("pool", NAME),
-                    refused("rule-session-count-alarm"),
-                ),
-            ),
-        ),
+    _rule_set(
+        (_scope("from"),),
+        (*_SOURCE_MATCH, *_DESTINATION_MATCH, *_SERVICE_MATCH),
+        "destination-nat",
+        flag("off"),
+        leaf("pool", NAME),
     ),
 )
 
 _STATIC = container(
     "static",
-    listed(
-        "rule-set",
-        NAME,
-        _DESCRIPTION,
-        _scope("from"),
-        listed(
-            "rule",
-            NAME,
-            _DESCRIPTION,
-            container("match", *_SOURCE_MATCH, *_DESTINATION_MATCH),
-            container(
-                "then",
-                container(
-                    "static-nat",
-                    listed(
-                        "prefix",
-                        PREFIX,
-                        listed("mapped-port", PORT, leaf("to", PORT)),
-                        _IN_INSTANCE,
-                    ),
-                    refused("prefix-name", "or say: prefix, and the prefix itself"),
-                    refused("inet", "IPv6 is not translated into IPv4, nor back"),
-                    listed("nptv6-prefix", PREFIX, _IN_INSTANCE),
-                    refused("nptv6-prefix-name", "or say: nptv6-prefix, and the prefix itself"),
-                    refused("rule-session-count-alarm"),
-                ),
-            ),
-        ),
+    _rule_set(
+        (_scope("from"),),
+        (*_SOURCE_MATCH, *_DESTINATION_MATCH),
+        "static-nat",
+        listed("prefix", PREFIX, listed("mapped-port", PORT, leaf("to", PORT)), _IN_INSTANCE),
+        refused("prefix-name", "or say: prefix, and the prefix itself"),
+        refused("inet", "IPv6 is not translated into IPv4, nor back"),
+        listed("nptv6-prefix", PREFIX, _IN_INSTANCE),
+        refused("nptv6-prefix-name", "or say: nptv6-prefix, and the prefix itself"),
     ),
 )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from controller.flow import Address, Nanoseconds, text
 
 if TYPE_CHECKING:
-    from controller.config.schema import Addresses, Application, Interface
+    from controller.config.schema import Addresses, Application, Interface, Network
 
 ALL_PORTS = range(65536)
 PORTS = range(1024, 65536)
@@ -84,6 +84,12 @@ class AddressBlock:
     last: int
     size: int
     """Bytes of an address: 4 or 16."""
+
+    @classmethod
+    def of(cls, network: Network) -> AddressBlock:
+        """All addresses of a prefix."""
+        first = int(network.network_address)
+        return cls(first, first + network.num_addresses - 1, network.max_prefixlen // 8)
 
     @property
     def count(self) -> int:

@@ -60,9 +60,10 @@ class Problems:
         self.found = [problem for problem in self.found if problem.about not in malformed]
 
     def raise_if_any(self) -> None:
-        """Raise ``ConfigurationError`` with everything noted so far."""
+        """Raise ``ConfigurationError`` with everything noted so far, each once: a set of names is
+        looked at wherever it is used."""
         if self.found:
-            raise ConfigurationError(self.found)
+            raise ConfigurationError(dict.fromkeys(self.found))
 
 
 _MANY = 40

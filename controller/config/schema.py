@@ -92,6 +92,15 @@ class Interface:
     mtu: int = 1500
     """The longest IP packet it may send, in bytes."""
 
+    def address_beside(self, neighbor: Address) -> Address | None:
+        """Its own address in the subnet of another one; ``None``: that is in none of them."""
+        value = int.from_bytes(neighbor, "big")
+        for own in self.addresses:
+            shift = own.max_prefixlen - own.network.prefixlen
+            if own.max_prefixlen == 8 * len(neighbor) and value >> shift == int(own) >> shift:
+                return own.packed
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:

@@ -40,7 +40,7 @@ class TcpSettings:
     rst_sequence_check: bool = False
     """A RST has the number of the segment before it, or of the next one."""
     rst_invalidate: bool = False
-    """A RST ends its session at once, not after ``closing_timeout``."""
+    """A RST ends its session at once, not after ``spu.tcp_path.AFTER_RST``."""
     fin_invalidate: bool = False
     """The first FIN ends its session at once."""
     initial_timeout: Nanoseconds = 20 * _SECOND

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from typing import Protocol
 
 from controller.config.problems import unknown
 from controller.config.schema import Alg
@@ -100,7 +101,7 @@ def _parsable(what: str, example: str, parse: Callable[[str], object]) -> Value:
     return Value(what, complaint)
 
 
-def _network(text: str) -> object:
+def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError:
@@ -108,12 +109,19 @@ def _network(text: str) -> object:
     raise ValueError(f"it has host bits set; the prefix is {plain}")
 
 
-def _versioned(version: int, parse: Callable[[str], object]) -> Callable[[str], object]:
-    def checked(text: str) -> object:
+class _Versioned(Protocol):
+    """What IPv4 and IPv6 have forms of."""
+
+    @property
+    def version(self) -> int: ...
+
+
+def _versioned(version: int, parse: Callable[[str], _Versioned]) -> Callable[[str], _Versioned]:
+    def checked(text: str) -> _Versioned:
         if "/" not in text:
             raise ValueError("the prefix length is missing")
         value = parse(text)
-        if getattr(value, "version", None) != version:
+        if value.version != version:
             raise ValueError(f"not IPv{version}")
         return value
 

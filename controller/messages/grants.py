@@ -114,3 +114,15 @@ class CloseGates:
 
     session_id: int
     call: str
+
+
+GrantMessage = (
+    AllocateNat
+    | NatGranted
+    | NatRefused
+    | ReleaseNat
+    | OpenGates
+    | GatesOpened
+    | GatesRefused
+    | CloseGates
+)

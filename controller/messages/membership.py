@@ -50,3 +50,6 @@ class SpuState(Enum):
     CLEARING = "Clearing"
     """It failed, and its sessions are being cleared away."""
     OFFLINE = "Offline"
+
+
+MembershipMessage = SpuFailed | SpuJoined | SpuAccepted

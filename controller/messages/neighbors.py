@@ -34,3 +34,6 @@ class NeighborForgotten:
 
     interface: str
     address: Address
+
+
+NeighborMessage = ResolveNeighbor | NeighborResolved | NeighborForgotten

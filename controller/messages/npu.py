@@ -235,3 +235,22 @@ class Distribute:
 
     buckets: bytes
     """An SPU's number for each of the NPU's buckets."""
+
+
+NpuMessage = (
+    PacketIn
+    | TraceCopy
+    | WingInstalled
+    | WingRemoved
+    | WingIdle
+    | WingRead
+    | InstallWing
+    | RemoveWing
+    | ReadWing
+    | LimitSessions
+    | Transmit
+    | PurgeSpu
+    | WingsPurged
+    | SpuPurged
+    | Distribute
+)

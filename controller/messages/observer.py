@@ -156,3 +156,16 @@ class SessionClosed:
     """The NAT rules that translated its source and its destination; empty: none."""
     application: str = ""
     """By name."""
+
+
+ObserverMessage = (
+    SpuChanged
+    | WatermarkPassed
+    | StepTaken
+    | PacketDropped
+    | RanOut
+    | NatNotice
+    | SessionDenied
+    | SessionCreated
+    | SessionClosed
+)

@@ -47,3 +47,6 @@ class ClearSession:
     """Operator -> SPU: end a session now."""
 
     session_id: int
+
+
+OperatorMessage = DrainSpu | ClearSession | Reconfigure | ClearPersistentNat | InjectNatFaults

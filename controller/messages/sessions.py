@@ -185,3 +185,25 @@ class SessionsUnknown:
 
     spu: int
     sessions: tuple[tuple[int, FlowKey], ...]
+
+
+SessionMessage = (
+    CreateSession
+    | AnswerSyn
+    | Deliver
+    | FirstFragment
+    | Redirect
+    | CreateRequest
+    | InstallSession
+    | InstallAck
+    | InstallRefused
+    | AbandonSession
+    | PendingExpired
+    | AgeEarly
+    | WingLeftOut
+    | RemoveSession
+    | AuditSessions
+    | AuditMissing
+    | ConfirmSessions
+    | SessionsUnknown
+)

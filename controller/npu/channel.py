@@ -24,10 +24,12 @@ from p4embed.http2 import ClientConnection, ErrorCode, Header, Http2Error, Strea
 
 _PREFIX = Struct("!BI")
 """Before each message: whether it is compressed, and its length."""
-_STREAM_WINDOW = 1 << 24
+_STREAM_WINDOW = 1 << 16
 _CONNECTION_WINDOW = 1 << 28
-"""Bytes that the far end may send ahead. What bounds them is that we read no faster than we
-handle: the kernel's buffers fill, and the far end waits."""
+"""Bytes that the far end may send ahead. An answer to a Write comes behind what the stream of
+packets has sent already: were that all that the kernel's buffers hold, each Write would wait until
+thousands of packets that came later were handled, and set-ups nearly end when more packets come
+than can be handled. The rest waits in the far end, which knows how to drop."""
 _LONGEST_HEADERS = 1 << 20
 """Errors of a Write with many updates travel in the trailers."""
 _LATE_S = 1.0

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ from controller.reasons import Punt
 _PACKET = bytes((p4r.StreamMessageResponse.DESCRIPTOR.fields_by_name["packet"].number << 3 | 2,))
 """What a ``StreamMessageResponse`` with a packet-in begins with."""
 
+_IDLE_A_TURN = 16
+"""Notices of idle wings handled before packets get a turn: a few milliseconds' work, with the reads
+and removals that follow. Thousands come at once where thousands of sessions began together."""
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
@@ -65,6 +69,7 @@ class Npu:
         """``turn`` is shared by all NPUs of an event loop."""
         turn = turn or Turn()
         self.site = site
+        self._turn = turn
         self.connection = Connection(site, turn)
         self._pipeline = pipeline
         self._deliver = deliver
@@ -83,6 +88,10 @@ class Npu:
             Distribute: self._configured.distribute,
             LimitSessions: LimitEntries(pipeline, self._writer).take,
         }
+        self._idle: deque[p4r.TableEntry] = deque()
+        """Wings that were said to be idle and have to be looked at."""
+        self.packets_in = 0
+        """Packets that the NPU punted and that came here."""
 
     # -- life -----------------------------------------------------------------------------
 
@@ -133,12 +142,22 @@ class Npu:
             if isinstance(packet, TraceCopy):
                 self._deliver((OBSERVER, packet))
             elif packet is not None:
+                self.packets_in += 1
                 self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
         if response.WhichOneof("update") == "idle_timeout_notification":
-            for entry in response.idle_timeout_notification.table_entry:
-                self.wings.idle(entry)
+            if not self._idle:
+                self._turn.handle(self._look_at_idle)
+            self._idle.extend(response.idle_timeout_notification.table_entry)
+
+    def _look_at_idle(self) -> None:
+        """A few notices, and the others in later turns."""
+        idle = self._idle
+        for _ in range(min(_IDLE_A_TURN, len(idle))):
+            self.wings.idle(idle.popleft())
+        if idle:
+            self._turn.handle(self._look_at_idle)
 
 
 def _receiver(packet: PacketIn) -> Actor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from finsy.proto import p4r, rpc_code
 
@@ -23,6 +25,22 @@ EPOCHS = 255
 TRACE_SESSION = 1
 CPU_PORT = 255
 """As in ``p4src/ids.p4``."""
+
+
+class _Wanted(NamedTuple):
+    """An entry or a meter's cell that is to be there."""
+
+    entity: p4r.Entity
+    purpose: str
+    """What of the configuration needs it; empty: nothing."""
+
+
+class _Change(NamedTuple):
+    """An update, and of what."""
+
+    key: bytes
+    update: p4r.Update
+    purpose: str
 
 
 class Configured:
@@ -55,47 +73,58 @@ class Configured:
     async def apply(self, configuration: Configuration, chassis: Chassis) -> None:
         """Bring tables and meters, sessions aside, to what a configuration says; only what
         differs from the one before is written. Raises ``NpuError``."""
-        number, name = self._connection.site.number, self._connection.name
+        wanted = self._wanted(configuration, chassis)
+        await self._clone_session(needs_copies(configuration))
+        refused = ""
+        for batch in chunks(self._changes(wanted), WRITE_BATCH):
+            codes = await self._connection.write([change.update for change in batch])
+            for code, (key, update, purpose) in zip(codes, batch, strict=True):
+                if code == rpc_code.OK or (code == rpc_code.UNIMPLEMENTED and not purpose):
+                    # (A target without meters, say, and nobody configured one.)
+                    if key in wanted:
+                        self._installed[key] = wanted[key].entity
+                    else:
+                        del self._installed[key]
+                elif not refused:
+                    what = purpose or update.entity.WhichOneof("entity")
+                    refused = f"{self._connection.name} refuses {what}: {code_name(code)}"
+        if refused:
+            raise NpuError(refused)
+
+    def _wanted(self, configuration: Configuration, chassis: Chassis) -> dict[bytes, _Wanted]:
+        """All that is to be there, by what identifies it. Raises ``NpuError``."""
+        pipeline, number = self._pipeline, self._connection.site.number
         wanted = {}
         try:
-            epoch = self.epoch
-            for entry in entries(configuration, chassis, number, epoch, self._buckets):
-                if entry.purpose or entry.table in self._pipeline.tables:
-                    message = table_entry(self._pipeline, entry)
-                    wanted[_identity(message)] = (p4r.Entity(table_entry=message), entry.purpose)
+            for entry in entries(configuration, chassis, number, self.epoch, self._buckets):
+                if entry.purpose or entry.table in pipeline.tables:
+                    message = table_entry(pipeline, entry)
+                    entity = p4r.Entity(table_entry=message)
+                    wanted[_identity(message)] = _Wanted(entity, entry.purpose)
             for rate in rates(configuration, chassis, number):
-                if rate.purpose or rate.meter in self._pipeline.meters:
-                    cell = meter_entry(self._pipeline, rate)
+                if rate.purpose or rate.meter in pipeline.meters:
+                    cell = meter_entry(pipeline, rate)
                     key = b"%d %d" % (cell.meter_id, cell.index.index)
-                    wanted[key] = (p4r.Entity(meter_entry=cell), rate.purpose)
+                    wanted[key] = _Wanted(p4r.Entity(meter_entry=cell), rate.purpose)
         except MissingStage as missing:
+            name = self._connection.name
             raise NpuError(f"{name} runs a program without it: {missing}") from None
-        await self._clone_session(needs_copies(configuration))
-        updates = []
+        return wanted
+
+    def _changes(self, wanted: Mapping[bytes, _Wanted]) -> list[_Change]:
+        """What leads from what is there to what is to be."""
+        changes = []
         for key, (entity, purpose) in wanted.items():
             old = self._installed.get(key)
             if old != entity:
                 kind = p4r.Update.INSERT if old is None else p4r.Update.MODIFY
                 if entity.HasField("meter_entry") or entity.table_entry.is_default_action:
                     kind = p4r.Update.MODIFY
-                updates.append((key, p4r.Update(type=kind, entity=entity), purpose))
+                changes.append(_Change(key, p4r.Update(type=kind, entity=entity), purpose))
         for key in self._installed.keys() - wanted.keys():
-            updates.append((key, _undo(self._installed[key]), "what was configured before"))
-        refused = ""
-        for batch in chunks(updates, WRITE_BATCH):
-            codes = await self._connection.write([update for _, update, _ in batch])
-            for code, (key, update, purpose) in zip(codes, batch, strict=True):
-                if code == rpc_code.OK or (code == rpc_code.UNIMPLEMENTED and not purpose):
-                    # (A target without meters, say, and nobody configured one.)
-                    if key in wanted:
-                        self._installed[key] = wanted[key][0]
-                    else:
-                        del self._installed[key]
-                elif not refused:
-                    what = purpose or update.entity.WhichOneof("entity")
-                    refused = f"{name} refuses {what}: {code_name(code)}"
-        if refused:
-            raise NpuError(refused)
+            undo = _undo(self._installed[key])
+            changes.append(_Change(key, undo, "what was configured before"))
+        return changes
 
     async def _clone_session(self, purpose: str) -> None:
         """Have copies of packets sent to us. A target may refuse as long as nothing needs them."""
@@ -143,10 +172,7 @@ class Configured:
             old = entity.table_entry
             self.epoch = max(self.epoch, self._epoch_of(old))
             if not old.is_default_action and not old.is_const:
-                entry = p4r.TableEntry(
-                    table_id=old.table_id, match=old.match, priority=old.priority
-                )
-                deletes.append(_update(p4r.Update.DELETE, entry))
+                deletes.append(_update(p4r.Update.DELETE, _key(old)))
         for batch in chunks(deletes, WRITE_BATCH):
             await self._connection.write(batch)
 
@@ -166,10 +192,14 @@ def _update(kind: p4r.Update.Type.ValueType, entry: p4r.TableEntry) -> p4r.Updat
     return p4r.Update(type=kind, entity=p4r.Entity(table_entry=entry))
 
 
+def _key(entry: p4r.TableEntry) -> p4r.TableEntry:
+    """Nothing but what identifies an entry."""
+    return p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
+
+
 def _identity(entry: p4r.TableEntry) -> bytes:
     """What makes two entries the same one."""
-    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
-    return key.SerializeToString(deterministic=True)
+    return _key(entry).SerializeToString(deterministic=True)
 
 
 def _undo(entity: p4r.Entity) -> p4r.Update:
@@ -183,5 +213,4 @@ def _undo(entity: p4r.Entity) -> p4r.Update:
     if entry.is_default_action:
         default = p4r.TableEntry(table_id=entry.table_id, is_default_action=True)
         return _update(p4r.Update.MODIFY, default)
-    key = p4r.TableEntry(table_id=entry.table_id, match=entry.match, priority=entry.priority)
-    return _update(p4r.Update.DELETE, key)
+    return _update(p4r.Update.DELETE, _key(entry))

@@ -165,10 +165,6 @@ class Wings:
         """Answer with a wing's counters and idle time."""
         self._reader.submit(self.entries.key(message.key), self._answer_read, message)
 
-    def purge(self, message: PurgeSpu) -> None:
-        """Remove all wings of an SPU that failed, and answer when the last one is gone."""
-        self._purge.begin(message)
-
     def _answer_read(self, message: ReadWing, state: WingState | None) -> None:
         idle, packets, size = (None, 0, 0) if state is None else state
         reply = WingRead(message.session_id, message.direction, idle, packets, size)
@@ -217,6 +213,10 @@ class Wings:
 
         self._ask(keys[number : number + 1], answered)
 
+    def purge(self, message: PurgeSpu) -> None:
+        """Remove all wings of an SPU that failed, and answer when the last one is gone."""
+        self._purge.begin(message)
+
     def idle(self, entry: p4r.TableEntry) -> None:
         """An NPU's notice that an entry saw no packet for its time-out."""
         key = self.entries.flow_key(entry)
@@ -235,8 +235,8 @@ class Wings:
         for batch in chunks(keys, READ_BATCH):
             future: asyncio.Future[States] = asyncio.get_running_loop().create_future()
             self._begin_read([self.entries.key(key) for key in batch], future.set_result)
-            states = await future
-            found.update({k: s for k, s in zip(batch, states, strict=True) if s is not None})
+            answers = zip(batch, await future, strict=True)
+            found.update({key: state for key, state in answers if state is not None})
         return found
 
     async def _entries_of(self, keys: Sequence[FlowKey]) -> dict[FlowKey, p4r.TableEntry]:

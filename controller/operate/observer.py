@@ -79,11 +79,9 @@ class Walk:
 class Observer:
     """Takes steps, drops, alarms of NAT pools, denials and records of sessions that ended."""
 
-    def __init__(
-        self, configuration: Configuration, log: Callable[[SessionClosed], None] | None = None
-    ) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.on_close: Callable[[SessionClosed], None] | None = log
+        self.on_close: Callable[[SessionClosed], None] | None = None
         """Called with every session that ended."""
         self.on_create: Callable[[SessionCreated], None] | None = None
         """Called with every session that begins, if its policy logs that."""

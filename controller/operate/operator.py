@@ -51,6 +51,8 @@ class Operator:
         """Held while another configuration comes into force."""
         self.account_baseline: dict[int, Account] = {}
         """What NPUs had counted when statistics were cleared."""
+        self.heard_baseline: Counter[int] = Counter()
+        """Likewise, packets-in of each NPU."""
         self.drop_baseline = 0
         """Likewise, drops of CP and SPUs."""
         self.detour_baseline = (0, 0, 0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 CREATION_SECONDS = 96
-"""What creation rates are averaged over (junos-facts 6: "for last 96 seconds on average")."""
+"""What creation rates are averaged over (Junos prints: "for last 96 seconds on average")."""
 _PER_ROW = 6
 _NO_ROOM = (Drop.SESSION_TABLE_FULL, Drop.SPU_FULL, Drop.NO_SPU)
 

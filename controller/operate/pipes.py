@@ -85,10 +85,13 @@ def split(line: str) -> tuple[str, list[Stage]]:
 
 def _between_bars(line: str) -> list[str]:
     """The parts of a line; a bar in quotes belongs to its part."""
-    parts, is_quoted = [""], False
+    parts, quote = [""], ""
     for character in line:
-        is_quoted ^= character == '"'
-        if character == "|" and not is_quoted:
+        if character == quote:
+            quote = ""
+        elif character in "\"'" and not quote:
+            quote = character
+        if character == "|" and not quote:
             parts.append("")
         else:
             parts[-1] += character

@@ -1,7 +1,7 @@
 """Session logs in the text form of Junos: RT_FLOW_SESSION_CREATE, _CLOSE and _DENY.
 
-Fields and their order: junos-facts section 7, "Session logs". A field that does not apply reads
-N/A or, for rules and services, None, as in the original.
+Fields and their order: Juniper's page ``session-log-entry-information-for-srx-series``. A field
+that does not apply reads N/A or, for rules and services, None, as in the original.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controller.config.nat import NatRule
-from controller.config.schema import Configuration, Policy
+from controller.config.schema import SECOND, Configuration, Policy
 from controller.flow import Wing
 from controller.messages import NatNotice, SessionClosed, SessionCreated, SessionDenied
 from controller.operate.text import InterfaceNames, address
+from controller.packet import ICMP, ICMPV6
 from controller.reasons import Close
 from controller.spu import SessionView
 
@@ -64,23 +65,22 @@ class SessionLog:
         view = self._find(record.session_id)
         if view is None:
             return
-        zones = self._zones(view.forward, view.reverse)
         policy = self._policies.get(view.policy_index)
-        if policy is not None and policy.log_init:
-            rules = _name(view.source_rule), _name(view.destination_rule)
-            tuples = self._tuples(view.forward, view.application, rules)
-            arrives = self._names.name(view.forward.ingress, view.forward.key.token)
-            tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
-            self._write(
-                f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) {arrives}"
-            )
+        if policy is None or not policy.log_init:
+            return
+        zones = self._zones(view.forward, view.reverse)
+        rules = _name(view.source_rule), _name(view.destination_rule)
+        tuples = self._tuples(view.forward, view.application, rules)
+        arrives = self._names.name(view.forward.ingress, view.forward.key.token)
+        tail = f"{view.policy} {zones[0]} {zones[1]} {view.id}"
+        self._write(f"RT_FLOW_SESSION_CREATE: session created {tuples} {tail} N/A(N/A) {arrives}")
 
     def closed(self, record: SessionClosed) -> None:
         """A session is gone."""
-        zones = self._zones(record.forward, record.reverse)
         policy = self._policies.get(record.policy_index)
         if policy is None or not policy.log_close:
             return
+        zones = self._zones(record.forward, record.reverse)
         counts = " ".join(
             f"{packets}({octets})"
             for packets, octets in zip(record.packets, record.bytes, strict=True)
@@ -89,7 +89,7 @@ class SessionLog:
         self._write(
             f"RT_FLOW_SESSION_CLOSE: session closed {CLOSE_REASONS[record.reason]}: "
             f"{tuples} {record.policy} {zones[0]} {zones[1]} "
-            f"{record.session_id} {counts} {record.duration // 1_000_000_000} "
+            f"{record.session_id} {counts} {record.duration // SECOND} "
             f"{self._names.name(record.forward.ingress, record.forward.key.token)}"
         )
 
@@ -99,24 +99,12 @@ class SessionLog:
         if policy is None:
             return
         key = record.flow
-        icmp_type = key.dport >> 8 if key.protocol in (1, 58) else 0
+        icmp_type = key.dport >> 8 if key.protocol in (ICMP, ICMPV6) else 0
         self._write(
             f"RT_FLOW_SESSION_DENY: session denied {address(key.src)}/{key.sport}->"
             f"{address(key.dst)}/{key.dport} {record.application} {key.protocol}({icmp_type}) "
             f"{policy.name} {self._names.zone(key.token)} {record.to_zone} UNKNOWN UNKNOWN "
             f"N/A(N/A) {record.interface} Denied by policy"
-        )
-
-    def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:
-        return self._names.zone(forward.key.token), self._names.zone(reverse.key.token)
-
-    def _tuples(self, forward: Wing, service: str, rules: tuple[str, str]) -> str:
-        key, out = forward.key, forward.translated
-        source_rule, destination_rule = (rule or "N/A" for rule in rules)
-        return (
-            f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} {service} "
-            f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} "
-            f"{source_rule} {destination_rule} {key.protocol}"
         )
 
     def nat(self, notice: NatNotice) -> None:
@@ -129,6 +117,18 @@ class SessionLog:
             case False:
                 what = "RT_SRC_NAT_ALARM_CLEAR: utilization alarm cleared for"
         self._write(f"{what} source pool {notice.pool}, utilization {notice.utilization}%")
+
+    def _zones(self, forward: Wing, reverse: Wing) -> tuple[str, str]:
+        return self._names.zone(forward.key.token), self._names.zone(reverse.key.token)
+
+    def _tuples(self, forward: Wing, service: str, rules: tuple[str, str]) -> str:
+        key, out = forward.key, forward.translated
+        source_rule, destination_rule = (rule or "N/A" for rule in rules)
+        return (
+            f"{address(key.src)}/{key.sport}->{address(key.dst)}/{key.dport} {service} "
+            f"{address(out.src)}/{out.sport}->{address(out.dst)}/{out.dport} "
+            f"{source_rule} {destination_rule} {key.protocol}"
+        )
 
 
 def _name(rule: NatRule | None) -> str:

@@ -117,8 +117,10 @@ async def statistics(operator: Operator, _: Options) -> str:
         f"    ICMP errors and resets sent by SPUs: {sum(sent for sent, _ in replies)}",
         f"    ICMP errors and resets held back, {RATE} a second: {sum(n for _, n in replies)}",
     ]
+    heard = _heard(operator)
     for number, account in accounts.items():
-        lines += ["", f"NPU {number}:", *_account(account)]
+        here = heard[number] - operator.heard_baseline[number]
+        lines += ["", f"NPU {number}:", *_account(account, here)]
     return "\n".join(lines) + "\n"
 
 
@@ -129,7 +131,12 @@ def _detours(operator: Operator) -> tuple[int, int, int]:
     return *runtime.central_point.detours, repairs
 
 
-def _account(account: Account) -> list[str]:
+def _heard(operator: Operator) -> Counter[int]:
+    """Packets-in of each NPU since the controller's start."""
+    return Counter({number: npu.packets_in for number, npu in operator.runtime.npus.items()})
+
+
+def _account(account: Account, heard: int) -> list[str]:
     arrived, forwarded = account.arrived, account.forwarded
     interfaces, out = account.by_interfaces(arrived), account.by_interfaces(forwarded)
     controller = arrived[CONTROLLER_PORT]
@@ -142,6 +149,7 @@ def _account(account: Account) -> list[str]:
         ("Forwarded by interfaces", out),
         ("Forwarded by the fabric", forwarded.total() - out),
         ("Punted", account.punts.total()),
+        ("Punted and heard by the controller", heard),
         ("Dropped on the way in", account.drops.total()),
         ("Dropped on the way out", account.egress_drops.total()),
         ("Forwarded, punted and dropped, sum", arrived.total() - account.under_way),
@@ -162,6 +170,7 @@ async def clear(operator: Operator, _: Options) -> str:
     """``clear security flow statistics``: count from here. The NPUs' own counters go on, so that
     nothing that is under way right now is lost from the sums. Raises ``NpuError``."""
     operator.account_baseline = await read(operator)
+    operator.heard_baseline = _heard(operator)
     operator.detour_baseline = _detours(operator)
     drops = operator.runtime.observer.drops
     operator.drop_baseline = sum(n for (who, _), n in drops.items() if who.role in _MACHINES)

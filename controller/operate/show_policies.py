@@ -1,6 +1,6 @@
 """``show security policies`` in its levels, hit counts, and which policy would decide on a flow.
 
-Layouts: junos-facts section 6.
+Layouts as Junos prints them, from published outputs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``show security flow session`` in its three levels, and ``clear security flow session``.
 
-Layouts: junos-facts section 6, in the newer form, grouped by services card as high-end chassis
-print it. Every wing's line ends in a comma and a space there, and so it does here.
+Layouts as newer Junos prints them, from published outputs, grouped by services card as on high-end
+chassis. Every wing's line ends in a comma and a space there, and so it does here.
 """
 
 from __future__ import annotations

@@ -318,12 +318,9 @@ def _own_addresses(interface: Interface) -> list[Address]:
 
 def _source_for(interface: Interface, neighbor: Address) -> Address | None:
     """Our address to speak to a neighbour from; ``None`` if it is not of this link."""
-    value = int.from_bytes(neighbor, "big")
-    for own in interface.addresses:
-        if len(own.packed) == len(neighbor):
-            shift = own.max_prefixlen - own.network.prefixlen
-            if value >> shift == int(own) >> shift:
-                return own.packed
+    beside = interface.address_beside(neighbor)
+    if beside is not None:
+        return beside
     if neighbor[:1] == b"\xfe" and neighbor[1] & 0xC0 == 0x80 and len(neighbor) == 16:
         local = nd.link_local(interface.mac)
         return local if (local in _own_addresses(interface)) else None

@@ -246,8 +246,8 @@ def sharers(cp: CentralPoint) -> Counter[Binding]:
     return Counter(
         (b.address, b.protocol, b.port)
         for lease in leases.values()
+        if lease.is_shared
         for b in lease.bindings
-        if b in table._shared
     )
 
 

@@ -7,6 +7,7 @@ gate stands before anybody can know of it. Packets behind it in the same directi
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
@@ -293,9 +294,9 @@ class AlgPath:
         if session.tcp is not None and session.gateway is not None:
             packet = self._bounded(session.gateway, direction, packet)
         if session.tcp is not None and session.tcp.windows is not None:
-            gateway = session.gateway
-            to_server = direction == Direction.FORWARD and gateway is not None
-            windows = gateway.windows if to_server and gateway is not None else session.tcp.windows
+            windows: Windows | None = session.tcp.windows
+            if direction == Direction.FORWARD and session.gateway is not None:
+                windows = session.gateway.windows
             if windows is not None:
                 windows.take(direction, segment_of(packet))
         port = wing.hop.port
@@ -306,21 +307,20 @@ class AlgPath:
         origin = core.origin(message, wing)
         interface = core.interface(port, wing.hop.vlan)
         mtu = len(frame) if interface is None else interface.mtu
+        pieces: Iterable[bytes]
         if len(frame) - l3 <= mtu:
-            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, frame, origin=origin))
+            pieces = (frame,)
         elif packet.version == 6:
             # What the gateway wrote is the firewall's own packet.
-            for piece in fragment6(frame, l3, mtu, core.now >> 10 & 0xFFFFFFFF):
-                sent = Transmit(port, Send.EGRESS, piece, origin=origin)
-                core.send(core.npus[port.npu], sent)
+            pieces = fragment6(frame, l3, mtu, core.now >> 10 & 0xFFFFFFFF)
         else:
             # It grew here: its sender cannot know, whatever it says about fragments.
             named = bytearray(frame)
             if not any(named[l3 + 4 : l3 + 6]):
                 named[l3 + 4 : l3 + 6] = (core.now >> 10 & 0xFFFF | 1).to_bytes(2, "big")
-            for piece in fragment(bytes(named), l3, mtu):
-                sent = Transmit(port, Send.EGRESS, piece, origin=origin)
-                core.send(core.npus[port.npu], sent)
+            pieces = fragment(bytes(named), l3, mtu)
+        for piece in pieces:
+            core.send(core.npus[port.npu], Transmit(port, Send.EGRESS, piece, origin=origin))
 
 
 def _bare(like: Packet, out: Out) -> Packet:

@@ -24,8 +24,9 @@ from controller.messages import (
     Role,
     Step,
     StepTaken,
+    Transmit,
 )
-from controller.reasons import Drop, Punt
+from controller.reasons import Drop, Punt, Send
 from controller.routing.fib import Fib, Route, fib_of
 from controller.spu.express import NotExpress
 from controller.spu.nat import nat_tables
@@ -196,7 +197,10 @@ class Core:
         key = route.interface.name, route.next_hop
         found = self._nat_addresses.get(key)
         if found is None:
-            found = self._nat_addresses[key] = _address_beside(route)
+            found = route.interface.address_beside(route.next_hop)
+            if found is None:
+                raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")
+            self._nat_addresses[key] = found
         return found
 
     def interface(self, port: Port, vlan: int) -> Interface | None:
@@ -252,6 +256,12 @@ class Core:
         """Address a message."""
         self.out.append((to, message))
 
+    def forward(self, frame: bytes, message: PacketIn, wing: Wing) -> None:
+        """Have a frame leave as packets of a wing do; ``message`` is what it came with."""
+        port = wing.hop.port
+        sent = Transmit(port, Send.EGRESS, frame, message.mark, self.origin(message, wing))
+        self.out.append((self.npus[port.npu], sent))
+
     def to_cp(self, message: Message) -> None:
         """Address a message to the central point."""
         self.out.append((CP, message))
@@ -276,14 +286,3 @@ class Core:
         message = queued.message
         flow = queued.packet.key(message.token)
         self.to_cp(Redirect(flow, self.number, message))
-
-
-def _address_beside(route: Route) -> Address:
-    hop = int.from_bytes(route.next_hop, "big")
-    version = 4 if len(route.next_hop) == 4 else 6
-    for address in route.interface.addresses:
-        if address.version == version:
-            shift = address.max_prefixlen - address.network.prefixlen
-            if hop >> shift == int(address) >> shift:
-                return address.packed
-    raise LookupError(f"{text(route.next_hop)} is not on {route.interface.name}")

@@ -52,9 +52,9 @@ def not_express(
     those of its interfaces: an NPU does not fragment. IPv6 with NAT is what the NPU cannot rewrite.
     ``tcp`` is what is checked of connections: what was asked for by name keeps them with their SPU,
     and the sequence check that is on by default does not.
-    (junos-facts 4 has the original's list. Filters are none of our reasons: the NPU applies them
-    before it looks for a session. And where the original offloads unless told otherwise, from
-    21.2 on, only ``services-offload`` does so here, as before 21.2.)
+    (The original's list: Juniper's page ``security-express-path``. Filters are none of our reasons:
+    the NPU applies them before it looks for a session. And where the original offloads unless told
+    otherwise, from 21.2 on, only ``services-offload`` does so here, as before 21.2.)
     """
     if verdict.policy is not None and verdict.policy.no_services_offload:
         return NotExpress.POLICY_OFF

@@ -179,10 +179,8 @@ class LivePath:
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
         out = wing.translated
-        port = wing.hop.port
         frame = rewrite(packet, Tuple5(out.src, out.dst, 0, 0, NO_TRANSPORT), wing.hop)
-        sent = Transmit(port, _EGRESS, frame, message.mark, core.origin(message, wing))
-        core.send(core.npus[port.npu], sent)
+        core.forward(frame, message, wing)
 
     def _forward_error(self, session: Session, queued: Queued) -> None:
         """An ICMP error travels with the wing that answers the packet it quotes."""
@@ -196,14 +194,12 @@ class LivePath:
         if not message.session_id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
-        port = wing.hop.port
         if session.splice is not None and session.splice.is_joined:
             packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
-        sent = Transmit(port, _EGRESS, frame, message.mark, core.origin(message, wing))
-        core.send(core.npus[port.npu], sent)
+        core.forward(frame, message, wing)
         if wing.key.protocol == UDP and packet.is_unreachable:
-            # Nobody listens (junos-facts 3: an ICMP error ends a UDP session).
+            # Nobody listens. (As in Junos, an ICMP error ends a UDP session.)
             self._teardown.begin(session, Close.ICMP_ERROR)
 
     # -- ageing -------------------------------------------------------------------------------

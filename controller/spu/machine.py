@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from controller.config.cards import Chassis
@@ -66,6 +67,8 @@ def _ignore(_: Message) -> None:
 
 
 _MISS, _SYN_PROXY, _STALE = Punt.MISS, Punt.SYN_PROXY, Punt.STALE
+_DUE_AT_ONCE = 64
+"""Sessions whose deadline has come that are looked at before packets get a turn."""
 
 
 class Spu(Inspection):
@@ -191,7 +194,7 @@ class Spu(Inspection):
         return deadline
 
     def tick(self, now: Nanoseconds) -> list[Outbound]:
-        """Look at the sessions whose deadline has come."""
+        """Look at sessions whose deadline has come; ``deadline`` says if there are more."""
         core = self._core
         core.now = now
         core.out = []
@@ -205,7 +208,7 @@ class Spu(Inspection):
             self._audit.ask()
         if core.early_ageout and self._ageing.due() <= now:
             self._ageing.tick()
-        for session_id in core.timers.due(now):
+        for session_id in islice(core.timers.due(now), _DUE_AT_ONCE):
             self._live.deadline(core.sessions[session_id])
         for session_id in core.alg_timers.due(now):
             self._alg.deadline(core.sessions[session_id])

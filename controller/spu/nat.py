@@ -7,7 +7,7 @@ first, then the one with the more specific ``from``; interface before zone befor
 A few rules are walked; more are compiled like policies (``ruleset``), so that the cost of a search
 hardly grows with their number.
 
-Static NAT comes before destination NAT, and its reverse before source NAT (junos-facts 1 and 7).
+Static NAT comes before destination NAT, and its reverse before source NAT, as in Junos.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Policies by zone pair; the first match decides.
 
-A policy sees the original source and the translated destination (junos-facts 1: policy comes after
-destination NAT and before source NAT).
+A policy sees the original source and the translated destination: policy comes after destination
+NAT and before source NAT, as in Junos.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Verdict:
 
 class PolicyTable:
     """The policies of a configuration: those of the zone pair, then global ones, then the default
-    (junos-facts 7, "Search order")."""
+    (the order of Junos)."""
 
     def __init__(self, config: Configuration) -> None:
         by_zones: dict[tuple[str, str], list[Policy]] = {}

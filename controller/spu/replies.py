@@ -140,14 +140,11 @@ class Replies:
 
 def own_address(interface: Interface, neighbor: Address) -> Address | None:
     """An address of the interface in the family of ``neighbor``: in its subnet if there is one."""
-    version = 4 if len(neighbor) == 4 else 6
-    value = int.from_bytes(neighbor, "big")
-    own = [address for address in interface.addresses if address.version == version]
-    for address in own:
-        shift = address.max_prefixlen - address.network.prefixlen
-        if value >> shift == int(address) >> shift:
-            return address.packed
-    return own[0].packed if own else None
+    beside = interface.address_beside(neighbor)
+    if beside is not None:
+        return beside
+    family = (own.packed for own in interface.addresses if len(own.packed) == len(neighbor))
+    return next(family, None)
 
 
 def is_one_host(address: Address) -> bool:

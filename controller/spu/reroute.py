@@ -4,7 +4,7 @@ When the way to one end of a session changes, its wings are taken off their NPUs
 is resolved, and the wings are written again; packets wait meanwhile, in order. Where the new way
 leads into another zone, or the address it was translated to belongs to the old way, the session
 ends: another policy, another translation would decide on it. Where no route is left it goes on as
-it was for ``route-change-timeout``, if that is configured (junos-facts 3).
+it was for ``route-change-timeout``, if that is configured.
 """
 
 from __future__ import annotations

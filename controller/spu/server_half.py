@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from controller.config.schema import SECOND
 from controller.flow import Direction, Nanoseconds
-from controller.messages import Step, Transmit
+from controller.messages import Step
 from controller.packet import ACK, RST, SYN, Packet, rewrite
 from controller.payload import sequence
-from controller.reasons import Close, Drop, Send
+from controller.reasons import Close, Drop
 from controller.spu.alg_path import AlgPath
 from controller.spu.core import Core
 from controller.spu.replies import Replies
@@ -81,10 +81,7 @@ class ServerHalf:
             self._notice(session, Direction.FORWARD, syn)
         core.syn_timers.set(session.id, core.now + (REPEAT_AFTER << splice.tries))
         splice.tries += 1
-        port = wing.hop.port
-        frame = rewrite(syn, wing.translated, wing.hop)
-        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
-        core.send(core.npus[port.npu], sent)
+        core.forward(rewrite(syn, wing.translated, wing.hop), message, wing)
 
     def take(self, session: Session, splice: Splice, queued: Queued) -> None:
         """A segment before the halves are joined."""
@@ -166,11 +163,7 @@ class ServerHalf:
             splice.window_for_client(window(packet)),
         )
         wing = session.wings[Direction.REVERSE]
-        port = wing.hop.port
-        frame = rewrite(update, wing.translated, wing.hop)
-        message = queued.message
-        sent = Transmit(port, Send.EGRESS, frame, message.mark, core.origin(message, wing))
-        core.send(core.npus[port.npu], sent)
+        core.forward(rewrite(update, wing.translated, wing.hop), queued.message, wing)
 
     def _fail(self, session: Session, reason: Close) -> None:
         """The server does not want, or is not there. The client thinks it is connected."""

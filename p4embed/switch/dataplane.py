@@ -28,6 +28,9 @@ class Options:
     drop_port: int = DROP_PORT
     pcap_directory: str | None = None
     """Where each interface's traffic is written as ``<interface>_in.pcap``, ``..._out.pcap``."""
+    mapped: bool = True
+    """Of the native data plane: frames pass through memory shared with the kernel where it allows
+    that; otherwise, and if this is false, by system calls that copy each."""
 
 
 class PortError(Exception):
@@ -75,7 +78,7 @@ class Dataplane(Protocol):
 
     @property
     def engine(self) -> Engine:
-        """The state of the loaded program. Raises ``RuntimeError`` before ``load``.
+        """The state of the loaded program. Raises ``RuntimeError`` before the first ``use``.
 
         Its calls are safe while packets run: each takes effect between two packets (native: two
         bursts), and a call has taken effect once it returns.
@@ -83,13 +86,12 @@ class Dataplane(Protocol):
         ...
 
     def check(self, program: Program) -> None:
-        """Whether ``load`` would run this program: ``RuntimeError`` with the reason if not."""
+        """Whether ``prepare`` would take this program: ``RuntimeError`` with the reason if not."""
         ...
 
-    def prepare(self, program: Program, json_text: bytes) -> Engine:
+    def prepare(self, program: Program) -> Engine:
         """Fresh state of a program, for ``use``; whoever does not use it closes it.
 
-        ``json_text`` is the document it was loaded from, for whoever caches by content.
         ``RuntimeError`` with a message for the user if it cannot be run.
         """
         ...

@@ -62,7 +62,7 @@ class FileDataplane:
         """``RuntimeError`` where an engine cannot be made."""
         self._make(program).close()
 
-    def prepare(self, program: Program, json_text: bytes) -> Engine:  # noqa: ARG002
+    def prepare(self, program: Program) -> Engine:
         """Fresh state of a program."""
         return self._make(program)
 

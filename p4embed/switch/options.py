@@ -34,6 +34,7 @@ class Settings:
     cpu_port: int | None
     drop_port: int
     pcap_directory: str | None
+    mapped: bool
     files_wait_s: int | None
     """Frames come from pcap files, so long after the start; ``None``: from interfaces."""
     log_console: bool
@@ -115,6 +116,12 @@ def _general() -> _Parser:
         metavar="DIRECTORY",
         help="record each interface's traffic in pcap files (default: working directory)",
     )
+    add(
+        "--io",
+        choices=("mapped", "copied"),
+        help="mapped: frames come and go through memory shared with the kernel where it allows"
+        " that, the default; copied: by system calls alone (native executor)",
+    )
     add("--log-console", action="store_true", help="log to standard output")
     add("--log-file", metavar="FILE", help="log to a file")
     add(
@@ -185,6 +192,9 @@ def parse(arguments: Sequence[str]) -> Settings:
         raise UsageError(f"--no-p4 together with '{general.program}': expected one of them")
     if general.trace and general.executor == "native":
         raise UsageError("--trace needs --executor reference")
+    is_reference = general.trace or general.executor == "reference"
+    if general.io and (general.use_files is not None or is_reference):
+        raise UsageError(f"--io {general.io} needs interfaces and --executor native")
     if general.use_files is not None and general.use_files < 0:
         raise UsageError(f"--use-files {general.use_files}: expected 0 or more seconds")
     if general.use_files is not None and general.pcap is not None:
@@ -208,6 +218,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         cpu_port=target.cpu_port,
         drop_port=target.drop_port,
         pcap_directory=general.pcap,
+        mapped=general.io != "copied",
         files_wait_s=general.use_files,
         log_console=general.log_console,
         log_file=general.log_file,

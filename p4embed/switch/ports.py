@@ -58,7 +58,7 @@ class ReferenceDataplane:
     def check(self, program: Program) -> None:
         """Whatever loads can run."""
 
-    def prepare(self, program: Program, json_text: bytes) -> ReferenceEngine:  # noqa: ARG002
+    def prepare(self, program: Program) -> ReferenceEngine:
         """Fresh state of a program."""
         engine = ReferenceEngine(program, self._options.drop_port)
         engine.trace = self._trace

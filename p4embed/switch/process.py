@@ -87,7 +87,7 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
         return
     try:
         text = settings.program.read_bytes()
-        dataplane.use(dataplane.prepare(load_bytes(text), text))
+        dataplane.use(dataplane.prepare(load_bytes(text)))
     except OSError as error:
         raise StartError(
             f"cannot read '{settings.program}': {error.strerror}; compile one with p4embed-c"
@@ -98,7 +98,9 @@ def _load(settings: Settings, dataplane: Dataplane) -> None:
 
 def make_dataplane(settings: Settings) -> Dataplane:
     """The executor that was asked for; ``StartError`` if this machine cannot run it."""
-    options = Options(settings.cpu_port, settings.drop_port, settings.pcap_directory)
+    options = Options(
+        settings.cpu_port, settings.drop_port, settings.pcap_directory, settings.mapped
+    )
     if settings.files_wait_s is not None:
         return FileDataplane(options, _engine_maker(settings), settings.files_wait_s)
     if settings.executor == "reference":

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from harness import frame_along_parser, random_entry, random_params
+from random_input import frame_along_parser, random_entry, random_params
 from test_programs import copying, counting, labels, options, picky, selecting, telling
 
 from p4embed.switch import program as p

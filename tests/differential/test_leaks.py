@@ -11,8 +11,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from harness import frame_along_parser, random_entry
 from malloc import in_use
+from random_input import frame_along_parser, random_entry
 from test_programs import copying, counting, labels, selecting, telling
 
 from p4embed.switch import program as p

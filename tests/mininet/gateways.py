@@ -48,7 +48,7 @@ class Topology:
         self._run = directory / "run"
         self._run.mkdir()
         self._started: list[subprocess.Popen[str]] = []
-        self._running = Running(0, {}, {})
+        self._running = Running(0, {}, {}, 0)
 
     def up(self) -> None:
         """Bring it up."""

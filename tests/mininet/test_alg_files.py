@@ -14,10 +14,6 @@ import pytest
 from gateways import NAT, UNTRUST, UNTRUST6, Topology, gateways
 from servers import files_of, tftpd, vsftpd
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 SIZE = 200_000
 PYTHON = "/usr/bin/python3"
 

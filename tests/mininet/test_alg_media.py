@@ -5,7 +5,6 @@ Needs root; run by ``make mininet``. Policies permit control connections alone.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -16,10 +15,6 @@ import pytest
 from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
 from servers import pptp, pptpd
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 SCENARIO = Path(__file__).parent / "sipp" / "caller.xml"
 ENDS = Path(__file__).parent / "ends"
 SECOND_OF_SOUND = 8000

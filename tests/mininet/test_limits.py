@@ -6,7 +6,6 @@ Needs root; run by ``make mininet``.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,10 +13,6 @@ from collections.abc import Iterator
 import pytest
 from gateways import DMZ, UNTRUST, UNTRUST6, Topology, running
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 SILENT = "203.0.113.99"
 """Nobody has this address."""
 

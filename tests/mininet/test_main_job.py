@@ -21,11 +21,6 @@ import pytest
 SWITCH = os.environ.get("SWITCH", "p4embed-switch")
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
-
 
 RUN_DIRECTORY = Path(tempfile.mkdtemp(prefix="wingpath-test-"))
 MARK = f"WINGPATH_RUN_DIRECTORY={RUN_DIRECTORY}"
@@ -34,7 +29,8 @@ nothing of a topology that is up beside them."""
 
 
 def topologies(*arguments: str) -> list[str]:
-    return ["env", MARK, sys.executable, "-m", "topologies", *arguments]
+    own = ["--logs", str(RUN_DIRECTORY / "logs")] if arguments[0] in ("up", "demo") else []
+    return ["env", MARK, sys.executable, "-m", "topologies", *arguments, *own]
 
 
 def run(*arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:

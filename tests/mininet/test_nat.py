@@ -7,7 +7,6 @@ for the addresses in question.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -17,10 +16,6 @@ from far_side import CALL, TALK, TRUST_OTHERS, Speaker, Watcher, seen_by
 from gateways import DMZ, INTERFACES, NAT, TRUST, UNTRUST, Topology, gateways
 from servers import files_of, vsftpd
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 POOL, POOL_NEXT, POOL_OTHER = "203.0.113.100", "203.0.113.101", "203.0.113.103"
 SERVER = "203.0.113.80"
 STATIC = "203.0.113.90"

@@ -6,7 +6,6 @@ Needs root; run by ``make mininet``.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -14,10 +13,6 @@ from collections.abc import Iterator
 import pytest
 from gateways import INTERFACES, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 ELSEWHERE = "198.51.100.10"
 """Another address of host untrust1, reached by a static route."""
 

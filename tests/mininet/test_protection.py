@@ -5,7 +5,6 @@ Needs root; run by ``make mininet``. Each test loads the configuration that it i
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -13,10 +12,6 @@ from collections.abc import Iterator
 import pytest
 from gateways import DMZ, INTERFACES, NAT, SWITCH, TRUST, UNTRUST, UNTRUST6, Topology, gateways
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 ASK = (sys.executable, "-m", "topologies.hosts.ask")
 
 BASE = (

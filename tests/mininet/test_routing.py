@@ -8,7 +8,6 @@ Needs root; run by ``make mininet``.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -19,10 +18,6 @@ from pathlib import Path
 import pytest
 from gateways import DMZ, NAT, TRUST, UNTRUST, Topology, gateways
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 BEYOND, ROUTER = "198.18.0.2", "198.18.0.1"
 SECOND = "203.0.113.11"
 """Another address of untrust1: a second next hop."""

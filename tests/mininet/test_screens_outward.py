@@ -5,18 +5,12 @@ Needs root; run by ``make mininet``.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
 
 import pytest
 from gateways import UNTRUST, Topology, gateways
-
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 
 CONFIGURATION = """\
 set system host-name wingpath

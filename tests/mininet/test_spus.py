@@ -5,7 +5,6 @@ Needs root; run by ``make mininet``.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -15,10 +14,6 @@ import pytest
 from gateways import SWITCH, UNTRUST, Topology, gateways
 from test_policies import EXPRESS, PERMIT
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 FLOWS = (sys.executable, "-m", "topologies.hosts.flows", UNTRUST)
 HASHED = (
     "set security forwarding-process application-services session-distribution-mode hash-based\n"

@@ -7,7 +7,6 @@ Express Path.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -17,10 +16,6 @@ from pathlib import Path
 import pytest
 from gateways import DMZ, INTERFACES, TRUST, UNTRUST, Topology, gateways
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run 'make mininet'"),
-]
 PYTHON = "/usr/bin/python3"
 CONNECTION = str(Path(__file__).parent / "ends" / "connection.py")
 FORGE = str(Path(__file__).parent / "ends" / "forge.py")

@@ -57,10 +57,16 @@ def heard() -> Heard:
     return Heard()
 
 
+@pytest.fixture(params=[True, False], ids=["mapped", "copied"])
+def options(request: pytest.FixtureRequest) -> Options:
+    """Both ways of packet I/O."""
+    return Options(cpu_port=CPU, mapped=request.param)
+
+
 @pytest.fixture
-def dataplane(heard: Heard) -> Iterator[NativeDataplane]:
-    plane = NativeDataplane(Options(cpu_port=CPU))
-    plane.use(plane.prepare(forwarding(), b""))
+def dataplane(options: Options, heard: Heard) -> Iterator[NativeDataplane]:
+    plane = NativeDataplane(options)
+    plane.use(plane.prepare(forwarding()))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     yield plane
     plane.stop()

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import random
 from contextlib import suppress
 
-import pytest
 from ends import CPU, KEY, SILENCE, Far, Heard, send_to
 from malloc import in_use
 
 from p4embed.switch.native import NativeDataplane
-
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-]
 
 ROUNDS = 5
 FRAMES = 220_000

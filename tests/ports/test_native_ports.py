@@ -19,11 +19,6 @@ from p4embed.switch.dataplane import Options, PortError
 from p4embed.switch.engine import Digested, EntryKey, IdleEntry, Status
 from p4embed.switch.native import NativeDataplane
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-]
-
 
 @pytest.mark.parametrize("size", [46, 1000, 9216])
 def test_frames_pass(dataplane: NativeDataplane, far: dict[int, Far], size: int) -> None:
@@ -96,7 +91,7 @@ def test_digests_are_told(dataplane: NativeDataplane, far: dict[int, Far], heard
     learn = replace(built.actions[1], body=(p.Digest(p.Const(1), 0), *built.actions[1].body))
     digest = p.DigestList("d", (standard("ingress_port"), p.FieldRef(1, 2)))
     built = replace(built, actions=(built.actions[0], learn), digests=(digest,))
-    dataplane.use(dataplane.prepare(built, b""))
+    dataplane.use(dataplane.prepare(built))
     far[2].send(KEY + bytes(50))
     assert heard.learned.get(timeout=WAIT) == Digested(0, b"\x00\x02\x88\xb6")
 
@@ -109,7 +104,7 @@ def test_idle_entries_are_told(dataplane: NativeDataplane, heard: Heard) -> None
 def test_another_program_starts_afresh(dataplane: NativeDataplane, far: dict[int, Far]) -> None:
     dataplane.engine.write([send_to(2)])
     old = dataplane.engine
-    dataplane.use(dataplane.prepare(forwarding(size=7), b""))
+    dataplane.use(dataplane.prepare(forwarding(size=7)))
     assert dataplane.engine.entry_count(0) == 0
     with pytest.raises(RuntimeError, match="closed"):
         old.entry_count(0)
@@ -171,9 +166,11 @@ def test_a_recording_that_cannot_be_written(tmp_path: Path, heard: Heard) -> Non
     plane.stop()
 
 
-def test_traffic_is_recorded(tmp_path: Path, far: dict[int, Far], heard: Heard) -> None:
-    plane = NativeDataplane(Options(pcap_directory=str(tmp_path)))
-    plane.use(plane.prepare(forwarding(), b""))
+def test_traffic_is_recorded(
+    tmp_path: Path, options: Options, far: dict[int, Far], heard: Heard
+) -> None:
+    plane = NativeDataplane(replace(options, pcap_directory=str(tmp_path)))
+    plane.use(plane.prepare(forwarding()))
     plane.start({1: "npu1", 2: "npu2"}, heard)
     plane.engine.write([send_to(2)])
     far[1].send(KEY + bytes(50))

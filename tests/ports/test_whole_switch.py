@@ -22,11 +22,6 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "8"))
 FAULTS = ("Traceback", "AddressSanitizer", "runtime error", "internal error")
 STOP_SECONDS = 30
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-]
-
 
 def compile_everything(out: Path) -> tuple[Path, Path]:
     """everything.p4: its P4Info and JSON."""

@@ -5,7 +5,9 @@ table.c                   tables: exact, lpm, ternary, range
 checksum.c                hash algorithms
 engine.c                  a program's state, and the workplace of a thread
 control.c                 what Python calls: writes, reads, counters, one packet
-port.c, pcap.c            interfaces, and recording what passes them
+port.c, inbox.c           interfaces: opening and sending; receiving
+ring.c, xsk.c             the memory shared with the kernel that frames come and go by
+pcap.c                    recording what passes interfaces
 mailbox.c                 frames for the controller
 dataplane.c               the thread that forwards
 pipeline.h                what generated code includes

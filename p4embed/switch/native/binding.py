@@ -220,7 +220,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
             _U32Pointer,
         ),
     ),
-    "wp_dataplane_open": (c.c_void_p, (c.c_uint32,)),
+    "wp_dataplane_open": (c.c_void_p, (c.c_uint32, c.c_int)),
     "wp_dataplane_close": (None, (c.c_void_p,)),
     "wp_dataplane_attach": (c.c_int, (c.c_void_p, c.c_uint32, _Bytes, _Bytes)),
     "wp_dataplane_detach": (None, (c.c_void_p, c.c_uint32)),
@@ -230,6 +230,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wp_dataplane_try_fetch": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32, _U32Pointer)),
     "wp_dataplane_fetch": (c.c_uint32, (c.c_void_p, _Buffer, c.c_uint32, _U32Pointer)),
     "wp_dataplane_end_fetch": (None, (c.c_void_p,)),
+    "wp_dataplane_mapped": (c.c_int, (c.c_void_p, c.c_uint32)),
     "wp_dataplane_counts": (c.c_int, (c.c_void_p, c.c_uint32, c.POINTER(PortCounts))),
     "wp_dataplane_cpu_lost": (c.c_uint64, (c.c_void_p,)),
 }

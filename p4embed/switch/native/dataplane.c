@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define STOP_EVENT UINT32_MAX
+#define STUCK_MS 1 /* between tries of an interface whose queue is full */
 
 static uint64_t now_ns(void)
 {
@@ -43,11 +44,26 @@ static void flush(struct wp_dataplane *d)
             }
         }
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         wp_port_flush(&d->ports[touched[i]]);
+        d->stuck |= d->ports[touched[i]].is_stuck;
+    }
     if (told)
         wp_mailbox_wake(&d->mailbox);
     wp_run_reset(run);
+}
+
+/* Try again to send what is stuck. */
+static void push(struct wp_dataplane *d)
+{
+    d->stuck = 0;
+    for (uint32_t i = 0; i < WP_PORTS; i++) {
+        struct wp_port *port = &d->ports[i];
+        if (port->fd < 0 || !port->is_stuck)
+            continue;
+        wp_port_flush(port);
+        d->stuck |= port->is_stuck;
+    }
 }
 
 /* Returns how many frames the port had. */
@@ -75,9 +91,11 @@ static void *data_thread(void *argument)
     struct wp_dataplane *d = argument;
     struct epoll_event events[WP_BURST];
     for (;;) {
-        int ready = epoll_wait(d->epoll, events, WP_BURST, -1);
+        int ready = epoll_wait(d->epoll, events, WP_BURST, d->stuck ? STUCK_MS : -1);
         if (ready < 0 && errno != EINTR)
             return NULL;
+        if (d->stuck)
+            push(d);
         /* Ports that fill their bursts are served again without asking epoll in between. */
         while (ready > 0) {
             int still = 0;
@@ -89,6 +107,8 @@ static void *data_thread(void *argument)
                     events[still++] = events[i];
             }
             ready = still;
+            if (ready && d->stuck)
+                push(d);
             uint64_t stop;
             if (ready && read(d->stop, &stop, sizeof stop) == sizeof stop)
                 return NULL;
@@ -138,7 +158,7 @@ failed:
 
 /* ---- control ------------------------------------------------------------------------------ */
 
-struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port)
+struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port, int mapped)
 {
     struct wp_dataplane *d = calloc(1, sizeof *d);
     if (!d)
@@ -146,6 +166,7 @@ struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port)
     for (int i = 0; i < WP_PORTS; i++)
         d->ports[i].fd = -1;
     d->cpu_port = cpu_port;
+    d->mapped = mapped;
     pthread_mutex_init(&d->control, NULL);
     d->epoll = epoll_create1(EPOLL_CLOEXEC);
     d->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -183,7 +204,7 @@ int wp_dataplane_attach(struct wp_dataplane *d, uint32_t number, const char *int
     pthread_mutex_lock(&d->control);
     halt(d);
     struct wp_port *port = &d->ports[number];
-    int error = wp_port_open(port, interface, pcap_directory);
+    int error = wp_port_open(port, interface, pcap_directory, d->mapped);
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
     if (!error && epoll_ctl(d->epoll, EPOLL_CTL_ADD, port->fd, &event)) {
         error = errno;
@@ -279,6 +300,16 @@ uint32_t wp_dataplane_try_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t ro
 }
 
 void wp_dataplane_end_fetch(struct wp_dataplane *d) { wp_mailbox_close(&d->mailbox); }
+
+int wp_dataplane_mapped(struct wp_dataplane *d, uint32_t number)
+{
+    pthread_mutex_lock(&d->control);
+    int ways = 0;
+    if (number < WP_PORTS && d->ports[number].fd >= 0)
+        ways = (d->ports[number].ring.slots ? 1 : 0) | (d->ports[number].xsk ? 2 : 0);
+    pthread_mutex_unlock(&d->control);
+    return ways;
+}
 
 int wp_dataplane_counts(struct wp_dataplane *d, uint32_t number, struct wp_port_counts *counts)
 {

@@ -3,6 +3,7 @@
 #define WP_DATAPLANE_H
 
 #include "engine.h"
+#include "inbox.h"
 #include "mailbox.h"
 #include "port.h"
 
@@ -19,13 +20,15 @@ struct wp_dataplane {
     struct wp_run run, injected; /* of the data thread; of packets from the controller */
     pthread_t thread;
     int running;
+    int mapped; /* ports share memory with the kernel where they can */
+    int stuck;  /* frames of some port wait for its interface */
     int epoll, stop; /* stop: an eventfd in epoll */
     pthread_mutex_t control; /* one control call at a time */
 };
 
 struct wp_port_counts { uint64_t rx_packets, rx_bytes, rx_lost, tx_packets, tx_bytes, tx_lost; };
 
-struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port);
+struct wp_dataplane *wp_dataplane_open(uint32_t cpu_port, int mapped);
 void wp_dataplane_close(struct wp_dataplane *d);
 /* Attach an interface, recorded to pcap_directory unless that is empty; 0 or an errno. */
 int wp_dataplane_attach(struct wp_dataplane *d, uint32_t port, const char *interface,
@@ -42,6 +45,8 @@ uint32_t wp_dataplane_try_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t ro
 uint32_t wp_dataplane_fetch(struct wp_dataplane *d, uint8_t *to, uint32_t room,
                             uint32_t *count);
 void wp_dataplane_end_fetch(struct wp_dataplane *d);
+/* Which ways of a port go by memory shared with the kernel: 1 reception, 2 transmission. */
+int wp_dataplane_mapped(struct wp_dataplane *d, uint32_t port);
 int wp_dataplane_counts(struct wp_dataplane *d, uint32_t port, struct wp_port_counts *counts);
 /* Frames for the controller that found the mailbox full. */
 uint64_t wp_dataplane_cpu_lost(struct wp_dataplane *d);

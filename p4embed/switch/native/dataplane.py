@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from enum import Flag
 
 from p4embed.switch.dataplane import Listener, Options, PortError
 from p4embed.switch.engine import Engine, IdleEntry
@@ -35,6 +36,13 @@ _FETCH_ROOM = 1 << 17
 """Bytes of frames for the controller that one call brings; more than the longest frame."""
 
 
+class Way(Flag):
+    """What of a port goes by memory shared with the kernel; as ``wp_dataplane_mapped``."""
+
+    RECEIVES = 1
+    SENDS = 2
+
+
 class NativeDataplane:
     """A ``Dataplane`` on the native engine."""
 
@@ -43,7 +51,7 @@ class NativeDataplane:
         self._options = options
         self._c = runtime()
         cpu_port = NO_CPU_PORT if options.cpu_port is None else options.cpu_port
-        self._handle: int | None = self._c.wp_dataplane_open(cpu_port)
+        self._handle: int | None = self._c.wp_dataplane_open(cpu_port, options.mapped)
         if self._handle is None:
             raise NativeError("no memory for the data plane")
         self._engine: NativeEngine | None = None
@@ -68,7 +76,7 @@ class NativeDataplane:
         """``NativeError`` where the program uses what the native executor does not have."""
         generated(program)
 
-    def prepare(self, program: Program, json_text: bytes) -> NativeEngine:  # noqa: ARG002
+    def prepare(self, program: Program) -> NativeEngine:
         """Compile the program if it is not cached, and make fresh state."""
         return NativeEngine(program, self._options.drop_port)
 
@@ -127,6 +135,7 @@ class NativeDataplane:
         )
         match error:
             case 0:
+                self._tell_way(port, name)
                 return
             case errno.ENODEV:
                 reason = "does not exist; create it, or name another with -i"
@@ -138,6 +147,17 @@ class NativeDataplane:
             case _:
                 reason = f"cannot be opened: {os.strerror(error)}"
         raise PortError(f"interface '{name}' of port {port} {reason}")
+
+    def _tell_way(self, port: int, name: str) -> None:
+        """Say so where the way that was asked for is not to be had."""
+        missing = (Way.RECEIVES | Way.SENDS) & ~self.way(port)
+        if self._options.mapped and missing:
+            log.info("port %d: '%s' goes without memory that is mapped (%s)", port, name, missing)
+
+    def way(self, port: int) -> Way:
+        """Which ways of a port go by memory shared with the kernel at the moment."""
+        with self._lock:
+            return Way(self._c.wp_dataplane_mapped(self._handle, port))
 
     def packet_out(self, frames: Sequence[bytes]) -> None:
         """Run frames through the program now; they have left when this returns."""

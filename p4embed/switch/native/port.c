@@ -12,12 +12,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "checksum.h"
-
 #define RECEIVE_BUFFER (32 << 20)
 #define SEND_BUFFER (16 << 20)
-#define VLAN_TAG 4
+#define REVIEW 256 /* flushes between looks at the interface */
+#define XSK_TRIES 100 /* a millisecond apart */
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
@@ -49,7 +47,52 @@ static int set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value);
 }
 
-int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory)
+/* Looked at now and then: the MTU, which the kernel does not check on this way. */
+static void review_xsk(struct wp_port *port)
+{
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strcpy(request.ifr_name, port->name);
+    port->xsk_most = 0;
+    if (ioctl(port->fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0)
+        port->xsk_most = (uint32_t)request.ifr_mtu + ETH_HLEN;
+    if (port->xsk_most > WP_XSK_MOST)
+        port->xsk_most = WP_XSK_MOST;
+    port->flushes = 0;
+}
+
+/* Interfaces that pass frames on to others by what the sender says they are, which an AF_XDP socket
+ * does not say. */
+static int asks_for_protocol(const struct wp_port *port)
+{
+    static const char *const drivers[] = {"bridge", "bonding", "team"};
+    struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strcpy(request.ifr_name, port->name);
+    request.ifr_data = (void *)&driver;
+    if (ioctl(port->fd, SIOCETHTOOL, &request))
+        return 0;
+    for (unsigned i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (!strcmp(driver.driver, drivers[i]))
+            return 1;
+    return 0;
+}
+
+/* The way by AF_XDP. An interface may have been left by another such socket a moment ago, which the
+ * kernel finishes in its own time: EBUSY until then. */
+static void open_xsk(struct wp_port *port, int tries)
+{
+    unsigned index = if_nametoindex(port->name);
+    while (!(port->xsk = wp_xsk_open(index)) && errno == EBUSY && --tries > 0)
+        usleep(1000);
+    port->wants_xsk = !port->xsk && errno == EBUSY;
+    if (port->xsk)
+        review_xsk(port);
+}
+
+int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory,
+                 int mapped)
 {
     *port = (struct wp_port){.fd = -1};
     unsigned index = if_nametoindex(interface);
@@ -65,6 +108,8 @@ int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_d
         (void)set(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
     if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER))
         (void)set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+    if (mapped)
+        (void)wp_ring_open(&port->ring, fd);
     struct packet_mreq promiscuous = {.mr_ifindex = (int)index, .mr_type = PACKET_MR_PROMISC};
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
                                   .sll_ifindex = (int)index};
@@ -73,6 +118,7 @@ int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_d
         setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) ||
         bind(fd, (struct sockaddr *)&address, sizeof address)) {
         int error = errno;
+        wp_ring_close(&port->ring);
         close(fd);
         return error;
     }
@@ -96,11 +142,15 @@ int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_d
         port->queue[i].msg_hdr.msg_iov = &port->vectors[i];
         port->queue[i].msg_hdr.msg_iovlen = 1;
     }
+    if (mapped && !asks_for_protocol(port))
+        open_xsk(port, XSK_TRIES);
     return 0;
 }
 
 void wp_port_close(struct wp_port *port)
 {
+    wp_xsk_close(port->xsk);
+    wp_ring_close(&port->ring);
     if (port->fd >= 0)
         close(port->fd);
     free(port->queue);
@@ -120,116 +170,20 @@ void wp_port_collect(struct wp_port *port)
         port->rx_lost += stats.tp_drops;
 }
 
-void wp_port_drain(struct wp_port *port)
-{
-    uint8_t byte;
-    for (int i = 0; i < 1 << 20; i++)
-        if (recv(port->fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno != EINTR)
-            return;
-}
-
-/* ---- receiving ---------------------------------------------------------------------------- */
-
-int wp_inbox_open(struct wp_inbox *inbox, uint32_t headroom)
-{
-    memset(inbox, 0, sizeof *inbox);
-    inbox->headroom = ((headroom + 15) & ~15u) + VLAN_TAG;
-    /* An odd number of cache lines apart, lest all headers share one set of the cache. */
-    inbox->stride = ((inbox->headroom + WP_FRAME_MAX + 127) & ~127u) + 64;
-    inbox->room = malloc((size_t)inbox->stride * WP_BURST);
-    if (!inbox->room)
-        return -1;
-    for (uint32_t i = 0; i < WP_BURST; i++) {
-        struct msghdr *m = &inbox->messages[i].msg_hdr;
-        inbox->vectors[i].iov_base = inbox->room + (size_t)i * inbox->stride + inbox->headroom;
-        inbox->vectors[i].iov_len = WP_FRAME_MAX;
-        m->msg_iov = &inbox->vectors[i];
-        m->msg_iovlen = 1;
-        m->msg_control = inbox->control[i];
-    }
-    return 0;
-}
-
-void wp_inbox_close(struct wp_inbox *inbox)
-{
-    free(inbox->room);
-    inbox->room = NULL;
-}
-
-uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox)
-{
-    for (uint32_t i = 0; i < WP_BURST; i++)
-        inbox->messages[i].msg_hdr.msg_controllen = sizeof inbox->control[i];
-    int n = recvmmsg(port->fd, inbox->messages, WP_BURST, MSG_DONTWAIT, NULL);
-    return n > 0 ? (uint32_t)n : 0;
-}
-
-/* Finish a TCP or UDP checksum that the sender left to its interface: at that place stands the
- * sum of the pseudo header, so the sum from there to the end of the datagram completes it. */
-static void finish_checksum(uint8_t *frame, uint32_t length)
-{
-    uint32_t at = 12;
-    while (at + 4 <= length && (wp_load(frame + at, 2) == ETH_P_8021Q ||
-                                wp_load(frame + at, 2) == ETH_P_8021AD))
-        at += VLAN_TAG;
-    if (at + 2 > length)
-        return;
-    uint64_t type = wp_load(frame + at, 2);
-    at += 2;
-    uint32_t end, protocol;
-    if (type == ETH_P_IP && at + 20 <= length) {
-        protocol = frame[at + 9];
-        end = at + (uint32_t)wp_load(frame + at + 2, 2);
-        at += 4u * (frame[at] & 15);
-    } else if (type == ETH_P_IPV6 && at + 40 <= length) {
-        protocol = frame[at + 6];
-        end = at + 40 + (uint32_t)wp_load(frame + at + 4, 2);
-        at += 40;
-    } else {
-        return;
-    }
-    uint32_t place = protocol == 6 ? at + 16 : protocol == 17 ? at + 6 : 0;
-    if (!place || end > length || place + 2 > end)
-        return;
-    uint64_t sum = wp_csum16(frame + at, end - at);
-    wp_store(frame + place, 2, sum == 0 && protocol == 17 ? 0xffff : sum);
-}
-
-int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
-                   struct wp_frame *frame)
-{
-    struct msghdr *m = &inbox->messages[i].msg_hdr;
-    *frame = (struct wp_frame){inbox->vectors[i].iov_base, inbox->messages[i].msg_len};
-    if (m->msg_flags & MSG_TRUNC) {
-        port->rx_lost++;
-        return 0;
-    }
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
-            continue;
-        struct tpacket_auxdata aux;
-        memcpy(&aux, CMSG_DATA(c), sizeof aux);
-        if (aux.tp_status & TP_STATUS_CSUMNOTREADY)
-            finish_checksum(frame->data, frame->length);
-        if (aux.tp_status & TP_STATUS_VLAN_VALID && frame->length >= 12) {
-            /* The kernel took the tag out of the frame: put it back. */
-            uint64_t tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
-                                                                      : ETH_P_8021Q;
-            memmove(frame->data - VLAN_TAG, frame->data, 12);
-            frame->data -= VLAN_TAG;
-            wp_store(frame->data + 12, 4, tpid << 16 | aux.tp_vlan_tci);
-            frame->length += VLAN_TAG;
-        }
-    }
-    wp_pcap_write(port->pcap_in, frame->data, frame->length);
-    port->rx_packets++;
-    port->rx_bytes += frame->length;
-    return 1;
-}
-
 /* ---- sending ------------------------------------------------------------------------------ */
 
-void wp_port_flush(struct wp_port *port)
+static void count_sent(struct wp_port *port, uint64_t packets, uint64_t bytes)
+{
+    __atomic_fetch_add(&port->tx_packets, packets, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&port->tx_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static void count_lost(struct wp_port *port, uint64_t packets)
+{
+    __atomic_fetch_add(&port->tx_lost, packets, __ATOMIC_RELAXED);
+}
+
+static void flush_messages(struct wp_port *port)
 {
     uint32_t done = 0;
     while (done < port->queued) {
@@ -238,19 +192,86 @@ void wp_port_flush(struct wp_port *port)
             uint64_t bytes = 0;
             for (int i = 0; i < n; i++)
                 bytes += port->vectors[done + (uint32_t)i].iov_len;
-            __atomic_fetch_add(&port->tx_bytes, bytes, __ATOMIC_RELAXED);
-            __atomic_fetch_add(&port->tx_packets, (uint64_t)n, __ATOMIC_RELAXED);
+            count_sent(port, (uint64_t)n, bytes);
             done += (uint32_t)n;
+            if (port->wants_xsk && port->flushes++ % REVIEW == 0)
+                open_xsk(port, 1);
         } else if (errno == EAGAIN || errno == ENETDOWN || errno == ENXIO) {
             /* Full or down: none of them would go. */
-            __atomic_fetch_add(&port->tx_lost, port->queued - done, __ATOMIC_RELAXED);
+            count_lost(port, port->queued - done);
             break;
         } else if (errno != EINTR) {
             /* This one did not go: too long, too short, or dropped. */
-            __atomic_fetch_add(&port->tx_lost, 1, __ATOMIC_RELAXED);
+            count_lost(port, 1);
             done++;
         }
     }
+}
+
+static void send_one(struct wp_port *port, uint8_t *frame, uint32_t length)
+{
+    while (send(port->fd, frame, length, MSG_DONTWAIT) < 0) {
+        if (errno == EINTR)
+            continue;
+        count_lost(port, 1);
+        return;
+    }
+    count_sent(port, 1, length);
+}
+
+/* Send what was put since the last time, and what is stuck. That counts as sent already, and is
+ * taken back if it turns out not to be. */
+static void push(struct wp_port *port, struct wp_xsk_count *put)
+{
+    struct wp_xsk_count lost = {0, 0};
+    int error = wp_xsk_send(port->xsk, &lost);
+    if (error && error != EAGAIN) {
+        /* Down or gone: no old frames once it is back. */
+        struct wp_xsk_count left = wp_xsk_left(port->xsk);
+        lost.packets += left.packets;
+        lost.bytes += left.bytes;
+        wp_xsk_close(port->xsk);
+        port->xsk = NULL;
+        port->wants_xsk = 1;
+        port->flushes = 0;
+    }
+    port->is_stuck = error == EAGAIN;
+    count_sent(port, put->packets - lost.packets, put->bytes - lost.bytes);
+    if (lost.packets)
+        count_lost(port, lost.packets);
+    *put = (struct wp_xsk_count){0, 0};
+}
+
+static void flush_xsk(struct wp_port *port)
+{
+    struct wp_xsk_count put = {0, 0};
+    if (port->flushes++ == REVIEW)
+        review_xsk(port);
+    for (uint32_t i = 0; i < port->queued; i++) {
+        uint8_t *frame = port->vectors[i].iov_base;
+        uint32_t length = (uint32_t)port->vectors[i].iov_len;
+        if (length < ETH_HLEN || length > port->xsk_most || !port->xsk) {
+            /* What came before it goes before it. */
+            if (port->xsk)
+                push(port, &put);
+            send_one(port, frame, length);
+        } else if (wp_xsk_put(port->xsk, frame, length)) {
+            put.packets++;
+            put.bytes += length;
+        } else {
+            count_lost(port, 1);
+        }
+    }
+    if (port->xsk)
+        push(port, &put);
+}
+
+void wp_port_flush(struct wp_port *port)
+{
+    if (port->xsk)
+        flush_xsk(port);
+    else
+        flush_messages(port);
     port->queued = 0;
 }
 
@@ -265,12 +286,5 @@ void wp_port_queue(struct wp_port *port, uint8_t *frame, uint32_t length)
 void wp_port_send(struct wp_port *port, uint8_t *frame, uint32_t length)
 {
     wp_pcap_write(port->pcap_out, frame, length);
-    while (send(port->fd, frame, length, MSG_DONTWAIT) < 0) {
-        if (errno == EINTR)
-            continue;
-        __atomic_fetch_add(&port->tx_lost, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    __atomic_fetch_add(&port->tx_packets, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&port->tx_bytes, length, __ATOMIC_RELAXED);
+    send_one(port, frame, length);
 }

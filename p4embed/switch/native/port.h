@@ -1,4 +1,6 @@
-/* One attached interface: an AF_PACKET socket, set up so that frames pass as they are. */
+/* One attached interface: an AF_PACKET socket, set up so that frames pass as they are. Where the
+ * kernel allows it, frames come by a ring (ring.h) and go by an AF_XDP socket (xsk.h), which
+ * halves what a frame costs; the socket's own calls carry what those cannot. */
 #ifndef WP_PORT_H
 #define WP_PORT_H
 
@@ -8,6 +10,8 @@
 
 #include "engine.h"
 #include "pcap.h"
+#include "ring.h"
+#include "xsk.h"
 
 struct wp_port {
     int fd; /* -1: not attached */
@@ -16,34 +20,25 @@ struct wp_port {
     struct mmsghdr *queue; /* frames of this burst on their way out */
     struct iovec *vectors;
     uint32_t queued;
+    struct wp_ring ring;
+    struct wp_xsk *xsk;  /* NULL: there is none */
+    uint32_t xsk_most;   /* bytes of a frame that goes this way: the MTU allows it surely */
+    uint32_t flushes;    /* since the MTU was looked at */
+    uint8_t wants_xsk;   /* to be opened again when the interface sends */
+    uint8_t is_stuck;    /* frames wait for the interface */
     FILE *pcap_in, *pcap_out; /* NULL: not recorded */
 };
 
-/* What a burst is received into. */
-struct wp_inbox {
-    uint8_t *room;
-    uint32_t stride, headroom;
-    struct mmsghdr messages[WP_BURST];
-    struct iovec vectors[WP_BURST];
-    uint8_t control[WP_BURST][64];
-};
-
-/* Opens the port, recording to pcap_directory unless that is empty; 0 or an errno. */
-int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory);
+/* Opens the port, recording to pcap_directory unless that is empty; 0 or an errno. `mapped`: by
+ * memory shared with the kernel, where there can be some. */
+int wp_port_open(struct wp_port *port, const char *interface, const char *pcap_directory,
+                 int mapped);
 void wp_port_close(struct wp_port *port);
 /* Adds what the socket dropped since the last call to rx_lost. */
 void wp_port_collect(struct wp_port *port);
-/* Throws away what waits in the socket. */
-void wp_port_drain(struct wp_port *port);
 
-int wp_inbox_open(struct wp_inbox *inbox, uint32_t headroom);
-void wp_inbox_close(struct wp_inbox *inbox);
-/* How many frames came in; 0 when none waits. wp_inbox_frame gives each; 0: one to skip. */
-uint32_t wp_port_receive(struct wp_port *port, struct wp_inbox *inbox);
-int wp_inbox_frame(struct wp_port *port, struct wp_inbox *inbox, uint32_t i,
-                   struct wp_frame *frame);
-
-/* Queue a frame, which must stay until the queue is flushed. */
+/* Queue a frame, which must stay until the queue is flushed. What is stuck after a flush goes with
+ * the next. */
 void wp_port_queue(struct wp_port *port, uint8_t *frame, uint32_t length);
 void wp_port_flush(struct wp_port *port);
 /* Send one frame now. */

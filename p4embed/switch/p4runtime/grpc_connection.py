@@ -45,6 +45,11 @@ class Outbox(Protocol):
         ...
 
     @property
+    def waits(self) -> bool:
+        """Whether there is something to ``take``."""
+        ...
+
+    @property
     def ended(self) -> P4RuntimeError | bool:
         """Whether all has been taken and nothing follows; if with an error, which one."""
         ...
@@ -88,7 +93,7 @@ class _Call(Stream):
     """One RPC."""
 
     __slots__ = ("_connection", "_handler", "_has_headers", "_is_asked", "_messages", "_method",
-                 "outbox")  # fmt: skip
+                 "_refilled", "outbox")  # fmt: skip
 
     def __init__(self, connection: GrpcConnection, handler: Handler) -> None:
         super().__init__()
@@ -102,6 +107,8 @@ class _Call(Stream):
         """Whether the answer has begun."""
         self._is_asked = False
         """Whether somebody works on a unary call."""
+        self._refilled = 0
+        """The connection's flush that a stream was refilled in last."""
 
     # -- what comes ---------------------------------------------------------------------------
 
@@ -167,14 +174,20 @@ class _Call(Stream):
         self._connection.flush()
 
     def refill(self) -> bool:
-        """Have a stream's outbox make messages; whether there are any."""
-        outbox = self.outbox
+        """Have a stream's outbox make messages; whether there are any. Once a turn of the event
+        loop: others want to be heard, too."""
+        outbox, connection = self.outbox, self._connection
         if outbox is None or self.end is not None:
             return False
-        messages = outbox.take(_SENT_AHEAD)
-        if messages:
-            self.outgoing.append(messages)
-            return True
+        if self._refilled != connection.flushes:
+            self._refilled = connection.flushes
+            messages = outbox.take(_SENT_AHEAD)
+            if messages:
+                self.outgoing.append(messages)
+                return True
+        if outbox.waits:
+            connection.wake()
+            return False
         ended = outbox.ended
         if ended is not False:
             self._finish(None if ended is True else ended)
@@ -216,6 +229,8 @@ class GrpcConnection(asyncio.BufferedProtocol):
         self._is_paused = False
         """Whether the kernel takes no more at the moment."""
         self._is_reading = False
+        self.flushes = 0
+        """How often ``flush`` looked for what there is to send."""
 
     def close(self) -> None:
         """Tell the client, and close."""
@@ -309,6 +324,7 @@ class GrpcConnection(asyncio.BufferedProtocol):
             for call in self.http.streams.values():
                 if isinstance(call, _Call) and call.outbox is not None:
                     self.http.wants_to_send(call)
+        self.flushes += 1
         data = self.http.to_send(with_data=not self._is_paused)
         if data:
             self._transport.write(data)

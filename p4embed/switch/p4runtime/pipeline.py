@@ -128,7 +128,7 @@ class Pipeline:
     def _realize(self, verified: _Verified) -> Loaded:
         """Fresh state for a config."""
         try:
-            engine = self._dataplane.prepare(verified.program, verified.config.p4_device_config)
+            engine = self._dataplane.prepare(verified.program)
         except RuntimeError as error:
             raise invalid(f"p4_device_config cannot be realized: {error}") from None
         return Loaded(verified.config, Target(verified.translator, engine))

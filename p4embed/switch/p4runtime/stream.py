@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from finsy.proto import p4i, p4r
@@ -29,8 +29,9 @@ log = logging.getLogger("p4embed.switch")
 MAX_QUEUED = 16384
 """Messages that may wait for a controller."""
 
-IDLE_CHUNK = 1000
-"""Entries looked up at a time, and most in one IdleTimeoutNotification."""
+IDLE_CHUNK = 100
+"""Entries looked up at a time, and most in one IdleTimeoutNotification: some milliseconds, in which
+no packet moves."""
 
 _UNKNOWN = PacketTranslator(p4i.ControllerPacketMetadata())
 """Of a program that no controller has described: all of a frame is payload."""
@@ -41,6 +42,8 @@ class Idle:
     """Entries that a controller is to hear of."""
 
     entries: Sequence[IdleEntry]
+    start: int = 0
+    """Those before were told already."""
 
 
 _Item = p4r.StreamMessageResponse | Sequence[bytes] | Idle
@@ -106,13 +109,27 @@ class Stream:
         self._end = self._end or error or True
         self._wake()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to ``take``."""
+        return bool(self._queue)
+
     def take(self, most: int) -> bytes:
         """What to send next, framed for gRPC: of what is queued, until it is ``most`` bytes or
-        more."""
+        more. Of idle entries a few at a time, because looking them up takes long."""
         queue, found, size, count = self._queue, [], 0, 0
         target = self._pipeline.running
         while queue and size < most:
             item, messages = queue.popleft()
+            if isinstance(item, Idle):
+                found.append(self._serialized(item, target))
+                behind = item.start + IDLE_CHUNK
+                if behind < len(item.entries):
+                    # The rest after packets, which somebody waits for.
+                    queue.append((Idle(item.entries, behind), messages))
+                else:
+                    count += messages
+                break
             made = self._serialized(item, target)
             found.append(made)
             size += len(made)
@@ -128,7 +145,7 @@ class Stream:
         if isinstance(item, p4r.StreamMessageResponse):
             messages: Iterable[p4r.StreamMessageResponse] = (item,)
         elif isinstance(item, Idle):
-            messages = self._notices(item.entries)
+            messages = self._notices(item)
         elif target is not None and self.scope is None:
             return target.packets.messages(item)
         else:
@@ -138,11 +155,10 @@ class Stream:
             messages = filter(self.scope.hears, messages)
         return b"".join(framed(message.SerializeToString()) for message in messages)
 
-    def _notices(self, entries: Sequence[IdleEntry]) -> Iterator[p4r.StreamMessageResponse]:
-        for start in range(0, len(entries), IDLE_CHUNK):
-            with self._lock:
-                notices = idle_notices(entries[start : start + IDLE_CHUNK], self._pipeline)
-            yield from notices
+    def _notices(self, idle: Idle) -> Sequence[p4r.StreamMessageResponse]:
+        with self._lock:
+            entries = idle.entries[idle.start : idle.start + IDLE_CHUNK]
+            return idle_notices(entries, self._pipeline)
 
 
 def idle_notices(

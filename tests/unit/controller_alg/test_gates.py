@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controller.central_point.gates import GateTable, Lease
+from controller.central_point.gates import Binding, GateTable, Lease
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Tuple5
@@ -159,6 +159,19 @@ def test_port_shared_with_the_parent_is_freed_by_the_last_of_both() -> None:
             assert not gates.defers(HOLE, UDP, port)
             arbiter.release(HOLE, UDP, port)
         assert arbiter.in_use() == {}
+
+
+def test_who_holds_a_port_that_gates_share_is_none_of_those_who_share_it() -> None:
+    """Such as a caller of a persistent binding, from which a control session comes, too."""
+    gates, arbiter = table()
+    port = arbiter.allocate(HOLE, UDP, 2005)
+    assert port is not None
+    opened(gates, replace(HIDDEN, shared_port=port))
+    gates.leave(Lease([Binding(HOLE, UDP, port)]))
+    assert gates.defers(HOLE, UDP, port), "the gate is open"
+    assert arbiter.in_use() == {(HOLE, UDP): 1}
+    gates.close(77)
+    assert arbiter.in_use() == {}
 
 
 def test_all_gates_of_an_announcement_or_none() -> None:

@@ -32,6 +32,7 @@ def test_cards() -> None:
         (NPU + SPU + SPU, "c:7:1: error: SPU 1 is there twice"),
         (NPU + "fabric = { 2 = 200 }\n" + SPU, "c:4:1: error: there is no NPU 2 to be joined to"),
         (NPU + "fabric = { 2 = 5 }\n" + SPU, "a port from 200 to 254"),
+        (NPU + 'fabric = { "²" = 200 }\n' + SPU, "an NPU number and a port from 200 to 254"),
         (NPU.replace("= 1", "= 0") + SPU, "number = 0; a number from 1 to 255"),
         (NPU + SPU + "max_sessions = 0\n", "c:6:1: error: max_sessions = 0"),
         ("[[npu\n", "c:1:6: error: this is no TOML"),

@@ -76,6 +76,7 @@ def test_source_nat_routes_and_host_name() -> None:
         ("set security polcy", 14, "unknown word 'polcy'; did you mean 'policies'?"),
         ("delete system", 1, "unknown command 'delete'; each line starts with 'set'"),
         ("set system services ssh", 12, "'services' is known to Junos but not implemented here"),
+        ("set security screen trap interval 3", 21, "'trap' is known to Junos but not"),
         ("set groups a", 5, "'groups' is known to Junos but not implemented here; remove the line"),
         ("set chassis fpc 1", 5, "not implemented here; cards stand in chassis.toml"),
         ("set security flow drop-flow", 19, "'drop-flow' is known to Junos but not implemented"),

@@ -240,6 +240,30 @@ def test_idle_notice_names_the_session_of_the_key() -> None:
     with_npu(test)
 
 
+def test_of_many_idle_wings_a_few_are_looked_at_in_each_turn_of_the_event_loop() -> None:
+    """Or packets would wait for all of them."""
+    notices = 600
+
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        await bench.next()
+        notice = p4r.StreamMessageResponse()
+        for entry in bench.session_entries() * notices:
+            idle = notice.idle_timeout_notification.table_entry.add(table_id=entry.table_id)
+            idle.match.extend(entry.match)
+        bench.fake.send(notice)
+        told = most = 0
+        async with asyncio.timeout(5):
+            while told < notices:
+                await asyncio.sleep(0)
+                before, told = told, bench.delivered.qsize()
+                most = max(most, told - before)
+        assert told == notices
+        assert most <= notices // 10
+
+    with_npu(test)
+
+
 @pytest.mark.parametrize(
     ("reason", "spu", "receiver"),
     [

@@ -22,6 +22,7 @@ def said(pipes: str) -> list[str]:
         ("| match in:", ["In: 10.1.1.2/4000;tcp"]),
         ('| match "total sessions"', ["Total sessions: 1"]),
         ('| match "^in|sessions"', ["Flow Sessions", "In: 10.1.1.2/4000;tcp", "Total sessions: 1"]),
+        ("| match '^in|\"sessions' | last 1", ["In: 10.1.1.2/4000;tcp"]),
         ('| match "a|b" | match "c|d" | count', ["Count: 0 lines"]),
         ("| match tcp | except /80", ["In: 10.1.1.2/4000;tcp"]),
         ("| except .", [""]),

@@ -90,12 +90,19 @@ def test_statistics_add_up_and_start_anew(tmp_path: Path) -> None:
         assert rows["Arrived, sum"] == rows["Forwarded, punted and dropped, sum"] == "117"
         assert rows["Under way"] == "0"
         assert re.search(r"^    MISS +5 +9$", text, re.M)
+        heard = r"Punted and heard by the controller +(\d+)"
+        lab.fakes[2].punt(frame("10.1.1.2", "203.0.113.9"), reason=Punt.MISS)
+        copied(lab, 2, spu=Verdict.DROP)
+        async with asyncio.timeout(5):
+            while re.findall(heard, text) != ["0", "1"]:
+                text = await lab.ask("show security flow statistics")
         await lab.ask("clear security flow statistics")
         lab.count(1, "arrived", 1, 104)
         text = await lab.ask("show security flow statistics")
         assert "    Packets received: 4\n" in text
         assert "    Packets dropped: 0\n" in text
         assert re.search(r"^    Under way +4$", text, re.M)
+        assert re.findall(heard, text) == ["0", "0"]
 
     with_lab(tmp_path, test, CONFIGURATION)
 

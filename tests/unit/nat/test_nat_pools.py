@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from controller.central_point.free_map import FreeMap
-from controller.central_point.nat_arbiter import Grant, NatArbiter
+from controller.central_point.nat_arbiter import NatArbiter
 from controller.config.nat import Nat, Persistence, PortUse, Reach, SourceNatRule
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Tuple5
-from controller.messages import AllocateNat
+from controller.messages import AllocateNat, Grant
 
 from .pools import block, pool, to_pool
 

@@ -43,7 +43,7 @@ class Heard:
 def dataplane() -> Iterator[NativeDataplane]:
     """Without ports: what is injected comes back."""
     opened = NativeDataplane(Options(cpu_port=CPU))
-    engine = opened.prepare(table_program(MatchKind.EXACT, [16]), b"")
+    engine = opened.prepare(table_program(MatchKind.EXACT, [16]))
     params = CPU.to_bytes(2, "big") + TAG
     engine.write([Update(Op.INSERT, 0, Entry(EntryKey(KEY), 1, params))])
     opened.use(engine)

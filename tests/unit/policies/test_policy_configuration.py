@@ -158,3 +158,18 @@ def test_policies_are_global_excluded_counted_and_rejected() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named(text: str, message: str) -> None:
     assert message in error(text)
+
+
+def test_sets_are_judged_once_and_the_remedy_would_be_right() -> None:
+    said = error(
+        "set security address-book m attach zone a\n"
+        "set security address-book m attach zone b\n"
+        "set security address-book m address host 10.0.0.1/32\n"
+        "set security address-book m address-set s address nobody\n"
+        "set applications application-set t application nothing\n"
+        + rule(P, {"source-address": "s", "application": "t"})
+        + rule(G, {"application": "t"})
+    )
+    first, second = said.splitlines()
+    assert first.endswith("unknown address 'nobody'; expected one of: host")
+    assert "unknown application 'nothing'" in second

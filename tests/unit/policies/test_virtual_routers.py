@@ -17,6 +17,7 @@ from controller_machines.world import (
     udp,
     with_nat,
 )
+from scapy.packet import Packet
 
 from controller.config.build import parse
 from controller.config.host_services import HostService
@@ -257,19 +258,24 @@ def test_overlap_is_an_error_within_a_virtual_router_only() -> None:
         parse(LINES.replace("set routing-instances blue interface ge-1/0/1.0\n", ""))
 
 
+def answered_by_c(world: World, there: Packet) -> None:
+    """Another host answers in place of b, and is told apart."""
+    (view,) = world.sim.spus[1].sessions()
+    world.send(world.c, answer(there))
+    world.sim.run()
+    (dropped,) = world.sim.dropped
+    assert dropped.reason is Drop.ASYMMETRIC_ROUTE
+    assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
+
+
 @pytest.mark.parametrize("mode", Distribution)
 def test_an_answer_from_another_zone_is_named(mode: Distribution) -> None:
     config = configuration(policies=(policy("all", 1, "trust", "untrust"),))
     config = replace(config, stateless=replace(config.stateless, distribution=mode))
     world = World(config)
     there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
-    (view,) = world.sim.spus[1].sessions()
     # Host c forwards for host b, but it is in the zone dmz.
-    world.send(world.c, answer(there))
-    world.sim.run()
-    (dropped,) = world.sim.dropped
-    assert dropped.reason is Drop.ASYMMETRIC_ROUTE
-    assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
+    answered_by_c(world, there)
     world.pass_(world.b, answer(there), world.a)
 
 
@@ -281,12 +287,7 @@ def test_an_answer_to_an_address_of_our_own_from_another_zone_is_named(
     zone = replace(config.zones["dmz"], host_inbound=frozenset(allowed))
     world = World(replace(config, zones={**config.zones, "dmz": zone}))
     there = world.pass_(world.a, tcp(world.a, world.b, "S"), world.b)
-    (view,) = world.sim.spus[1].sessions()
-    world.send(world.c, answer(there))
-    world.sim.run()
-    (dropped,) = world.sim.dropped
-    assert dropped.reason is Drop.ASYMMETRIC_ROUTE
-    assert dropped.detail == f"of session {view.id}, but by ge-0/0/1.30 from zone dmz"
+    answered_by_c(world, there)
     assert world.c.received == []
     world.pass_(world.b, answer(there), world.a)
     there = world.pass_(world.a, udp(world.a, world.b), world.b)

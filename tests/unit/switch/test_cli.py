@@ -24,7 +24,7 @@ from .programs import one_table
 def test_the_command_line_of_simple_switch_grpc() -> None:
     line = (
         "--device-id 3 -i 1@veth1 -i 200@fabric --no-p4 --log-console -L warn --pcap=captures"
-        " --thrift-port 9090 -- --grpc-server-addr 127.0.0.1:9560 --cpu-port 255"
+        " --io copied --thrift-port 9090 -- --grpc-server-addr 127.0.0.1:9560 --cpu-port 255"
         " --drop-port 510"
     )
     settings = parse(line.split())
@@ -32,6 +32,7 @@ def test_the_command_line_of_simple_switch_grpc() -> None:
     assert (settings.device_id, settings.program) == (3, None)
     assert (settings.address, settings.cpu_port, settings.drop_port) == ("127.0.0.1:9560", 255, 510)
     assert (settings.executor, settings.pcap_directory) == ("native", "captures")
+    assert not settings.mapped
     assert (settings.log_console, settings.log_level) == (True, "warn")
     assert settings.ignored == (
         "--thrift-port is ignored: there is no Thrift server; use P4Runtime",
@@ -43,7 +44,7 @@ def test_defaults() -> None:
     assert settings == Settings(
         ports={}, device_id=0, program=Path("program.json"), executor="native",
         address="0.0.0.0:9559", tls=None, cpu_port=None, drop_port=511, pcap_directory=None,
-        files_wait_s=None,
+        mapped=True, files_wait_s=None,
         log_console=False, log_file=None, log_level="info", trace=False, ignored=(),
     )  # fmt: skip
 
@@ -88,6 +89,10 @@ def test_tls_options() -> None:
         ("--no-p4 -- --cpu-port 511", "--cpu-port and --drop-port are both 511"),
         ("--no-p4 --trace --executor native", "--trace needs --executor reference"),
         ("--no-p4 --use-files -1", "--use-files -1: expected 0 or more seconds"),
+        ("--no-p4 --io mapped --executor reference",
+         "--io mapped needs interfaces and --executor native"),
+        ("--no-p4 --io copied --trace", "--io copied needs interfaces and --executor native"),
+        ("--no-p4 --io copied --use-files 0", "--io copied needs interfaces and --executor native"),
         ("--no-p4 --priority", "unrecognized arguments: --priority"),
         ("--no-p4 -- --priority-queues 8", "unrecognized arguments: --priority-queues 8"),
         ("--no-p4 -- --grpc-server-ssl",

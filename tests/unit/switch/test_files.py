@@ -65,7 +65,7 @@ def replay(directory: Path, made: Json, *updates: Update, meter: MeterConfig | N
 
     dataplane = FileDataplane(Options(cpu_port=CPU), make)
     ears = Ears()
-    engine = dataplane.prepare(load(made), b"")
+    engine = dataplane.prepare(load(made))
     engine.write(updates)
     if meter is not None:
         assert isinstance(engine, ReferenceEngine)

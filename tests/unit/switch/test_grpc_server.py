@@ -12,9 +12,10 @@ import pytest
 from finsy.proto import p4r, p4r_grpc
 
 from p4embed.switch.dataplane import Options
+from p4embed.switch.engine import EntryKey, IdleEntry
 from p4embed.switch.p4runtime import Server, ServerError, Service, Tls
 from p4embed.switch.p4runtime.framing import message_at
-from p4embed.switch.p4runtime.stream import MAX_QUEUED, Stream
+from p4embed.switch.p4runtime.stream import IDLE_CHUNK, MAX_QUEUED, Idle, Stream
 from p4embed.switch.ports import ReferenceDataplane
 
 from .client import DEVICE, WAIT, Client, Code, failure
@@ -128,6 +129,30 @@ def test_a_full_queue_drops_the_newest_and_counts() -> None:
     assert woken
     stream.offer_frames([b"later"])
     assert [message.packet.payload for message in taken(stream)] == [b"later"]
+
+
+def test_packets_overtake_idle_entries_and_come_if_those_are_gone() -> None:
+    dataplane = ReferenceDataplane(Options())
+    service = Service(DEVICE, dataplane)
+    server = Server(service, "127.0.0.1:0")
+    server.start()
+    client = Client(server.port)
+    client.receive()
+    gone = [IdleEntry(0, EntryKey(bytes(4)))] * (3 * IDLE_CHUNK)
+    stream = service.open("somebody", lambda: None)
+    stream.offer(Idle(gone))
+    stream.offer_frames([b"frame"])
+    for expected in (b"", b"frame"):
+        assert [message.packet.payload for message in taken(stream)] == [expected] * bool(expected)
+        assert stream.waits
+    service.idle(gone)
+    service.packets_in([b"frame"])
+    assert client.receive().packet.payload == b"frame"
+    service.packets_in([b"another"])
+    assert client.receive().packet.payload == b"another"
+    client.close()
+    server.stop()
+    dataplane.stop()
 
 
 def taken(stream: Stream) -> list[p4r.StreamMessageResponse]:
