@@ -22,6 +22,8 @@
 ``site, styles``        chassis, configurations and wires; what of it the seed chooses
 ``workload``            which flow has which number
 ``flow, kinds``         flows and what they do
+``prefixes``            IPv6 prefixes that are exchanged (NPTv6)
+``prefix_flows``        flows of hosts that others know by another prefix
 ``pieces``              datagrams in fragments; hosts that ask again
 ``tcp_end, streams``    TCP ends that retransmit and look closely; servers under siege
 ``talks``               control connections, and what they announce

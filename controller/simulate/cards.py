@@ -157,6 +157,7 @@ class Cards:
         """The controller is gone; NPUs are not."""
         for index, name in enumerate(self.names):
             if name.role is not Role.NPU:
+                inside.empty(self.machines[index])
                 self.machines[index] = None
                 self._wakes[index] = None
         self.spus.clear()

@@ -20,6 +20,10 @@ _SIBLING_AT = 27
 """Bits of the number from here on tell those of one parent apart; below is the parent's number."""
 
 
+_NONE: frozenset[int] = frozenset()
+"""One for all."""
+
+
 def root_of(number: int) -> int:
     """The flow that announced this one, or itself."""
     return number & (1 << _SIBLING_AT) - 1 if number & _CHILD else number
@@ -77,7 +81,6 @@ class Flow(ABC):
         "fallen",
         "far",
         "fate",
-        "key",
         "left_spu",
         "listens",
         "names",
@@ -117,7 +120,7 @@ class Flow(ABC):
         self.client, self.server = wires
         self.there = ahead
         """Addresses and ports as the client has them."""
-        self.far = frozenset((ahead.dst,))
+        self.far: tuple[Address, ...] = (ahead.dst,)
         """The server's address as it is, or may be; the client may know another one."""
         self.door = ahead.dst, ahead.dport
         """Where the server listens in truth, if it was announced."""
@@ -129,7 +132,6 @@ class Flow(ABC):
         """Flows that it, or one of those, has announced."""
         self.listens: list[tuple[Address, int]] = []
         """Where it hears what has no tag."""
-        self.key = FlowKey(*ahead, wires[CLIENT].interface.token)
         self.seen: Tuple5 | None = None
         """As the server has them, from its side: what it answers with. ``None``: it has heard of
         nothing yet."""
@@ -149,7 +151,7 @@ class Flow(ABC):
         """By number, of packets that are in an SPU: when copies reached it, and which; and an NPU
         before that."""
         self.clock = 0
-        self.doubted: frozenset[int] = frozenset()
+        self.doubted = _NONE
         """Packets that an SPU has held back in doubt: others may leave it before them."""
         self.left_spu: dict[int, int] = {}
         """By SPU and direction: of the packets that left it, the latest arrival."""
@@ -255,7 +257,7 @@ class Flow(ABC):
         wires = (self.client, self.server) if side == SERVER else (self.server, self.client)
         dice = Dice(self.dice.below(1 << 30)), Dice(self.fate.below(1 << 30))
         child = kind(number, dice, self.network, wires, ahead)
-        child.far, child.door = frozenset((door[0],)), door
+        child.far, child.door = (door[0],), door
         child._root, child.seen = root, seen
         self.network.adopt(child)
 

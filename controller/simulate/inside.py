@@ -306,8 +306,20 @@ def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
             yield session.wings[0].key, (nat.address, nat.protocol, nat.port)
 
 
+def empty(machine: object) -> None:
+    """Take its tables from a machine that is gone. Its parts refer to each other, so they stay for
+    a while; what it knew of sessions need not."""
+    if isinstance(machine, Spu):
+        core = machine._core
+        for table in (core.sessions, core.by_key, core.pending):
+            table.clear()
+    elif isinstance(machine, CentralPoint):
+        machine._core.sessions.by_key.clear()
+
+
 def waiting(spu: Spu) -> Iterator[PacketIn]:
-    """Packets in an SPU's queues, and RSTs that wait for what their NPUs have counted."""
+    """Packets in an SPU's queues, datagrams that wait for gates, and RSTs that wait for what their
+    NPUs have counted."""
     core = spu._core
     for pending_flow in core.pending.values():
         yield pending_flow.first.message
@@ -318,3 +330,7 @@ def waiting(spu: Spu) -> Iterator[PacketIn]:
             yield queued.message
         if session.tcp is not None and session.tcp.doubt is not None:
             yield session.tcp.doubt.message
+        if session.gateway is not None:
+            for announcing in session.gateway.waiting.values():
+                for queued, _ in announcing:
+                    yield queued.message

@@ -17,6 +17,7 @@ from controller.config.schema import Configuration, Interface
 from controller.flow import Address, Hop, Port
 from controller.reasons import Drop
 from controller.routing import nd
+from controller.simulate.prefixes import PREFIXES
 from controller.simulate.styles import Style
 
 NPUS = (1, 2)
@@ -57,6 +58,7 @@ set applications application ftp protocol tcp
 set applications application ftp destination-port 21
 set applications application ftp application-protocol ftp
 set applications application ftp inactivity-timeout 50
+set security alg ike-esp-nat enable
 set applications application refused protocol udp
 set applications application refused destination-port 9
 """
@@ -88,6 +90,10 @@ destination rule-set in from zone untrust
 destination rule-set in rule web match destination-address 203.0.113.80/32
 destination rule-set in rule web match destination-port 8080
 destination rule-set in rule web then destination-nat pool web
+destination pool farm address 10.3.4.0/26
+destination rule-set farm from zone trust
+destination rule-set farm rule farm match destination-address 203.0.113.192/26
+destination rule-set farm rule farm then destination-nat pool farm
 static rule-set both from zone untrust
 static rule-set both rule net match destination-address 203.0.113.128/26
 static rule-set both rule net then static-nat prefix 10.3.2.0/26
@@ -168,8 +174,10 @@ VARIANTS = len(_VARIANTS)
 
 WEB = ip_address("203.0.113.80").packed, 8080
 """Address and port of a server in the dmz as the untrusted zone knows it (destination NAT)."""
-WEB_SERVERS = frozenset(ip_address(address).packed for address in ("10.3.1.10", "10.3.1.11"))
+WEB_SERVERS = ip_address("10.3.1.10").packed, ip_address("10.3.1.11").packed
 """Who that may be."""
+FARM = ip_address("203.0.113.192").packed, ip_address("10.3.4.0").packed
+"""First of 64 addresses of the dmz as trust knows them (destination NAT), and as they are."""
 STATIC = ip_address("203.0.113.128").packed, ip_address("10.3.2.0").packed
 """First of 64 addresses of the dmz as the untrusted zone knows them, and as they are."""
 STATIC_PORT = ip_address("203.0.113.112").packed, 2222
@@ -198,6 +206,7 @@ def configuration(
     lines = _LINES.strip().splitlines() + style.lines
     for line in _NAT.strip().splitlines():
         lines.append("set security nat " + line.replace("HIDE", "source rule-set hide"))
+    lines += ["set security nat " + line for prefixes in PREFIXES for line in prefixes.lines]
     for from_zone, to_zone, name, applications, then in _POLICIES:
         policy = f"set security policies from-zone {from_zone} to-zone {to_zone} policy {name}"
         lines += [

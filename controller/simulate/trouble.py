@@ -107,7 +107,9 @@ class Trouble:
             world.at(back, index, Call.UNDRAIN, None)
             world.tally.happened(Fault.SPU, "drained")
             return f"SPU {number} drains"
-        self._lose_waiting(inside.waiting(cards.remove(index)))
+        spu = cards.remove(index)
+        self._lose_waiting(inside.waiting(spu))
+        inside.empty(spu)
         cards.carry(index, [(CP, SpuFailed(number, "the plan has it"))], None)
         world.at(back, index, Call.JOIN, None)
         world.tally.happened(Fault.SPU, "failed")

@@ -21,13 +21,25 @@ from controller.simulate.kinds import (
     Stray,
 )
 from controller.simulate.pieces import Patient, Pieces
-from controller.simulate.site import STATIC, STATIC_PORT, STATIC_SERVER, WEB, WEB_SERVERS, Wire
+from controller.simulate.prefix_flows import PrefixConnection, PrefixDatagrams, PrefixPing
+from controller.simulate.prefixes import PREFIXES
+from controller.simulate.site import (
+    FARM,
+    STATIC,
+    STATIC_PORT,
+    STATIC_SERVER,
+    WEB,
+    WEB_SERVERS,
+    Wire,
+)
 from controller.simulate.streams import Besieged
 from controller.simulate.styles import Fragments as Treatment
 from controller.simulate.styles import style_of
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp, Tftp
+from controller.simulate.talks.gatekeeper import Gatekeeper
 from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
 from controller.simulate.talks.rtsp import Rtsp
 from controller.simulate.talks.sip import SipTcp, SipUdp
@@ -54,8 +66,8 @@ class _Kind(NamedTuple):
     """``all`` ways that policies permit; ``out``: trust to untrust; ``own``: to the firewall;
     ``silent``: to an address that nobody has; ``nowhere``: to where no route leads; ``gates``:
     from trust; ``mesh``: from the dmz; ``web``, ``static``: from untrust, by destination and
-    static NAT;
-    ``port``: likewise, with another port; ``wrong``: from the wrong side."""
+    static NAT; ``port``: likewise, with another port; ``farm``: from trust, by destination NAT;
+    ``prefix``: between dmz and untrust, by NPTv6; ``wrong``: from the wrong side."""
     versions: str = "46"
 
 
@@ -80,13 +92,20 @@ _KINDS = (
     _Kind(25, Connection, TCP, WEB[1], 1, "web", "4"),
     _Kind(10, Datagrams, UDP, WEB[1], 1, "web", "4"),
     _Kind(20, Datagrams, UDP, 4000, 500, "static", "4"),
+    _Kind(12, Besieged, TCP, 700, 200, "farm", "4"),
     _Kind(10, Connection, TCP, STATIC_PORT[1], 1, "port", "4"),
+    _Kind(14, PrefixDatagrams, UDP, 6000, 1000, "prefix", "6"),
+    _Kind(14, PrefixConnection, TCP, 8000, 1000, "prefix", "6"),
+    _Kind(6, PrefixPing, ICMP, 0, 1, "prefix", "6"),
+    _Kind(6, Pieces, UDP, 7200, 100, "prefix", "6"),
     _Kind(20, Ftp, TCP, 21, 1, "gates", "4"),
     _Kind(15, Rtsp, TCP, 554, 1, "gates", "4"),
     _Kind(12, Pptp, TCP, 1723, 1, "gates", "4"),
     _Kind(12, SipUdp, UDP, 5060, 1, "gates", "4"),
     _Kind(10, SipTcp, TCP, 5060, 1, "gates", "4"),
+    _Kind(10, Ike, UDP, 500, 1, "gates", "4"),
     _Kind(8, H323, TCP, 1720, 1, "gates", "4"),
+    _Kind(6, Gatekeeper, UDP, 1719, 1, "gates", "4"),
     _Kind(20, Dns, UDP, 53, 1, "out"),
     _Kind(15, Tftp, UDP, 69, 1, "gates", "4"),
     _Kind(6, Datagrams, UDP, 6000, 1, "silent", "4"),
@@ -120,8 +139,12 @@ class Workload:
                 names = ("trust", "untrust")
             case "gates":
                 names = ("trust", "untrust" if dice.hits(700) else "dmz")
+            case "farm":
+                names = ("trust", "dmz")
             case "mesh":
                 names = ("dmz", "untrust")
+            case "prefix":
+                names = ("untrust", "dmz") if dice.hits(500) else ("dmz", "untrust")
             case "wrong" | "web" | "static" | "port":
                 names = ("untrust", "dmz")
         client, server = (self._wires[name] for name in names)
@@ -129,7 +152,7 @@ class Workload:
         source = _behind(client, version, number * 1021 % _HOSTS)
         protocol, port = kind.protocol, kind.port + dice.below(kind.spread)
         destination = self._server(server, version, number, port)
-        far: frozenset[Address] | None = None
+        far: tuple[Address, ...] = ()
         match kind.ways:
             case "silent":
                 destination = server.silent
@@ -143,9 +166,19 @@ class Workload:
             case "static":
                 last = number % 64
                 destination = _plus(STATIC[0], last)
-                far = frozenset((_plus(STATIC[1], last),))
+                far = (_plus(STATIC[1], last),)
+            case "farm":
+                last = self._free(number, port)
+                destination, far = _plus(FARM[0], last), (_plus(FARM[1], last),)
             case "port":
-                destination, far = STATIC_PORT[0], frozenset((STATIC_SERVER,))
+                destination, far = STATIC_PORT[0], (STATIC_SERVER,)
+            case "prefix":
+                prefixes = PREFIXES[number & 1]
+                if names[0] == "dmz":
+                    source = prefixes.host(number * 1021 % _HOSTS)
+                else:
+                    host = prefixes.host(number % _SERVERS)
+                    destination, far = prefixes.published(host), (host,)
             case "wrong":
                 # What a host of trust would say, heard on the other side.
                 source = _behind(self._wires["trust"], version, number * 1021 % _HOSTS)
@@ -158,9 +191,18 @@ class Workload:
         if flow_kind is Fragments and self._puts_together:
             flow_kind = Pieces  # of which is not told when they fall
         flow = flow_kind(number, (dice, fate), self._network, (client, server), ahead)
-        if far is not None:
+        if far:
             flow.far = far
+        if kind.ways == "farm":
+            flow.door = far[0], port
         return flow
+
+    def _free(self, number: int, port: int) -> int:
+        """Which of the servers that share a prefix serves nobody at a port."""
+        for last in range(number, number + 64):
+            if not self._network.is_taken(_plus(FARM[1], last % 64), port):
+                break
+        return last % 64
 
     def _server(self, wire: Wire, version: int, number: int, port: int) -> Address:
         """Whose port a flow goes to. Who hears by address and port serves one client at a time, so
@@ -175,6 +217,11 @@ class Workload:
 def kind_of(seed: int, number: int) -> type[Flow]:
     """What the flow with a number is."""
     return _pick(Dice(seed, number)).flow
+
+
+def way_of(seed: int, number: int) -> str:
+    """Where the flow with a number goes, as ``_Kind.ways`` says it."""
+    return _pick(Dice(seed, number)).ways
 
 
 def _pick(dice: Dice) -> _Kind:

@@ -77,6 +77,13 @@ class Gateway:
         offers = self.scales.values()
         return self.scales[direction] or 0 if len(offers) == 2 and None not in offers else 0
 
+    def scaled(self, direction: Direction, field: int) -> int:
+        """The window of a side's SYN as a later segment says it. Where the other side's offer did
+        not pass (the SYN was late, and its connection stands), it is scaled perhaps: then rather
+        too small a window than too large a one."""
+        known = len(self.scales) == 2
+        return field >> (self.shift(direction) if known else self.scales[direction] or 0)
+
     @property
     def suspended(self) -> int:
         """Datagrams that wait. (What waits in a stream is not acknowledged, and comes again.)"""
@@ -180,7 +187,7 @@ class AlgPath:
             elif like is not None:
                 # The options of a SYN are for SYNs only, and its window is not scaled.
                 bare = _bare(like, out)
-                scaled = window(bare) >> gateway.shift(out.direction)
+                scaled = gateway.scaled(out.direction, window(bare))
                 self._transmit(session, out.direction, with_window(bare, scaled))
 
     def _after(

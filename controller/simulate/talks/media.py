@@ -73,3 +73,10 @@ class Tunnel(Media):
 
     __slots__ = ()
     kind = "GRE"
+
+
+class Esp(Media):
+    """What IKE has agreed on."""
+
+    __slots__ = ()
+    kind = "ESP"

@@ -43,6 +43,19 @@ def test_so_it_does_behind_syn_flood_protection() -> None:
     assert said.window == 65160 >> 7
 
 
+def test_a_server_whose_offer_did_not_pass_is_told_no_more_than_there_is() -> None:
+    """A SYN that was late begins a session of a connection that stands: whether its server scales
+    windows, nobody here knows."""
+    world = ftp()
+    talk = Talk(world, world.a, world.b, dport=21, server_options=OPTIONS)
+    talk.up("S", CLIENT_ISN, options=OPTIONS, window=60_000)
+    # Half a line: the gateway acknowledges it for a client of which it knows the SYN only.
+    talk.down("PA", SERVER_ISN + 1, CLIENT_ISN + 1, b"220 re", window=100)
+    said = talk.at_server()[TCP]
+    assert (said.flags, said.ack) == ("A", (SERVER_ISN + 7) % (1 << 32))
+    assert said.window == 60_000 >> 9
+
+
 def test_a_server_that_repeats_its_answer_changes_no_scale_that_the_client_was_told() -> None:
     world = ftp()
     attack(world, world.b, port=21)

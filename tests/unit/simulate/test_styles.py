@@ -17,7 +17,7 @@ from controller.simulate.site import VARIANTS, chassis, configuration
 from controller.simulate.streams import Besieged, Stream
 from controller.simulate.styles import Fragments, Siege, seed_of, style_of
 from controller.simulate.violation import Rule
-from controller.simulate.workload import kind_of
+from controller.simulate.workload import kind_of, way_of
 from controller.spu.first_path import FirstPath
 from controller.spu.reassembly import Reassembly
 from controller.spu.server_half import ServerHalf
@@ -185,3 +185,22 @@ def test_server_that_is_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ServerHalf, "_join", goes_on)
     assert rule(kind=Besieged, siege=COOKIE) is Rule.TIMERS
+
+
+# -- and behind destination NAT -------------------------------------------------------------------
+
+
+def behind_nat(faults: str, siege: Siege) -> Outcome:
+    """Connections to servers that their clients know by another address."""
+    seed = seed_of(siege=siege)
+    numbers = [n for n in range(1, 4000) if way_of(seed, n) == "farm"][:12]
+    return play(Plan(seed, numbers[-1], 3, parse_faults(faults), 500, frozenset(numbers)))
+
+
+@SIEGES
+@pytest.mark.parametrize("faults", ["none", "loss,duplication,reordering", "clear,spu,punts"])
+def test_siege_behind_destination_nat(siege: Siege, faults: str) -> None:
+    outcome = behind_nat(faults, siege)
+    assert outcome.broken is None
+    answered = outcome.deeds.get("clients answered in the server's stead", 0)
+    assert bool(answered) == (siege is not Siege.NONE)

@@ -8,20 +8,28 @@ import pytest
 
 from controller.central_point.gates import GateTable, Lease
 from controller.flow import Direction
+from controller.messages import Actor, Message, OpenGates
+from controller.packet import Packet
 from controller.simulate import workload
 from controller.simulate.engine import Run
 from controller.simulate.flow import Flow
-from controller.simulate.options import Plan, parse_faults
+from controller.simulate.incidents import Incident
+from controller.simulate.options import Fault, Plan, parse_faults
 from controller.simulate.play import Outcome, play
 from controller.simulate.talks.dns import Dns
 from controller.simulate.talks.ftp import Ftp
+from controller.simulate.talks.gatekeeper import Gatekeeper
 from controller.simulate.talks.h323 import H323
+from controller.simulate.talks.ike import Ike
 from controller.simulate.talks.pptp import Pptp
 from controller.simulate.talks.rtsp import Rtsp
 from controller.simulate.talks.sip import SipTcp, SipUdp
 from controller.simulate.violation import Rule
 from controller.simulate.workload import kind_of
+from controller.spu import live_path
+from controller.spu.alg.base import NOTHING
 from controller.spu.alg.dns import DnsAlg
+from controller.spu.alg.ike import IkeAlg
 from controller.spu.alg.rtsp import RtspAlg
 from controller.spu.alg.stream import Relay
 from controller.spu.alg_path import AlgPath
@@ -52,6 +60,8 @@ def rule(kind: type[Flow], faults: str = "none") -> Rule | None:
         (SipTcp, "media"),
         (SipUdp, "media"),
         (Pptp, "GRE"),
+        (Ike, "ESP"),
+        (Gatekeeper, "H.245"),
         (H323, "H.245"),
     ],
 )
@@ -60,6 +70,29 @@ def test_what_is_announced_comes_through_gates(kind: type[Flow], child: str) -> 
     assert outcome.broken is None
     assert outcome.kinds[child]
     assert outcome.deeds["gates opened"]
+
+
+def test_what_a_gatekeeper_says_comes_as_it_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody takes the address in it for one that has to be translated."""
+    rewrite = live_path.rewrite
+
+    def changed(packet: Packet, *args: Any) -> bytes:
+        return rewrite(packet, *args).replace(b"\x06\xb8", b"\x06\xb9")
+
+    monkeypatch.setattr(live_path, "rewrite", changed)
+    assert rule(Gatekeeper) is Rule.CONTENTS
+
+
+def test_tunnels_without_an_agreement_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that reads nothing: no gate, and what the responder begins is denied."""
+    outcome = run(Ike)
+    assert outcome.broken is None
+    assert outcome.walks["through a gate"] > 3
+    monkeypatch.setattr(IkeAlg, "take", lambda *_: NOTHING)
+    outcome = run(Ike)
+    assert outcome.broken is None
+    assert "through a gate" not in outcome.walks
+    assert outcome.dropped["POLICY_DENY"]
 
 
 def test_a_question_is_over_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,3 +247,27 @@ def test_a_host_gives_no_port_twice() -> None:
         network.listen(flow, host, port)
         ports.add(port)
     assert ports == {30_000, 30_002, 30_004, 30_006, 30_008}
+
+
+# -- crashes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Fault.SPU, Fault.CONTROLLER])
+def test_answers_that_wait_for_gates_when_their_spu_is_gone(fault: Fault) -> None:
+    """They are lost with it, and accounted for."""
+    numbers = [n for n in range(1, 4000) if kind_of(SEED, n) is Ike][:6]
+    plan = Plan(SEED, numbers[-1], 1, parse_faults("none"), 500, frozenset(numbers))
+    played = Run(plan)
+    world = played.world
+    asked = []
+
+    def hear(_: Actor, __: Actor, message: Message, ___: Flow | None) -> None:
+        if isinstance(message, OpenGates) and not asked:
+            asked.append(message)
+            for number in range(1, 7):  # an SPU fails, or only drains
+                world.at(world.now + number, None, Incident(number, world.now, fault), None)
+
+    world.hear = hear
+    played.run()
+    assert asked
+    assert world.tally.faults[fault]["crashed" if fault is Fault.CONTROLLER else "failed"]
