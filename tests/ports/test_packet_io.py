@@ -208,7 +208,7 @@ def test_an_interface_that_others_use(
     """Another switch on the same interface: one of them has its mapped memory."""
     dataplane.engine.write([send_to(2)])
     other = NativeDataplane(replace(options, cpu_port=None))
-    other.use(other.prepare(forwarding(), b""))
+    other.use(other.prepare(forwarding()))
     other.start({1: "npu1", 2: "npu2"}, heard)
     other.engine.write([send_to(2)])
     assert other.way(2) == (Way.RECEIVES if options.mapped else Way(0))
