@@ -179,7 +179,8 @@ class Report:
         # Below the axes, where it hides no point.
         lines, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(lines, labels, loc="lower center", ncols=4, frameon=False)
-        figure.tight_layout(rect=(0, 0.06, 1, 1))
+        rows = -(-len(labels) // 4)
+        figure.tight_layout(rect=(0, 0.02 + 0.055 * rows, 1, 1))
         figure.savefig(path, dpi=120)
         pyplot.close(figure)
 
