@@ -48,7 +48,7 @@ def settled(dataplane: NativeDataplane, packets: int) -> PortCounts:
         if counts.tx_packets + counts.tx_lost == packets:
             return counts
         assert time.monotonic() < end, f"{counts.tx_packets} + {counts.tx_lost} of {packets}"
-        time.sleep(0.005)
+        time.sleep(0.005)  # nobody tells when the last has left
     pytest.fail("port 2 is not attached")
 
 
@@ -145,7 +145,7 @@ def test_an_interface_that_is_down_takes_no_frames_and_no_time(
     while options.mapped and dataplane.way(2) != BOTH:
         assert time.monotonic() < end, "it goes without mapped memory ever after"
         far[1].send(numbered(0, 50))
-        time.sleep(0.001)
+        time.sleep(0.001)  # the kernel frees the old socket in its own time
 
 
 def running_share() -> float:
@@ -155,7 +155,7 @@ def running_share() -> float:
     ]
     seen = 0
     for _ in range(40):
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks
         with suppress(FileNotFoundError):
             seen += any(
                 t.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "R" for t in tasks

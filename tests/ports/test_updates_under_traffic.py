@@ -67,7 +67,7 @@ def pour(far: dict[int, Far]) -> list[tuple[int, int]]:
     collector.start()
     for number in range(FRAMES):
         while number - len(out) > UNDER_WAY and collector.is_alive():
-            time.sleep(0.001)
+            time.sleep(0.001)  # more at once than the port queues would be lost
         key = FIRST if number % 2 == 0 else LAST
         far[1].send(key + number.to_bytes(4, "big") + bytes(50))
     collector.join()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from controller.flow import Tuple5
 from controller.packet import Packet
 from controller.simulate import frames
 from controller.simulate.flow import CLIENT, SERVER
 from controller.simulate.pieces import Patient
-from controller.simulate.talks.media import Esp
+from controller.simulate.talks.media import Esp, announce_tunnel
 from controller.spu.alg.ike import ESP
 
 _INIT, _AUTH, _CHILD, _INFORM = 34, 35, 36, 37
@@ -67,10 +66,4 @@ class Ike(Patient):
         if self.is_agreed:
             return
         self.is_agreed = True
-        there, client = self.there, self.back
-        ahead = Tuple5(there.src, there.dst, 0, 0, ESP)
-        back = Tuple5(client.src, client.dst, 0, 0, ESP)
-        if self.dice.hits(600):
-            self.announce(Esp, SERVER, ahead, (there.dst, 0), back)
-        else:
-            self.announce(Esp, CLIENT, back, (there.src, 0), ahead)
+        announce_tunnel(self, Esp, ESP)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from controller.config.schema import SECOND
+from controller.flow import Tuple5
 from controller.packet import UDP, Packet
 from controller.simulate import frames
-from controller.simulate.flow import CLIENT, SERVER
+from controller.simulate.flow import CLIENT, SERVER, Flow
 from controller.simulate.kinds import Connection, Datagrams
 from controller.simulate.streams import Besieged
 
@@ -80,3 +81,14 @@ class Esp(Media):
 
     __slots__ = ()
     kind = "ESP"
+
+
+def announce_tunnel(control: Flow, kind: type[Media], protocol: int) -> None:
+    """Packets without ports begin between the ends of what arranged them, by whichever is first."""
+    there, client = control.there, control.back
+    ahead = Tuple5(there.src, there.dst, 0, 0, protocol)
+    back = Tuple5(client.src, client.dst, 0, 0, protocol)
+    if control.dice.hits(600):
+        control.announce(kind, SERVER, ahead, (there.dst, 0), back)
+    else:
+        control.announce(kind, CLIENT, back, (there.src, 0), ahead)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from controller.flow import Tuple5
 from controller.simulate.flow import CLIENT, SERVER
 from controller.simulate.streams import FREE, MILLISECOND
-from controller.simulate.talks.media import Tunnel
+from controller.simulate.talks.media import Tunnel, announce_tunnel
 from controller.simulate.talks.talk import Talk
 
 _GRE = 47
@@ -47,7 +46,7 @@ class Pptp(Talk):
         elif kind == _STARTED:
             self.tell(CLIENT, _message(_CALL))
         elif kind == _ACCEPTED:
-            self._tunnel()
+            announce_tunnel(self, Tunnel, _GRE)
             self.wake(self.dice.below(900 * MILLISECOND), FREE)
         else:
             self.close(CLIENT)
@@ -59,12 +58,3 @@ class Pptp(Talk):
             self.tell(CLIENT, _message(_STOP))
         elif self.dice.hits(500):
             self.close(CLIENT)
-
-    def _tunnel(self) -> None:
-        there, client = self.there, self.back
-        ahead = Tuple5(there.src, there.dst, 0, 0, _GRE)
-        back = Tuple5(client.src, client.dst, 0, 0, _GRE)
-        if self.dice.hits(600):
-            self.announce(Tunnel, SERVER, ahead, (there.dst, 0), back)
-        else:
-            self.announce(Tunnel, CLIENT, back, (there.src, 0), ahead)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from controller_alg.talk import Connection
 from controller_machines.world import World, with_nat
@@ -13,13 +15,13 @@ BOTH = pytest.mark.parametrize("client", ["a", "c"])
 """Host a is the client of a normal session, host c of one on Express Path; host b serves both."""
 
 
-def world(**settings: object) -> World:
-    return World(with_nat(tcp=TcpSettings(**settings)))  # type: ignore[arg-type]
+def world(**settings: Any) -> World:
+    return World(with_nat(tcp=TcpSettings(**settings)))
 
 
-def web(world: World, client: str = "a", **options: object) -> Connection:
+def web(world: World, client: str = "a", **options: Any) -> Connection:
     """An established connection to port 80."""
-    return Connection(world, getattr(world, client), world.b, 80, **options)  # type: ignore[arg-type]
+    return Connection(world, getattr(world, client), world.b, 80, **options)
 
 
 def closes(world: World) -> list[Close]:
