@@ -1,8 +1,14 @@
-"""A whole system to measure: two NPUs and a controller between two interfaces, all our own.
+"""A whole system to measure: NPUs and a controller between two interfaces, all our own.
 
     clients -- veth -- NPU 1 ==== fabric ==== NPU 2 -- veth -- servers
                           \\                   /
                            `-- controller ---'        (CP, SPUs; P4Runtime on loopback)
+
+or, of one NPU that has both wires:
+
+    clients -- veth -- NPU 1 -- veth -- servers
+                          |
+                      controller
 
 Clients are behind a router in zone trust, servers behind sixteen routers in sixteen subnets of
 zone untrust, so that source NAT by interface address has sixteen times 64512 ports. Everything
@@ -42,6 +48,27 @@ SUBNETS = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """Which NPUs there are, and which of their interfaces is which."""
+
+    ports: dict[int, dict[int, str]]
+    """The interface of each port, by NPU."""
+    fabric: dict[int, dict[int, int]]
+    """The port towards each other NPU, by NPU."""
+    clients: str
+    servers: str
+    """The firewall's names of the interfaces with the wires."""
+
+
+ONE_NPU = Layout({1: {1: "ge-clients", 2: "ge-servers"}}, {}, "ge-1/0/0", "ge-1/0/1")
+TWO_NPUS = Layout(
+    {1: {1: "ge-clients", 202: "fabric-1"}, 2: {1: "ge-servers", 201: "fabric-2"}},
+    {1: {2: 202}, 2: {1: 201}},
+    *("ge-1/0/0", "ge-2/0/0"),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """What is measured."""
 
@@ -56,7 +83,7 @@ class Running:
     """A system that is up."""
 
     processes: dict[str, int]
-    """Process ids by part: ``controller``, ``npu1``, ``npu2``."""
+    """Process ids by part: ``controller``, ``npu1`` and so on."""
     gateways: tuple[str, str]
     """MAC addresses of the firewall towards clients and towards servers."""
 
@@ -65,25 +92,25 @@ class Running:
         return {name: cpu_seconds(pid) for name, pid in self.processes.items()}
 
 
-def chassis_text() -> str:
+def chassis_text(layout: Layout = TWO_NPUS) -> str:
     """``chassis.toml``: no limit to punts, room for every session."""
-    npus = "".join(
-        f'[[npu]]\nnumber = {n}\naddress = "{_ADDRESSES[n]}"\ndevice_id = {n}\n'
-        f"fabric = {{ {3 - n} = {200 + 3 - n} }}\n"
-        for n in (1, 2)
-    )
+    npus = ""
+    for n in layout.ports:
+        npus += f'[[npu]]\nnumber = {n}\naddress = "{_ADDRESSES[n]}"\ndevice_id = {n}\n'
+        for other, port in layout.fabric.get(n, {}).items():
+            npus += f"fabric = {{ {other} = {port} }}\n"
     spus = "".join(f"[[spu]]\nnumber = {n}\nmax_sessions = 2000000\n" for n in (1, 2))
     reasons = ("miss", "session", "tcp_control")
     return npus + spus + "[punt_rates]\n" + "".join(f"{r} = 10000000\n" for r in reasons)
 
 
-def configuration_text(express: bool) -> str:
+def configuration_text(express: bool, layout: Layout = TWO_NPUS) -> str:
     """The Junos configuration, with or without ``services-offload``; source NAT always."""
     lines = [
-        "set interfaces ge-1/0/0 unit 0 family inet address 192.168.1.1/24",
+        f"set interfaces {layout.clients} unit 0 family inet address 192.168.1.1/24",
         "set routing-options static route 10.0.0.0/8 next-hop 192.168.1.2",
-        "set security zones security-zone trust interfaces ge-1/0/0.0",
-        "set security zones security-zone untrust interfaces ge-2/0/0.0",
+        f"set security zones security-zone trust interfaces {layout.clients}.0",
+        f"set security zones security-zone untrust interfaces {layout.servers}.0",
         "set security nat source rule-set hide from zone trust",
         "set security nat source rule-set hide to zone untrust",
         "set security nat source rule-set hide rule all match source-address 10.0.0.0/8",
@@ -91,7 +118,8 @@ def configuration_text(express: bool) -> str:
     ]
     for net in range(SUBNETS):
         lines += [
-            f"set interfaces ge-2/0/0 unit 0 family inet address 203.0.113.{4 * net + 1}/30",
+            f"set interfaces {layout.servers} unit 0 family inet "
+            f"address 203.0.113.{4 * net + 1}/30",
             f"set routing-options static route 198.18.{net}.0/24 next-hop 203.0.113.{4 * net + 2}",
         ]
     policy = "set security policies from-zone trust to-zone untrust policy out"
@@ -105,7 +133,7 @@ def configuration_text(express: bool) -> str:
 
 def make_links() -> None:
     """The wires, inside a network namespace of our own."""
-    links = ((CLIENTS, "npu1-ge0"), (SERVERS, "npu2-ge0"), ("npu1-fab2", "npu2-fab1"))
+    links = ((CLIENTS, "ge-clients"), (SERVERS, "ge-servers"), ("fabric-1", "fabric-2"))
     commands = []
     for near, far in links:
         commands.append(f"ip link add {near} type veth peer name {far}")
@@ -127,20 +155,20 @@ def compile_traffic(name: str, directory: Path) -> Path:
 
 
 @contextmanager
-def running(build: Build, *, express: bool) -> Iterator[Running]:
+def running(build: Build, *, express: bool, layout: Layout = TWO_NPUS) -> Iterator[Running]:
     """A system that forwards while the block runs. Raises ``TopologyError``."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         directory = Path(name)
         chassis, configuration = directory / "chassis.toml", directory / "wingpath.set"
-        chassis.write_text(chassis_text())
-        configuration.write_text(configuration_text(express))
+        chassis.write_text(chassis_text(layout))
+        configuration.write_text(configuration_text(express, layout))
         services = {}
-        for number, far in ((1, 2), (2, 1)):
+        for number, ports in layout.ports.items():
             services[f"npu{number}"] = Service(
                 f"npu{number}",
                 [
                     *(*shlex.split(build.switch), "--device-id", str(number)),
-                    *("-i", f"1@npu{number}-ge0", "-i", f"{200 + far}@npu{number}-fab{far}"),
+                    *(f"--interface={port}@{name}" for port, name in ports.items()),
                     *("--no-p4", "--", "--grpc-server-addr", _ADDRESSES[number]),
                     *("--cpu-port", "255"),
                 ],
@@ -161,7 +189,9 @@ def running(build: Build, *, express: bool) -> Iterator[Running]:
         stack.callback(services["controller"].stop)
         services["controller"].wait_until(ready.exists, "getting ready", _READY_SECONDS)
         interfaces = load(configuration, load_chassis(chassis)).interfaces
-        gateways = [interfaces[name].mac.hex(":") for name in ("ge-1/0/0.0", "ge-2/0/0.0")]
+        gateways = [
+            interfaces[f"{name}.0"].mac.hex(":") for name in (layout.clients, layout.servers)
+        ]
         yield Running(
             {part: service.pid for part, service in services.items()}, (gateways[0], gateways[1])
         )
@@ -192,7 +222,7 @@ def run(
 
     def work(_pid: int) -> int:
         make_links()
-        head = header("two NPUs, a controller, two ends", arguments.switch)
+        head = header("NPUs, a controller, two ends", arguments.switch)
         build = Build(arguments.json, arguments.p4info, arguments.switch)
         report = {**head, **measure(build, arguments, head)}
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

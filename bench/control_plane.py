@@ -66,20 +66,20 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             f"p50 {lone['p50_ms']:.2f}, p99 {lone['p99_ms']:.2f}",
             "p50 2.5, p99 10; p50 1",
         )
-    both = report["paths"]
-    for name, title in (("express", "Express Path"), ("spu", "SPU path")):
-        one = both[name]
+    for where, found in report["paths"].items():
+        for name, path in found["paths"].items():
+            yield (
+                f"{name}, {where}: lone packets, us; packets/s; us of CPU in the busiest process",
+                f"p50 {path['p50_us']:.0f}, p99 {path['p99_us']:.0f}; "
+                f"{path['packets_per_second']:.0f}; {path['busiest_us']:.1f}",
+                "",
+            )
+        ratios = (found[f"{what}_ratio"] for what in ("latency", "rate", "busiest"))
         yield (
-            f"{title}: lone packets, us; packets/s without loss",
-            f"p50 {1000 * one['idle']['p50_ms']:.0f}, p99 {1000 * one['idle']['p99_ms']:.0f}; "
-            f"{one['pace']['done']:.0f}",
-            "",
+            f"Express Path against SPU path, {where}: latency; packets/s; CPU",
+            "; ".join(f"{ratio:.1f}" for ratio in ratios),
+            "5; 5",
         )
-    yield (
-        "Express Path against SPU path: latency; packets/s",
-        f"{both['latency_ratio']:.1f}; {both['rate_ratio']:.1f}",
-        "5",
-    )
     alone = report["machines"]
     for kind, value in alone["set_ups_per_second"].items():
         yield (

@@ -292,6 +292,8 @@ class Channel(asyncio.Protocol):
             self._http2.receive(data)
         except Http2Error as error:
             self._end(f"it does not speak HTTP/2: {error}")
+        if len(data) > _STREAM_WINDOW >> 1:
+            self._flush()  # The far end goes on while that is handled.
         self._flush_soon()  # Windows and settings have to be acknowledged, for example.
         if self._closed and self._transport is not None:
             self._transport.close()

@@ -50,6 +50,46 @@ class Flooding(asyncio.Protocol):
         self.transport.write(self.http2.data_to_send())
 
 
+class Wire:
+    """A transport whose far end is an HTTP/2 server in memory."""
+
+    def __init__(self) -> None:
+        self.http2 = H2Connection(H2Configuration(client_side=False))
+        self.http2.initiate_connection()
+
+    def write(self, data: bytes) -> None:
+        self.http2.receive_data(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_the_far_end_may_go_on_while_what_it_said_is_handled() -> None:
+    """Else NPU and controller would wait for each other in turn."""
+
+    async def run() -> None:
+        turn, wire, room = Turn(), Wire(), []
+        channel = Channel("npu", lambda _: None, turn)
+
+        def handle() -> None:
+            room.append(wire.http2.local_flow_control_window(1))
+
+        channel.connection_made(cast(asyncio.Transport, wire))
+        channel.open(STREAM, lambda _: room or turn.handle(handle), lambda _: None)
+        channel.data_received(wire.http2.data_to_send())
+        await asyncio.sleep(0)
+        wire.http2.send_headers(1, ANSWER)
+        window = wire.http2.local_flow_control_window(1)
+        while (left := wire.http2.local_flow_control_window(1)) >= len(MESSAGE):
+            size = min(left, wire.http2.max_outbound_frame_size) // len(MESSAGE)
+            wire.http2.send_data(1, MESSAGE * size)
+        channel.data_received(wire.http2.data_to_send())
+        await asyncio.sleep(0)
+        assert room[0] >= window // 2
+
+    asyncio.run(run())
+
+
 def test_an_answer_does_not_wait_behind_all_that_a_stream_has_to_say() -> None:
     """Packets-in that nobody has handled yet must not hold up Writes for those that were."""
 
