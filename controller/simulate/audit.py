@@ -16,6 +16,7 @@ from controller.messages import (
 )
 from controller.simulate import inside
 from controller.simulate.held import audit_held
+from controller.simulate.in_force import not_in_force
 from controller.simulate.inside import Binding
 from controller.simulate.ledger import Ledger
 from controller.simulate.violation import Rule
@@ -39,6 +40,9 @@ def audit(ledger: Ledger, under_way: Iterable[Message]) -> None:
     _pending(ledger, changing)
     _npus(ledger)
     _ports(ledger)
+    for spu in ledger.spus.values():
+        for session_id, session, rule, what in not_in_force(spu):
+            broken(rule, what, session.wings[0].key, session_id)
     audit_held(ledger)
     for spu in ledger.spus.values():
         orphans = inside.timers(spu) - inside.sessions(spu).keys()

@@ -21,6 +21,8 @@ from controller.spu.core import Core as SpuCore
 from controller.spu.first_path import FirstPath
 from controller.spu.installation import Installation
 from controller.spu.live_path import LivePath
+from controller.spu.reconfigure import Reconfiguration
+from controller.spu.reroute import Reroute
 from controller.spu.session import Session
 from controller.spu.teardown import Teardown
 
@@ -112,6 +114,22 @@ def test_installation_that_stops_half_way(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Installation, "write", once)
     assert rule() is Rule.BOUNDED
+
+
+@pytest.mark.parametrize(
+    ("whose", "name", "instead"),
+    [
+        (Reconfiguration, "_still_permitted", True),
+        (Reconfiguration, "_translation", None),
+        (Reroute, "check", None),
+    ],
+)
+def test_sessions_that_outlive_what_let_them_in(
+    whose: type, name: str, instead: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies, NAT rules and pools, and routes change under them."""
+    monkeypatch.setattr(whose, name, lambda *_: instead)
+    assert rule(faults="reload") is Rule.IN_FORCE
 
 
 def test_queue_that_is_released_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
