@@ -149,6 +149,9 @@ class Reassembly:
         assert partial.first is not None
         message, first, direction = partial.first
         frame = whole(first, b"".join(pieces[at] for at in sorted(pieces)))
+        if frame is None:
+            core.drop(Drop.MALFORMED, partial.flow, "fragments of more than IP can carry")
+            return None
         ethertype = ETHERTYPE_IPV4 if first.version == 4 else ETHERTYPE_IPV6
         packet = parse_ip(frame, first.vlan, first.l3, ethertype, len(frame))
         if isinstance(packet, Drop):
