@@ -82,7 +82,7 @@ class Reassembly:
         """A fragment of a session; the whole datagram, if this was the last that it lacked."""
         core = self._core
         message, packet, direction = queued
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
