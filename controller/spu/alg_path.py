@@ -25,6 +25,7 @@ from controller.payload import (
     contents,
     datagram,
     is_intact,
+    longest,
     segment,
     sequence,
     with_window,
@@ -141,6 +142,10 @@ class AlgPath:
         unit = contents(packet)
         if not findings.pinholes:
             text = findings.text(unit)
+        if len(text) > longest(packet):
+            detail = f"session {session.id}: {len(text)} bytes once it is translated"
+            self._core.drop(Drop.ALG_MALFORMED, session.wings[0].key, detail)
+            return
         told = packet if text == unit else datagram(packet, text)
         self._transmit(session, queued.direction, told, queued.message)
         self._conclude(session, findings)
