@@ -74,7 +74,9 @@ class Pinhole:
     def order(self, wings: tuple[Wing, Wing]) -> GateOrder:
         """The gate for it, beside a control session with these wings."""
         wing, other = wings[self.side], wings[1 - self.side]
-        is_translated = wing.key.src != wing.translated.src
+        # Media may be of the other family than what announces them: these are not translated.
+        is_alike = len(self.listener.address) == len(wing.translated.src)
+        is_translated = is_alike and wing.key.src != wing.translated.src
         return GateOrder(
             protocol=self.protocol,
             token=other.key.token,
@@ -85,7 +87,7 @@ class Pinhole:
             count=self.count,
             uses=self.uses,
             shared_port=wing.translated.sport if self.shares_port and is_translated else None,
-            source_as=wing.key.dst if wing.key.dst != wing.translated.dst else None,
+            source_as=wing.key.dst if is_alike and wing.key.dst != wing.translated.dst else None,
             call=self.call,
             application=self.application,
             listener_token=wing.key.token,

@@ -18,12 +18,17 @@ from controller.gate import Endpoint
 from controller.packet import UDP
 from controller.spu.alg import text_message
 from controller.spu.alg.base import NOTHING, Findings, Pinhole, Sight
+from controller.spu.alg.mime import description_within
 from controller.spu.alg.sdp import Description
 from controller.spu.alg.text_message import Message
 
 DEFAULT_PORT = 5060
 _NAMES_A_PORT = frozenset((b"via", b"v", b"contact", b"m", b"route", b"record-route", b"path"))
 """Fields that requests and answers find their way by: here a port other than the default counts."""
+_PROOFS = frozenset(
+    (b"authorization", b"proxy-authorization", b"www-authenticate", b"proxy-authenticate")
+)
+"""Fields whose words both ends reckon a password's proof with (RFC 3261, section 22): they stay."""
 _ENDS_A_CALL = (b"BYE ", b"CANCEL ")
 
 
@@ -48,9 +53,10 @@ class SipAlg:
         tag = call.partition(b"@")[0].decode(errors="replace")
         ended = (tag,) if message.start.startswith(_ENDS_A_CALL) else ()
         sight, names = self._sights[direction], self._names[direction]
-        description = None
-        if next(iter(message.values(b"content-type", b"c")), b"").lower() == b"application/sdp":
-            description = Description(message.body)
+        body, description = message.body, None
+        where = description_within(next(iter(message.values(b"content-type", b"c")), b""), body)
+        if where is not None:
+            description = Description(body[where])
         media = description.media if description is not None else []
         pinholes = tuple(
             Pinhole(
@@ -62,19 +68,22 @@ class SipAlg:
         if not names.differ:
             return Findings(pinholes, ended_calls=ended)
         own, seen = sight.own.address, sight.own_seen.address
-        old = frozenset((own, *(one.endpoint.address for one in media)))
+        listeners = (one.endpoint.address for one in media)
+        old = frozenset((own, *(address for address in listeners if len(address) == len(seen))))
 
         def render(holes: tuple[Endpoint, ...]) -> bytes:
-            body = message.body
-            if description is not None and own != seen:
-                body = description.translated(holes, old, seen)
-            fields = [
-                (name, names.replaced(value, name.strip().lower() in _NAMES_A_PORT))
-                for name, value in message.fields
-            ]
-            return Message(names.replaced(message.start, True), fields, body).pack()
+            told = body
+            if description is not None and where is not None and own != seen:
+                text = description.translated(holes, old, seen)
+                told = body[: where.start] + text + body[where.stop :]
+            fields = [(name, _field(names, name.strip().lower(), v)) for name, v in message.fields]
+            return Message(names.replaced(message.start, True), fields, told).pack()
 
         return Findings(pinholes, render, ended)
+
+
+def _field(names: _Names, name: bytes, value: bytes) -> bytes:
+    return value if name in _PROOFS else names.replaced(value, name in _NAMES_A_PORT)
 
 
 class _Names:
@@ -87,7 +96,9 @@ class _Names:
             if there != here
         }
         hosts = b"|".join(re.escape(_host(address)) for address in self._map)
-        self._pattern = re.compile(rb"(?<![\w.:-])(" + hosts + rb")(?::(\d{1,5}))?(?![\w.]|:\d)")
+        # What stands before may be a scheme's colon, but none of an IPv6 address.
+        before = rb"(?<![\w.-])(?<![0-9A-Fa-f:]:)"
+        self._pattern = re.compile(before + rb"(" + hosts + rb")(?::(\d{1,5}))?(?![\w.]|:\d)")
         self._rport = {str(old.port).encode(): new.port for old, new in self._map.values()}
 
     @property
