@@ -123,7 +123,8 @@ class Alg(Protocol):
     """A gateway for one control session; it may keep what it needs to remember."""
 
     def measure(self, direction: Direction, data: bytes) -> int:
-        """Size of the first unit of a stream; 0: it is not complete. Never called for datagrams."""
+        """Size of the first unit of a stream, even if it has not come as a whole yet; 0: that is not
+        known yet. Never called for datagrams."""
         ...
 
     def take(self, direction: Direction, unit: bytes) -> Findings:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from controller.config.schema import SECOND
 from controller.flow import Address, Direction, text
 from controller.gate import Endpoint
 from controller.packet import UDP
@@ -23,6 +24,9 @@ from controller.spu.alg.sdp import Description
 from controller.spu.alg.text_message import Message
 
 DEFAULT_PORT = 5060
+MEDIA_TIMEOUT = 240 * SECOND
+"""How long announced media may take to come: a telephone may ring for as long as proxies wait for
+an answer, a little more than three minutes (RFC 3261, section 16.6)."""
 _NAMES_A_PORT = frozenset((b"via", b"v", b"contact", b"m", b"route", b"record-route", b"path"))
 """Fields that requests and answers find their way by: here a port other than the default counts."""
 _PROOFS = frozenset(
@@ -60,7 +64,7 @@ class SipAlg:
         media = description.media if description is not None else []
         pinholes = tuple(
             Pinhole(
-                direction, UDP, one.endpoint, "junos-sip-media", count=one.count, uses=0,
+                direction, UDP, one.endpoint, "junos-sip-media", MEDIA_TIMEOUT, one.count, uses=0,
                 from_peer=False, call=tag,
             )
             for one in media

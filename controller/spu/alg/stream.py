@@ -29,7 +29,8 @@ from controller.spu.alg.base import Alg, Findings
 from controller.tcp_options import DEFAULT_MSS
 
 UNIT_LIMIT = 16_384
-"""A unit that is longer passes unread: it is none that a gateway knows."""
+"""A unit that is longer passes unread: it is none that a gateway knows. The next one is read if
+this one said how long it is."""
 HELD_LIMIT = 65_536
 """Bytes held per direction, in order and out of order."""
 
@@ -83,7 +84,7 @@ class _Way:
     """One direction."""
 
     __slots__ = ("asked", "base", "buffer", "chunks", "confirmed", "consumed", "early",
-                 "fin_at", "mss", "promised", "received", "sent")  # fmt: skip
+                 "fin_at", "mss", "promised", "received", "sent", "unread")  # fmt: skip
 
     def __init__(self) -> None:
         self.base: int | None = None
@@ -104,6 +105,8 @@ class _Way:
         """In: what the receiver acknowledged."""
         self.promised = 0
         """In: what was acknowledged from here."""
+        self.unread = 0
+        """What is left of a unit that is longer than is read."""
         self.asked: tuple[bytes, Findings] | None = None
         """The unit that waits for its gates."""
 
@@ -279,7 +282,13 @@ class Relay:
         size, passed, verbatim = 0, b"", True
         while way.asked is None and len(way.buffer) > size:
             rest = bytes(way.buffer[size:])
-            length = self._alg.measure(direction, rest)
+            length = way.unread or self._alg.measure(direction, rest)
+            if way.unread or length > UNIT_LIMIT:
+                way.unread = length - len(rest) if length > len(rest) else 0
+                length = min(length, len(rest))
+                size += length
+                passed += rest[:length]
+                continue
             if not 0 < length <= len(rest):
                 if len(rest) <= UNIT_LIMIT and way.fin_at is None:
                     break

@@ -72,7 +72,7 @@ def test_gateway_reads_anything(name: object, said: list[tuple[Direction, bytes]
     alg = GATEWAYS[name]((SIGHTS[0], SIGHTS[1]))  # type: ignore[index]
     for direction, unit in said:
         size = alg.measure(direction, unit)
-        assert 0 <= size <= len(unit)
+        assert size >= 0
         findings = alg.take(direction, unit)
         for pinhole in findings.pinholes:
             port = pinhole.listener.port

@@ -131,6 +131,18 @@ def test_answering_side_may_speak_first() -> None:
     assert said[UDP].sport == media
 
 
+def test_a_telephone_may_ring_for_three_minutes() -> None:
+    """As long as proxies wait for an answer (RFC 3261, section 16.6: timer C)."""
+    world = World(calls(NAT_OUT))
+    asked = world.pass_(world.a, datagram(world.a, world.b.ip, 5060, 5060, invite()), world.b)
+    (gate,) = world.sim.cp.gates
+    world.sim.run(200 * SECOND)
+    port = asked[UDP].sport
+    world.pass_(world.b, datagram(world.b, N, 5060, port, accepted(N, port)), world.a)
+    heard = world.pass_(world.b, datagram(world.b, N, 7000, gate.hole.port, b"hello"), world.a)
+    assert heard[UDP].dport == 6000
+
+
 def test_message_again_names_the_same_ports_and_the_end_closes_the_gates() -> None:
     world = World(calls(NAT_OUT))
     port, media = call(world)
@@ -175,6 +187,17 @@ def test_no_gate_for_media_on_hold_refused_or_to_services(body: str) -> None:
     text = invite(body=body)
     world.pass_(world.a, datagram(world.a, world.b.ip, 5060, 5060, text), world.b)
     assert len(world.sim.cp.gates) == 0
+
+
+@pytest.mark.parametrize("size", [20_000, 70_000])
+def test_a_message_longer_than_is_read_passes_whole_and_the_next_is_read(size: int) -> None:
+    world = World(calls(NAT_OUT))
+    control = Connection(world, world.a, world.b, 5060, options=(("MSS", 1440),))
+    long = message("MESSAGE sip:bob@10.0.2.2 SIP/2.0", "Call-ID: 1@10.0.1.2", body="x" * size)
+    for at in range(0, len(long), 1400):
+        control.say(control.client, long[at : at + 1400])
+    assert control.server.heard == long
+    assert b"c=IN IP4 10.0.2.1\r\n" in control.say(control.client, invite())
 
 
 def test_what_is_no_message_passes_as_it_is() -> None:
