@@ -172,8 +172,8 @@ class GateTable:
         return gate
 
     def _grant(self, order: GateOrder) -> list[Binding] | None:
-        """Consecutive ports on the hole's address, the listener's own if they are free; a pair
-        begins with an even one (RFC 3550, section 11)."""
+        """Consecutive ports on the hole's address, the listener's own if they are free; others of a
+        pair begin with an even one (RFC 3550, section 11)."""
         allocate = self._arbiter.allocate
         wanted, rejected, found = order.listener.port, list[Binding](), None
         for _ in range(_PAIR_ATTEMPTS):
@@ -181,7 +181,7 @@ class GateTable:
             if port is None:
                 break
             run = [Binding(order.hole, order.protocol, port)]
-            if order.count > 1 and port % 2 == 0:
+            if order.count > 1 and (port % 2 == 0 or port == order.listener.port):
                 for n in range(1, order.count):
                     more = allocate(order.hole, order.protocol, port + n)
                     if more is None:
