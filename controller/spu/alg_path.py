@@ -54,7 +54,8 @@ class Gateway:
     def __init__(self, session: Session) -> None:
         service = session.service
         assert service.alg is not None
-        self.alg: Alg = gateway_for(service.alg, service.name, sights(session.wings))
+        both = sights(session.wings, is_shared=session.nat is not None)
+        self.alg: Alg = gateway_for(service.alg, service.name, both)
         self.relay = None if session.tcp is None else Relay(self.alg)
         self.last: dict[Direction, Packet] = {}
         """A stream's newest segment per direction: the next one is made like it."""

@@ -32,10 +32,13 @@ class Sight(NamedTuple):
     """The other end, as the speaker knows it."""
     peer_own: Endpoint
     """The same, as it knows itself."""
+    is_peer_shared: bool = False
+    """Others have the other end's address, as the speaker knows it, too, with other ports."""
 
 
-def sights(wings: tuple[Wing, Wing]) -> tuple[Sight, Sight]:
-    """What each end of a session sees, by direction in which it speaks."""
+def sights(wings: tuple[Wing, Wing], *, is_shared: bool = False) -> tuple[Sight, Sight]:
+    """What each end of a session sees, by direction in which it speaks. ``is_shared``: the client's
+    translated address is not its own alone."""
     forward, reverse = (
         Sight(
             Endpoint(wing.key.src, wing.key.sport),
@@ -45,7 +48,7 @@ def sights(wings: tuple[Wing, Wing]) -> tuple[Sight, Sight]:
         )
         for wing in wings
     )
-    return forward, reverse
+    return forward, reverse._replace(is_peer_shared=is_shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class Alg(Protocol):
     """A gateway for one control session; it may keep what it needs to remember."""
 
     def measure(self, direction: Direction, data: bytes) -> int:
-        """Size of the first unit of a stream, even if it has not come as a whole yet; 0: that is not
+        """Size of the first unit of a stream, even if not all of it has come; 0: that is not
         known yet. Never called for datagrams."""
         ...
 

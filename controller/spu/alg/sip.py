@@ -27,7 +27,8 @@ DEFAULT_PORT = 5060
 MEDIA_TIMEOUT = 240 * SECOND
 """How long announced media may take to come: a telephone may ring for as long as proxies wait for
 an answer, a little more than three minutes (RFC 3261, section 16.6)."""
-_NAMES_A_PORT = frozenset((b"via", b"v", b"contact", b"m", b"route", b"record-route", b"path"))
+_VIA = frozenset((b"via", b"v"))
+_NAMES_A_PORT = frozenset((b"contact", b"m", b"route", b"record-route", b"path"))
 """Fields that requests and answers find their way by: here a port other than the default counts."""
 _PROOFS = frozenset(
     (b"authorization", b"proxy-authorization", b"www-authenticate", b"proxy-authenticate")
@@ -87,48 +88,61 @@ class SipAlg:
 
 
 def _field(names: _Names, name: bytes, value: bytes) -> bytes:
-    return value if name in _PROOFS else names.replaced(value, name in _NAMES_A_PORT)
+    if name in _PROOFS:
+        return value
+    if name in _VIA:
+        return b",".join(names.hop(hop) for hop in value.split(b","))
+    return names.replaced(value, name in _NAMES_A_PORT)
 
 
 class _Names:
     """How the ends are called in messages of a direction, and how on the other side."""
 
     def __init__(self, sight: Sight) -> None:
-        self._map = {
-            there.address: (there, here)
-            for there, here in ((sight.own, sight.own_seen), (sight.peer, sight.peer_own))
-            if there != here
-        }
-        hosts = b"|".join(re.escape(_host(address)) for address in self._map)
+        pairs = ((sight.own, sight.own_seen), (sight.peer, sight.peer_own))
+        self._map = {_host(there.address): (there, here) for there, here in pairs if there != here}
+        hosts = b"|".join(map(re.escape, self._map))
+        self._shared = sight.peer if sight.is_peer_shared else None
+        """With another port than this one the address is somebody else's."""
         # What stands before may be a scheme's colon, but none of an IPv6 address.
         before = rb"(?<![\w.-])(?<![0-9A-Fa-f:]:)"
         self._pattern = re.compile(before + rb"(" + hosts + rb")(?::(\d{1,5}))?(?![\w.]|:\d)")
-        self._rport = {str(old.port).encode(): new.port for old, new in self._map.values()}
 
     @property
     def differ(self) -> bool:
         """Whether anything is translated at all."""
         return bool(self._map)
 
-    def replaced(self, value: bytes, names_a_port: bool) -> bytes:
+    def replaced(self, value: bytes, names_a_port: bool, *, is_hop: bool = False) -> bytes:
         """A start line or a field's value as it reads on the other side."""
 
         def replace(match: re.Match[bytes]) -> bytes:
-            old, new = next(
-                pair for address, pair in self._map.items() if _host(address) == match[1]
-            )
+            old, new = self._map[match[1]]
             port = int(match[2]) if match[2] else DEFAULT_PORT
+            says_a_port = match[2] or names_a_port
+            if old == self._shared and port != old.port and says_a_port and not is_hop:
+                return match[0]
             if port == old.port:
                 port = new.port
             is_shown = match[2] or (names_a_port and port != DEFAULT_PORT)
             return _host(new.address) + (b":%d" % port if is_shown else b"")
 
-        value = self._pattern.sub(replace, value)
-        return _RPORT.sub(self._replaced_rport, value)
+        return self._pattern.sub(replace, value)
 
-    def _replaced_rport(self, match: re.Match[bytes]) -> bytes:
-        port = self._rport.get(match[2])
-        return match[0] if port is None else b"%s%d" % (match[1], port)
+    def hop(self, value: bytes) -> bytes:
+        """One of those that a request came by (RFC 3261, section 18.2; RFC 3581)."""
+        match = self._pattern.search(value)
+        if match is None:
+            return value
+        old, new = self._map[match[1]]
+        came_from = _RPORT.search(value)
+        port = came_from or match
+        if old == self._shared and old.port != (int(port[2]) if port[2] else DEFAULT_PORT):
+            return value
+        value = self.replaced(value, True, is_hop=True)
+        if came_from is None or int(came_from[2]) != old.port:
+            return value
+        return _RPORT.sub(rb"\g<1>%d" % new.port, value)
 
 
 _RPORT = re.compile(rb"(;[ \t]*rport=)(\d{1,5})(?!\d)")
