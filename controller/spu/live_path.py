@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from controller.flow import FORWARD, REVERSE, Direction, Path, Tuple5, Wing
 from controller.fragment import fragment, fragment6, may_fragment
-from controller.icmp import parse_quoted, rewrite_error
+from controller.icmp import parse_quoted, path_mtu, rewrite_error
 from controller.messages import ReadWing, Transmit, WingIdle, WingRead
 from controller.packet import SYN, UDP, Packet, rewrite
 from controller.payload import contents
@@ -197,6 +197,8 @@ class LivePath:
             packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.forward(frame, message, wing)
+        if session.gateway is not None and (mtu := path_mtu(packet)):
+            self._alg.narrow(session, Direction(1 - direction), quoted, mtu)
         if wing.key.protocol == UDP and packet.is_unreachable:
             # Nobody listens. (As in Junos, an ICMP error ends a UDP session.)
             self._teardown.begin(session, Close.ICMP_ERROR)
