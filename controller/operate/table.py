@@ -21,7 +21,13 @@ from controller.operate import (
     table_nat,
 )
 from controller.operate.commands import Command, Option
-from controller.operate.session_filter import FILTERS, FLOW_FILTERS, PORT, SESSION_IDENTIFIER
+from controller.operate.session_filter import (
+    FILTERS,
+    FLOW_FILTERS,
+    GATE_FILTERS,
+    PORT,
+    SESSION_IDENTIFIER,
+)
 
 _ZONES = (
     Option("from-zone", "Only policies from this zone", ZONE_NAME),
@@ -73,7 +79,11 @@ _FLOW = Command(
             "gate",
             "Flows that control sessions announced",
             (),
-            (Option("brief", "Gates (default)"), Option("summary", "Counts only")),
+            (
+                *GATE_FILTERS,
+                Option("brief", "Gates (default)"),
+                Option("summary", "Counts only"),
+            ),
             show_gate.show,
         ),
         Command(
