@@ -14,6 +14,7 @@ from controller.config.values import (
     protocol_number,
 )
 from controller.flow import FlowKey, Path
+from controller.operate import names
 from controller.operate.commands import Option, Options
 from controller.operate.text import InterfaceNames, contains, port_number, prefix
 from controller.spu import SessionView
@@ -57,9 +58,16 @@ SESSION_IDENTIFIER = Option(
 FILTERS = (
     *FLOW_FILTERS,
     SESSION_IDENTIFIER,
-    Option("interface", "Interface that packets of either wing arrive by", NAME),
-    Option("application", "Application that its policy matched", NAME),
-    Option("policy-id", "Policy by its index", number(1, (1 << 32) - 1, "policy index")),
+    Option(
+        "interface", "Interface that packets of either wing arrive by", NAME, names=names.interfaces
+    ),
+    Option("application", "Application that its policy matched", NAME, names=names.applications),
+    Option(
+        "policy-id",
+        "Policy by its index",
+        number(1, (1 << 32) - 1, "policy index"),
+        names=names.policy_ids,
+    ),
     Option("nat", "Sessions with address translation"),
     Option("services-offload", "Sessions on Express Path"),
     Option(
