@@ -12,10 +12,12 @@ from controller.messages import (
     Redirect,
     Transmit,
 )
-from controller.reasons import Send
+from controller.packet import TCP
+from controller.reasons import Drop, Send
 from controller.simulate.flow import Flow
 from controller.simulate.frames import tag_of
 from controller.simulate.violation import Rule, Violation
+from controller.spu.tcp import opens
 
 PacketCarrier = PacketIn | CreateSession | Deliver | Redirect | CreateRequest
 CARRIERS = frozenset((PacketIn, CreateSession, Deliver, Redirect, CreateRequest))
@@ -62,6 +64,12 @@ def handed_back(message: Redirect | CreateRequest, flow: Flow, spu: int) -> None
             if where == spu and at == packet.at:
                 _take(flow, tag.packet, index)
                 return
+        parsed = packet.parse()
+        if not isinstance(parsed, Drop) and parsed.protocol == TCP and opens(parsed.flags):
+            # It has left already, as a SYN of a connection that its server has forgotten; now it
+            # begins another one.
+            flow.doubled(tag.packet, packet.frame)
+            flow.open += 1
 
 
 def _take(flow: Flow, packet: int, index: int) -> None:

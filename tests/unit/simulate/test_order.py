@@ -108,3 +108,12 @@ def test_of_copies_the_one_that_goes_back_is_known_by_its_time(
         left_spu(Transmit(Port(1, 1), Send.EGRESS, packet.frame), live, 7, 40)
     with pytest.raises(Violation, match="leaves SPU 7 more often than it came"):
         left_spu(Transmit(Port(1, 1), Send.EGRESS, copy.frame), live, 7, 50)
+
+
+def test_a_syn_may_pass_in_one_session_and_begin_the_next() -> None:
+    """A client begins another connection at once; what the server says of it shows its SPU that
+    the one before is no more, and the SYN, which has left already, begins a session."""
+    plan = Plan(121, 300, 8, parse_faults("loss,duplication,clear,npu"), 500)
+    outcome = play(plan)
+    assert outcome.broken is None
+    assert outcome.closed["TCP_ANEW"] or outcome.closed["TCP_CLIENT_RST"]
