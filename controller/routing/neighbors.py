@@ -3,7 +3,7 @@
 Answers ARP requests and Neighbour Solicitations for the firewall's own addresses, only on the
 interface that has the address, and for those that NAT has it answer for there (proxies). Asks on
 behalf of SPUs, three times, a second apart. SPUs keep what they are told; once it no longer holds,
-they are told that, too.
+or the address has another MAC address, they are told that, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from controller.messages import (
     OBSERVER,
     Actor,
     Message,
+    NeighborChanged,
     NeighborForgotten,
     NeighborResolved,
     Outbound,
@@ -40,7 +41,8 @@ TRIES = 3
 RETRY: Nanoseconds = SECOND
 """Between two requests; RFC 4861 RetransTimer."""
 LIFETIME: Nanoseconds = 1200 * SECOND
-"""How long what was learned holds; Junos keeps ARP entries for 20 minutes."""
+"""How long what was learned holds; Junos keeps ARP entries for 20 minutes. If an SPU uses it, it is
+asked for again then."""
 MAX_WAITING = 1024
 """Requesters held back per unresolved address."""
 
@@ -152,12 +154,17 @@ class Neighbors:
         self._out = []
         for key in self._timers.due(now):
             query = self._queries.get(key)
+            if query is None and key in self._told:
+                # Sessions go by it: it stands until nobody answers any more.
+                query = self._queries[key] = _Query(now)
             if query is None:
                 self._forget(key)
             elif query.tries < TRIES:
                 self._ask(key, query)
             else:
                 self._answer(key, None)
+                if key in self._known:
+                    self._forget(key)
         return self._out
 
     def snapshot(self, now: Nanoseconds) -> list[NeighborView]:
@@ -169,6 +176,7 @@ class Neighbors:
         views += [
             NeighborView(name, address, None, NeighborState.INCOMPLETE, now - query.since)
             for (name, address), query in self._queries.items()
+            if (name, address) not in self._known
         ]
         return sorted(views, key=lambda view: (view.interface, len(view.address), view.address))
 
@@ -263,7 +271,8 @@ class Neighbors:
         if not (asked or known is not None or to_us):
             return
         if known is not None and known[0] != mac:
-            self._forget(key)
+            for spu in sorted(self._told.get(key, ())):
+                self._out.append((self._spus[spu], NeighborChanged(*key, mac)))
         if asked:
             self._answer(key, mac)
         self._known[key] = (mac, self._now)
