@@ -116,9 +116,12 @@ class Neighbors:
                 self._proxied.setdefault(proxy.interface, []).append(proxy.block)
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
-        """What is no neighbour any more is forgotten; who asked for it hears so."""
+        """What is no neighbour any more is forgotten; who asked for it hears so. On another port or
+        VLAN there are others."""
+        wires = {name: (i.port, i.vlan) for name, i in self._interfaces.items()}
         self._configure(message.configuration)
-        for key in [key for key in self._known if not self._may_be(key)]:
+        same = {n for n, i in self._interfaces.items() if wires.get(n) == (i.port, i.vlan)}
+        for key in [key for key in self._known if key[0] not in same or not self._may_be(key)]:
             self._timers.cancel(key)
             self._forget(key)
         for key in [key for key in self._queries if not self._may_be(key)]:

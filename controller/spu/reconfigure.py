@@ -18,6 +18,10 @@ inserted or moved before another      they stay           they stay             
 ====================================  ==================  =====================  ==================
 
 "Searched anew": a session stays if any policy permits it now, and belongs to that one.
+
+Data sessions of a control session were let in by its policy, and are held against that: while it
+stands they go with it. Once it is gone nothing can be searched for them, so they end with their
+policy, and with ``policy-rematch`` when that no longer permits.
 """
 
 from __future__ import annotations
@@ -55,6 +59,8 @@ class Reconfiguration:
         """Addresses of ours that the configuration in force has no more."""
         self._pools: Mapping[str, SourcePool] = {}
         """The source pools before."""
+        self._ended: dict[int, Close] = {}
+        """Control sessions that this configuration ended, by session id."""
 
     def take(self, message: Reconfigure) -> None:
         """The configuration in force changes."""
@@ -71,6 +77,7 @@ class Reconfiguration:
                 del core.hits[index]
                 core.statistics.pop(index, None)
         self._pools = old.nat.source_pools
+        self._ended = {}
         self._lost = _own_addresses(old) - _own_addresses(core.config)
         self._left = deque(core.sessions)
         self.go_on()
@@ -103,9 +110,13 @@ class Reconfiguration:
     def check(self, session: Session) -> None:
         """Hold an active session against the configuration in force."""
         reason = self._interfaces(session) or self._translation(session)
-        if reason is None and not session.parent and not self._still_permitted(session):
+        if reason is None and session.parent:
+            reason = self._by_parent(session)
+        elif reason is None and not self._still_permitted(session):
             reason = Close.POLICY_CHANGED
         if reason is not None:
+            if session.gateway is not None and reason is not Close.INTERFACE_CHANGED:
+                self._ended[session.id] = reason
             self._teardown.begin(session, reason)
         else:
             self._reroute.check(session)
@@ -158,12 +169,32 @@ class Reconfiguration:
         if old.index == DEFAULT_INDEX:
             return rematch is Rematch.OFF or core.config.default_action is Action.PERMIT
         new = core.policy(old.index)
-        if new is None:
-            return False
+        if new is None or (old.policy is not None and old.policy.identity != new.identity):
+            return False  # numbers are used again
         if new == old.policy or rematch is Rematch.OFF:
             return True
         found = self._search(session)
         return found.index == old.index and self._adopt(session, found)
+
+    def _by_parent(self, child: Session) -> Close | None:
+        """What the configuration means for a data session. Its parent is the older one, so it was
+        looked at before."""
+        core = self._core
+        parent = core.sessions.get(child.parent)
+        if child.parent in self._ended:
+            return self._ended[child.parent]
+        if parent is not None and parent.state is SessionState.ACTIVE:
+            child.verdict = parent.verdict
+            return None
+        old = child.verdict
+        now = core.config.default_action
+        if old.index != DEFAULT_INDEX:
+            policy = core.policy(old.index)
+            if policy is None or (old.policy and old.policy.identity != policy.identity):
+                return Close.POLICY_CHANGED
+            now = policy.action
+        may = now is Action.PERMIT or core.config.policy_rematch is Rematch.OFF
+        return None if may else Close.POLICY_CHANGED
 
     def _adopt(self, session: Session, verdict: Verdict) -> bool:
         if verdict.permits:

@@ -405,3 +405,14 @@ def test_other_traffic_to_us_is_dropped_by_name(what: str) -> None:
     assert world.a.received == world.b.received == []
     assert UNTRUST.zone in world.sim.dropped[0].detail or what == "protocol"
     world.assert_empty()
+
+
+def test_neighbours_of_an_interface_on_another_vlan_are_others() -> None:
+    table = Table()
+    table.hear(request("10.0.1.1"))
+    table.resolve("10.0.1.2")
+    tagged = replace(TRUST, vlan=7)
+    other = configuration(interfaces={i.name: i for i in (tagged, DMZ, UNTRUST)})
+    told = [message for _, message in table.machine.handle(Reconfigure(other), 0)]
+    assert told == [NeighborForgotten(TRUST.name, ip_address("10.0.1.2").packed)]
+    assert table.known() == {}
