@@ -41,8 +41,9 @@ TRIES = 3
 RETRY: Nanoseconds = SECOND
 """Between two requests; RFC 4861 RetransTimer."""
 LIFETIME: Nanoseconds = 1200 * SECOND
-"""How long what was learned holds; Junos keeps ARP entries for 20 minutes. If an SPU uses it, it is
-asked for again then."""
+"""How long what was learned holds; Junos keeps ARP entries for 20 minutes."""
+MAX_FORMER = 65_536
+"""Neighbours remembered beyond that, for the sessions that go by them."""
 MAX_WAITING = 1024
 """Requesters held back per unresolved address."""
 
@@ -89,6 +90,8 @@ class Neighbors:
         self._known: dict[_Key, tuple[bytes, Nanoseconds]] = {}
         self._told: dict[_Key, set[int]] = {}
         """SPUs that were told what is known."""
+        self._former: dict[_Key, tuple[bytes, set[int]]] = {}
+        """What was known until it was too old, and who was told."""
         self._queries: dict[_Key, _Query] = {}
         self._timers: Timers[_Key] = Timers()
         self._spus: dict[int, Actor] = {}
@@ -124,6 +127,8 @@ class Neighbors:
         for key in [key for key in self._known if key[0] not in same or not self._may_be(key)]:
             self._timers.cancel(key)
             self._forget(key)
+        for key in [key for key in self._former if key[0] not in same or not self._may_be(key)]:
+            del self._former[key]
         for key in [key for key in self._queries if not self._may_be(key)]:
             self._answer(key, None)
 
@@ -157,17 +162,12 @@ class Neighbors:
         self._out = []
         for key in self._timers.due(now):
             query = self._queries.get(key)
-            if query is None and key in self._told:
-                # Sessions go by it: it stands until nobody answers any more.
-                query = self._queries[key] = _Query(now)
             if query is None:
-                self._forget(key)
+                self._outlive(key)
             elif query.tries < TRIES:
                 self._ask(key, query)
             else:
                 self._answer(key, None)
-                if key in self._known:
-                    self._forget(key)
         return self._out
 
     def snapshot(self, now: Nanoseconds) -> list[NeighborView]:
@@ -179,7 +179,6 @@ class Neighbors:
         views += [
             NeighborView(name, address, None, NeighborState.INCOMPLETE, now - query.since)
             for (name, address), query in self._queries.items()
-            if (name, address) not in self._known
         ]
         return sorted(views, key=lambda view: (view.interface, len(view.address), view.address))
 
@@ -237,6 +236,15 @@ class Neighbors:
         for spu in sorted(self._told.pop(key, ())):
             self._out.append((self._spus[spu], NeighborForgotten(*key)))
 
+    def _outlive(self, key: _Key) -> None:
+        """What is known is too old; but live sessions go by it, which follow if it changes."""
+        told = self._told.get(key)
+        if told:
+            if len(self._former) >= MAX_FORMER:
+                del self._former[next(iter(self._former))]
+            self._former[key] = self._known[key][0], told
+        self._forget(key)
+
     # -- neighbours speak ---------------------------------------------------------------------
 
     def _on_packet_in(self, message: PacketIn) -> None:
@@ -269,11 +277,16 @@ class Neighbors:
             return
         if _source_for(interface, about) is None:
             return
-        asked, known = key in self._queries, self._known.get(key)
+        asked, known, former = key in self._queries, self._known.get(key), self._former.get(key)
         to_us = self._is_ours((interface.name, heard.target))
-        if not (asked or known is not None or to_us):
+        if not (asked or known is not None or former is not None or to_us):
             return
-        if known is not None and known[0] != mac:
+        before = None if known is None else known[0]
+        if former is not None:
+            before, told = former
+            self._told[key] = told
+            del self._former[key]
+        if before is not None and before != mac:
             for spu in sorted(self._told.get(key, ())):
                 self._out.append((self._spus[spu], NeighborChanged(*key, mac)))
         if asked:

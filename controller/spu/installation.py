@@ -71,7 +71,7 @@ class Installation:
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
                 is_spliced=pending.splice is not None,
-                mtus=(pending.ingress.mtu, pending.route.interface.mtu),
+                mtus=(pending.ingress.mtu, pending.back.interface.mtu, pending.route.interface.mtu),
                 tcp=core.config.tcp,
             ),
             pending.nat,

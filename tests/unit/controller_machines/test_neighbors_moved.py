@@ -71,6 +71,7 @@ def test_a_neighbour_that_was_forgotten_meanwhile_is_followed_too() -> None:
     for _ in range(LIFETIME // (50 * SECOND) + 2):  # the session lives, its neighbour's entry ages
         world.sim.run(50 * SECOND)
         world.pass_(world.c, udp(world.c, world.b), world.b)
+    assert not world.sim.neighbors.snapshot(world.sim.now)
     move(world, world.b)
     world.sim.run(SECOND)
     assert world.pass_(world.c, udp(world.c, world.b), world.b).dst == MOVED

@@ -10,6 +10,7 @@ from controller_machines.world import (
     MILLISECOND,
     TRUST,
     UNTRUST,
+    Host,
     World,
     answer,
     configuration,
@@ -146,3 +147,25 @@ def test_a_unit_that_changes_its_zone_ends_its_sessions() -> None:
     world.pass_(world.b, answer(there), world.c)
     (view,) = world.sim.spus[1].sessions()
     assert view.policy == "trust-out"
+
+
+def test_answers_that_leave_by_an_interface_of_another_mtu_keep_a_session_off_express_path() -> None:
+    """It came by one interface of its zone, and the way back is by a narrower one."""
+    narrow = Interface(
+        "ge-0/0/2.0",
+        Port(0, 2),
+        0,
+        bytes.fromhex("020000000005"),
+        (ip_interface("10.0.6.1/24"),),
+        "dmz",
+        2,
+        mtu=600,
+    )
+    back = StaticRoute(ip_network("192.0.2.0/24"), ip_address("10.0.6.254").packed)
+    world = World(site(narrow, routes=(back,)))
+    world.hosts.append(Host("n", narrow, "02:00:00:00:00:0e", ("10.0.6.254", "::")))
+    there = IP(src=FAR, dst=world.b.ip) / UDP(sport=2000, dport=5000) / b"data"
+    world.pass_(world.c, there, world.b)
+    (view,) = world.sim.spus[1].sessions()
+    assert view.reverse.hop.port == narrow.port
+    assert (view.path, view.not_express) == (Path.SPU, NotExpress.MTU)
