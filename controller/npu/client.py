@@ -48,7 +48,7 @@ from controller.reasons import Punt
 _PACKET = bytes((p4r.StreamMessageResponse.DESCRIPTOR.fields_by_name["packet"].number << 3 | 2,))
 """What a ``StreamMessageResponse`` with a packet-in begins with."""
 
-_IDLE_A_TURN = 16
+_IDLE_A_TURN = 32
 """Notices of idle wings handled before packets get a turn: a few milliseconds' work, with the reads
 and removals that follow. Thousands come at once where thousands of sessions began together."""
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
@@ -154,8 +154,7 @@ class Npu:
     def _look_at_idle(self) -> None:
         """A few notices, and the others in later turns."""
         idle = self._idle
-        for _ in range(min(_IDLE_A_TURN, len(idle))):
-            self.wings.idle(idle.popleft())
+        self.wings.idle([idle.popleft() for _ in range(min(_IDLE_A_TURN, len(idle)))])
         if idle:
             self._turn.handle(self._look_at_idle)
 
