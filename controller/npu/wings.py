@@ -30,13 +30,16 @@ from controller.npu.batcher import Batcher, chunks
 from controller.npu.connection import Connection, NpuError
 from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, query_of, update_of
 from controller.npu.pipeline import Pipeline
-from controller.npu.purge import READ_BATCH, REMOVE_TRIES, SESSIONS_PER_SPU, Purge
+from controller.npu.purge import REMOVE_TRIES, SESSIONS_PER_SPU, Purge
 from controller.npu.quirks import install_failure
 from controller.npu.readings import States, WingState, states
 from controller.npu.turn import Turn
 from controller.reasons import Drop
 from controller.record import session_of
 
+READ_BATCH = 1000
+"""Wings asked for in one Read: as many as leave in one Write, or sessions could not end as fast as
+others begin."""
 _GONE = (rpc_code.OK, rpc_code.NOT_FOUND)
 
 

@@ -75,7 +75,7 @@ class Teardown:
                 session.bytes[direction] += counted.bytes
             wing = session.wings[direction]
             remove = RemoveWing(session.id, direction, core.number, wing.key, is_counted)
-            core.out.append((core.npus[wing.ingress.npu], remove))
+            core.send(core.npus[wing.ingress.npu], remove)
 
     def end_tunnels(self, session: Session) -> None:
         """The calls of a control session are over: so are the tunnels that they brought."""

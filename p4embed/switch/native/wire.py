@@ -76,7 +76,7 @@ class WireRead:
     """A serialized ``ReadResponse``; empty: nothing was found."""
 
 
-_RESPONSE_ROOM = 1 << 18
+_RESPONSE_ROOM = 1 << 20
 """Bytes of a response that is made here."""
 
 
