@@ -127,15 +127,15 @@ def configuration_text(express: bool, layout: Layout = TWO_NPUS, timeout: int = 
         ]
     policy = "set security policies from-zone trust to-zone untrust policy out"
     lines += [f"{policy} match {what} any" for what in ("source-address", "destination-address")]
-    application = "any"
+    applications = ["any"]
     if timeout:
-        application = "short-lived"
+        applications = ["short-lived", "junos-tcp-any"]
         lines += [
-            f"set applications application {application} protocol udp",
-            f"set applications application {application} inactivity-timeout {timeout}",
+            "set applications application short-lived protocol udp",
+            f"set applications application short-lived inactivity-timeout {timeout}",
         ]
+    lines += [f"{policy} match application {name}" for name in applications]
     lines += [
-        f"{policy} match application {application}",
         f"{policy} then permit" + (" services-offload" if express else ""),
     ]
     return "\n".join(lines) + "\n"
