@@ -2,9 +2,9 @@
 
     python -m bench.control_plane [--seconds 60] [--out build/bench/control_plane.json]
 
-Some ten minutes: set-ups through the whole path (``bench.setups``), Express Path against the SPU's
-(``bench.paths``), the machines alone and memory of a session (``bench.machines``). Needs root and a
-C compiler.
+Some twelve minutes: set-ups and ends through the whole path (``bench.setups``), Express Path
+against the SPU's (``bench.paths``), the machines alone and memory of a session
+(``bench.machines``). Needs root and a C compiler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ MARKS = (
     "<!-- control plane: end -->",
 )
 MACHINES_TARGET = "20,000; 50,000"
-_NAMES = {"udp": "UDP sessions", "tcp": "TCP connections of six segments"}
+_NAMES = {
+    "udp": "UDP sessions set up",
+    "tcp": "TCP connections of six segments set up",
+    "steady": f"UDP sessions begun and, {setups.TIMEOUT} s later, ended",
+}
 
 
 def machines(held: int) -> dict[str, Any]:
@@ -47,9 +51,10 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         last = found["held"][-1]
         seconds = report["seconds"]
         lost = f", {last['lost']} lost" if last["lost"] else ", none lost"
+        ended = "" if last["ended"] is None else f", {last['ended']} ended meanwhile"
         yield (
-            f"{name} set up a second, held for {seconds:g} s",
-            f"{last['done']:.0f} of {last['begun']}{lost}",
+            f"{name} a second, held for {seconds:g} s",
+            f"{last['done']:.0f} of {last['begun']}{lost}{ended}",
             "3,500; 10,000",
         )
         yield (
@@ -60,7 +65,9 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         cpu = found["held"][-1]["cpu_us"]
         parts = ", ".join(f"{part} {value:.0f}" for part, value in cpu.items())
         yield f"CPU time for each of them, us: {parts}", f"{sum(cpu.values()):.0f}", ""
-        lone = found["idle"]
+        lone = found.get("idle")
+        if lone is None:
+            continue
         yield (
             f"first packet in to first packet out, idle, {kind.upper()}, ms",
             f"p50 {lone['p50_ms']:.2f}, p99 {lone['p99_ms']:.2f}",
