@@ -46,10 +46,10 @@ from controller.messages.npu import (
     SpuPurged,
     TraceCopy,
     Transmit,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
     WingsPurged,
 )
 from controller.messages.observer import (
@@ -166,10 +166,10 @@ __all__ = [
     "TraceCopy",
     "Transmit",
     "WatermarkPassed",
-    "WingIdle",
     "WingInstalled",
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsIdle",
     "WingsPurged",
 ]

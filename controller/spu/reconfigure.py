@@ -19,9 +19,8 @@ inserted or moved before another      they stay           they stay             
 
 "Searched anew": a session stays if any policy permits it now, and belongs to that one.
 
-Data sessions of a control session were let in by its policy, and are held against that: while it
-stands they go with it. Once it is gone nothing can be searched for them, so they end with their
-policy, and with ``policy-rematch`` when that no longer permits.
+Children of control sessions go by their parents: what ends those here ends them. One whose parent
+has ended before stays as long as its policy is there and permits.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class Reconfiguration:
         self._pools: Mapping[str, SourcePool] = {}
         """The source pools before."""
         self._ended: dict[int, Close] = {}
-        """Control sessions that this configuration ended, by session id."""
+        """Control sessions that did not stay; their children are looked at later."""
 
     def take(self, message: Reconfigure) -> None:
         """The configuration in force changes."""
@@ -77,8 +76,8 @@ class Reconfiguration:
                 del core.hits[index]
                 core.statistics.pop(index, None)
         self._pools = old.nat.source_pools
-        self._ended = {}
         self._lost = _own_addresses(old) - _own_addresses(core.config)
+        self._ended.clear()
         self._left = deque(core.sessions)
         self.go_on()
 
@@ -103,7 +102,7 @@ class Reconfiguration:
                     and session.nat.pool == INTERFACE_POOL
                     and session.nat.address in self._lost
                 ):
-                    self._teardown.begin(session, Close.INTERFACE_CHANGED)
+                    self._end(session, Close.INTERFACE_CHANGED)
                 else:
                     self.check(session)
 
@@ -111,15 +110,18 @@ class Reconfiguration:
         """Hold an active session against the configuration in force."""
         reason = self._interfaces(session) or self._translation(session)
         if reason is None and session.parent:
-            reason = self._by_parent(session)
-        elif reason is None and not self._still_permitted(session):
+            reason = self._ended.get(session.parent)
+        if reason is None and not self._still_permitted(session):
             reason = Close.POLICY_CHANGED
         if reason is not None:
-            if session.gateway is not None and reason is not Close.INTERFACE_CHANGED:
-                self._ended[session.id] = reason
-            self._teardown.begin(session, reason)
+            self._end(session, reason)
         else:
             self._reroute.check(session)
+
+    def _end(self, session: Session, reason: Close) -> None:
+        if session.gateway is not None:
+            self._ended[session.id] = reason
+        self._teardown.begin(session, reason)
 
     def _interfaces(self, session: Session) -> Close | None:
         """Both must still be there, with the tokens that the session's keys have."""
@@ -164,7 +166,11 @@ class Reconfiguration:
         core = self._core
         rematch = core.config.policy_rematch
         old = session.verdict
-        if rematch is Rematch.EXTENSIVE:
+        if session.parent:
+            parent = core.sessions.get(session.parent)
+            if parent is not None and parent.state is SessionState.ACTIVE:
+                return self._adopt(session, parent.verdict)
+        elif rematch is Rematch.EXTENSIVE:
             return self._adopt(session, self._search(session))
         if old.index == DEFAULT_INDEX:
             return rematch is Rematch.OFF or core.config.default_action is Action.PERMIT
@@ -173,28 +179,11 @@ class Reconfiguration:
             return False  # numbers are used again
         if new == old.policy or rematch is Rematch.OFF:
             return True
+        if session.parent:
+            # Its own addresses and ports are not what was permitted.
+            return new.action is Action.PERMIT
         found = self._search(session)
         return found.index == old.index and self._adopt(session, found)
-
-    def _by_parent(self, child: Session) -> Close | None:
-        """What the configuration means for a data session. Its parent is the older one, so it was
-        looked at before."""
-        core = self._core
-        parent = core.sessions.get(child.parent)
-        if child.parent in self._ended:
-            return self._ended[child.parent]
-        if parent is not None and parent.state is SessionState.ACTIVE:
-            child.verdict = parent.verdict
-            return None
-        old = child.verdict
-        now = core.config.default_action
-        if old.index != DEFAULT_INDEX:
-            policy = core.policy(old.index)
-            if policy is None or (old.policy and old.policy.identity != policy.identity):
-                return Close.POLICY_CHANGED
-            now = policy.action
-        may = now is Action.PERMIT or core.config.policy_rematch is Rematch.OFF
-        return None if may else Close.POLICY_CHANGED
 
     def _adopt(self, session: Session, verdict: Verdict) -> bool:
         if verdict.permits:

@@ -149,7 +149,7 @@ def test_a_unit_that_changes_its_zone_ends_its_sessions() -> None:
     assert view.policy == "trust-out"
 
 
-def test_answers_that_leave_by_an_interface_of_another_mtu_keep_a_session_off_express_path() -> None:
+def test_a_narrower_way_back_keeps_a_session_off_express_path() -> None:
     """It came by one interface of its zone, and the way back is by a narrower one."""
     narrow = Interface(
         "ge-0/0/2.0",
