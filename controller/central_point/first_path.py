@@ -91,7 +91,9 @@ class FirstPath:
         flow = self.fragments.flow(key, core.now)
         if flow is not None:
             self._find_or_create(flow, message)
-        elif not self.fragments.hold(key, message, core.now + core.config.reassembly_timeout):
+            return
+        until = core.now + core.config.reassembly_timeout
+        for _ in self.fragments.hold(key, message, until):
             core.drop(Drop.FRAGMENT_LIMIT, None, "too many fragments wait for their first one")
 
     def first_fragment(self, message: FirstFragment) -> None:

@@ -195,6 +195,11 @@ class GateTable:
         if binding.protocol not in WITH_PORTS:
             self._tunnels[binding] = host, lease
 
+    def standing(self, parent: int, order: GateOrder) -> Gate | None:
+        """The gate that stands for what a control session announced; ``None``: not yet."""
+        state = self._standing(parent, order)
+        return None if state is None else state.gate
+
     def _standing(self, parent: int, order: GateOrder) -> _State | None:
         for gate_id in self._by_parent.get(parent, ()):
             state = self._gates[gate_id]

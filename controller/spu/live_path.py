@@ -25,7 +25,6 @@ from controller.spu.replies import Replies
 from controller.spu.server_half import ServerHalf
 from controller.spu.session import ACTIVE, Queued, Session
 from controller.spu.syn_guard import SynGuard
-from controller.spu.tcp import TIME_WAIT, opens
 from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
 
@@ -116,20 +115,20 @@ class LivePath:
         tcp = session.tcp
         changed = None
         if tcp is not None:
-            if tcp.state >= TIME_WAIT and opens(packet.flags):
-                # The ports are used again at once: end the old connection, then begin anew. It
-                # waits before the end begins, which is over at once if no NPU has a wing.
-                session.queue.insert(0, queued)
-                self._teardown.begin(session, tcp.close_reason)
+            if packet.flags & SYN and self.tcp.begins_anew(session, tcp, queued):
                 return
             if tcp.checked and not self.tcp.passes(session, tcp, queued):
                 return
             changed = tcp.observe(direction, packet.flags)
             if packet.flags & SYN:
                 packet = self.tcp.clamped(session, direction, packet)
-            if message.reason is _CONTROL and direction == FORWARD:
+            if (
+                message.reason is _CONTROL
+                and direction == FORWARD
+                and message.session_id == session.id
+            ):
                 tcp.forward_controls += 1
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -174,7 +173,7 @@ class LivePath:
         core = self._core
         message, packet, direction = queued
         wing = session.wings[direction]
-        if not message.session_id:
+        if message.session_id != session.id:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -191,7 +190,7 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         if session.splice is not None and session.splice.is_joined:

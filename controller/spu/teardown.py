@@ -112,6 +112,11 @@ class Teardown:
             core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
             core.end_nat(session.source_rule, session.destination_rule)
+        for message, _, direction in session.queue:
+            if message.session_id == session.id:
+                # Its wing has counted it, but it goes on as another session's.
+                session.packets[direction] -= 1
+                session.bytes[direction] -= len(message.frame)
         core.add_statistics(session.verdict.index, session.packets, session.bytes)
         core.to_cp(RemoveSession(session.id, core.number, forward.key, reverse.key))
         assert session.close is not None

@@ -41,6 +41,8 @@ stamps)."""
 _MOD = 1 << 32
 _OPTIONS = 12
 """Bytes of options in most segments: time stamps."""
+_LONGEST = 0xFFFF - 60 - 60
+"""What fits into any packet beside the headers of IP and TCP, whatever an end says it takes."""
 
 
 class Out(NamedTuple):
@@ -193,7 +195,7 @@ class Relay:
         if way.base is None or not way.received:
             way.base = (seq + 1) % _MOD
         # What its sender takes bounds what is sent to it; time stamps take some of it.
-        self._ways[1 - direction].mss = max(mss - _OPTIONS, 1)
+        self._ways[1 - direction].mss = min(max(mss - _OPTIONS, 1), _LONGEST)
 
     def take(self, direction: Direction, seq: int, ack: int, flags: int, data: bytes) -> list[Out]:
         """A segment other than a SYN came; what to send, in any direction."""
