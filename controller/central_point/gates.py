@@ -17,7 +17,7 @@ anew (another call of PPTP, another key of IKE) finds the old one standing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from controller.central_point.leases import Binding, Lease
@@ -214,6 +214,8 @@ class GateTable:
         return None
 
     def _renew(self, state: _State, order: GateOrder, now: Nanoseconds) -> None:
+        if state.gate.order.call != order.call:
+            state.gate = replace(state.gate, order=order)
         state.left = order.uses or -1
         self._timers.set(state.gate.id, now + order.timeout)
 
