@@ -293,14 +293,12 @@ class GateTable:
             listener = _listener(found.gate, listener.port)
         for lease in leases:
             lease.holders += 1
-        translated = Tuple5(
-            source.address, listener.address, source.port, listener.port, flow.protocol
-        )
+        out = Tuple5(source.address, listener.address, source.port, listener.port, flow.protocol)
         if state.left > 0:
             state.left -= 1
             if not state.left:
                 self.remove(gate.id)
-        return Passage(gate.id, gate.parent, translated, order.application), leases
+        return Passage(gate.id, gate.parent, out, order.application), leases
 
     def _announced(
         self, parent: int, address: Address, inside: Endpoint, protocol: int, token: int
