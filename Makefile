@@ -219,7 +219,7 @@ bench-setups: build ## sessions set up a second through the whole path, and what
 	@$(AS_ROOT) $(PYTHON) -m bench.setups --switch "$(SWITCH)" $(ARGS)
 
 .PHONY: bench-control-plane
-bench-control-plane: build ## all measurements of the control plane, in six minutes
+bench-control-plane: build ## all measurements of the control plane, into docs/PERFORMANCE.md: ten minutes
 	@$(AS_ROOT) $(PYTHON) -m bench.control_plane --switch "$(SWITCH)" \
 	  --page docs/PERFORMANCE.md $(ARGS)
 

@@ -2,7 +2,7 @@
 
     python -m bench.control_plane [--seconds 60] [--out build/bench/control_plane.json]
 
-Some six minutes: set-ups through the whole path (``bench.setups``), Express Path against the SPU's
+Some ten minutes: set-ups through the whole path (``bench.setups``), Express Path against the SPU's
 (``bench.paths``), the machines alone and memory of a session (``bench.machines``). Needs root and a
 C compiler.
 """
