@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from controller.flow import Address, Nanoseconds, Tuple5
+from controller.config.schema import SECOND
+from controller.config.values import protocol_name
+from controller.flow import Address, Nanoseconds, Tuple5, text
 
 
 class Endpoint(NamedTuple):
@@ -48,6 +50,31 @@ class GateOrder:
     """Name of the child's application."""
     listener_token: int = 0
     """Session token with which the listener's own packets arrive."""
+
+    @property
+    def allowance(self) -> str:
+        """How many sessions it lets through, in words."""
+        if not self.uses:
+            return "any number of sessions"
+        return f"{self.uses} session{'s' if self.uses > 1 else ''}"
+
+
+def described(number: int, order: GateOrder, hole: Endpoint) -> str:
+    """A gate in a line: who may come where, what they reach, how often, and for how long."""
+    source = "anybody" if order.source is None else text(order.source)
+    seconds = order.timeout // SECOND
+    then = "" if hole == order.listener else f", then to {_ports(order.listener, order.count)}"
+    return (
+        f"gate {number}: {protocol_name(order.protocol)} from {source} to "
+        f"{_ports(hole, order.count)}{then}; for {order.allowance}, within {seconds} s"
+    )
+
+
+def _ports(first: Endpoint, count: int) -> str:
+    if not first.port:
+        return text(first.address)
+    last = f"-{first.port + count - 1}" if count > 1 else ""
+    return f"{text(first.address)}/{first.port}{last}"
 
 
 class Passage(NamedTuple):

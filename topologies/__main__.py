@@ -51,7 +51,8 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--switch", default="p4embed-switch", help="switch program")
         command.add_argument("--pipeline", type=Path, default=Path("build/npu.json"))
         command.add_argument("--p4info", type=Path, default=Path("build/npu.p4info.txtpb"))
-        command.add_argument("--logs", type=Path, default=Path("build/logs"))
+        text = "directory of the logs (default: build/logs/TOPOLOGY)"
+        command.add_argument("--logs", type=Path, help=text)
         if work is _up:
             text = "run a web server and a UDP answerer on the hosts that serve"
             command.add_argument("--serve", action="store_true", help=text)
@@ -111,12 +112,13 @@ def _with_system(arguments: argparse.Namespace, work: Callable[[System], int]) -
         raise TopologyError(
             f"no switch program '{arguments.switch}' on PATH; leave SWITCH= out for p4embed-switch"
         )
+    logs = arguments.logs or Path("build/logs") / layout.name
     build = Build(arguments.pipeline.resolve(), arguments.p4info.resolve(), switch)
 
     def inside(outside_pid: int) -> int:
         with (
-            only_one(layout.name),
-            System(layout, build, outside_pid, arguments.logs) as system,
+            only_one(layout.name, logs),
+            System(layout, build, outside_pid, logs) as system,
         ):
             return work(system)
 

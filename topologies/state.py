@@ -32,15 +32,34 @@ def started_at(process: int | str) -> int:
 
 
 @contextmanager
-def only_one(topology: str) -> Iterator[None]:
-    """Hold the topology's name for this process: its socket and record exist once."""
-    RUN_DIRECTORY.mkdir(parents=True, exist_ok=True)
+def only_one(topology: str, logs: Path) -> Iterator[None]:
+    """Hold the topology's name and its directory of logs for this process. Raises
+    ``TopologyError`` if another has one of them, or they cannot be written."""
+    end = "end it with Ctrl-C where it was started"
+    with (
+        _held(RUN_DIRECTORY, f"{topology}.lock", f"{topology} is already up; {end}", _RUN),
+        _held(
+            logs, ".lock", f"another topology writes its logs to {logs}; {end}, or {_LOGS}", _LOGS
+        ),
+    ):
+        yield
+
+
+_RUN = "name another directory with WINGPATH_RUN_DIRECTORY"
+_LOGS = "choose another directory with --logs"
+
+
+@contextmanager
+def _held(directory: Path, name: str, taken: str, remedy: str) -> Iterator[None]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / name).open("w")
+    except OSError as error:
+        raise TopologyError(f"cannot write to {directory}: {error.strerror}; {remedy}") from error
     # The kernel lets go of the lock when the process ends, however it ends; the file stays.
-    with (RUN_DIRECTORY / f"{topology}.lock").open("w") as lock:
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TopologyError(
-                f"{topology} is already up; end it with Ctrl-C where it was started"
-            ) from None
+            raise TopologyError(taken) from None
         yield

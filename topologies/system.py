@@ -20,6 +20,7 @@ from topologies.errors import TopologyError
 from topologies.layout import Layout
 from topologies.network import Npu, build_network
 from topologies.process import Service
+from topologies.sandbox import let_nobody_interrupt
 from topologies.state import record_path, socket_path, started_at
 
 READY_SECONDS = 30.0
@@ -51,7 +52,6 @@ class System:
                 raise TopologyError(f"no {path}; 'make build' compiles it")
 
     def __enter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
         chassis = load_chassis(self.layout.chassis)
         self.net = build_network(self.layout, chassis, self._build.switch, self._logs)
         try:
@@ -156,6 +156,7 @@ class System:
         return [service for service in (*services, self.controller) if service is not None]
 
     def _stop(self) -> None:
+        let_nobody_interrupt()
         if self.controller is not None:
             self.controller.stop()
         self.net.stop()

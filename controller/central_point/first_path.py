@@ -7,7 +7,8 @@ from zlib import crc32
 from controller.central_point.balance import Balance
 from controller.central_point.core import Core
 from controller.central_point.fragments import FragmentTable
-from controller.central_point.gates import Binding, Gate, Lease
+from controller.central_point.gates import Gate
+from controller.central_point.leases import Binding, Lease
 from controller.central_point.sessions import Entry
 from controller.config.schema import SynFloodMode
 from controller.flow import FlowKey, Nanoseconds, places

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controller.central_point.core import Core
 from controller.central_point.sessions import Entry
-from controller.gate import Endpoint
+from controller.gate import Endpoint, GateOrder, described
 from controller.messages import (
     AllocateNat,
     CloseGates,
@@ -15,6 +17,7 @@ from controller.messages import (
     NatRefused,
     OpenGates,
     ReleaseNat,
+    Step,
 )
 from controller.reasons import Drop
 
@@ -36,12 +39,29 @@ class Requests:
         if entry is None or core.fleet.is_lost(message.spu):
             opened = Drop.GATE_PARENT_GONE
         else:
+            renewed = self._renewed(message) if core.trace else ()
             opened = core.gates.open(message.session_id, message.spu, message.orders, core.now)
+            if core.trace and not isinstance(opened, Drop):
+                self._tell(message, renewed)
         if isinstance(opened, Drop):
             answer = GatesRefused(message.session_id, message.serial, opened)
         else:
             answer = GatesOpened(message.session_id, message.serial, tuple(opened))
         core.out.append((core.spus[message.spu], answer))
+
+    def _renewed(self, message: OpenGates) -> Sequence[GateOrder]:
+        """Of what is announced, what has its gate already."""
+        standing = self._core.gates.standing
+        return [each for each in message.orders if standing(message.session_id, each) is not None]
+
+    def _tell(self, message: OpenGates, renewed: Sequence[GateOrder]) -> None:
+        """For the control session's walk."""
+        core = self._core
+        for order in message.orders:
+            gate = core.gates.standing(message.session_id, order)
+            if gate is not None:
+                step = Step.GATE_RENEWED if order in renewed else Step.GATE_OPENED
+                core.step(step, message.flow, described(gate.id, order, gate.hole))
 
     def close_gates(self, message: CloseGates) -> None:
         """What a control session announced is over."""

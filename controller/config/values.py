@@ -229,3 +229,11 @@ def icmp_type_number(text: str) -> int:
 def protocol_number(text: str) -> int:
     """The protocol that a text accepted by ``PROTOCOL`` means."""
     return PROTOCOLS[text] if text in PROTOCOLS else int(text)
+
+
+_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
+
+
+def protocol_name(number: int) -> str:
+    """A protocol by name if it has one."""
+    return _PROTOCOL_NAMES.get(number, str(number))

@@ -63,6 +63,11 @@ class Step(Enum):
     QUEUED = "packet queued behind the first"
     SERVER_SYN = "SYN sent to the server"
     JOINED = "server answered, the two halves are joined"
+    GATE_ASK = "payload announces a flow: packet suspended, gate asked for"
+    GATE_OPENED = "gate opened"
+    GATE_RENEWED = "gate renewed, it stands already"
+    GATE_RESUME = "gate stands: packet resumed"
+    GATE_REFUSED = "no gate: what announced it goes no further"
     RELEASE = "packet released through the egress NPU"
     REPAIR = "wing written again: its NPU did not have it"
 

@@ -13,10 +13,14 @@ from controller.config.problems import unknown
 from controller.config.values import Value
 
 if TYPE_CHECKING:
+    from controller.config.schema import Configuration
     from controller.operate.operator import Operator
 
 Options = Mapping[str, str]
 """The options that were typed and their values; an empty value for those that take none."""
+
+Names = Callable[["Configuration"], Iterable[str]]
+"""What a configuration has of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,16 @@ class Option:
     is_required: bool = False
     is_bare: bool = False
     """Its value may stand without the word, as in ``show route 10.1.1.1``."""
+    names: Names | None = None
+    """What the configuration in force has for its value."""
+
+    def offers(self, configuration: Configuration | None) -> dict[str, str]:
+        """What its value may be, with help; ``<zone>`` and the like if there is no list."""
+        assert self.value is not None
+        names: Iterable[str] = self.value.choices
+        if self.names is not None and configuration is not None:
+            names = self.names(configuration)
+        return dict.fromkeys(names, self.help) or {f"<{self.value.name}>": self.help}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +81,24 @@ class _Walk:
     options: dict[str, str] = field(default_factory=dict)
     waiting: Option | None = None
     """An option whose value is to come."""
+    configuration: Configuration | None = None
+    """Whose names complete; ``None``: no names."""
 
     def candidates(self) -> dict[str, str]:
         """What may follow, with help."""
         if self.waiting is not None and self.waiting.value is not None:
-            value = self.waiting.value
-            return dict.fromkeys(value.choices or (f"<{value.name}>",), self.waiting.help)
+            return self.waiting.offers(self.configuration)
         words = {child.word: child.help for child in self.command.children}
         words |= {o.word: o.help for o in self.command.options if o.word not in self.options}
         return words
 
     def bare_values(self) -> list[tuple[str, str]]:
         """Values that may follow without a word before them, with help."""
-        return [(f"<{value.name}>", option.help) for option, value in self._bare()]
+        return [
+            offer
+            for option, _ in self._bare()
+            for offer in option.offers(self.configuration).items()
+        ]
 
     def _bare(self) -> list[tuple[Option, Value]]:
         return [
@@ -169,16 +188,22 @@ def parse(root: Command, line: str) -> Invocation:
     return Invocation(walk.command, walk.options)
 
 
-def complete(root: Command, line: str) -> Sequence[tuple[str, str]]:
-    """What the last word of a line may become (or what may follow a space): words and help."""
+def complete(
+    root: Command, line: str, configuration: Configuration | None = None
+) -> Sequence[tuple[str, str]]:
+    """What the last word of a line may become (or what may follow a space): words and help, names
+    of ``configuration`` among them."""
     words = _words(line)
     last = "" if not words or line[-1:].isspace() else words.pop()[0]
-    walk = _Walk(root)
+    walk = _Walk(root, configuration=configuration)
     try:
         for word, column in words:
             walk.take(word, line, column)
     except CommandError:
         return []
-    found = walk.candidates().items()
-    whole = [] if last or not walk.is_whole() else [ENTER, BAR, *walk.bare_values()]
+    found = [*walk.candidates().items()]
+    if walk.waiting is None:
+        # What stands for a value helps only where nothing of it was typed.
+        found += [offer for offer in walk.bare_values() if not last or offer[0][0] != "<"]
+    whole = [] if last or not walk.is_whole() else [ENTER, BAR]
     return whole + [(word, text) for word, text in found if word.startswith(last) or word[0] == "<"]

@@ -80,7 +80,8 @@ class OperatorServer:
             case {"command": str(command)}:
                 return await self._run(command)
             case {"complete": str(start)}:
-                return {"words": [list(item) for item in complete(ROOT, start)]}
+                configuration = self._operator.runtime.configuration
+                return {"words": [list(item) for item in complete(ROOT, start, configuration)]}
             case {"hello": _}:
                 return {"text": self._operator.runtime.configuration.host_name}
             case _:

@@ -3,6 +3,7 @@ a predicate."""
 
 from __future__ import annotations
 
+from controller.central_point.gates import Gate
 from controller.config.values import (
     NAME,
     PORT_NAMES,
@@ -13,6 +14,7 @@ from controller.config.values import (
     protocol_number,
 )
 from controller.flow import FlowKey, Path
+from controller.operate import names
 from controller.operate.commands import Option, Options
 from controller.operate.text import InterfaceNames, contains, port_number, prefix
 from controller.spu import SessionView
@@ -36,14 +38,16 @@ def _port_complaint(text: str) -> str | None:
 _PREFIX = Value("prefix", _prefix_complaint)
 PORT = Value("port", _port_complaint)
 
-FLOW_FILTERS = (
+GATE_FILTERS = (
     Option("source-prefix", "Source address or prefix", _PREFIX),
     Option("destination-prefix", "Destination address or prefix", _PREFIX),
     Option("source-port", "Source port", PORT),
     Option("destination-port", "Destination port", PORT),
     Option("protocol", "IP protocol by name or number", PROTOCOL),
-    Option("family", "IPv4 or IPv6", one_of("inet", "inet6")),
 )
+"""What gates can be searched by: by first packets that they would let in."""
+
+FLOW_FILTERS = (*GATE_FILTERS, Option("family", "IPv4 or IPv6", one_of("inet", "inet6")))
 """What every table of flows can be searched by. All filters look at the In wing, before any
 translation; all that are given must match."""
 
@@ -54,9 +58,16 @@ SESSION_IDENTIFIER = Option(
 FILTERS = (
     *FLOW_FILTERS,
     SESSION_IDENTIFIER,
-    Option("interface", "Interface that packets of either wing arrive by", NAME),
-    Option("application", "Application that its policy matched", NAME),
-    Option("policy-id", "Policy by its index", number(1, (1 << 32) - 1, "policy index")),
+    Option(
+        "interface", "Interface that packets of either wing arrive by", NAME, names=names.interfaces
+    ),
+    Option("application", "Application that its policy matched", NAME, names=names.applications),
+    Option(
+        "policy-id",
+        "Policy by its index",
+        number(1, (1 << 32) - 1, "policy index"),
+        names=names.policy_ids,
+    ),
     Option("nat", "Sessions with address translation"),
     Option("services-offload", "Sessions on Express Path"),
     Option(
@@ -84,6 +95,30 @@ def flow_matches(key: FlowKey, options: Options) -> bool:
                 passes = key.protocol == protocol_number(value)
             case "family":
                 passes = len(key.src) == (4 if value == "inet" else 16)
+            case _:
+                passes = True
+        if not passes:
+            return False
+    return True
+
+
+def gate_matches(gate: Gate, options: Options) -> bool:
+    """Whether a packet that passes the filters of gates among ``options`` may pass the gate."""
+    order, hole = gate.order, gate.hole
+    for word, value in options.items():
+        match word:
+            case "source-prefix" if order.source is not None:
+                passes = contains(prefix(value), order.source)
+            case "source-prefix":  # anybody of its family
+                passes = prefix(value).version == (4 if len(hole.address) == 4 else 6)
+            case "destination-prefix":
+                passes = contains(prefix(value), hole.address)
+            case "source-port":
+                passes = bool(hole.port) or port_number(value) == 0
+            case "destination-port":
+                passes = 0 <= port_number(value) - hole.port < order.count
+            case "protocol":
+                passes = order.protocol == protocol_number(value)
             case _:
                 passes = True
         if not passes:

@@ -11,6 +11,7 @@ from controller.config.schema import Alg
 from controller.operate import text
 from controller.operate.commands import Options
 from controller.operate.operator import Operator
+from controller.operate.session_filter import gate_matches
 
 _STATUS = {
     "DNS": Alg.DNS, "FTP": Alg.FTP, "H323": Alg.H323, "MGCP": None, "MSRPC": None, "PPTP": Alg.PPTP,
@@ -21,15 +22,16 @@ _STATUS = {
 
 
 async def show(operator: Operator, options: Options) -> str:
-    """``show security flow gate [brief | summary]``."""
+    """``show security flow gate [filters] [brief | summary]``."""
     gates = operator.runtime.central_point.gates
-    blocks = [] if "summary" in options else [_gate(operator, gate) for gate in gates]
+    chosen = [gate for gate in gates if gate_matches(gate, options)]
+    blocks = [] if "summary" in options else [_gate(operator, gate) for gate in chosen]
     blocks.append(
-        f"Valid gates: {len(gates)}\n"
+        f"Valid gates: {len(chosen)}\n"
         "Pending gates: 0\n"
         "Invalidated gates: 0\n"
         "Gates in other states: 0\n"
-        f"Total gates: {len(gates)}\n"
+        f"Total gates: {len(chosen)}\n"
         f"Maximum gates: {gates.maximum}\n"
     )
     return "\n".join(blocks)
@@ -50,16 +52,13 @@ def _gate(operator: Operator, gate: Gate) -> str:
         becomes = f"{text.address(order.source_as)}/0"
     listener = f"{text.address(order.listener.address)}/{order.listener.port}"
     age = gates.left(gate.id, operator.runtime.clock())
-    uses = "any number of sessions"
-    if order.uses:
-        uses = f"{order.uses} session{'s' if order.uses > 1 else ''}"
     return (
         f"Hole: {source}/{ports}->{to}-{to}/{hole.port}-{hole.port + order.count - 1}\n"
         f"  Translated: {becomes}->{listener}\n"
         f"  Protocol: {text.protocol(order.protocol)}\n"
         f"  Application: {order.application}\n"
         f"  Age: {text.seconds(age)} seconds\n"
-        f"  Flags: lets in {uses}\n"
+        f"  Flags: lets in {order.allowance}\n"
         f"  Zone: {operator.names.zone(order.token)}\n"
         f"  Parent: session {gate.parent}, SPU {gate.spu}\n"
         f"  Reference count: {gates.holders(gate.id)}\n"

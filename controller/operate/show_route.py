@@ -22,7 +22,7 @@ async def show(operator: Operator, options: Options) -> str:
     """``show route [table T] [destination A]``: with an address, the route that it takes."""
     configuration = operator.runtime.configuration
     fib = fib_of(configuration)
-    names = dict(_tables(configuration))
+    names = dict(tables(configuration))
     wanted = options.get("table")
     if wanted is not None and wanted not in names:
         raise CommandError(f"no table '{wanted}'; tables are: {', '.join(names)}")
@@ -42,7 +42,8 @@ _Route = tuple[Network, str, list[str]]
 """Prefix, protocol and preference, lines."""
 
 
-def _tables(configuration: Configuration) -> Iterator[tuple[str, tuple[str, int]]]:
+def tables(configuration: Configuration) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Forwarding tables by name, each with its virtual router and IP version."""
     for vr in ("", *configuration.routing_instances):
         for family, version in (("inet", 4), ("inet6", 6)):
             yield (f"{vr}.{family}.0" if vr else f"{family}.0"), (vr, version)

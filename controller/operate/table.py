@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.config.values import ADDRESS, NAME, PROTOCOL, TEXT, ZONE_NAME, number
 from controller.operate import (
+    names,
     request_configuration,
     show_closed,
     show_cp,
@@ -21,11 +22,17 @@ from controller.operate import (
     table_nat,
 )
 from controller.operate.commands import Command, Option
-from controller.operate.session_filter import FILTERS, FLOW_FILTERS, PORT, SESSION_IDENTIFIER
+from controller.operate.session_filter import (
+    FILTERS,
+    FLOW_FILTERS,
+    GATE_FILTERS,
+    PORT,
+    SESSION_IDENTIFIER,
+)
 
 _ZONES = (
-    Option("from-zone", "Only policies from this zone", ZONE_NAME),
-    Option("to-zone", "Only policies to this zone", ZONE_NAME),
+    Option("from-zone", "Only policies from this zone", ZONE_NAME, names=names.zones),
+    Option("to-zone", "Only policies to this zone", ZONE_NAME, names=names.zones),
 )
 _COUNT = number(0, (1 << 63) - 1, "count")
 _HIT_COUNT = (
@@ -37,8 +44,10 @@ _HIT_COUNT = (
     Option("unused", "Only those without hits"),
 )
 _MATCH = (
-    Option("from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True),
-    Option("to-zone", "Zone that it goes to", ZONE_NAME, is_required=True),
+    Option(
+        "from-zone", "Zone that the flow comes from", ZONE_NAME, is_required=True, names=names.zones
+    ),
+    Option("to-zone", "Zone that it goes to", ZONE_NAME, is_required=True, names=names.zones),
     Option("source-ip", "Its source, before translation", ADDRESS, is_required=True),
     Option("destination-ip", "Its destination, after translation", ADDRESS, is_required=True),
     Option("source-port", "Its source port", PORT, is_required=True),
@@ -73,7 +82,11 @@ _FLOW = Command(
             "gate",
             "Flows that control sessions announced",
             (),
-            (Option("brief", "Gates (default)"), Option("summary", "Counts only")),
+            (
+                *GATE_FILTERS,
+                Option("brief", "Gates (default)"),
+                Option("summary", "Counts only"),
+            ),
             show_gate.show,
         ),
         Command(
@@ -129,7 +142,9 @@ _SHOW = Command(
                     (
                         *_ZONES,
                         Option("global", "Only global policies"),
-                        Option("policy-name", "Only policies of this name", NAME),
+                        Option(
+                            "policy-name", "Only policies of this name", NAME, names=names.policies
+                        ),
                         Option("detail", "All that is configured, and what is counted"),
                     ),
                     show_policies.show,
@@ -153,7 +168,15 @@ _SHOW = Command(
                         Command(
                             "statistics",
                             "What the screens of a zone found",
-                            options=(Option("zone", "The zone", ZONE_NAME, is_required=True),),
+                            options=(
+                                Option(
+                                    "zone",
+                                    "The zone",
+                                    ZONE_NAME,
+                                    is_required=True,
+                                    names=names.zones,
+                                ),
+                            ),
                             run=show_screen.show,
                         ),
                     ),
@@ -163,7 +186,11 @@ _SHOW = Command(
                 Command(
                     "zones",
                     "Zones, their interfaces, and what they let in",
-                    options=(Option("zone", "Only this zone", ZONE_NAME, is_bare=True),),
+                    options=(
+                        Option(
+                            "zone", "Only this zone", ZONE_NAME, is_bare=True, names=names.zones
+                        ),
+                    ),
                     run=show_zones.show,
                 ),
                 table_data_plane.SHOW_PACKET_DROP,
@@ -182,7 +209,9 @@ _SHOW = Command(
             "route",
             "Forwarding tables",
             options=(
-                Option("table", "Only this table, such as inet.0", NAME),
+                Option(
+                    "table", "Only this table, such as inet.0", NAME, names=names.routing_tables
+                ),
                 Option("destination", "Only the route of this address", ADDRESS, is_bare=True),
             ),
             run=show_route.show,
@@ -240,7 +269,9 @@ _CLEAR = Command(
                         Command(
                             "statistics",
                             "Count from zero again",
-                            options=(Option("zone", "Only this zone", ZONE_NAME),),
+                            options=(
+                                Option("zone", "Only this zone", ZONE_NAME, names=names.zones),
+                            ),
                             run=show_screen.clear,
                         ),
                     ),

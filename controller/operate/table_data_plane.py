@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from controller.config.values import NAME, number
-from controller.operate import show_firewall, show_flow, show_screen, show_syn_flood, show_trace
+from controller.operate import (
+    names,
+    show_firewall,
+    show_flow,
+    show_screen,
+    show_syn_flood,
+    show_trace,
+)
 from controller.operate.commands import Command, Option
 
 _LAST = Option("last", "Only the newest ones", number(1, 4000))
@@ -19,7 +26,10 @@ SHOW_FLOW = (
     Command(
         "trace",
         "Packets that the packet filters of traceoptions find",
-        options=(Option("packet-filter", "Only those of this filter", NAME), _LAST),
+        options=(
+            Option("packet-filter", "Only those of this filter", NAME, names=names.packet_filters),
+            _LAST,
+        ),
         run=show_trace.trace,
     ),
 )
@@ -37,14 +47,16 @@ SHOW_PACKET_DROP = Command(
     ),
 )
 
-SHOW_SCREEN = (Option("ids-option", "Screens of this ids-option", NAME, is_required=True),)
+SHOW_SCREEN = (
+    Option("ids-option", "Screens of this ids-option", NAME, is_required=True, names=names.screens),
+)
 RUN_SCREEN = show_screen.ids_option
 
 SHOW_FIREWALL = Command(
     "firewall",
     "Counters of firewall filters",
     (Command("log", "Packets that terms with 'log' matched", run=show_firewall.log),),
-    (Option("filter", "Only this filter", NAME),),
+    (Option("filter", "Only this filter", NAME, names=names.filters),),
     show_firewall.show,
 )
 
@@ -54,6 +66,9 @@ CLEAR_FIREWALL = Command(
     "firewall",
     "Counters of firewall filters",
     (),
-    (Option("filter", "Only this filter", NAME), Option("all", "All filters (default)")),
+    (
+        Option("filter", "Only this filter", NAME, names=names.filters),
+        Option("all", "All filters (default)"),
+    ),
     show_firewall.clear,
 )

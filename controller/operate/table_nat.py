@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from controller.config.values import ADDRESS, NAME, number
-from controller.operate import show_nat, show_nat_tables
-from controller.operate.commands import Command, Option
+from controller.operate import names, show_nat, show_nat_tables
+from controller.operate.commands import Command, Names, Option
 
 _SUMMARY = Option("summary", "Pools and rules in a line each (default)")
-_POOL = Option("pool", "A pool by its name, or all", NAME)
-_RULE = Option("rule", "A rule by its name, or all", NAME)
+
+
+def _pool(known: Names) -> Option:
+    return Option("pool", "A pool by its name, or all", NAME, names=known)
+
+
+def _rule(known: Names) -> Option:
+    return Option("rule", "A rule by its name, or all", NAME, names=known)
+
+
+_PAIRED = Option("pool-name", "Only of this source pool", NAME, names=names.source_pools)
 _BINDINGS = (
     Option("all", "All bindings (default)"),
     Option("internal-ip", "Only of this inside address", ADDRESS),
-    Option("pool", "Only of this source pool", NAME),
+    Option("pool", "Only of this source pool", NAME, names=names.source_pools),
 )
 
 SHOW_NAT = Command(
@@ -32,16 +41,21 @@ SHOW_NAT = Command(
                 Command(
                     "paired-address",
                     "Hosts that have an address of a pool",
-                    options=(Option("pool-name", "Only of this source pool", NAME),),
+                    options=(_PAIRED,),
                     run=show_nat_tables.paired,
                 ),
             ),
-            (_SUMMARY, _POOL, _RULE),
+            (_SUMMARY, _pool(names.all_source_pools), _rule(names.all_source_rules)),
             show_nat.source,
         ),
-        Command("destination", "Destination NAT", (), (_SUMMARY, _POOL, _RULE),
-                show_nat.destination),
-        Command("static", "Static NAT", (), (_RULE,), show_nat.static),
+        Command(
+            "destination",
+            "Destination NAT",
+            (),
+            (_SUMMARY, _pool(names.all_destination_pools), _rule(names.all_destination_rules)),
+            show_nat.destination,
+        ),
+        Command("static", "Static NAT", (), (_rule(names.all_static_rules),), show_nat.static),
         Command(
             "interface-nat-ports", "Ports of interfaces' addresses",
             run=show_nat_tables.interface_ports,

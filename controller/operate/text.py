@@ -5,11 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from controller.config.schema import Configuration, Network
-from controller.config.values import PORT_NAMES
+from controller.config.values import PORT_NAMES, protocol_name
 from controller.flow import Address, FlowKey, Nanoseconds, Port, Tuple5
-
-PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6",
-             89: "ospf", 132: "sctp"}  # fmt: skip
 
 
 def address(value: Address) -> str:
@@ -19,7 +16,7 @@ def address(value: Address) -> str:
 
 def protocol(number: int) -> str:
     """A protocol by name if it has one."""
-    return PROTOCOLS.get(number, str(number))
+    return protocol_name(number)
 
 
 def flow(key: FlowKey | Tuple5) -> str:

@@ -18,9 +18,10 @@ from controller.messages import (
     GatesRefused,
     OpenGates,
     PacketIn,
+    Step,
     Transmit,
 )
-from controller.packet import ACK, SYN, Packet, rewrite
+from controller.packet import ACK, SYN, TCP, Packet, rewrite
 from controller.payload import (
     contents,
     datagram,
@@ -49,13 +50,14 @@ REPEATS = 6
 class Gateway:
     """What a control session has of its gateway."""
 
-    __slots__ = ("alg", "asked", "last", "relay", "repeats", "scales", "serial", "tunnels",
-                 "waiting", "windows")  # fmt: skip
+    __slots__ = ("alg", "asked", "is_fresh", "last", "relay", "repeats", "scales", "serial",
+                 "tunnels", "waiting", "windows")  # fmt: skip
 
     def __init__(self, session: Session) -> None:
         service = session.service
         assert service.alg is not None
-        self.alg: Alg = gateway_for(service.alg, service.name, sights(session.wings))
+        both = sights(session.wings, is_shared=session.nat is not None)
+        self.alg: Alg = gateway_for(service.alg, service.name, both)
         self.relay = None if session.tcp is None else Relay(self.alg)
         self.last: dict[Direction, Packet] = {}
         """A stream's newest segment per direction: the next one is made like it."""
@@ -66,6 +68,8 @@ class Gateway:
         """Datagrams that wait, the first of a direction for its gates."""
         self.tunnels: list[int] = []
         """Session ids of children that are nothing without it."""
+        self.is_fresh = True
+        """No datagram has left yet."""
         self.repeats = 0
         self.scales: dict[Direction, int | None] = {}
         """What the SYN of a side offered to shift its windows by."""
@@ -134,10 +138,21 @@ class AlgPath:
             gateway.waiting[direction] = deque(((queued, findings),))
             self._ask(session, gateway, direction, findings)
         else:
-            self._pass(session, queued, findings, contents(queued.packet))
+            self._pass(session, gateway, queued, findings, contents(queued.packet))
 
-    def _pass(self, session: Session, queued: Queued, findings: Findings, text: bytes) -> None:
+    def _pass(
+        self,
+        session: Session,
+        gateway: Gateway,
+        queued: Queued,
+        findings: Findings,
+        text: bytes,
+    ) -> None:
         """A datagram leaves; ``text`` is what it says now."""
+        if gateway.is_fresh:
+            gateway.is_fresh = False
+            if self._core.trace:
+                self._core.tell_release(session, queued)
         packet = queued.packet
         unit = contents(packet)
         if not findings.pinholes:
@@ -161,7 +176,7 @@ class AlgPath:
                 self._ask(session, gateway, direction, findings)
                 return
             waiting.popleft()
-            self._pass(session, queued, findings, b"")
+            self._pass(session, gateway, queued, findings, b"")
         del gateway.waiting[direction]
 
     # -- TCP ----------------------------------------------------------------------------------
@@ -222,6 +237,19 @@ class AlgPath:
         self._send(session, gateway, gateway.relay.tick())
         self._after(session, gateway, gateway.relay, tuple(Direction))
 
+    def narrow(self, session: Session, direction: Direction, quoted: Packet, mtu: int) -> None:
+        """A router says that a segment of a direction was too long: who has the stream in its
+        hands cuts it, as the end that spoke is not asked again."""
+        gateway = session.gateway
+        if gateway is None or gateway.relay is None or quoted.protocol != TCP:
+            return
+        like = gateway.last.get(direction)
+        if like is None or quoted.l4 + 8 > len(quoted.frame):
+            return
+        headers = like.l4 - like.l3 + (like.frame[like.l4 + 12] >> 4 << 2)
+        seq = int.from_bytes(quoted.frame[quoted.l4 + 4 : quoted.l4 + 8], "big")
+        self._send(session, gateway, gateway.relay.narrow(direction, seq, mtu - headers))
+
     # -- gates --------------------------------------------------------------------------------
 
     def _ask(
@@ -232,6 +260,11 @@ class AlgPath:
         orders = tuple(pinhole.order(session.wings) for pinhole in findings.pinholes)
         forward = session.wings[0].key
         core = self._core
+        if core.trace:
+            assert session.service.alg is not None
+            wing = "In" if direction == Direction.FORWARD else "Out"
+            detail = f"{session.service.alg.value}, {wing} wing"
+            core.step(Step.GATE_ASK, forward, detail, session.id)
         core.to_cp(OpenGates(session.id, core.number, forward, gateway.serial, orders))
 
     def opened(self, message: GatesOpened) -> None:
@@ -241,13 +274,14 @@ class AlgPath:
         if session is None or session.gateway is None or direction is None:
             return  # it ended, and the gates with it
         gateway = session.gateway
+        self._core.step(Step.GATE_RESUME, session.wings[0].key, "", session.id)
         if gateway.relay is not None:
             self._send(session, gateway, gateway.relay.resume(direction, message.holes))
             self._after(session, gateway, gateway.relay, (direction,))
             return
         queued, findings = gateway.waiting[direction][0]
         text = findings.text(contents(queued.packet), message.holes)
-        self._pass(session, queued, findings, text)
+        self._pass(session, gateway, queued, findings, text)
         self._drain(session, gateway, direction)
 
     def refused(self, message: GatesRefused) -> None:
@@ -258,6 +292,7 @@ class AlgPath:
         if session is None or session.gateway is None or direction is None:
             return
         gateway = session.gateway
+        core.step(Step.GATE_REFUSED, session.wings[0].key, message.reason.name, session.id)
         core.drop(message.reason, session.wings[0].key, f"session {session.id}: no gate opens")
         if gateway.relay is not None:
             gateway.relay.refuse(direction)

@@ -278,6 +278,13 @@ class Core:
             taken = StepTaken(self.now, self.me, step, flow, detail, session_id)
             self.out.append((OBSERVER, taken))
 
+    def tell_release(self, session: Session, queued: Queued) -> None:
+        """Report that a packet that waited for its session leaves. Only asked with ``trace``."""
+        port = session.wings[queued.direction].hop.port
+        waited = f"after {(self.now - queued.message.at) / 1000:.0f} us"
+        detail = f"NPU {port.npu} port {port.port}, {waited}"
+        self.step(Step.RELEASE, session.wings[0].key, detail, session.id)
+
     def drop(self, reason: Drop, flow: FlowKey | None, detail: str) -> None:
         """Report a packet that goes no further."""
         dropped = PacketDropped(self.now, self.me, reason, flow, detail)

@@ -238,13 +238,8 @@ class Installation:
         # A RST in the queue closes the session; what is behind it waits for what comes next.
         while queue and session.state is ACTIVE:
             queued = queue.pop(0)
-            if core.trace:
-                hop = session.wings[queued.direction].hop
-                detail = (
-                    f"NPU {hop.port.npu} port {hop.port.port}, after "
-                    f"{(core.now - queued.message.at) / 1000:.0f} us"
-                )
-                core.step(Step.RELEASE, session.wings[0].key, detail, session.id)
+            if core.trace and (session.gateway is None or session.gateway.relay is not None):
+                core.tell_release(session, queued)  # else it may wait for a gate
             self._live.forward(session, queued)
         if session.cleared and session.state is ACTIVE:
             self._teardown.begin(session, Close.CLEARED)

@@ -203,6 +203,12 @@ def parse(arguments: Sequence[str]) -> Settings:
     for name, port in (("--cpu-port", target.cpu_port), ("--drop-port", target.drop_port)):
         if port is not None and not 0 < port < 1 << 16:
             raise UsageError(f"{name} {port}: expected 1..65535 (v1model: 1..511)")
+    _, _, server_port = target.grpc_server_addr.rpartition(":")
+    if not _is_port(server_port) or ":" not in target.grpc_server_addr:
+        raise UsageError(
+            f"--grpc-server-addr {target.grpc_server_addr}: no port from 0 to 65535 behind the "
+            "last colon; expected HOST:PORT, such as 127.0.0.1:9559"
+        )
     if target.cpu_port is not None and target.cpu_port in ports:
         raise UsageError(f"--cpu-port {target.cpu_port} is also an interface's port")
     if target.cpu_port == target.drop_port:
@@ -226,6 +232,10 @@ def parse(arguments: Sequence[str]) -> Settings:
         trace=general.trace,
         ignored=tuple(f"{o} is ignored: {why}" for o, why in _IGNORED.items() if o in given),
     )
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 1 << 16
 
 
 def _ports(texts: Sequence[str]) -> dict[int, str]:

@@ -308,5 +308,12 @@ class Program(Node):
     """The whole input after preprocessing, included files first."""
 
     declarations: list[Declaration | ErrorDeclaration | MatchKindDeclaration]
+
     structured: list[Annotation] = field(default_factory=list)
     """Every structured annotation, wherever it stands."""
+
+    @property
+    def last(self) -> Span:
+        """Where the user's own text ends: the last declaration that no include of ours made."""
+        own = [each.span for each in self.declarations if not each.span.source.system]
+        return own[-1] if own else self.span

@@ -43,7 +43,7 @@ def instantiate(checked: CheckedProgram, diagnostics: Diagnostics) -> None:
                     f"'main' is an instance of a package, not of {instance.type}", declaration.span
                 )
     if checked.main is None and not diagnostics.failed:
-        diagnostics.warning("the program has no instance 'main' of a package", checked.program.span)
+        diagnostics.warning("the program has no instance 'main' of a package", checked.program.last)
 
 
 class _Maker:

@@ -34,7 +34,11 @@ def elaborate(
     """Everything of the program in one piece; None (with `diagnostics`) if that cannot be."""
     main = checked.main
     if main is None:
-        diagnostics.error("the program has no package instance 'main'", None)
+        diagnostics.error(
+            "the program has no package instance 'main'",
+            checked.program.last,
+            "a program for v1model ends with V1Switch(...) main;",
+        )
         return None
     given = [a for a in main.constructor_arguments.values() if isinstance(a, Instance)]
     if main.declaration.name != "V1Switch" or len(given) != len(ROLES):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -173,6 +175,20 @@ class _Rpcs:
         self._service.closed(outbox)
 
 
+def _why(error: Exception, host: str) -> str:
+    """What is wrong with an address that cannot be listened on."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return f"there is no host '{host}'"
+    if not isinstance(error, OSError):
+        return "its port is no number from 0 to 65535"
+    reasons = {
+        errno.EADDRINUSE: "in use by another program",
+        errno.EADDRNOTAVAIL: "not an address of this machine",
+        errno.EACCES: "ports below 1024 need root",
+    }
+    return reasons.get(error.errno or 0) or str(error.strerror or error)
+
+
 class Server:
     """Serves a device on an address."""
 
@@ -197,10 +213,12 @@ class Server:
                     start_serving=False,
                 )
             )
-        except (OSError, ValueError, OverflowError):
+        except (OSError, ValueError, OverflowError) as error:
             self._loop.close()
-            reason = "in use or not an address of this machine; choose another with"
-            raise ServerError(f"cannot listen on {address}: {reason} --grpc-server-addr") from None
+            raise ServerError(
+                f"cannot listen on {address}: {_why(error, host)}; choose another with "
+                "--grpc-server-addr"
+            ) from None
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def start(self) -> None:

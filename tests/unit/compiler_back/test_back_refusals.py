@@ -194,4 +194,4 @@ def test_no_main(compile_text: Callable[[str], Any], program_text: Callable[...,
     text = program_text().replace("V1Switch(P(), V(), I(), E(), C(), D()) main;", "")
     result = compile_text(text)
     assert result.compiled is None
-    assert any("no package instance 'main'" in m for m in result.messages)
+    assert any("1: error: the program has no package instance 'main'" in m for m in result.messages)

@@ -175,11 +175,11 @@ const bit<4> x = 300;
                  ^~~""",
     ),
     "no main": (
-        "const bit<4> x = 3;\n",
+        "#include <core.p4>\nconst bit<4> x = 3;\n",
         """\
-test.p4:1:1: warning: the program has no instance 'main' of a package
+test.p4:2:1: warning: the program has no instance 'main' of a package
 const bit<4> x = 3;
-^~~~~""",
+^~~~~~~~~~~~~~~~~~~""",
     ),
     "parser of the wrong kind": (
         "parser P(in bit<8> x);\npackage s(P p);\n"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from controller.config.schema import SECOND
+from controller.gate import Endpoint, GateOrder
 from controller_shell.lab import Lab, first_packet, with_lab
 
 FITS = (
@@ -92,5 +96,56 @@ def test_a_name_that_nothing_has_is_said_to_be_wrong(
 ) -> None:
     async def test(lab: Lab) -> None:
         assert said in await lab.ask(command)
+
+    with_lab(tmp_path, test)
+
+
+def endpoint(address: str, port: int) -> Endpoint:
+    return Endpoint(ip_address(address).packed, port)
+
+
+def open_gates(lab: Lab) -> None:
+    """One for media from anybody, one for a connection of one server."""
+    phone, ftp = endpoint("10.1.1.2", 6000), endpoint("10.1.1.2", 20345)
+    hole, server = endpoint("203.0.113.1", 0).address, endpoint("203.0.113.9", 0).address
+    orders = (
+        GateOrder(17, 2, None, hole, phone, 120 * SECOND, count=2, application="junos-sip-media"),
+        GateOrder(6, 2, server, hole, ftp, 120 * SECOND, application="junos-ftp-data"),
+    )
+    assert lab.runtime.central_point.gates.open(7, 1, orders, lab.runtime.clock()) == [
+        Endpoint(hole, 6000),
+        Endpoint(hole, 20345),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", ["media", "data"]),
+        ("brief", ["media", "data"]),
+        ("protocol tcp", ["data"]),
+        ("destination-port 6001", ["media"]),
+        ("destination-port 6002", []),
+        ("destination-prefix 203.0.113.0/24", ["media", "data"]),
+        ("destination-prefix 203.0.113.2", []),
+        ("source-prefix 203.0.113.9", ["media", "data"]),
+        ("source-prefix 203.0.113.0/24 protocol tcp", ["data"]),
+        ("source-prefix 198.51.100.0/24", ["media"]),
+        ("source-prefix 2001:db8::/32", []),
+        ("source-port 4000 protocol 6", ["data"]),
+    ],
+)
+def test_gates_are_found_by_the_first_packets_that_they_let_in(
+    tmp_path: Path, words: str, found: list[str]
+) -> None:
+    async def test(lab: Lab) -> None:
+        open_gates(lab)
+        said = await lab.ask(f"show security flow gate {words}")
+        assert re.findall(r"Application: junos-\w+-(\w+)", said) == found, said
+        assert f"\nTotal gates: {len(found)}\n" in said
+        assert f"Total gates: {len(found)}\n" in await lab.ask(
+            f"show security flow gate {words} summary".replace("brief ", "")
+        )
+        assert said.endswith("Maximum gates: 131072\n")
 
     with_lab(tmp_path, test)

@@ -85,6 +85,12 @@ def test_tls_options() -> None:
         ("--no-p4 -i 1@a -i 1@b", "-i 1@b: port 1 is taken by 'a'"),
         ("--no-p4 -i 1@a -i 2@a", "-i 2@a: interface 'a' is attached twice"),
         ("--no-p4 -i 5@a -- --cpu-port 5", "--cpu-port 5 is also an interface's port"),
+        ("--no-p4 -- --grpc-server-addr 127.0.0.1:99999",
+         "--grpc-server-addr 127.0.0.1:99999: no port from 0 to 65535 behind the last colon; "
+         "expected HOST:PORT, such as 127.0.0.1:9559"),
+        ("--no-p4 -- --grpc-server-addr localhost",
+         "--grpc-server-addr localhost: no port from 0 to 65535 behind the last colon; "
+         "expected HOST:PORT, such as 127.0.0.1:9559"),
         ("--no-p4 -- --cpu-port 0", "--cpu-port 0: expected 1..65535 (v1model: 1..511)"),
         ("--no-p4 -- --cpu-port 511", "--cpu-port and --drop-port are both 511"),
         ("--no-p4 --trace --executor native", "--trace needs --executor reference"),
@@ -172,9 +178,24 @@ class TestStart:
             taken.listen()
             address = f"127.0.0.1:{taken.getsockname()[1]}"
             assert self.fails(capsys, "--no-p4", address=address) == (
-                f"cannot listen on {address}: in use or not an address of this machine;"
+                f"cannot listen on {address}: in use by another program;"
                 " choose another with --grpc-server-addr"
             )
+
+    @pytest.mark.parametrize(
+        ("host", "why"),
+        [
+            ("192.0.2.1", "not an address of this machine"),
+            # (A label that is too long is known to be no name without asking a server.)
+            ("n" * 64, f"there is no host '{'n' * 64}'"),
+        ],
+    )
+    def test_an_address_that_is_not_here(
+        self, capsys: pytest.CaptureFixture[str], host: str, why: str
+    ) -> None:
+        assert self.fails(capsys, "--no-p4", address=f"{host}:0") == (
+            f"cannot listen on {host}:0: {why}; choose another with --grpc-server-addr"
+        )
 
     def test_a_log_that_cannot_be_written(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -387,5 +387,5 @@ def test_capabilities(client: Client) -> None:
 
 def test_a_port_in_use_is_refused(port: int) -> None:
     service = Service(DEVICE, ReferenceDataplane(Options()))
-    with pytest.raises(ServerError, match="in use or not an address of this machine"):
+    with pytest.raises(ServerError, match="in use by another program"):
         Server(service, f"127.0.0.1:{port}")
