@@ -25,6 +25,7 @@ from controller.messages.grants import (
 )
 from controller.messages.membership import SpuAccepted, SpuFailed, SpuJoined, SpuState
 from controller.messages.neighbors import (
+    NeighborChanged,
     NeighborForgotten,
     NeighborResolved,
     ResolveNeighbor,
@@ -130,6 +131,7 @@ __all__ = [
     "NatGranted",
     "NatNotice",
     "NatRefused",
+    "NeighborChanged",
     "NeighborForgotten",
     "NeighborResolved",
     "OpenGates",

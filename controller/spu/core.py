@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from controller.config.cards import Chassis
 from controller.config.nat import NatRule
@@ -295,7 +296,11 @@ class Core:
         self.out.append((OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
 
     def redirect(self, queued: Queued) -> None:
-        """Hand a packet back to the central point."""
+        """Hand a packet back to the central point. Its interface may have changed its zone while it
+        waited: then it is of that one."""
         message = queued.message
+        interface = self.interface(message.port, queued.packet.vlan)
+        if interface is not None and interface.token not in (0, message.token):
+            message = replace(message, token=interface.token)
         flow = queued.packet.key(message.token)
         self.to_cp(Redirect(flow, self.number, message))

@@ -43,6 +43,8 @@ class Decisions:
             return Refusal(Drop.NO_INTERFACE, f"NPU {port.npu} port {port.port} vlan {vlan}")
         if not interface.zone:
             return Refusal(Drop.NO_INTERFACE, f"{interface.name} belongs to no zone")
+        if interface.token != pending.flow.token:
+            return Refusal(Drop.NO_INTERFACE, f"{interface.name} was in another zone when it came")
         pending.ingress = interface
         return None
 
