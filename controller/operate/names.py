@@ -32,7 +32,7 @@ def policy_ids(configuration: Configuration) -> Iterable[str]:
 
 def applications(configuration: Configuration) -> Iterable[str]:
     """Applications, predefined ones too."""
-    return (name for name in configuration.applications if ":" not in name)
+    return sorted(name for name in configuration.applications if ":" not in name)
 
 
 def screens(configuration: Configuration) -> Iterable[str]:
