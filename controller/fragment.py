@@ -55,21 +55,28 @@ def place_of(packet: Packet) -> Place:
     return Place(identification, field & ~7, bool(field & 1), frame[at + 8 : l3 + size], size)
 
 
-def whole(first: Packet, data: bytes) -> bytes:
-    """The frame of a datagram that came in fragments, from its first and all of its data."""
+def whole(first: Packet, data: bytes) -> bytes | None:
+    """The frame of a datagram that came in fragments, from its first and all of its data; ``None``
+    if it is longer than IP can say."""
     frame, l3 = first.frame, first.l3
     if first.version == 4:
         head = bytearray(frame[: l3 + ((frame[l3] & 15) << 2)])
-        head[l3 + 2 : l3 + 4] = (len(head) - l3 + len(data)).to_bytes(2, "big")
+        length = len(head) - l3 + len(data)
+        if length > 0xFFFF:
+            return None
+        head[l3 + 2 : l3 + 4] = length.to_bytes(2, "big")
         head[l3 + 6] &= _DONT >> 8
         head[l3 + 7] = 0
         head[l3 + 10 : l3 + 12] = b"\0\0"
         head[l3 + 10 : l3 + 12] = checksum(head[l3:]).to_bytes(2, "big")
         return bytes(head) + data
     at, said = fragment_header(frame, l3)
+    length = at - l3 - 40 + len(data)
+    if length > 0xFFFF:
+        return None
     head = bytearray(frame[:at])
     head[said] = frame[at]
-    head[l3 + 4 : l3 + 6] = (at - l3 - 40 + len(data)).to_bytes(2, "big")
+    head[l3 + 4 : l3 + 6] = length.to_bytes(2, "big")
     return bytes(head) + data
 
 
@@ -91,9 +98,11 @@ def together(packets: Iterable[Packet]) -> Packet | None:
         if at != len(data):
             return None
         data += pieces[at]
-    if first is None or len(data) != end or end > 0xFFFF:
+    if first is None or len(data) != end:
         return None
     frame = whole(first, data)
+    if frame is None:
+        return None
     ethertype = ETHERTYPE_IPV4 if first.version == 4 else ETHERTYPE_IPV6
     packet_or_drop = parse_ip(frame, first.vlan, first.l3, ethertype, len(frame))
     return None if isinstance(packet_or_drop, Drop) else packet_or_drop

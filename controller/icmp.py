@@ -26,6 +26,7 @@ from controller.packet import (
 from controller.reasons import Drop
 
 _U16 = Struct("!H")
+_U32 = Struct("!I")
 _PORTS = Struct("!HH")
 _ERROR = Struct("!BBHI")
 
@@ -84,6 +85,19 @@ def parse_quoted(frame: bytes) -> Packet | Drop:
         return error
     ethertype = ETHERTYPE_IPV4 if error.version == 4 else ETHERTYPE_IPV6
     return parse_ip(frame, error.vlan, error.l4 + 8, ethertype, len(frame), quoted=True)
+
+
+def path_mtu(error: Packet) -> int:
+    """What an ICMP error says that the path has room for; 0: it is about something else, or of a
+    router that does not say (RFC 792; RFC 1191, section 5)."""
+    kind, code = error.frame[error.l4 : error.l4 + 2]
+    if error.protocol == ICMP and (kind, code) == (3, 4):
+        (mtu,) = _U16.unpack_from(error.frame, error.l4 + 6)
+    elif error.protocol == ICMPV6 and kind == 2:
+        (mtu,) = _U32.unpack_from(error.frame, error.l4 + 4)
+    else:
+        return 0
+    return int(mtu)
 
 
 def rewrite_error(error: Packet, quoted: Packet, translated: Tuple5, hop: Hop) -> bytes:

@@ -75,8 +75,14 @@ def with_window(packet: Packet, window: int) -> Packet:
     return packet.with_frame(bytes(body))
 
 
+def longest(like: Packet) -> int:
+    """How much a UDP datagram may carry behind the IP header of another."""
+    header = like.l4 - like.l3 + 8
+    return 0xFFFF - header if like.version == 4 else 0xFFFF + 40 - header
+
+
 def datagram(like: Packet, data: bytes) -> Packet:
-    """A UDP datagram with the addresses of another."""
+    """A UDP datagram with the addresses of another, and no more than ``longest`` in it."""
     header = bytearray(like.frame[like.l4 : like.l4 + 8])
     _U16.pack_into(header, 4, 8 + len(data))
     header[6:8] = b"\0\0"

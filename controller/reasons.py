@@ -230,6 +230,8 @@ class Close(IntEnum):
     CP_LOST = 8
     """The central point has no entry of it (any more)."""
     TCP_SERVER_RST = 9
+    TCP_ANEW = 10
+    """Both ends have forgotten the connection, and began another with the same ports."""
     RESPONSE_RECEIVED = 20
     PARENT_ENDED = 21
     """The control session that it is nothing without has ended, or its call has."""

@@ -7,7 +7,8 @@ from zlib import crc32
 from controller.central_point.balance import Balance
 from controller.central_point.core import Core
 from controller.central_point.fragments import FragmentTable
-from controller.central_point.gates import Binding, Gate, Lease
+from controller.central_point.gates import Gate
+from controller.central_point.leases import Binding, Lease
 from controller.central_point.sessions import Entry
 from controller.config.schema import SynFloodMode
 from controller.flow import FlowKey, Nanoseconds, places
@@ -90,7 +91,9 @@ class FirstPath:
         flow = self.fragments.flow(key, core.now)
         if flow is not None:
             self._find_or_create(flow, message)
-        elif not self.fragments.hold(key, message, core.now + core.config.reassembly_timeout):
+            return
+        until = core.now + core.config.reassembly_timeout
+        for _ in self.fragments.hold(key, message, until):
             core.drop(Drop.FRAGMENT_LIMIT, None, "too many fragments wait for their first one")
 
     def first_fragment(self, message: FirstFragment) -> None:

@@ -19,7 +19,7 @@ LIFETIME: Nanoseconds = 30 * SECOND
 CAPACITY = 4096
 """First fragments remembered; the oldest goes first."""
 HELD = 1024
-"""Fragments that wait."""
+"""Fragments that wait; those that have waited longest go first."""
 HELD_OF_ONE = 64
 """Of one datagram."""
 
@@ -51,16 +51,22 @@ class FragmentTable:
             return None
         return found[0]
 
-    def hold(self, key: FragmentId, message: PacketIn, until: Nanoseconds) -> bool:
-        """Have a later fragment wait for its first one; whether there is room."""
+    def hold(self, key: FragmentId, message: PacketIn, until: Nanoseconds) -> list[PacketIn]:
+        """Have a later fragment wait for its first one; what there is no room for instead."""
         held = self._held.get(key)
-        if self._count >= HELD or (held is not None and len(held[0]) >= HELD_OF_ONE):
-            return False
-        if held is None:
-            held = self._held[key] = ([], until)
+        if held is not None and len(held[0]) >= HELD_OF_ONE:
+            return [message]
+        instead = self._take_oldest() if self._count >= HELD else []
+        # (That may have been of this datagram, too.)
+        held = self._held.setdefault(key, ([], until))
         held[0].append(message)
         self._count += 1
-        return True
+        return instead
+
+    def _take_oldest(self) -> list[PacketIn]:
+        _, (messages, _) = self._held.popitem(last=False)
+        self._count -= len(messages)
+        return messages
 
     def deadline(self) -> Nanoseconds | None:
         """When the oldest has waited long enough."""
@@ -71,12 +77,10 @@ class FragmentTable:
     def due(self, now: Nanoseconds) -> Iterator[PacketIn]:
         """Take out those that have."""
         while self._held:
-            key, (messages, until) = next(iter(self._held.items()))
+            _, until = next(iter(self._held.values()))
             if until > now:
                 return
-            del self._held[key]
-            self._count -= len(messages)
-            yield from messages
+            yield from self._take_oldest()
 
     def __iter__(self) -> Iterator[PacketIn]:
         for messages, _ in self._held.values():

@@ -17,9 +17,10 @@ anew (another call of PPTP, another key of IKE) finds the old one standing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
+from controller.central_point.leases import Binding, Lease
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.central_point.nat_pools import Host
 from controller.central_point.port_space import WITH_PORTS, Peer
@@ -35,24 +36,6 @@ MAXIMUM = 131_072
 
 _PAIR_ATTEMPTS = 64
 """Ports to try in search of consecutive ones; half of those granted are even."""
-
-
-class Binding(NamedTuple):
-    """A port that the arbiter granted."""
-
-    address: Address
-    protocol: int
-    port: int
-
-
-@dataclass(slots=True)
-class Lease:
-    """Ports with a common end."""
-
-    bindings: list[Binding] = field(default_factory=list)
-    holders: int = 1
-    is_shared: bool = False
-    """It holds a parent's own binding, beside the parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +75,8 @@ class GateTable:
         self._arbiter = arbiter
         self._gates: dict[int, _State] = {}
         self._by_match: dict[_Match, list[int]] = {}
+        self._by_hole: dict[Binding, list[int]] = {}
+        """Gates for anybody whose listener is behind translation, by each of their ports."""
         self._by_parent: dict[int, dict[int, None]] = {}
         self._timers: Timers[int] = Timers()
         self._shared: dict[Binding, int] = {}
@@ -167,13 +152,15 @@ class GateTable:
         self._gates[gate.id] = _State(gate, lease, order.uses or -1)
         for match in _matches(gate):
             self._by_match.setdefault(match, []).append(gate.id)
+        for binding in _translated(gate):
+            self._by_hole.setdefault(binding, []).append(gate.id)
         self._by_parent.setdefault(parent, {})[gate.id] = None
         self._timers.set(gate.id, gate.expires)
         return gate
 
     def _grant(self, order: GateOrder) -> list[Binding] | None:
-        """Consecutive ports on the hole's address, the listener's own if they are free; a pair
-        begins with an even one (RFC 3550, section 11)."""
+        """Consecutive ports on the hole's address, the listener's own if they are free; others of a
+        pair begin with an even one (RFC 3550, section 11)."""
         allocate = self._arbiter.allocate
         wanted, rejected, found = order.listener.port, list[Binding](), None
         for _ in range(_PAIR_ATTEMPTS):
@@ -181,7 +168,7 @@ class GateTable:
             if port is None:
                 break
             run = [Binding(order.hole, order.protocol, port)]
-            if order.count > 1 and port % 2 == 0:
+            if order.count > 1 and (port % 2 == 0 or port == order.listener.port):
                 for n in range(1, order.count):
                     more = allocate(order.hole, order.protocol, port + n)
                     if more is None:
@@ -239,6 +226,8 @@ class GateTable:
         self._timers.cancel(gate_id)
         for match in _matches(gate):
             _discard(self._by_match, match, gate_id)
+        for binding in _translated(gate):
+            _discard(self._by_hole, binding, gate_id)
         siblings = self._by_parent[gate.parent]
         del siblings[gate_id]
         if not siblings:
@@ -293,11 +282,17 @@ class GateTable:
                 self._note(own, (flow.src, flow.token))
                 leases.append(own)
                 source = Endpoint(order.source_as, port)
+        listener = _listener(gate, flow.dport)
+        behind = self._by_hole.get(Binding(listener.address, flow.protocol, listener.port))
+        if behind:
+            # It was announced by who knows it as the other side does, and is on this side.
+            found = self._gates[behind[0]]
+            leases.append(found.lease)
+            listener = _listener(found.gate, listener.port)
         for lease in leases:
             lease.holders += 1
-        port = order.listener.port + flow.dport - gate.hole.port
         translated = Tuple5(
-            source.address, order.listener.address, source.port, port, flow.protocol
+            source.address, listener.address, source.port, listener.port, flow.protocol
         )
         if state.left > 0:
             state.left -= 1
@@ -384,6 +379,19 @@ def _matches(gate: Gate) -> Iterator[_Match]:
     order = gate.order
     for n in range(order.count):
         yield order.protocol, order.token, order.hole, gate.hole.port + n, order.source
+
+
+def _translated(gate: Gate) -> Iterator[Binding]:
+    order, hole = gate.order, gate.hole
+    if order.source is None and hole.address != order.listener.address:
+        for n in range(order.count):
+            yield Binding(hole.address, order.protocol, hole.port + n)
+
+
+def _listener(gate: Gate, port: int) -> Endpoint:
+    """Where packets to a port of a gate go."""
+    listener = gate.order.listener
+    return Endpoint(listener.address, listener.port + port - gate.hole.port)
 
 
 def _discard(index: dict[K, list[int]], key: K, gate_id: int) -> None:

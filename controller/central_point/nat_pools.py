@@ -138,12 +138,18 @@ class TranslatingPool(Pool):
         if opened is None:
             opened = self._open[protocol] = FreeMap(count)
         every = range(count)
-        while (offset := opened.next(every)) is not None:
-            got = self._at(offset, protocol, wanted, peer)
+        for _ in range(count):
+            offset = opened.next(every)
+            if offset is None:
+                break
+            space = self._space(self.addresses.at(offset), protocol)
+            got = space.take(wanted, peer)
             if got >= 0:
                 return offset, got
-            # Until a port of it is given back nobody looks there again.
-            opened.take(offset)
+            if space.is_full:
+                # Until a port of it is given back nobody looks there again. (Else it is this peer
+                # alone for whom none is left.)
+                opened.take(offset)
         return -1, -1
 
     def _at(self, offset: int, protocol: int, wanted: int, peer: Peer | None) -> int:

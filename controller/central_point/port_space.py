@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 from controller.central_point.free_map import FreeMap
 from controller.flow import Address
@@ -13,9 +13,6 @@ WITH_PORTS = frozenset((TCP, UDP, ICMP, ICMPV6))
 
 Peer = tuple[Address, int]
 """Whom a flow speaks to: address and port."""
-
-_ATTEMPTS = 64
-"""Shared ports to try for a flow, when no port is left for it alone."""
 
 
 class PortSpace:
@@ -40,7 +37,16 @@ class PortSpace:
     def configure(self, ports: range, factor: int) -> None:
         """Other ports may be granted from now on; bindings that stand stay."""
         if self._free.size > 1:
+            if factor > self.factor and self._sharing is not None:
+                self._sharing.reopen()
             self.ports, self.factor = ports, factor
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody gets a port any more, whomever it speaks to."""
+        if self.factor == 1 or self._sharing is None:
+            return True  # only asked when none was free
+        return not self._sharing.has_room
 
     def take(self, wanted: int, peer: Peer | None = None) -> int:
         """A port, the one wanted if it is free; -1: none is left."""
@@ -88,19 +94,30 @@ class PortSpace:
 class _Sharing:
     """Who shares which port."""
 
-    __slots__ = ("_peers", "_queue", "_queued", "counts")
+    __slots__ = ("_peers", "_queue", "_queued", "_wide", "counts")
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         """Flows of each port that may be shared."""
         self._peers: set[tuple[int, Peer]] = set()
+        self._wide: Counter[Peer] = Counter()
+        """On how many ports somebody is spoken to."""
         self._queue: deque[int] = deque()
         """Ports that may take more; who is no longer in ``counts`` is skipped."""
         self._queued: set[int] = set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether some port may take more, as far as is known."""
+        return bool(self._queue)
+
     def begin(self, port: int, peer: Peer) -> None:
         self.counts[port] = 1
+        self._enter(port, peer)
+
+    def _enter(self, port: int, peer: Peer) -> None:
         self._peers.add((port, peer))
+        self._wide[peer] += 1
         self._enqueue(port)
 
     def _enqueue(self, port: int) -> None:
@@ -108,9 +125,16 @@ class _Sharing:
             self._queued.add(port)
             self._queue.append(port)
 
+    def reopen(self) -> None:
+        """More flows may share each port than before."""
+        for port in self.counts:
+            self._enqueue(port)
+
     def join(self, ports: range, factor: int, peer: Peer) -> int:
         queue, counts = self._queue, self.counts
-        for _ in range(min(_ATTEMPTS, len(queue))):
+        if self._wide[peer] >= len(counts):
+            return -1  # it is spoken to on all of them
+        for _ in range(len(queue)):
             port = queue.popleft()
             self._queued.discard(port)
             count = counts.get(port, factor)
@@ -120,8 +144,7 @@ class _Sharing:
                 self._enqueue(port)
                 continue
             counts[port] = count + 1
-            self._peers.add((port, peer))
-            self._enqueue(port)
+            self._enter(port, peer)
             return port
         return -1
 
@@ -129,6 +152,9 @@ class _Sharing:
         if (port, peer) not in self._peers:
             return False
         self._peers.remove((port, peer))
+        self._wide[peer] -= 1
+        if not self._wide[peer]:
+            del self._wide[peer]
         self.counts[port] -= 1
         if self.counts[port]:
             self._enqueue(port)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.central_point.gates import Lease
+from controller.central_point.leases import Lease
 from controller.flow import Direction, FlowKey, Nanoseconds, WingState
 from controller.messages import Grant
 from controller.timers import Timers

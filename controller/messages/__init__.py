@@ -45,10 +45,10 @@ from controller.messages.npu import (
     SpuPurged,
     TraceCopy,
     Transmit,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
     WingsPurged,
 )
 from controller.messages.observer import (
@@ -164,10 +164,10 @@ __all__ = [
     "TraceCopy",
     "Transmit",
     "WatermarkPassed",
-    "WingIdle",
     "WingInstalled",
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsIdle",
     "WingsPurged",
 ]

@@ -21,6 +21,7 @@ CLOSE_REASONS = {
     Close.TCP_FIN: "TCP FIN",
     Close.TCP_CLIENT_RST: "TCP CLIENT RST",
     Close.TCP_SERVER_RST: "TCP SERVER RST",
+    Close.TCP_ANEW: "TCP connection began anew",
     Close.ICMP_ERROR: "ICMP error",
     Close.IDLE_TIMEOUT: "idle Timeout",
     Close.CLEARED: "Closed by operator",

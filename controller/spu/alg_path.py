@@ -21,11 +21,12 @@ from controller.messages import (
     Step,
     Transmit,
 )
-from controller.packet import ACK, SYN, Packet, rewrite
+from controller.packet import ACK, SYN, TCP, Packet, rewrite
 from controller.payload import (
     contents,
     datagram,
     is_intact,
+    longest,
     segment,
     sequence,
     with_window,
@@ -55,7 +56,8 @@ class Gateway:
     def __init__(self, session: Session) -> None:
         service = session.service
         assert service.alg is not None
-        self.alg: Alg = gateway_for(service.alg, service.name, sights(session.wings))
+        both = sights(session.wings, is_shared=session.nat is not None)
+        self.alg: Alg = gateway_for(service.alg, service.name, both)
         self.relay = None if session.tcp is None else Relay(self.alg)
         self.last: dict[Direction, Packet] = {}
         """A stream's newest segment per direction: the next one is made like it."""
@@ -155,6 +157,10 @@ class AlgPath:
         unit = contents(packet)
         if not findings.pinholes:
             text = findings.text(unit)
+        if len(text) > longest(packet):
+            detail = f"session {session.id}: {len(text)} bytes once it is translated"
+            self._core.drop(Drop.ALG_MALFORMED, session.wings[0].key, detail)
+            return
         told = packet if text == unit else datagram(packet, text)
         self._transmit(session, queued.direction, told, queued.message)
         self._conclude(session, findings)
@@ -230,6 +236,19 @@ class AlgPath:
         gateway.repeats += 1
         self._send(session, gateway, gateway.relay.tick())
         self._after(session, gateway, gateway.relay, tuple(Direction))
+
+    def narrow(self, session: Session, direction: Direction, quoted: Packet, mtu: int) -> None:
+        """A router says that a segment of a direction was too long: who has the stream in its
+        hands cuts it, as the end that spoke is not asked again."""
+        gateway = session.gateway
+        if gateway is None or gateway.relay is None or quoted.protocol != TCP:
+            return
+        like = gateway.last.get(direction)
+        if like is None or quoted.l4 + 8 > len(quoted.frame):
+            return
+        headers = like.l4 - like.l3 + (like.frame[like.l4 + 12] >> 4 << 2)
+        seq = int.from_bytes(quoted.frame[quoted.l4 + 4 : quoted.l4 + 8], "big")
+        self._send(session, gateway, gateway.relay.narrow(direction, seq, mtu - headers))
 
     # -- gates --------------------------------------------------------------------------------
 

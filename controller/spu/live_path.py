@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from controller.flow import FORWARD, REVERSE, Direction, Path, Tuple5, Wing
 from controller.fragment import fragment, fragment6, may_fragment
-from controller.icmp import parse_quoted, rewrite_error
-from controller.messages import ReadWing, Transmit, WingIdle, WingRead
+from controller.icmp import parse_quoted, path_mtu, rewrite_error
+from controller.messages import ReadWing, Transmit, WingRead, WingsIdle
 from controller.packet import SYN, UDP, Packet, rewrite
 from controller.payload import contents
 from controller.reasons import Close, Drop, Punt, Send
@@ -25,11 +25,11 @@ from controller.spu.replies import Replies
 from controller.spu.server_half import ServerHalf
 from controller.spu.session import ACTIVE, Queued, Session
 from controller.spu.syn_guard import SynGuard
-from controller.spu.tcp import TIME_WAIT, opens
 from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
 
 _EGRESS, _CONTROL = Send.EGRESS, Punt.TCP_CONTROL
+_DIRECTIONS = tuple(Direction)
 
 NO_TRANSPORT = 59
 """As IPv6 has it: "no next header"."""
@@ -116,20 +116,20 @@ class LivePath:
         tcp = session.tcp
         changed = None
         if tcp is not None:
-            if tcp.state >= TIME_WAIT and opens(packet.flags):
-                # The ports are used again at once: end the old connection, then begin anew. It
-                # waits before the end begins, which is over at once if no NPU has a wing.
-                session.queue.insert(0, queued)
-                self._teardown.begin(session, tcp.close_reason)
+            if packet.flags & SYN and self.tcp.begins_anew(session, tcp, queued):
                 return
             if tcp.checked and not self.tcp.passes(session, tcp, queued):
                 return
             changed = tcp.observe(direction, packet.flags)
             if packet.flags & SYN:
                 packet = self.tcp.clamped(session, direction, packet)
-            if message.reason is _CONTROL and direction == FORWARD:
+            if (
+                message.reason is _CONTROL
+                and direction == FORWARD
+                and message.session_id == session.id
+            ):
                 tcp.forward_controls += 1
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -174,7 +174,7 @@ class LivePath:
         core = self._core
         message, packet, direction = queued
         wing = session.wings[direction]
-        if not message.session_id:
+        if message.session_id != session.id:
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -191,26 +191,29 @@ class LivePath:
         if isinstance(quoted, Drop):
             core.drop(Drop.ICMP_ERROR_UNMATCHED, wing.key, f"quoted packet: {quoted.name}")
             return
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         if session.splice is not None and session.splice.is_joined:
             packet = session.splice.quoted(packet, quoted, direction)
         frame = rewrite_error(packet, quoted, wing.translated, wing.hop)
         core.forward(frame, message, wing)
+        if session.gateway is not None and (mtu := path_mtu(packet)):
+            self._alg.narrow(session, Direction(1 - direction), quoted, mtu)
         if wing.key.protocol == UDP and packet.is_unreachable:
             # Nobody listens. (As in Junos, an ICMP error ends a UDP session.)
             self._teardown.begin(session, Close.ICMP_ERROR)
 
     # -- ageing -------------------------------------------------------------------------------
 
-    def wing_idle(self, message: WingIdle) -> None:
-        """An NPU's notice. Unless the session is to be looked at anyway, look at it."""
+    def wings_idle(self, message: WingsIdle) -> None:
+        """An NPU's notice. Look at the sessions, unless they are to be looked at anyway."""
         core = self._core
-        session = core.sessions.get(message.session_id)
-        if session is None or session.id in core.timers:
-            return
-        self.look(session)
+        sessions, timers = core.sessions, core.timers
+        for session_id in message.sessions:
+            session = sessions.get(session_id)
+            if session is not None and session_id not in timers:
+                self.look(session)
 
     def deadline(self, session: Session) -> None:
         """A session's own deadline has come."""
@@ -227,11 +230,11 @@ class LivePath:
             self._judge(session, None)
             return
         core = self._core
-        session.probe = {}
-        for direction in Direction:
+        session.probe = [None, None]
+        for direction in _DIRECTIONS:
             wing = session.wings[direction]
             read = ReadWing(session.id, direction, core.number, wing.key)
-            core.send(core.npus[wing.ingress.npu], read)
+            core.out.append((core.npus[wing.ingress.npu], read))
 
     def wing_read(self, message: WingRead) -> None:
         """What an NPU knows of a wing: for a RST in doubt, and of both wings for their age."""
@@ -253,24 +256,27 @@ class LivePath:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:
                 self.tcp.changed(session, tcp)
-        session.probe[message.direction] = message.idle
-        if len(session.probe) < 2:
+        probe = session.probe
+        probe[message.direction] = message
+        forward, reverse = probe
+        if forward is None or reverse is None:
             return
-        idle = min((i for i in session.probe.values() if i is not None), default=None)
         session.probe = None
         if tcp is not None and tcp.is_over:
             return  # its deadline is set
-        self._judge(session, idle)
+        self._judge(session, (forward, reverse))
 
-    def _judge(self, session: Session, idle: int | None) -> None:
-        """End the session if it was silent for long enough. ``idle`` is what its NPUs say."""
+    def _judge(self, session: Session, read: tuple[WingRead, WingRead] | None) -> None:
+        """End the session if it was silent for long enough. ``read`` is what its NPUs say."""
         core = self._core
         silent = core.now - session.last_seen
-        if idle is not None and idle < silent:
-            silent = idle
+        if read is not None:
+            for wing in read:
+                if wing.idle is not None and wing.idle < silent:
+                    silent = wing.idle
         if silent >= session.timeout:
-            self._teardown.begin(session, Close.IDLE_TIMEOUT)
+            self._teardown.begin(session, Close.IDLE_TIMEOUT, read)
         elif core.early_ageout and silent >= core.early_ageout:
-            self._teardown.begin(session, Close.EARLY_AGEOUT)
+            self._teardown.begin(session, Close.EARLY_AGEOUT, read)
         else:
             core.timers.set(session.id, core.now + max(_SOON, session.timeout - silent))

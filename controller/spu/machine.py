@@ -34,10 +34,10 @@ from controller.messages import (
     Redirect,
     SessionsUnknown,
     SpuAccepted,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
 )
 from controller.packet import Packet
 from controller.reasons import Close, Drop, Punt
@@ -125,7 +125,7 @@ class Spu(Inspection):
             WingRemoved: self._on_wing_removed,
             GatesOpened: self._alg.opened,
             GatesRefused: self._alg.refused,
-            WingIdle: live.wing_idle,
+            WingsIdle: live.wings_idle,
             WingRead: live.wing_read,
             ClearSession: self._on_clear,
             AuditSessions: self._audit.asked,

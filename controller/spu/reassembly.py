@@ -82,7 +82,7 @@ class Reassembly:
         """A fragment of a session; the whole datagram, if this was the last that it lacked."""
         core = self._core
         message, packet, direction = queued
-        if not message.session_id:  # else its NPU's entry has counted it
+        if message.session_id != session.id:  # else its NPU's entry has counted it
             session.packets[direction] += 1
             session.bytes[direction] += len(message.frame)
         session.last_seen = core.now
@@ -149,6 +149,9 @@ class Reassembly:
         assert partial.first is not None
         message, first, direction = partial.first
         frame = whole(first, b"".join(pieces[at] for at in sorted(pieces)))
+        if frame is None:
+            core.drop(Drop.MALFORMED, partial.flow, "fragments of more than IP can carry")
+            return None
         ethertype = ETHERTYPE_IPV4 if first.version == 4 else ETHERTYPE_IPV6
         packet = parse_ip(frame, first.vlan, first.l3, ethertype, len(frame))
         if isinstance(packet, Drop):

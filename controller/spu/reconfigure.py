@@ -18,6 +18,9 @@ inserted or moved before another      they stay           they stay             
 ====================================  ==================  =====================  ==================
 
 "Searched anew": a session stays if any policy permits it now, and belongs to that one.
+
+Children of control sessions go by their parents: what ends those here ends them. One whose parent
+has ended before stays as long as its policy is there and permits.
 """
 
 from __future__ import annotations
@@ -55,6 +58,8 @@ class Reconfiguration:
         """Addresses of ours that the configuration in force has no more."""
         self._pools: Mapping[str, SourcePool] = {}
         """The source pools before."""
+        self._ended: dict[int, Close] = {}
+        """Control sessions that did not stay; their children are looked at later."""
 
     def take(self, message: Reconfigure) -> None:
         """The configuration in force changes."""
@@ -72,6 +77,7 @@ class Reconfiguration:
                 core.statistics.pop(index, None)
         self._pools = old.nat.source_pools
         self._lost = _own_addresses(old) - _own_addresses(core.config)
+        self._ended.clear()
         self._left = deque(core.sessions)
         self.go_on()
 
@@ -96,19 +102,26 @@ class Reconfiguration:
                     and session.nat.pool == INTERFACE_POOL
                     and session.nat.address in self._lost
                 ):
-                    self._teardown.begin(session, Close.INTERFACE_CHANGED)
+                    self._end(session, Close.INTERFACE_CHANGED)
                 else:
                     self.check(session)
 
     def check(self, session: Session) -> None:
         """Hold an active session against the configuration in force."""
         reason = self._interfaces(session) or self._translation(session)
-        if reason is None and not session.parent and not self._still_permitted(session):
+        if reason is None and session.parent:
+            reason = self._ended.get(session.parent)
+        if reason is None and not self._still_permitted(session):
             reason = Close.POLICY_CHANGED
         if reason is not None:
-            self._teardown.begin(session, reason)
+            self._end(session, reason)
         else:
             self._reroute.check(session)
+
+    def _end(self, session: Session, reason: Close) -> None:
+        if session.gateway is not None:
+            self._ended[session.id] = reason
+        self._teardown.begin(session, reason)
 
     def _interfaces(self, session: Session) -> Close | None:
         """Both must still be there, with the tokens that the session's keys have."""
@@ -149,7 +162,11 @@ class Reconfiguration:
         core = self._core
         rematch = core.config.policy_rematch
         old = session.verdict
-        if rematch is Rematch.EXTENSIVE:
+        if session.parent:
+            parent = core.sessions.get(session.parent)
+            if parent is not None and parent.state is SessionState.ACTIVE:
+                return self._adopt(session, parent.verdict)
+        elif rematch is Rematch.EXTENSIVE:
             return self._adopt(session, self._search(session))
         if old.index == DEFAULT_INDEX:
             return rematch is Rematch.OFF or core.config.default_action is Action.PERMIT
@@ -158,6 +175,9 @@ class Reconfiguration:
             return False
         if new == old.policy or rematch is Rematch.OFF:
             return True
+        if session.parent:
+            # Its own addresses and ports are not what was permitted.
+            return new.action is Action.PERMIT
         found = self._search(session)
         return found.index == old.index and self._adopt(session, found)
 

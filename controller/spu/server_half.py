@@ -96,13 +96,16 @@ class ServerHalf:
                 return
             session.queue.append(queued)
             return
-        if not queued.message.session_id:
+        if queued.message.session_id != session.id:
             session.packets[Direction.REVERSE] += 1
             session.bytes[Direction.REVERSE] += len(queued.message.frame)
         _, ack = sequence(packet)
         if not packet.flags & ACK or ack != (splice.client + 1) % _MOD:
             detail = f"session {session.id}: no answer to our SYN"
             core.drop(Drop.TCP_NOT_SYN, session.wings[1].key, detail)
+            if packet.flags & ACK:
+                # It remembers an earlier connection: a client would reset that, and ask again.
+                self._replies.refuse(queued)
         elif packet.flags & RST:
             self._fail(session, Close.TCP_SERVER_RST)
         elif packet.flags & SYN:

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from controller.config.schema import SECOND, ScreenProfile, SynFloodMode
 from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import AnswerSyn, Redirect, Step, Transmit
-from controller.packet import ACK, RST, SYN, Packet
-from controller.payload import sequence
+from controller.packet import ACK, RST, SYN
+from controller.payload import contents, sequence
 from controller.reasons import Drop, Send
 from controller.spu.core import Core
 from controller.spu.replies import Replies
 from controller.spu.session import Pending, Queued, Refusal, Session
 from controller.spu.splice import OUR_SCALE, Splice
 from controller.syn_cookie import Cookies
-from controller.tcp_options import Offer, offer_of
-from controller.tcp_segments import answer
+from controller.tcp_options import Offer, offer_of, window
+from controller.tcp_segments import answer, segment
 from controller.timers import Timers
 
 HALF_OPEN_LIMIT = 1024
@@ -178,7 +178,16 @@ class SynGuard:
         profile = core.protected.get(pending.ingress.zone)
         if profile is None or packet.flags & (SYN | ACK | RST) != ACK or packet.fragment:
             return None
-        splice = self._prove(flow, packet)
+        seq, ack = sequence(packet)
+        splice = self._prove(flow, seq, ack)
+        if splice is None and not contents(packet):
+            # His acknowledgement was lost, and he asks whether the window is open by now, as is
+            # the custom with the number before the next (RFC 9293, section 3.8.6.1).
+            splice = self._prove(flow, seq + 1, ack)
+            if splice is not None:
+                queued = pending.first
+                packet = segment(packet, (seq + 1) % _MOD, ack, ACK, window(packet))
+                pending.first = queued._replace(packet=packet)
         if splice is None:
             return None
         limit = profile.thresholds.get(Drop.SYN_ACK_ACK_PROXY)
@@ -193,8 +202,7 @@ class SynGuard:
         core.step(Step.PROVED, flow, core.config.syn_flood_mode.value)
         return splice
 
-    def _prove(self, flow: FlowKey, packet: Packet) -> Splice | None:
-        seq, ack = sequence(packet)
+    def _prove(self, flow: FlowKey, seq: int, ack: int) -> Splice | None:
         client, ours = (seq - 1) % _MOD, (ack - 1) % _MOD
         known = self._half_open.get(flow)
         if known is not None:

@@ -54,8 +54,8 @@ def opens(flags: int) -> bool:
 class TcpTracker:
     """One connection."""
 
-    __slots__ = ("checked", "client_isn", "doubt", "fins", "forward_controls", "reset_by",
-                 "server_isn", "state", "strict", "windows")  # fmt: skip
+    __slots__ = ("again", "checked", "client_isn", "doubt", "fins", "forward_controls",
+                 "reset_by", "server_isn", "state", "strict", "windows")  # fmt: skip
 
     def __init__(self, is_new: bool = True) -> None:
         """``is_new``: it begins with a SYN, not in its middle."""
@@ -78,6 +78,8 @@ class TcpTracker:
         """The numbers of both SYNs."""
         self.doubt: Queued | None = None
         """What would end it, and waits for what its wing has counted."""
+        self.again: Queued | None = None
+        """A SYN of another connection between the same ports, if the client began one."""
 
     @property
     def is_over(self) -> bool:

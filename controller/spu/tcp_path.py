@@ -11,13 +11,15 @@ then the peer's next segment has the RST sent again, with the number that the pe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
 from controller.flow import FORWARD, REVERSE, Direction, Nanoseconds, Path
 from controller.messages import PacketIn, ReadWing, WingRead
 from controller.packet import ACK, FIN, RST, SYN, Packet
 from controller.payload import sequence
-from controller.reasons import Drop
+from controller.reasons import Close, Drop
 from controller.spu.core import Core
 from controller.spu.mss import clamp
 from controller.spu.replies import Replies
@@ -30,6 +32,7 @@ from controller.spu.tcp import (
     RESET,
     TIME_WAIT,
     TcpTracker,
+    opens,
 )
 from controller.spu.tcp_window import Segment, Windows, segment_of
 from controller.spu.teardown import Teardown
@@ -89,9 +92,42 @@ class TcpPath:
             if session.gateway is not None:
                 session.gateway.windows = Windows.fresh()
 
+    def begins_anew(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
+        """Whether a SYN, with ACK or without, shows that the session's connection is no more, and
+        that another begins: then the session ends, and the SYN that begins the other follows.
+
+        If the connection is over, any SYN does. Else the client may have forgotten it, and begin
+        another; but only if the server has, too, it answers with a SYN. (If it remembers, it
+        acknowledges what it knows, and the client's RST ends the session.)
+        """
+        packet, direction = queued.packet, queued.direction
+        if tcp.state is OPENING:
+            if direction == FORWARD and tcp.windows is None:
+                tcp.client_isn, _ = sequence(packet)
+            return False
+        if opens(packet.flags):
+            if tcp.state < TIME_WAIT:
+                if direction == FORWARD and _is_another(tcp, packet):
+                    tcp.again = queued
+                return False
+            syn = queued
+        elif tcp.again is None or not _answers(tcp.again, queued):
+            return False
+        else:
+            syn = tcp.again
+            # It has passed once, as this session's; once more it will as another's.
+            syn = syn._replace(message=replace(syn.message, session_id=0))
+            self._out_of_place(session, direction, segment_of(packet))
+        # It waits before the end begins, which is over at once if no NPU has a wing.
+        session.queue.insert(0, syn)
+        self._teardown.begin(session, tcp.close_reason if tcp.is_over else Close.TCP_ANEW)
+        return True
+
     def passes(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
         """Whether a segment may pass; one that may not is dropped here, by name."""
         packet, direction = queued.packet, queued.direction
+        if tcp.again is not None and packet.flags & RST and _answers(tcp.again, queued):
+            return True  # The server wants no other connection, and knows of none before.
         if session.path is _EXPRESS:
             return self._control(session, tcp, queued)
         segment = segment_of(packet)
@@ -132,13 +168,17 @@ class TcpPath:
             if direction == FORWARD:
                 if tcp.server_isn is None:
                     tcp.client_isn = seq
-            elif fits or own is None:
+            elif fits or (own is None and not flags & ACK):
                 tcp.server_isn = seq
             return True
         if own is None:
             # It refuses the peer's SYN, and has to say which; or nothing is known.
             if fits or peer is None:
                 return True
+        elif peer is None and flags & RST:
+            # The peer did not answer its SYN, but perhaps said what it knows of an earlier
+            # connection: this is about that one (RFC 9293, section 3.10.7.3).
+            return True
         elif tcp.doubt is None:
             tcp.doubt = queued
             core, wing = self._core, session.wings[direction]
@@ -218,6 +258,26 @@ class TcpPath:
             core.timers.cancel(session.id)  # its NPUs keep this one
         else:
             core.timers.set(session.id, core.now + session.timeout)
+
+
+def _is_another(tcp: TcpTracker, syn: Packet) -> bool:
+    """Whether a client's SYN is not that of its connection, come again."""
+    windows = tcp.windows
+    first = tcp.client_isn if windows is None else windows.first(FORWARD)
+    if first is None:
+        # It cannot be told, but clients that were answered do not ask again.
+        return tcp.state >= ESTABLISHED
+    return sequence(syn)[0] != first
+
+
+def _answers(again: Queued, queued: Queued) -> bool:
+    """Whether a segment of the server answers this SYN of the client's."""
+    packet = queued.packet
+    if queued.direction == FORWARD or not packet.flags & ACK:
+        return False
+    _, ack = sequence(packet)
+    seq, _ = sequence(again.packet)
+    return 0 < (ack - seq) % _MOD <= segment_of(again.packet).length
 
 
 def _numbers(segment: Segment) -> str:

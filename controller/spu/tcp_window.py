@@ -72,7 +72,7 @@ def segment_of(packet: Packet) -> Segment:
     return Segment(seq, ack, flags, window, data, scale, packet.fragment)
 
 
-# Places in ``Windows``: nine per side, the client's first.
+# Places in ``Windows``: ten per side, the client's first.
 _END = 0
 _LIMIT = 1
 _WIDEST = 2
@@ -82,7 +82,8 @@ _SEQ = 5
 _ACKED = 6
 _HEARD = 7
 _SLACK = 8
-_SIDE = 9
+_FIRST = 9
+_SIDE = 10
 
 _SILENT, _SPOKE, _ACKNOWLEDGED = 0, 1, 2
 """What ``_HEARD`` may be: nothing yet; its SYN; and its peer acknowledged that."""
@@ -99,7 +100,8 @@ class Windows(_Numbers):
     Per side: ``end``, the number behind the last that it used; ``limit``, how far its peer lets it
     go; ``widest``, the largest window that it offered, in bytes; ``scale``, its window's shift, and
     which one it had to offer; ``seq`` of its last segment and the highest number that it ``acked``;
-    whether it was heard; and ``slack``, if it sends fragments: how far beyond ``end`` it may be.
+    whether it was heard; ``slack``, if it sends fragments: how far beyond ``end`` it may be; and
+    the number of its ``first`` segment, a SYN.
     """
 
     __slots__ = ()
@@ -108,6 +110,11 @@ class Windows(_Numbers):
     def fresh(cls) -> Windows:
         """Of a connection of which nothing was heard yet."""
         return cls("I", _BLANK)
+
+    def first(self, direction: Direction) -> int | None:
+        """The number of a side's SYN, if one was heard."""
+        own = _SIDE if direction else 0
+        return self[own + _FIRST] if self[own + _HEARD] else None
 
     def take(self, direction: Direction, segment: Segment) -> bool:
         """A segment comes: whether its numbers are in place. If so, it is learned from."""
@@ -167,7 +174,10 @@ class Windows(_Numbers):
         if answers and not self._acknowledges_syn(peer, ack):
             return False
         end = (seq + segment.length) & _MASK
-        self[own + _SEQ] = seq
+        if self[own + _HEARD] and seq == self[own + _FIRST]:
+            # It comes again, without the data that it, or what followed it, had (RFC 7413).
+            end = (seq + max(segment.length, (self[own + _END] - seq) & _MASK)) & _MASK
+        self[own + _FIRST] = self[own + _SEQ] = seq
         self[own + _END] = self[own + _LIMIT] = end
         self[own + _WIDEST] = segment.window
         self[own + _OFFER] = _NOT_OFFERED if segment.scale is None else segment.scale

@@ -32,10 +32,13 @@ class Sight(NamedTuple):
     """The other end, as the speaker knows it."""
     peer_own: Endpoint
     """The same, as it knows itself."""
+    is_peer_shared: bool = False
+    """Others have the other end's address, as the speaker knows it, too, with other ports."""
 
 
-def sights(wings: tuple[Wing, Wing]) -> tuple[Sight, Sight]:
-    """What each end of a session sees, by direction in which it speaks."""
+def sights(wings: tuple[Wing, Wing], *, is_shared: bool = False) -> tuple[Sight, Sight]:
+    """What each end of a session sees, by direction in which it speaks. ``is_shared``: the client's
+    translated address is not its own alone."""
     forward, reverse = (
         Sight(
             Endpoint(wing.key.src, wing.key.sport),
@@ -45,7 +48,7 @@ def sights(wings: tuple[Wing, Wing]) -> tuple[Sight, Sight]:
         )
         for wing in wings
     )
-    return forward, reverse
+    return forward, reverse._replace(is_peer_shared=is_shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ class Pinhole:
     def order(self, wings: tuple[Wing, Wing]) -> GateOrder:
         """The gate for it, beside a control session with these wings."""
         wing, other = wings[self.side], wings[1 - self.side]
-        is_translated = wing.key.src != wing.translated.src
+        # Media may be of the other family than what announces them: these are not translated.
+        is_alike = len(self.listener.address) == len(wing.translated.src)
+        is_translated = is_alike and wing.key.src != wing.translated.src
         return GateOrder(
             protocol=self.protocol,
             token=other.key.token,
@@ -85,7 +90,7 @@ class Pinhole:
             count=self.count,
             uses=self.uses,
             shared_port=wing.translated.sport if self.shares_port and is_translated else None,
-            source_as=wing.key.dst if wing.key.dst != wing.translated.dst else None,
+            source_as=wing.key.dst if is_alike and wing.key.dst != wing.translated.dst else None,
             call=self.call,
             application=self.application,
             listener_token=wing.key.token,
@@ -121,7 +126,8 @@ class Alg(Protocol):
     """A gateway for one control session; it may keep what it needs to remember."""
 
     def measure(self, direction: Direction, data: bytes) -> int:
-        """Size of the first unit of a stream; 0: it is not complete. Never called for datagrams."""
+        """Size of the first unit of a stream, even if not all of it has come; 0: that is not
+        known yet. Never called for datagrams."""
         ...
 
     def take(self, direction: Direction, unit: bytes) -> Findings:

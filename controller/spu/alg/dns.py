@@ -23,6 +23,8 @@ class DnsAlg:
     def __init__(self, _sights: tuple[Sight, Sight]) -> None:
         self._open: set[bytes] = set()
         """Identifiers of what is not answered yet."""
+        self._asked_more = False
+        """More was asked than that: nobody knows when all of it is answered."""
 
     def measure(self, _direction: Direction, data: bytes) -> int:
         """Not over TCP."""
@@ -30,13 +32,17 @@ class DnsAlg:
 
     def take(self, direction: Direction, unit: bytes) -> Findings:
         """A message; the answer to the last question ends the session."""
-        if len(unit) < HEADER:
+        if len(unit) < HEADER or self._asked_more:
             return NOTHING
         identifier = unit[:2]
         if direction == Direction.FORWARD:
-            if not is_reply(unit) and len(self._open) < _OUTSTANDING_LIMIT:
-                # Asked again, it is still one question.
-                self._open.add(identifier)
+            if is_reply(unit):
+                return NOTHING
+            # Asked again, it is still one question.
+            self._open.add(identifier)
+            if len(self._open) > _OUTSTANDING_LIMIT:
+                self._open.clear()
+                self._asked_more = True
         elif is_reply(unit) and identifier in self._open:
             self._open.remove(identifier)
             if not self._open:

@@ -17,10 +17,12 @@ from controller.spu.alg.base import NOTHING, Findings, Pinhole, Render, Sight, l
 FIRST_PORT = 1024
 """Data connections to ports below are never let through: they would reach services."""
 
-_PORT = re.compile(rb"PORT\s+(\d+(?:,\d+){5})", re.IGNORECASE)
-_EPRT = re.compile(rb"EPRT\s+([!-~])([12])\1([0-9A-Fa-f.:]+)\1(\d+)\1", re.IGNORECASE)
-_PASV_ANSWER = re.compile(rb"227[ -].*?(\d+(?:,\d+){5})")
-_EPSV_ANSWER = re.compile(rb"229[ -].*?\(([!-~])\1\1(\d+)\1\)")
+# Numbers are bounded: what comes from outside may have any number of digits.
+_SIX = rb"(\d{1,3}(?:,\d{1,3}){5})(?!\d)"
+_PORT = re.compile(rb"PORT\s+" + _SIX, re.IGNORECASE)
+_EPRT = re.compile(rb"EPRT\s+([!-~])([12])\1([0-9A-Fa-f.:]+)\1(\d{1,5})\1", re.IGNORECASE)
+_PASV_ANSWER = re.compile(rb"227[ -].*?(?<!\d)" + _SIX)
+_EPSV_ANSWER = re.compile(rb"229[ -].*?\(([!-~])\1\1(\d{1,5})\1\)")
 _SECURED = re.compile(rb"234[ -]")
 _FAMILY = {4: 1, 16: 2}
 """Network protocol of EPRT by size of the address."""

@@ -60,7 +60,7 @@ class _Announcer:
         length = int.from_bytes(data[2:4], "big")
         if data[0] != _TPKT_VERSION or length < _TPKT_SIZE:
             return len(data)
-        return length if length <= len(data) else 0
+        return length
 
     def _announced(self, direction: Direction, unit: bytes, found: list[_Found]) -> Findings:
         sight = self._sights[direction]

@@ -34,7 +34,7 @@ class PptpAlg:
         if len(data) < 2:
             return 0
         length = int.from_bytes(data[:2], "big")
-        return length if _HEADER <= length <= len(data) else 0
+        return length if length >= _HEADER else 0
 
     def take(self, direction: Direction, unit: bytes) -> Findings:
         """A control message."""

@@ -35,8 +35,7 @@ class RtspAlg:
     def measure(self, _direction: Direction, data: bytes) -> int:
         """Messages, and between them frames of interleaved media."""
         if data.startswith(_FRAME):
-            length = 4 + int.from_bytes(data[2:4], "big") if len(data) >= 4 else 0
-            return length if length <= len(data) else 0
+            return 4 + int.from_bytes(data[2:4], "big") if len(data) >= 4 else 0
         return text_message.size(data)
 
     def take(self, direction: Direction, unit: bytes) -> Findings:

@@ -19,6 +19,7 @@ not acknowledged and comes again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from controller.flow import Direction
@@ -28,13 +29,20 @@ from controller.spu.alg.base import Alg, Findings
 from controller.tcp_options import DEFAULT_MSS
 
 UNIT_LIMIT = 16_384
-"""A unit that is longer passes unread: it is none that a gateway knows."""
+"""A unit that is longer passes unread: it is none that a gateway knows. The next one is read if
+this one said how long it is."""
 HELD_LIMIT = 65_536
 """Bytes held per direction, in order and out of order."""
+
+LEAST_SIZE = 524
+"""Of data in a segment, however narrow a router says that the path is (RFC 9293, 3.7.1, with time
+stamps)."""
 
 _MOD = 1 << 32
 _OPTIONS = 12
 """Bytes of options in most segments: time stamps."""
+_LONGEST = 0xFFFF - 60 - 60
+"""What fits into any packet beside the headers of IP and TCP, whatever an end says it takes."""
 
 
 class Out(NamedTuple):
@@ -63,11 +71,22 @@ class _Chunk(NamedTuple):
         return self.start + len(self.data) + self.fin
 
 
+def _cut(chunk: _Chunk, before: int, size: int) -> Iterator[_Chunk]:
+    """A chunk in pieces; ``before`` is what the sender may count as acknowledged until then."""
+    in_end, start, data, fin, verbatim = chunk
+    for at in range(0, len(data) - size, size):
+        rest = chunk.end - start - at - size
+        yield _Chunk(in_end - rest if verbatim else before, start + at, data[at : at + size],
+                     False, verbatim)  # fmt: skip
+    last = (len(data) - 1) // size * size if data else 0
+    yield _Chunk(in_end, start + last, data[last:], fin, verbatim)
+
+
 class _Way:
     """One direction."""
 
     __slots__ = ("asked", "base", "buffer", "chunks", "confirmed", "consumed", "early",
-                 "fin_at", "mss", "promised", "received", "sent")  # fmt: skip
+                 "fin_at", "mss", "promised", "received", "sent", "unread")  # fmt: skip
 
     def __init__(self) -> None:
         self.base: int | None = None
@@ -88,6 +107,8 @@ class _Way:
         """In: what the receiver acknowledged."""
         self.promised = 0
         """In: what was acknowledged from here."""
+        self.unread = 0
+        """What is left of a unit that is longer than is read."""
         self.asked: tuple[bytes, Findings] | None = None
         """The unit that waits for its gates."""
 
@@ -174,7 +195,7 @@ class Relay:
         if way.base is None or not way.received:
             way.base = (seq + 1) % _MOD
         # What its sender takes bounds what is sent to it; time stamps take some of it.
-        self._ways[1 - direction].mss = max(mss - _OPTIONS, 1)
+        self._ways[1 - direction].mss = min(max(mss - _OPTIONS, 1), _LONGEST)
 
     def take(self, direction: Direction, seq: int, ack: int, flags: int, data: bytes) -> list[Out]:
         """A segment other than a SYN came; what to send, in any direction."""
@@ -226,6 +247,24 @@ class Relay:
             del way.buffer[keep:]
             way.received = way.consumed + keep
 
+    def narrow(self, direction: Direction, seq: int, size: int) -> list[Out]:
+        """A segment of a direction, of which the number is known, did not fit through the path to
+        its receiver; ``size`` bytes of data do. What is under way is cut and sent again."""
+        way = self._ways[direction]
+        size = max(size, LEAST_SIZE)
+        if not way.chunks or size >= way.mss:
+            return []
+        at = way.position(seq, way.chunks[0].start)
+        if not way.chunks[0].start <= at < way.sent:
+            return []  # of none that is under way
+        way.mss = size
+        whole, way.chunks = way.chunks, deque()
+        before = way.confirmed
+        for chunk in whole:
+            way.chunks += _cut(chunk, before, size)
+            before = chunk.in_end
+        return [self._again(direction, chunk) for chunk in way.chunks]
+
     def tick(self) -> list[Out]:
         """Repeat what is owed."""
         outs = []
@@ -245,7 +284,13 @@ class Relay:
         size, passed, verbatim = 0, b"", True
         while way.asked is None and len(way.buffer) > size:
             rest = bytes(way.buffer[size:])
-            length = self._alg.measure(direction, rest)
+            length = way.unread or self._alg.measure(direction, rest)
+            if way.unread or length > UNIT_LIMIT:
+                way.unread = length - len(rest) if length > len(rest) else 0
+                length = min(length, len(rest))
+                size += length
+                passed += rest[:length]
+                continue
             if not 0 < length <= len(rest):
                 if len(rest) <= UNIT_LIMIT and way.fin_at is None:
                     break
@@ -300,11 +345,11 @@ class Relay:
 
     def _repeat(self, direction: Direction) -> list[Out]:
         chunks = self._ways[direction].chunks
-        if not chunks:
-            return []
-        chunk = chunks[0]
+        return [self._again(direction, chunks[0])] if chunks else []
+
+    def _again(self, direction: Direction, chunk: _Chunk) -> Out:
         flags = ACK | (PSH if chunk.data else 0) | (FIN if chunk.fin else 0)
-        return [self._out(direction, flags, chunk.data, chunk.start)]
+        return self._out(direction, flags, chunk.data, chunk.start)
 
     def _acknowledge(self, direction: Direction) -> Out:
         """Say to the sender of a direction how far it came."""

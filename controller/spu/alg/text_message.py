@@ -33,16 +33,15 @@ class Message(NamedTuple):
 
 
 def size(data: bytes) -> int:
-    """Size of the first message of a stream; 0: it is not complete. Empty lines between messages
-    count as messages."""
+    """Size of the first message of a stream; 0: its head is not complete. Empty lines between
+    messages count as messages."""
     if data.startswith((b"\r\n", b"\n")):
         return data.index(b"\n") + 1
     end = _END.search(data)
     if end is None:
         return 0
     length = _LENGTH.search(data, 0, end.end())
-    total = end.end() + (int(length[1]) if length else 0)
-    return total if total <= len(data) else 0
+    return end.end() + (int(length[1]) if length else 0)
 
 
 def take_apart(data: bytes) -> Message | None:

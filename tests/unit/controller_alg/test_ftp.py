@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,8 @@ from controller_machines.world import (
 from scapy.layers.inet import TCP
 
 from controller.config.applications import PREDEFINED
-from controller.config.schema import SECOND, Alg, Configuration
+from controller.config.nat import NO_NAT
+from controller.config.schema import SECOND, Action, Alg, Configuration, Rematch
 from controller.flow import Path
 from controller.reasons import Close, Drop
 from controller.spu.express import NotExpress
@@ -251,6 +253,49 @@ def test_port_of_a_child_outlives_gate_and_parent() -> None:
     assert sum(world.sim.cp.nat.in_use().values()) == 1
     assert data.say(data.client, b"still") == b"still"
     finished(world, data)
+
+
+CHANGES: dict[str, tuple[Close | None, Callable[[Configuration], Configuration]]] = {
+    "policy deleted": (Close.POLICY_CHANGED, lambda c: replace(c, policies=c.policies[1:])),
+    "denied, not rematched": (None, lambda c: denied(c, Rematch.OFF)),
+    "denied and rematched": (Close.POLICY_CHANGED, lambda c: denied(c, Rematch.ON)),
+    "denied and searched": (Close.POLICY_CHANGED, lambda c: denied(c, Rematch.EXTENSIVE)),
+    "rule gone": (Close.NAT_CHANGED, lambda c: replace(c, nat=NO_NAT)),
+    "of no concern": (None, lambda c: replace(c, policies=c.policies[:1])),
+}
+
+
+def denied(config: Configuration, rematch: Rematch) -> Configuration:
+    first, *others = config.policies
+    first = replace(first, action=Action.DENY)
+    return replace(config, policies=(first, *others), policy_rematch=rematch)
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_a_new_configuration_ends_it_ends_with_its_data_connections(
+    what: str, orphan: bool
+) -> None:
+    world = World(only_ftp(with_nat()))
+    control = ftp(world)
+    control.say(control.client, b"PORT 10,0,1,2,80,1\r\n")
+    data = Connection(world, world.b, world.a, sport=20, listens_at=(N, 80 * 256 + 1))
+    if orphan:
+        world.send(world.a, control.client.segment("RA"))
+        world.sim.run(3 * SECOND)
+    before = len(world.sim.closed)
+    reason, change = CHANGES[what]
+    world.sim.reconfigure(change(world.sim.cp.config))
+    world.sim.run()
+    if orphan and reason is Close.NAT_CHANGED:
+        reason = None  # its address is its own
+    ended = set(world.closes()[before:])
+    assert ended == ({reason} if reason is not None else set())
+    if reason is None:
+        assert data.say(data.client, b"still") == b"still"
+    else:
+        world.sim.run(3 * SECOND)
+        world.assert_empty()
 
 
 def test_without_a_free_port_the_command_waits_for_one() -> None:

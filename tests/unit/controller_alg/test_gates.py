@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controller.central_point.gates import Binding, GateTable, Lease
+from controller.central_point.gates import GateTable
+from controller.central_point.leases import Binding, Lease
 from controller.central_point.nat_arbiter import NatArbiter
 from controller.config.schema import SECOND
 from controller.flow import FlowKey, Tuple5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,8 @@ SEEDS = (
     b"INVITE sip:b@10.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.2;rport=5060\r\nCall-ID: 1@x\r\n"
     b"Content-Type: application/sdp\r\nContent-Length: 76\r\n\r\n"
     b"o=u 1 1 IN IP4 10.0.1.2\r\nc=IN IP4 10.0.1.2\r\nm=audio 6000 RTP/AVP 0\r\na=rtcp:6001\r\n",
+    b"INVITE sip:10.0.2.2 SIP/2.0\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\n"
+    b"Content-Type: application/sdp\r\n\r\nc=IN IP4 10.0.1.2\r\nm=audio 6000 RTP/AVP 0\r\n--x--",
     b"\0\x20\0\1\x1a\x2b\x3c\x4d\0\x08\0\0\0\5\0\6\1\0" + bytes(14),
     bytes(18) + b"\x23" + bytes(9),
     bytes.fromhex(
@@ -69,7 +72,7 @@ def test_gateway_reads_anything(name: object, said: list[tuple[Direction, bytes]
     alg = GATEWAYS[name]((SIGHTS[0], SIGHTS[1]))  # type: ignore[index]
     for direction, unit in said:
         size = alg.measure(direction, unit)
-        assert 0 <= size <= len(unit)
+        assert size >= 0
         findings = alg.take(direction, unit)
         for pinhole in findings.pinholes:
             port = pinhole.listener.port
@@ -180,3 +183,22 @@ def test_endless_line_passes_unread_and_bounded() -> None:
         outs = relay.take(Direction.FORWARD, 100 + n * 1000, 500, ACK, b"x" * 1000)
         sent += sum(len(out.data) for out in outs)
     assert 40_000 - sent <= 16_384
+
+
+@pytest.mark.parametrize(
+    ("direction", "begin", "end"),
+    [
+        (Direction.FORWARD, b"PORT ", b",0,1,2,4,1\r\n"),
+        (Direction.FORWARD, b"EPRT |1|10.0.1.2|", b"|\r\n"),
+        (Direction.REVERSE, b"227 ok (", b",0,2,2,40,1)\r\n"),
+        (Direction.REVERSE, b"227 ok (", b")\r\n"),
+        (Direction.REVERSE, b"229 ok (|||", b"|)\r\n"),
+    ],
+)
+def test_a_number_without_end_is_none_and_costs_nothing(
+    direction: Direction, begin: bytes, end: bytes
+) -> None:
+    alg = FtpAlg((SIGHTS[0], SIGHTS[1]))
+    started = process_time()
+    assert not alg.take(direction, begin + b"1" * 16_000 + end).pinholes
+    assert process_time() - started < 0.3

@@ -55,9 +55,9 @@ def test_both_translated() -> None:
     forward, reverse = sights(both)
     assert forward == (
         Endpoint(CLIENT, 40_000), Endpoint(CLIENT_SEEN, 50_000),
-        Endpoint(SERVER_SEEN, 21), Endpoint(SERVER, 21),
+        Endpoint(SERVER_SEEN, 21), Endpoint(SERVER, 21), False,
     )  # fmt: skip
-    assert reverse == (forward.peer_own, forward.peer, forward.own_seen, forward.own)
+    assert reverse == (forward.peer_own, forward.peer, forward.own_seen, forward.own, False)
 
 
 def test_port_of_the_control_session_is_shared_only_if_it_is_translated() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from controller_machines.world import NAT_OUT, Host, World, configuration, policy
+from controller_machines.world import NAT_OUT, Host, World, configuration, policy, udp6
 from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet
 
 from controller.config.applications import PREDEFINED
@@ -130,6 +131,18 @@ def test_answering_side_may_speak_first() -> None:
     assert said[UDP].sport == media
 
 
+def test_a_telephone_may_ring_for_three_minutes() -> None:
+    """As long as proxies wait for an answer (RFC 3261, section 16.6: timer C)."""
+    world = World(calls(NAT_OUT))
+    asked = world.pass_(world.a, datagram(world.a, world.b.ip, 5060, 5060, invite()), world.b)
+    (gate,) = world.sim.cp.gates
+    world.sim.run(200 * SECOND)
+    port = asked[UDP].sport
+    world.pass_(world.b, datagram(world.b, N, 5060, port, accepted(N, port)), world.a)
+    heard = world.pass_(world.b, datagram(world.b, N, 7000, gate.hole.port, b"hello"), world.a)
+    assert heard[UDP].dport == 6000
+
+
 def test_message_again_names_the_same_ports_and_the_end_closes_the_gates() -> None:
     world = World(calls(NAT_OUT))
     port, media = call(world)
@@ -176,6 +189,17 @@ def test_no_gate_for_media_on_hold_refused_or_to_services(body: str) -> None:
     assert len(world.sim.cp.gates) == 0
 
 
+@pytest.mark.parametrize("size", [20_000, 70_000])
+def test_a_message_longer_than_is_read_passes_whole_and_the_next_is_read(size: int) -> None:
+    world = World(calls(NAT_OUT))
+    control = Connection(world, world.a, world.b, 5060, options=(("MSS", 1440),))
+    long = message("MESSAGE sip:bob@10.0.2.2 SIP/2.0", "Call-ID: 1@10.0.1.2", body="x" * size)
+    for at in range(0, len(long), 1400):
+        control.say(control.client, long[at : at + 1400])
+    assert control.server.heard == long
+    assert b"c=IN IP4 10.0.2.1\r\n" in control.say(control.client, invite())
+
+
 def test_what_is_no_message_passes_as_it_is() -> None:
     world = World(calls(NAT_OUT))
     for text in (b"\r\n\r\n", b"\xff" * 40, b"INVITE x SIP/2.0\r\nno colon\r\n\r\n", b"jaK"):
@@ -210,6 +234,87 @@ def test_names_within_longer_ones_are_not_touched() -> None:
     assert b"Via: SIP/2.0/UDP 10.0.2.1;" in heard
     assert b"Call-ID: 110.0.1.2@10.0.1.23\r\n" in heard
     assert b"X-Note: 10.0.1.2.3 10.0.2.1\r\n" in heard
+
+
+def test_addresses_without_a_user_are_names_too() -> None:
+    """As registrars and proxies are called: nothing but the scheme stands before them."""
+    world = World(calls(NAT_OUT), nat_ports=range(30_001, 30_020))
+    text = message(
+        "REGISTER sip:10.0.1.2 SIP/2.0",
+        "Via: SIP/2.0/UDP 10.0.1.2:5060;branch=z",
+        "Record-Route: <sip:10.0.1.2;lr>",
+        "Contact: <sip:10.0.1.2:5060>, <sips:10.0.1.2:5061>",
+        "Call-ID: 7@10.0.1.2",
+    )
+    sent = datagram(world.a, world.b.ip, 5060, 5060, text)
+    heard = payload(world.pass_(world.a, sent, world.b))
+    assert heard.startswith(b"REGISTER sip:10.0.2.1:30001 SIP/2.0\r\n")
+    assert b"Record-Route: <sip:10.0.2.1:30001;lr>\r\n" in heard
+    assert b"Contact: <sip:10.0.2.1:30001>, <sips:10.0.2.1:5061>\r\n" in heard
+
+
+def test_what_passwords_are_proven_with_stays() -> None:
+    """Both ends reckon with these words (RFC 3261, section 22): changed, no password is right."""
+    world = World(calls(NAT_OUT))
+    fields = (
+        'Authorization: Digest username="alice", realm="10.0.1.2", uri="sip:10.0.1.2"',
+        'Proxy-Authorization: Digest username="alice", realm="10.0.1.2", uri="sip:10.0.1.2"',
+        'WWW-Authenticate: Digest realm="10.0.1.2", nonce="1"',
+        'Proxy-Authenticate: Digest realm="10.0.1.2", nonce="1"',
+    )
+    text = message("REGISTER sip:10.0.2.2 SIP/2.0", "Call-ID: 7@10.0.1.2", *fields)
+    sent = datagram(world.a, world.b.ip, 5060, 5060, text)
+    heard = payload(world.pass_(world.a, sent, world.b)).decode()
+    assert "Call-ID: 7@10.0.2.1\r\n" in heard
+    for field in fields:
+        assert f"{field}\r\n" in heard
+
+
+@pytest.mark.parametrize("kind", ["application/sdp; charset=UTF-8", "Application/SDP ;x=1"])
+def test_a_description_is_one_whatever_else_is_said_of_it(kind: str) -> None:
+    world = World(calls(NAT_OUT))
+    text = invite().replace(b"application/sdp", kind.encode())
+    sent = datagram(world.a, world.b.ip, 5060, 5060, text)
+    assert b"c=IN IP4 10.0.2.1\r\n" in payload(world.pass_(world.a, sent, world.b))
+    assert len(world.sim.cp.gates) == 1
+
+
+def test_a_description_among_other_parts_is_found() -> None:
+    """RFC 5621: such as beside where somebody calls for help from."""
+    world = World(calls(NAT_OUT))
+    parts = (
+        "--x\r\nContent-Type: application/pidf+xml\r\n\r\n<at>10.0.1.2</at>\r\n",
+        f"--x\r\nContent-Type: application/sdp\r\n\r\n{sdp('10.0.1.2', 6000)}\r\n",
+        "--x--\r\n",
+    )
+    text = invite(body="".join(parts))
+    text = text.replace(b"application/sdp", b'multipart/mixed;boundary="x"', 1)
+    sent = datagram(world.a, world.b.ip, 5060, 5060, text)
+    heard = payload(world.pass_(world.a, sent, world.b))
+    assert len(world.sim.cp.gates) == 1
+    assert b"c=IN IP4 10.0.2.1\r\n" in heard
+    body = heard.partition(b"\r\n\r\n")[2]
+    assert b"Content-Length: %d\r\n" % len(body) in heard
+    assert body.startswith(parts[0].encode())
+    assert body.endswith(b"\r\n\r\n--x--\r\n")
+
+
+@pytest.mark.parametrize("nat", [(), (NAT_OUT,)])
+def test_media_of_the_other_family_are_not_translated(nat: tuple[SourceNatRule, ...]) -> None:
+    """A phone with both families: its signalling by IPv4 behind NAT, its media by IPv6."""
+    world = World(calls(*nat))
+    a, b = "2001:db8:1::2", "2001:db8:2::2"
+    body = sdp("10.0.1.2", 6000).replace("c=IN IP4 10.0.1.2", f"c=IN IP6 {a}")
+    sent = datagram(world.a, world.b.ip, 5060, 5060, invite(body=body))
+    asked = world.pass_(world.a, sent, world.b)
+    assert f"c=IN IP6 {a}\r\n".encode() in payload(asked)
+    here, port = addresses(asked)[0], asked[UDP].sport
+    ok = accepted(here, port).replace(b"c=IN IP4 10.0.2.2", f"c=IN IP6 {b}".encode())
+    world.pass_(world.b, datagram(world.b, here, 5060, port, ok), world.a)
+    heard = world.pass_(world.b, udp6(world.b, world.a, 7000, 6001), world.a)
+    assert heard[IPv6].src == b
+    said = world.pass_(world.a, udp6(world.a, world.b, 6000, 7000), world.b)
+    assert said[IPv6].src == a
 
 
 def test_message_that_grows_beyond_the_mtu_leaves_in_fragments() -> None:

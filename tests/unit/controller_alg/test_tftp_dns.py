@@ -122,6 +122,20 @@ def test_resolver_that_asks_twice_at_once_gets_both_answers() -> None:
     assert [record.reason for record in world.sim.closed] == [Close.RESPONSE_RECEIVED]
 
 
+def test_resolver_that_asks_more_than_is_remembered_gets_all_answers() -> None:
+    world = World(only(["junos-dns-udp"]))
+    numbers = range(300)
+    for n in numbers:
+        world.pass_(world.a, datagram(world.a, world.b.ip, 3000, 53, message(n)), world.b)
+    for n in numbers:
+        world.send(world.b, datagram(world.b, world.a.ip, 53, 3000, message(n, True)))
+    world.sim.run()
+    assert len(world.a.received) == len(world.b.received) == 300
+    assert not world.reasons()
+    world.sim.run(61 * SECOND)
+    assert world.closes() == [Close.IDLE_TIMEOUT]
+
+
 def test_answer_that_nobody_asked_for_begins_no_session_unless_allowed() -> None:
     permit = (policy("dns", 1, "untrust", "trust"),)
     answer = message(7, True)

@@ -142,6 +142,20 @@ def test_what_waits_is_bounded() -> None:
     world.assert_empty()
 
 
+def test_a_flood_of_fragments_without_first_ones_does_not_stop_those_that_overtook_theirs() -> None:
+    world = World(with_nat())
+    for n in range(held.HELD + 200):
+        lone = IP(src=world.b.ip, dst=world.a.ip, id=n, frag=100, proto=17) / BODY[:16]
+        world.send(world.b, lone)
+    world.sim.run()
+    parts = datagram(world)
+    send(world, [parts[2], parts[1], parts[0], parts[3]])
+    assert together(world.a.received + world.b.received) == BODY
+    assert set(world.reasons()) == {Drop.FRAGMENT_LIMIT}
+    world.sim.run(120 * SECOND)
+    world.assert_empty()
+
+
 def test_waiting_for_the_first_of_a_flow_that_is_denied_leaves_nothing() -> None:
     world = World()
     parts = list(fragment(IP(src=world.b.ip, dst=world.a.ip, id=7) / UDP() / BODY, 1000))

@@ -114,6 +114,24 @@ def test_a_sip_phone_behind_static_nat_speaks_of_its_outside_address() -> None:
     world.assert_empty()
 
 
+@pytest.mark.parametrize("media", [6000, 6001])
+def test_where_ports_are_not_translated_those_of_media_are_not_either(media: int) -> None:
+    keeping = pool("k", block("10.0.2.90"), port_use=PortUse.KEEP)
+    sip = tuple(app for app in PREDEFINED.values() if app.name.startswith("junos-sip"))
+    config = configuration(
+        nat=Nat(source=(to_pool("k"),), source_pools={"k": keeping}),
+        policies=(policy("sip", 1, "trust", "untrust", applications=sip),),
+    )
+    world = World(config)
+    sent = datagram(world.a, world.b.ip, 5060, 5060, invite(media=media))
+    asked = payload(world.pass_(world.a, sent, world.b))
+    assert b"m=audio %d " % media in asked
+    voice = datagram(world.b, "10.0.2.90", 7000, media + 1, b"voice")
+    assert world.pass_(world.b, voice, world.a)[UDP].dport == media + 1
+    world.sim.run(3700 * SECOND)
+    world.assert_empty()
+
+
 def test_a_gate_does_not_take_the_port_of_a_pools_session() -> None:
     """The data connection's port and those of other flows come from one space."""
     tight = pool("p", block("10.0.2.100"), ports=range(30_000, 30_003))

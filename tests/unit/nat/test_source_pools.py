@@ -17,6 +17,7 @@ from controller_machines.world import (
 )
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
+from controller.central_point.port_space import PortSpace
 from controller.config.cards import NatFaults
 from controller.config.nat import Nat, PortUse
 from controller.config.schema import SECOND
@@ -157,6 +158,51 @@ def test_an_overloaded_port_serves_different_destinations_at_once() -> None:
     assert world.reasons() == [Drop.NAT_EXHAUSTED] * 2
     world.sim.run(61 * SECOND)
     world.assert_empty()
+
+
+def test_what_one_destination_has_no_port_for_another_has() -> None:
+    """Of several addresses, too: none is exhausted for everybody."""
+    tight = pool("p", block("10.0.2.100", "10.0.2.101"), ports=range(5000, 5002), overloading=2)
+    world = World(with_pools(tight))
+    for n in range(4):
+        world.pass_(world.a, udp(world.a, world.b, sport=2000 + n, dport=7), world.b)
+    world.send(world.a, udp(world.a, world.b, sport=2004, dport=7))
+    world.sim.run()
+    assert world.reasons() == [Drop.NAT_EXHAUSTED]
+    shared = {
+        (heard[IP].src, heard[UDP].sport)
+        for n in range(4)
+        for heard in [world.pass_(world.a, udp(world.a, world.b, 3000 + n, dport=8), world.b)]
+    }
+    assert len(shared) == 4
+    world.sim.run(61 * SECOND)
+    world.assert_empty()
+
+
+def test_a_port_that_can_be_shared_is_found_behind_all_that_cannot() -> None:
+    there, elsewhere = (bytes((192, 0, 2, n)) for n in (1, 2))
+    space = PortSpace(17, range(2000, 2400), 2)
+    assert all(space.take(2000, (there, 7)) >= 0 for _ in range(200))
+    assert all(space.take(2000, (elsewhere, 7)) >= 0 for _ in range(200))
+    shared = {space.take(2000, (there, 7)) for _ in range(200)}
+    assert shared == set(range(2200, 2400))
+    assert space.take(2000, (there, 7)) < 0
+    assert not space.is_full
+    assert space.give(2000, (there, 7))
+    assert space.take(0, (there, 7)) == 2000
+
+
+def test_a_higher_overloading_factor_helps_at_once() -> None:
+    tight = pool("p", block("10.0.2.100"), ports=range(5000, 5001), overloading=2)
+    world = World(with_pools(tight))
+    for dport in (7, 8):
+        world.pass_(world.a, udp(world.a, world.b, dport=dport), world.b)
+    world.send(world.a, udp(world.a, world.b, dport=9))
+    world.sim.run()
+    assert world.reasons() == [Drop.NAT_EXHAUSTED]
+    world.sim.reconfigure(with_pools(replace(tight, overloading=3)))
+    world.sim.run()
+    assert world.pass_(world.a, udp(world.a, world.b, dport=9), world.b)[UDP].sport == 5000
 
 
 def test_an_alarm_is_raised_and_cleared() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller.central_point.gates import GateTable, Lease
+from controller.central_point.gates import GateTable
+from controller.central_point.leases import Lease
 from controller.flow import Direction
 from controller.messages import Actor, Message, OpenGates
 from controller.packet import Packet
