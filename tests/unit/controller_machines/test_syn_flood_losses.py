@@ -3,14 +3,17 @@ remember an earlier connection with the same ports."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scapy.layers.inet import TCP
 
 from controller.config.schema import SECOND, SynFloodMode
+from controller.config.tcp import TcpOptions, TcpSettings
 from controller.reasons import Drop
 
 from .guarded import CLIENT_ISN, MOD, SERVER_ISN, Talk, attack, protected
-from .world import World
+from .world import World, configuration
 
 BOTH_MODES = pytest.mark.parametrize("mode", list(SynFloodMode))
 
@@ -79,3 +82,30 @@ def test_a_server_that_resets_something_else_is_not_reset_in_turn() -> None:
     talk.down("S", 1000)
     assert len(world.b.received) == 1
     assert world.reasons() == [Drop.TCP_NOT_SYN] * 2
+
+
+def test_a_policy_that_requires_a_syn_has_had_it() -> None:
+    plain = configuration()
+    tcp = TcpOptions(syn_check=True)
+    policies = tuple(replace(policy, tcp=tcp) for policy in plain.policies)
+    world = World(protected(replace(plain, policies=policies)))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    assert talk.prove()[TCP].flags == "S"
+    talk.answer()
+    assert world.reasons() == []
+
+
+@pytest.mark.parametrize(("everywhere", "told"), [(None, 1200), (1300, 1200), (1000, 1000)])
+def test_a_client_is_told_the_least_that_any_policy_has_servers_announce(
+    everywhere: int | None, told: int
+) -> None:
+    """Which policy will let him in is not known yet."""
+    plain = configuration(tcp=TcpSettings(mss=everywhere))
+    first, *others = plain.policies
+    policies = (first, *(replace(p, tcp=TcpOptions(reverse_mss=1200)) for p in others))
+    world = World(protected(replace(plain, policies=policies)))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    assert dict(talk.syn()[TCP].options)["MSS"] == told
