@@ -88,6 +88,8 @@ def test_counts_are_those_of_what_was_asked_for(tmp_path: Path) -> None:
         ("show security nat source persistent-nat-table pool x", "unknown source pool 'x'"),
         ("clear security nat source persistent-nat-table pool x", "unknown source pool 'x'"),
         ("show security nat source paired-address pool-name x", "unknown source pool 'x'"),
+        ("show security nat source pool all rule all", "one of pool, rule and summary"),
+        ("show security nat destination summary rule all", "one of pool, rule and summary"),
         ("show security flow session policy-id 99", "unknown policy index '99'"),
         ("show security policies from-zone trsut", "no zone 'trsut'; zones are: "),
         ("show security policies hit-count to-zone x", "no zone 'x'"),
