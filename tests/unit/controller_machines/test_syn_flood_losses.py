@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 from scapy.layers.inet import TCP
 
+from controller.config.cards import NatFaults
 from controller.config.schema import SECOND, SynFloodMode
 from controller.config.tcp import TcpOptions, TcpSettings
 from controller.reasons import Drop
 
 from .guarded import CLIENT_ISN, MOD, SERVER_ISN, Talk, attack, protected
-from .world import World, configuration
+from .world import World, chassis, configuration, with_nat
 
 BOTH_MODES = pytest.mark.parametrize("mode", list(SynFloodMode))
 
@@ -109,3 +110,21 @@ def test_a_client_is_told_the_least_that_any_policy_has_servers_announce(
     attack(world, world.b)
     talk = Talk(world, world.a, world.b)
     assert dict(talk.syn()[TCP].options)["MSS"] == told
+
+
+@BOTH_MODES
+def test_who_was_told_that_he_is_connected_hears_that_no_session_came_of_it(
+    mode: SynFloodMode,
+) -> None:
+    site = replace(chassis(), nat_faults=NatFaults(delay=60 * SECOND))
+    world = World(protected(with_nat(), mode=mode), site)
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.up("A", CLIENT_ISN + 1, talk.cookie + 1, window=502)
+    world.sim.run(20 * SECOND)
+    assert world.reasons() == [Drop.PENDING_TIMEOUT]
+    reset = talk.at_client()[TCP]
+    assert (reset.flags, reset.seq) == ("R", (talk.cookie + 1) % MOD)
+    world.sim.run(120 * SECOND)
+    world.assert_empty()
