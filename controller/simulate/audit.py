@@ -7,9 +7,16 @@ from collections.abc import Iterable
 
 from controller.central_point.port_space import Peer
 from controller.flow import Address, FlowKey, text
-from controller.messages import InstallAck, Message, RemoveSession
+from controller.messages import (
+    AbandonSession,
+    CreateSession,
+    InstallAck,
+    Message,
+    RemoveSession,
+)
 from controller.simulate import inside
 from controller.simulate.held import audit_held
+from controller.simulate.in_force import not_in_force
 from controller.simulate.inside import Binding
 from controller.simulate.ledger import Ledger
 from controller.simulate.violation import Rule
@@ -20,15 +27,22 @@ def audit(ledger: Ledger, under_way: Iterable[Message]) -> None:
     """Compare all tables, given the messages that are under way between machines."""
     broken = ledger.broken
     asked, removed = set(), set()
+    changing: set[FlowKey] = set()
     for message in under_way:
         match message:
+            case CreateSession() | AbandonSession():
+                changing.add(message.flow)
             case InstallAck():
                 asked.add(message.session_id)
             case RemoveSession():
                 removed.add(message.session_id)
     _entries(ledger, asked, removed)
+    _pending(ledger, changing)
     _npus(ledger)
     _ports(ledger)
+    for spu in ledger.spus.values():
+        for session_id, session, rule, what in not_in_force(spu):
+            broken(rule, what, session.wings[0].key, session_id)
     audit_held(ledger)
     for spu in ledger.spus.values():
         orphans = inside.timers(spu) - inside.sessions(spu).keys()
@@ -62,15 +76,27 @@ def _entries(ledger: Ledger, asked: set[int], removed: set[int]) -> None:
         if found.session_id not in inside.sessions(spu):
             what = f"SPU {found.spu} does not have it"
             broken(Rule.ENTRIES, what, key, found.session_id)
-    for key in inside.cp_pending(ledger.cp):
-        if inside.cp_entry(ledger.cp, key) is None:
-            broken(Rule.TIMERS, "a time-out of a wing that is gone", key)
     for number, spu in ledger.spus.items():
         for session_id, session in inside.sessions(spu).items():
             ledger.check(number, session_id)
             if session_id not in known:
                 key = session.wings[0].key
                 broken(Rule.ENTRIES, "unknown to the central point", key, session_id)
+
+
+def _pending(ledger: Ledger, changing: set[FlowKey]) -> None:
+    """What is pending at the central point is so at its SPU, or was just given to it, or up."""
+    for key in inside.cp_pending(ledger.cp):
+        found = inside.cp_entry(ledger.cp, key)
+        if found is None:
+            ledger.broken(Rule.TIMERS, "a time-out of a wing that is gone", key)
+            continue
+        spu = ledger.spus.get(found.spu)
+        if spu is None or spu.is_joining or not inside.is_online(ledger.cp, found.spu):
+            continue
+        if key not in changing and key not in inside.pending(spu):
+            what = f"pending, but SPU {found.spu} does not set it up"
+            ledger.broken(Rule.ENTRIES, what, key)
 
 
 def _npus(ledger: Ledger) -> None:

@@ -80,7 +80,7 @@ class Cards:
         plan = world.plan
         self._world = world
         self.style = style_of(plan.seed)
-        self.chassis = chassis(plan.spus, self._room(), self.style)
+        self.chassis = chassis(plan.spus, self._room(), self.style, plan.faults)
         self.config = configuration(0, self.chassis, self.style)
         self.npus = {
             n: FaultyNpu(n, self.config, self._capacity(), Dice(plan.seed, -n)) for n in NPUS

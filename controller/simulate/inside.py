@@ -12,6 +12,7 @@ from typing import NamedTuple
 from controller.central_point import CentralPoint
 from controller.central_point.persistent_nat import Outside
 from controller.central_point.port_space import Peer
+from controller.config.schema import Configuration
 from controller.flow import Address, FlowKey, Nanoseconds
 from controller.messages import PacketIn, SpuState
 from controller.spu import Spu
@@ -259,6 +260,16 @@ def waiting_ports(cp: CentralPoint) -> set[Binding]:
 def gate_parents(cp: CentralPoint) -> set[int]:
     """Sessions with open gates."""
     return set(cp.gates._by_parent)
+
+
+def config_of(spu: Spu) -> Configuration:
+    """What an SPU takes to be in force."""
+    return spu._core.config
+
+
+def is_reconfiguring(spu: Spu) -> bool:
+    """Whether an SPU still holds its sessions against its configuration."""
+    return spu._reconfiguration.is_under_way
 
 
 def sessions(spu: Spu) -> dict[int, Session]:

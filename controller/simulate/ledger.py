@@ -52,8 +52,9 @@ from controller.spu.session import SessionState
 class Ledger(Books):
     """Watches every message; raises ``Violation``."""
 
-    def __init__(self, slowest: Nanoseconds, tally: Tally) -> None:
-        """``slowest`` is the longest that a message is under way."""
+    def __init__(self, slowest: Nanoseconds, patience: Nanoseconds, tally: Tally) -> None:
+        """``slowest`` is the longest that a message is under way; ``patience``, that a wing may be
+        pending."""
         super().__init__()
         self._tally = tally
         self.crashed = False
@@ -67,7 +68,7 @@ class Ledger(Books):
         """Sessions at once."""
         self.checks = 0
         self._ports = Ports(self)
-        self._transitions = Transitions(self, slowest)
+        self._transitions = Transitions(self, slowest, patience)
         self.due = self._transitions.due
         """What should have come to rest by now has."""
         self._lost: deque[FlowKey] = deque()

@@ -1,7 +1,7 @@
 """The chassis of a run, its configurations, and what is at the far end of its wires.
 
-Three zones on two NPUs, one interface tagged, two ways into the untrusted network. Behind each wire
-is a router with many hosts behind that, so a few ARP entries serve any number of flows; one
+Three zones on two NPUs, one interface tagged, three ways into the untrusted network. Behind each
+wire is a router with many hosts behind that, so a few ARP entries serve any number of flows; one
 address on each wire belongs to nobody.
 """
 
@@ -13,12 +13,13 @@ from ipaddress import ip_address
 from controller.config.build import parse
 from controller.config.cards import Chassis
 from controller.config.chassis import parse_chassis
-from controller.config.schema import Configuration, Interface
+from controller.config.schema import SECOND, Configuration, Interface
 from controller.flow import Address, Hop, Port
 from controller.reasons import Drop
 from controller.routing import nd
+from controller.simulate.options import Fault
 from controller.simulate.prefixes import PREFIXES
-from controller.simulate.styles import Style
+from controller.simulate.styles import Shares, Style
 
 NPUS = (1, 2)
 
@@ -32,11 +33,14 @@ set interfaces ge-1/0/1 unit 30 family inet6 address 2001:db8:3::1/64
 set interfaces ge-2/0/0 unit 0 family inet address 10.0.2.1/24
 set interfaces ge-2/0/0 unit 0 family inet6 address 2001:db8:2::1/64
 set interfaces ge-2/0/1 unit 0 family inet address 10.0.4.1/24
+set interfaces ge-1/0/2 unit 0 family inet address 10.0.5.1/24
+set interfaces ge-1/0/2 unit 0 family inet6 address 2001:db8:5::1/64
 set security zones security-zone trust interfaces ge-1/0/0.0
 set security zones security-zone trust host-inbound-traffic system-services ping
 set security zones security-zone dmz interfaces ge-1/0/1.30
 set security zones security-zone untrust interfaces ge-2/0/0.0
 set security zones security-zone untrust interfaces ge-2/0/1.0
+set security zones security-zone untrust interfaces ge-1/0/2.0
 set routing-options static route 10.1.0.0/16 next-hop 10.0.1.254
 set routing-options static route 10.3.0.0/16 next-hop 10.0.3.254
 set routing-options static route 198.18.0.0/15 next-hop 10.0.2.254
@@ -125,6 +129,14 @@ _VARIANTS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("policy to-dmz", ""), ("", "set security policies policy-rematch")),
     # The way into the untrusted network is another one.
     (("198.18.0.0/15 next-hop 10.0.2.254", "198.18.0.0/15 next-hop 10.0.4.254"),),
+    # It is by another NPU.
+    (
+        ("198.18.0.0/15 next-hop 10.0.2.254", "198.18.0.0/15 next-hop 10.0.5.254"),
+        (
+            "2001:db8:2000::/36 next-hop 2001:db8:2::fe",
+            "2001:db8:2000::/36 next-hop 2001:db8:5::fe",
+        ),
+    ),
     # What rode Express Path is denied, and live sessions are held against that.
     (
         ("policy express then permit services-offload", "policy express then deny"),
@@ -186,9 +198,16 @@ STATIC_SERVER = ip_address("10.3.1.20").packed
 """Who that is, at port 22."""
 
 
-def chassis(spus: int, max_sessions: int, style: Style) -> Chassis:
-    """Two NPUs joined by a fabric, and so many SPUs."""
-    lines = [f'[central_point]\nbalancing = "{style.balancing.value}"\n']
+def chassis(spus: int, max_sessions: int, style: Style, faults: frozenset[Fault]) -> Chassis:
+    """Two NPUs joined by a fabric, and so many SPUs, each with room for so many sessions."""
+    nat = style.nat_faults(faults)
+    lines = [
+        f'[central_point]\nbalancing = "{style.balancing.value}"\n'
+        f"pending_timeout = {style.pending_timeout // SECOND}\n",
+        f"[nat]\ndelay = {nat.delay // 1_000_000}\nrefuse_every = {nat.refuse_every}\n",
+    ]
+    if style.is_bounded and Fault.EXHAUSTION in faults:
+        lines.insert(1, f"max_sessions = {max(1, spus * max_sessions * 9 // 10)}\n")
     for npu, far in ((1, 2), (2, 1)):
         lines.append(
             f'[[npu]]\nnumber = {npu}\naddress = "127.0.0.1:{9558 + npu}"\n'
@@ -196,6 +215,10 @@ def chassis(spus: int, max_sessions: int, style: Style) -> Chassis:
         )
     for spu in range(1, spus + 1):
         lines.append(f"[[spu]]\nnumber = {spu}\nmax_sessions = {max_sessions}\n")
+        if style.shares is Shares.WEIGHTED:
+            lines.append(f"weight = {1 + spu % 3}\n")
+        elif style.shares is Shares.COMBO and spu == 1:
+            lines.append('mode = "combo"\n')
     return parse_chassis("".join(lines), "simulated chassis")
 
 
@@ -251,17 +274,20 @@ _WIRES = {
     "dmz": ("ge-1/0/1.30", "0a0300", ("10.0.3.254", "2001:db8:3::fe"), "10.0.3.77"),
     "untrust": ("ge-2/0/0.0", "0a0200", ("10.0.2.254", "2001:db8:2::fe"), "10.0.2.77"),
     "uplink": ("ge-2/0/1.0", "0a0400", ("10.0.4.254",), "10.0.4.77"),
+    "far uplink": ("ge-1/0/2.0", "0a0500", ("10.0.5.254", "2001:db8:5::fe"), "10.0.5.77"),
 }
 _NETWORKS = {
     "trust": (bytes((10, 1)), bytes.fromhex("20010db81000")[:5]),
     "dmz": (bytes((10, 3)), bytes.fromhex("20010db83000")[:5]),
     "untrust": (bytes((198, 18)), bytes.fromhex("20010db82000")[:5]),
     "uplink": (bytes((198, 18)), bytes.fromhex("20010db82000")[:5]),
+    "far uplink": (bytes((198, 18)), bytes.fromhex("20010db82000")[:5]),
 }
 
 
 def wires(config: Configuration) -> dict[str, Wire]:
-    """What is plugged in, by zone; ``uplink`` is the second way into ``untrust``."""
+    """What is plugged in, by zone; ``uplink`` is the second way into ``untrust``,
+    ``far uplink`` the third, by the other NPU."""
     found = {}
     for name, (interface, mac, routers, silent) in _WIRES.items():
         network4, network6 = _NETWORKS[name]

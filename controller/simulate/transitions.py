@@ -12,8 +12,6 @@ from controller.simulate.books import Books
 from controller.simulate.violation import Rule
 from controller.spu.session import Pending, SessionState
 
-PENDING_LIMIT: Nanoseconds = 5 * SECOND
-"""How long the central point keeps a pending wing (``central_point.machine.PENDING_TIMEOUT``)."""
 RESOLVE_LIMIT: Nanoseconds = 3 * SECOND
 """How long a next hop that does not answer is asked for."""
 
@@ -21,10 +19,11 @@ RESOLVE_LIMIT: Nanoseconds = 3 * SECOND
 class Transitions:
     """Watches what is in transition, and for how long."""
 
-    def __init__(self, books: Books, slowest: Nanoseconds) -> None:
-        """``slowest`` is the longest that a message is under way."""
+    def __init__(self, books: Books, slowest: Nanoseconds, patience: Nanoseconds) -> None:
+        """``slowest`` is the longest that a message is under way; ``patience``, that the central
+        point keeps a pending wing."""
         self._books = books
-        self._pending_limit = PENDING_LIMIT + 4 * slowest + SECOND
+        self._pending_limit = patience + 4 * slowest + SECOND
         self._change_limit = 12 * slowest + RESOLVE_LIMIT + SECOND
         self._pending: OrderedDict[tuple[int, FlowKey], tuple[Nanoseconds, Pending]] = OrderedDict()
         """By SPU and flow, the first deadline first."""

@@ -10,20 +10,23 @@ from controller.config.schema import SECOND
 from controller.messages import (
     CP,
     Actor,
+    ClearPersistentNat,
     ClearSession,
     DrainSpu,
+    InjectNatFaults,
     PacketIn,
     Reconfigure,
     Role,
     SpuFailed,
 )
 from controller.simulate import inside
-from controller.simulate.cards import Cards
+from controller.simulate.cards import CP_INDEX, Cards
 from controller.simulate.dice import Dice
 from controller.simulate.frames import tag_of
 from controller.simulate.incidents import Incident
 from controller.simulate.options import Fault
 from controller.simulate.site import NPUS, VARIANTS, configuration
+from controller.simulate.styles import NAT_DELAYS
 from controller.simulate.tracking import carries_packet_of
 from controller.simulate.world import MICROSECOND, MILLISECOND, Call, World
 
@@ -72,6 +75,10 @@ class Trouble:
             flow = world.ledger.flow_of.get(session.wings[0].key)
             at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
             world.at(at, index, ClearSession(session_id), flow)
+        if dice.hits(300):
+            at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
+            world.at(at, CP_INDEX, ClearPersistentNat(), None)
+            world.tally.happened(Fault.CLEAR, "persistent bindings")
         world.tally.happened(Fault.CLEAR, "times")
         world.tally.happened(Fault.CLEAR, "sessions", len(found))
         return f"an operator clears {len(found)} sessions of SPU {number}"
@@ -88,6 +95,12 @@ class Trouble:
             if name.role is not Role.NPU:
                 at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
                 world.at(at, index, message, None)
+        if dice.hits(300):
+            # An operator tries what it is like if allocations take time, or no longer do.
+            delay = NAT_DELAYS[dice.below(len(NAT_DELAYS))]
+            other = cards.style._replace(nat_delay=delay).nat_faults(world.plan.faults)
+            at = world.now + 2 * MICROSECOND + dice.below(MILLISECOND)
+            world.at(at, CP_INDEX, InjectNatFaults(other), None)
         world.tally.happened(Fault.RELOAD, "times")
         return f"configuration {variant} comes into force"
 

@@ -22,6 +22,7 @@ class Rule(Enum):
     TRANSLATION = "a packet leaves intact, to the other end of its flow"
     CONTENTS = "a host reads what the other one wrote, all of it once and in order"
     ANSWERED = "where nothing goes wrong, what hosts ask is answered"
+    IN_FORCE = "what stands may stand under the configuration in force"
     HELD = "what is held for others is bounded, and has an end"
     FAULT = "a machine handles every message"
     REPAIR = "nothing needs repair where nothing crashed"

@@ -13,6 +13,7 @@ from controller.messages import Actor, Message
 from controller.simulate.flow import Flow
 from controller.simulate.ledger import Ledger
 from controller.simulate.options import Fault, Plan
+from controller.simulate.styles import style_of
 from controller.simulate.tally import Tally
 from controller.simulate.violation import Rule, Violation
 
@@ -58,7 +59,7 @@ class World:
         self.tally = Tally()
         """What took place so far."""
         slowest = SLOWEST + (STALL if Fault.DELAY in plan.faults else 0)
-        self.ledger = Ledger(slowest, self.tally)
+        self.ledger = Ledger(slowest, style_of(plan.seed).pending_timeout, self.tally)
         self.last_frame: Nanoseconds = 0
         """When one last came from outside."""
         self.messages = 0

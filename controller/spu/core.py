@@ -112,6 +112,7 @@ class Core:
         "pending",
         "policies",
         "protected",
+        "proxy_mss",
         "queue_limit",
         "services",
         "sessions",
@@ -181,6 +182,11 @@ class Core:
             and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens
         }
         """Zones whose SYNs are answered from here above the attack threshold."""
+        announced = [p.tcp.reverse_mss for p in config.policies if p.tcp is not None]
+        self.proxy_mss = min(
+            (m for m in (config.tcp.mss, *announced) if m is not None), default=None
+        )
+        """The most that a SYN-ACK in a server's stead may announce: before its policy is known."""
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
         self.nat = nat_tables(config)

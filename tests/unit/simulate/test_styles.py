@@ -7,20 +7,35 @@ from typing import Any
 import pytest
 
 from controller.central_point.first_path import FirstPath as CpFirstPath
-from controller.config.cards import Balancing
-from controller.config.schema import SECOND
+from controller.central_point.nat_desk import NatDesk
+from controller.central_point.requests import Requests
+from controller.config.cards import Balancing, NatFaults
+from controller.config.schema import SECOND, QueueDepth
+from controller.flow import Direction
+from controller.messages import RemoveWing
 from controller.simulate.flow import Flow
 from controller.simulate.options import Plan, parse_faults
 from controller.simulate.pieces import Patient, Pieces
 from controller.simulate.play import Outcome, play
 from controller.simulate.site import VARIANTS, chassis, configuration
 from controller.simulate.streams import Besieged, Stream
-from controller.simulate.styles import Fragments, Siege, seed_of, style_of
+from controller.simulate.styles import (
+    NAT_DELAYS,
+    NAT_REFUSALS,
+    PENDING_TIMEOUTS,
+    Fragments,
+    Shares,
+    Siege,
+    seed_of,
+    style_of,
+)
 from controller.simulate.violation import Rule
 from controller.simulate.workload import kind_of, way_of
 from controller.spu.first_path import FirstPath
 from controller.spu.reassembly import Reassembly
+from controller.spu.reroute import Reroute
 from controller.spu.server_half import ServerHalf
+from controller.spu.session import Session
 from controller.spu.splice import Splice
 from controller.spu.syn_guard import SynGuard
 
@@ -46,8 +61,14 @@ def test_every_choice_is_made_and_makes_configurations() -> None:
     assert {style.balancing for style in styles} == set(Balancing)
     assert {style.siege for style in styles} == set(Siege)
     assert {style.fragments for style in styles} == set(Fragments)
+    assert {style.shares for style in styles} == set(Shares)
+    assert {style.queue for style in styles} == set(QueueDepth)
+    assert {style.pending_timeout for style in styles} == set(PENDING_TIMEOUTS)
+    assert {style.nat_delay for style in styles} == set(NAT_DELAYS)
+    assert {style.nat_refusals for style in styles} == set(NAT_REFUSALS)
+    assert {style.is_bounded for style in styles} == {False, True}
     style = style_of(seed_of(hashed=True, siege=Siege.PROXY, fragments=Fragments.AS_THEY_CAME))
-    site = chassis(2, 100, style)
+    site = chassis(2, 100, style, parse_faults("all"))
     for variant in range(VARIANTS):
         config = configuration(variant, site, style)
         assert config.force_reassembly
@@ -68,6 +89,58 @@ def test_npus_choose_spus() -> None:
 def test_request_of_an_spu_that_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CpFirstPath, "create_request", lambda *_: None)
     assert rule(kind=Patient, hashed=True) is Rule.VANISHED
+
+
+# -- the central point's shares and patience ----------------------------------------------------
+
+
+def test_chassis_says_what_the_seed_chose() -> None:
+    faults = parse_faults("all")
+    weighted = chassis(3, 90, style_of(seed_of(shares=Shares.WEIGHTED)), faults)
+    assert [spu.share for spu in weighted.spus.values()] == [4, 6, 2]
+    style = style_of(seed_of(shares=Shares.COMBO, is_bounded=True, nat_refusals=10))
+    combo = chassis(3, 90, style, faults)
+    assert [spu.is_combo for spu in combo.spus.values()] == [True, False, False]
+    assert combo.cp.max_sessions == 243
+    assert combo.nat_faults.refuse_every == 10
+    without = chassis(3, 90, style, parse_faults("none"))
+    assert without.cp.max_sessions == 0
+    assert without.nat_faults == NatFaults()
+
+
+def test_allocations_that_take_longer_than_a_wing_may_be_pending() -> None:
+    outcome = run("delay", nat_delay=2 * SECOND, pending_timeout=SECOND)
+    assert outcome.broken is None
+    assert outcome.walks["PENDING_TIMEOUT"] > 20
+
+
+def test_allocation_for_a_flow_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(self: Requests) -> None:
+        for ask in self._core.desk.due(self._core.now):
+            self._core.desk.answer(ask)
+
+    monkeypatch.setattr(Requests, "tick", careless)
+    monkeypatch.setattr(NatDesk, "forget", lambda *_: None)
+    assert rule("delay", nat_delay=2 * SECOND, pending_timeout=SECOND) is Rule.PORTS
+
+
+# -- routes -------------------------------------------------------------------------------------
+
+
+def test_wing_that_stays_where_a_session_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way into the untrusted network is by another NPU."""
+    begin = Reroute._begin
+
+    def half(self: Reroute, session: Session, routes: Any) -> None:
+        begin(self, session, routes)
+        session.awaiting -= 1
+        for at, (_, message) in enumerate(self._core.out):
+            if isinstance(message, RemoveWing) and message.direction is Direction.REVERSE:
+                del self._core.out[at]
+                break
+
+    monkeypatch.setattr(Reroute, "_begin", half)
+    assert play(Plan(8, 600, 3, parse_faults("reload"), 500)).broken is not None
 
 
 # -- hosts that ask again -----------------------------------------------------------------------
