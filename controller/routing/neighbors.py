@@ -297,6 +297,8 @@ class Neighbors:
     def _respond(self, interface: Interface, heard: nd.Heard) -> None:
         target, asker = heard.target, heard.sender
         is_own = (interface.name, target) in self._own
+        if asker == target and self._may_be((interface.name, asker)):
+            return  # it announces itself
         if not is_own and (asker == target or not self._is_ours((interface.name, target))):
             # (Who asks for a proxied address as if it had it, announces it: somebody else's fault.)
             self._drop(Drop.NOT_FOR_US, f"who has {text(target)} on {interface.name}")

@@ -1,6 +1,8 @@
-"""Neighbours that get another MAC address while sessions go by them."""
+"""Neighbours that get another MAC address, or another wire, while sessions go by them."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
@@ -8,10 +10,13 @@ from scapy.layers.l2 import ARP
 from scapy.packet import Packet
 
 from controller.config.schema import SECOND
+from controller.messages import NeighborForgotten, Reconfigure
+from controller.reasons import Drop
 from controller.routing.neighbors import LIFETIME
 from controller.spu import neighbor_changes
 
-from .world import BOTH, Host, World, answer, configuration, policy, udp, udp6
+from .test_neighbors import Table, reason_of, request
+from .world import BOTH, DMZ, TRUST, UNTRUST, Host, World, answer, configuration, policy, udp, udp6
 
 MOVED = "02:00:00:00:00:66"
 
@@ -88,3 +93,23 @@ def test_many_sessions_follow_some_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     for sport in range(2000, 2007):
         assert world.pass_(world.c, udp(world.c, world.b, sport=sport), world.b).dst == MOVED
     assert not world.sim.closed
+
+
+def test_neighbours_of_an_interface_on_another_vlan_are_others() -> None:
+    table = Table()
+    table.hear(request("10.0.1.1"))
+    table.resolve("10.0.1.2")
+    tagged = replace(TRUST, vlan=7)
+    other = configuration(interfaces={i.name: i for i in (tagged, DMZ, UNTRUST)})
+    told = [message for _, message in table.machine.handle(Reconfigure(other), 0)]
+    assert told == [NeighborForgotten(TRUST.name, ip_address("10.0.1.2").packed)]
+    assert table.known() == {}
+
+
+def test_a_neighbour_that_announces_itself_asks_nothing() -> None:
+    table = Table()
+    table.hear(request("10.0.1.1"))
+    moved = "02:00:00:00:00:66"
+    assert table.hear(request("10.0.1.2", mac=moved)) == [], "no answer, and no drop"
+    assert table.known() == {"10.0.1.2": moved}
+    assert reason_of(table.hear(request("10.0.9.9", src="10.0.9.9"))) is Drop.NOT_FOR_US
