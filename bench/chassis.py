@@ -86,6 +86,8 @@ class Running:
     """Process ids by part: ``controller``, ``npu1`` and so on."""
     gateways: tuple[str, str]
     """MAC addresses of the firewall towards clients and towards servers."""
+    socket: Path
+    """Where operators reach the controller."""
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time that each part has taken so far, all threads."""
@@ -104,8 +106,9 @@ def chassis_text(layout: Layout = TWO_NPUS) -> str:
     return npus + spus + "[punt_rates]\n" + "".join(f"{r} = 10000000\n" for r in reasons)
 
 
-def configuration_text(express: bool, layout: Layout = TWO_NPUS) -> str:
-    """The Junos configuration, with or without ``services-offload``; source NAT always."""
+def configuration_text(express: bool, layout: Layout = TWO_NPUS, timeout: int = 0) -> str:
+    """The Junos configuration, with or without ``services-offload``; source NAT always. With a
+    ``timeout``, UDP sessions end when they have been idle for so many seconds."""
     lines = [
         f"set interfaces {layout.clients} unit 0 family inet address 192.168.1.1/24",
         "set routing-options static route 10.0.0.0/8 next-hop 192.168.1.2",
@@ -124,8 +127,15 @@ def configuration_text(express: bool, layout: Layout = TWO_NPUS) -> str:
         ]
     policy = "set security policies from-zone trust to-zone untrust policy out"
     lines += [f"{policy} match {what} any" for what in ("source-address", "destination-address")]
+    applications = ["any"]
+    if timeout:
+        applications = ["short-lived", "junos-tcp-any"]
+        lines += [
+            "set applications application short-lived protocol udp",
+            f"set applications application short-lived inactivity-timeout {timeout}",
+        ]
+    lines += [f"{policy} match application {name}" for name in applications]
     lines += [
-        f"{policy} match application any",
         f"{policy} then permit" + (" services-offload" if express else ""),
     ]
     return "\n".join(lines) + "\n"
@@ -155,13 +165,16 @@ def compile_traffic(name: str, directory: Path) -> Path:
 
 
 @contextmanager
-def running(build: Build, *, express: bool, layout: Layout = TWO_NPUS) -> Iterator[Running]:
-    """A system that forwards while the block runs. Raises ``TopologyError``."""
+def running(
+    build: Build, *, express: bool, layout: Layout = TWO_NPUS, timeout: int = 0
+) -> Iterator[Running]:
+    """A system that forwards while the block runs; ``timeout`` as in ``configuration_text``.
+    Raises ``TopologyError``."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         directory = Path(name)
         chassis, configuration = directory / "chassis.toml", directory / "wingpath.set"
         chassis.write_text(chassis_text(layout))
-        configuration.write_text(configuration_text(express, layout))
+        configuration.write_text(configuration_text(express, layout, timeout))
         services = {}
         for number, ports in layout.ports.items():
             services[f"npu{number}"] = Service(
@@ -193,7 +206,9 @@ def running(build: Build, *, express: bool, layout: Layout = TWO_NPUS) -> Iterat
             interfaces[f"{name}.0"].mac.hex(":") for name in (layout.clients, layout.servers)
         ]
         yield Running(
-            {part: service.pid for part, service in services.items()}, (gateways[0], gateways[1])
+            {part: service.pid for part, service in services.items()},
+            (gateways[0], gateways[1]),
+            directory / "socket",
         )
         for service in services.values():
             service.check()

@@ -2,9 +2,9 @@
 
     python -m bench.control_plane [--seconds 60] [--out build/bench/control_plane.json]
 
-Some ten minutes: set-ups through the whole path (``bench.setups``), Express Path against the SPU's
-(``bench.paths``), the machines alone and memory of a session (``bench.machines``). Needs root and a
-C compiler.
+Some twelve minutes: set-ups and ends through the whole path (``bench.setups``), Express Path
+against the SPU's (``bench.paths``), the machines alone and memory of a session
+(``bench.machines``). Needs root and a C compiler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ MARKS = (
     "<!-- control plane: end -->",
 )
 MACHINES_TARGET = "20,000; 50,000"
-_NAMES = {"udp": "UDP sessions", "tcp": "TCP connections of six segments"}
+_NAMES = {
+    "udp": "UDP sessions set up",
+    "tcp": "TCP connections of six segments set up",
+    "steady": f"UDP sessions begun and, {setups.TIMEOUT} s later, ended",
+}
 
 
 def machines(held: int) -> dict[str, Any]:
@@ -47,9 +51,10 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         last = found["held"][-1]
         seconds = report["seconds"]
         lost = f", {last['lost']} lost" if last["lost"] else ", none lost"
+        ended = "" if last["ended"] is None else f", {last['ended']} ended meanwhile"
         yield (
-            f"{name} set up a second, held for {seconds:g} s",
-            f"{last['done']:.0f} of {last['begun']}{lost}",
+            f"{name} a second, held for {seconds:g} s",
+            f"{last['done']:.0f} of {last['begun']}{lost}{ended}",
             "3,500; 10,000",
         )
         yield (
@@ -60,7 +65,9 @@ def rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         cpu = found["held"][-1]["cpu_us"]
         parts = ", ".join(f"{part} {value:.0f}" for part, value in cpu.items())
         yield f"CPU time for each of them, us: {parts}", f"{sum(cpu.values()):.0f}", ""
-        lone = found["idle"]
+        lone = found.get("idle")
+        if lone is None:
+            continue
         yield (
             f"first packet in to first packet out, idle, {kind.upper()}, ms",
             f"p50 {lone['p50_ms']:.2f}, p99 {lone['p99_ms']:.2f}",
@@ -102,6 +109,33 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\n{conditions}, load {report['load'][0]} at the beginning.\n"
 
 
+def summary(report: dict[str, Any]) -> str:
+    """The few figures that a reader wants first."""
+    made, found = report["setups"], []
+    for kind, name in _NAMES.items():
+        last = made[kind]["held"][-1]
+        lost = f"{last['lost']} lost" if last["lost"] else "none lost"
+        found.append(
+            (f"{name}, a second", f"{last['done']:,.0f}, {lost} in {report['seconds']:g} s")
+        )
+    lone = made["udp"]["idle"]
+    found.append(
+        ("a first packet, in to out, p50 / p99", f"{lone['p50_ms']:.2f} / {lone['p99_ms']:.2f} ms")
+    )
+    for where, ratios in report["paths"].items():
+        found.append(
+            (
+                f"Express Path against SPU path, {where}",
+                f"latency {ratios['latency_ratio']:.1f} x, packets/s {ratios['rate_ratio']:.1f} x",
+            )
+        )
+    head = (
+        f"Through two NPUs and a controller that share {report['cores']} cores, with source NAT, "
+        f"commit {report['commit']}:\n\n"
+    )
+    return head + page.table(["", "measured"], found)
+
+
 def measure(build: Build, arguments: argparse.Namespace, head: dict[str, Any]) -> dict[str, Any]:
     """All of it; the table goes beside the results, and into the page."""
     report: dict[str, Any] = {
@@ -116,6 +150,8 @@ def measure(build: Build, arguments: argparse.Namespace, head: dict[str, Any]) -
     print(text)
     if arguments.page is not None:
         page.replace(arguments.page, text, MARKS)
+    if arguments.summary is not None:
+        page.replace(arguments.summary, summary({**head, **report}), MARKS)
     return report
 
 
@@ -124,6 +160,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="that a rate is held for")
     parser.add_argument("--held", type=int, default=500_000, help="sessions, to measure memory")
     parser.add_argument("--page", type=Path, help="put the table into this page")
+    parser.add_argument("--summary", type=Path, help="put a few figures into this page")
     try:
         return chassis.run(parser, words, measure)
     except page.NoMarks as error:

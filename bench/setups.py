@@ -6,32 +6,45 @@ A first packet enters NPU 1 by a wire, misses, and is punted; central point and 
 with source NAT; both wings are installed, one on each NPU; the packet leaves by a wire of NPU 2.
 Sessions are on Express Path. UDP sessions are one datagram; they stay until the end. TCP sessions
 are whole connections of six segments, so their rate includes both directions and the ends of
-sessions: four segments visit the SPU, both wings are read and removed.
+sessions: four segments visit the SPU, both wings are read and removed. In the steady state UDP
+sessions are one datagram and end ``TIMEOUT`` seconds later, as many as begin at the same time: the
+rate is then what can be kept up for ever.
 
 First the system's own pace is found: ``WINDOW`` sessions are under way at any time. Then, anew,
 nine tenths of that are held for ``--seconds``; if a single session is lost, four fifths of that,
-and so on. Nothing is ever sent twice. Everything, traffic included, shares the machine's cores.
+and so on (in the steady state, also if sessions do not end as fast as they begin). Nothing is ever
+sent twice. Everything, traffic included, shares the machine's cores.
 Needs root and a C compiler.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import chassis
 from bench.chassis import CLIENTS, SERVERS, Build, Running, compile_traffic, running
+from controller.operate.shell import Client
 
-WINDOW = {"udp": 128, "tcp": 64}
+WINDOW = {"udp": 128, "tcp": 64, "steady": 128}
+"""By what is measured; ``steady``: UDP sessions of which as many end as begin."""
 PACE_SECONDS = 5.0
 SHARE = 0.9
 STEP_DOWN = 0.8
 TRIES = 4
+TIMEOUT = 4
+"""Of sessions in the steady state, in seconds: the shortest that Junos takes."""
+LEAD_SECONDS = 3.0 * TIMEOUT
+"""From the first session to the steady state: until one time-out has passed nothing ends, and at
+own pace sessions begin the faster."""
+KEEPS_UP = 0.95
+"""Sessions that end for each that begins, at least. (How late notices come varies.)"""
 IDLE_RATE, IDLE_SECONDS = 50.0, 20.0
 """Sessions a second that leave a system idle in between, and for how long they come."""
 
@@ -55,6 +68,13 @@ class Trial:
     """From a first packet in to the first packet out."""
     cpu_us: dict[str, float]
     """CPU time for each session, by process."""
+    ended: int | None = None
+    """Sessions that ended meanwhile; ``None``: nobody looked."""
+
+    @property
+    def is_kept_up(self) -> bool:
+        """Whether it could have gone on like this."""
+        return not self.lost and (self.ended is None or self.ended >= KEEPS_UP * self.begun)
 
 
 class Ends:
@@ -101,6 +121,22 @@ class Ends:
             {part: 1e6 * (after[part] - before[part]) / max(1, finished) for part in after},
         )
 
+    def in_use(self) -> int:
+        """Sessions that stand, as an operator is told."""
+        client = Client(self._system.socket)
+        try:
+            text = client.ask(command="show security flow session summary")["text"]
+        finally:
+            client.close()
+        return sum(int(count) for count in re.findall(r"Sessions-in-use: (\d+)", text))
+
+    def run_steadily(self, rate: float, seconds: float, window: int = 0) -> Trial:
+        """Like ``run`` of UDP sessions, begun when as many end as begin."""
+        self.run("udp", rate, LEAD_SECONDS, window)
+        before = self.in_use()
+        trial = self.run("udp", rate, seconds, window)
+        return replace(trial, ended=trial.begun - self.in_use() + before)
+
 
 def warm(ends: Ends) -> None:
     """Neighbours are resolved, programs compiled, caches filled."""
@@ -110,18 +146,22 @@ def warm(ends: Ends) -> None:
 
 def held(build: Build, program: Path, kind: str, seconds: float) -> list[Trial]:
     """The system's own pace, and then trials of holding nine tenths of it, the last without loss
-    if that was possible."""
-    with running(build, express=True) as system:
-        ends = Ends(program, system)
-        warm(ends)
-        trials = [ends.run(kind, 0, PACE_SECONDS, WINDOW[kind])]
-    rate = SHARE * trials[0].done
-    for _ in range(TRIES):
-        with running(build, express=True) as system:
+    if that was possible. ``kind`` may be ``steady``."""
+
+    def trial(rate: float, seconds: float, window: int = 0) -> Trial:
+        timeout = TIMEOUT if kind == "steady" else 0
+        with running(build, express=True, timeout=timeout) as system:
             ends = Ends(program, system)
             warm(ends)
-            trials.append(ends.run(kind, rate, seconds))
-        if not trials[-1].lost:
+            if timeout:
+                return ends.run_steadily(rate, seconds, window)
+            return ends.run(kind, rate, seconds, window)
+
+    trials = [trial(0, PACE_SECONDS, WINDOW[kind])]
+    rate = SHARE * trials[0].done
+    for _ in range(TRIES):
+        trials.append(trial(rate, seconds))
+        if trials[-1].is_kept_up:
             break
         rate *= STEP_DOWN
     return trials
@@ -138,29 +178,32 @@ def idle(build: Build, program: Path, kind: str) -> Trial:
 def show(what: str, trial: Trial) -> str:
     """A line of the report."""
     cpu = ", ".join(f"{part} {value:.0f}" for part, value in trial.cpu_us.items())
+    ended = "" if trial.ended is None else f"{trial.ended} ended; "
     return (
-        f"{trial.kind} {what}: offered {trial.offered:.0f}/s, done {trial.done:.0f}/s, "
-        f"lost {trial.lost} of {trial.begun}; first packet p50 {trial.p50_ms:.2f} ms, "
+        f"{what}: offered {trial.offered:.0f}/s, done {trial.done:.0f}/s, "
+        f"lost {trial.lost} of {trial.begun}; {ended}first packet p50 {trial.p50_ms:.2f} ms, "
         f"p99 {trial.p99_ms:.2f} ms; CPU us a session: {cpu}"
     )
 
 
 def measure(build: Build, seconds: float) -> dict[str, Any]:
-    """Both protocols; inside namespaces of our own, with ``make_links`` done."""
+    """Both protocols, and the steady state; inside namespaces of our own, with ``make_links``
+    done."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as directory:
         program = compile_traffic("sessions", Path(directory))
-        for kind in ("udp", "tcp"):
+        for kind in WINDOW:
             trials = held(build, program, kind, seconds)
             for what, trial in zip(["pace"] + ["held"] * TRIES, trials, strict=False):
-                print(show(what, trial), file=sys.stderr, flush=True)
-            lone = idle(build, program, kind)
-            print(show("idle", lone), file=sys.stderr, flush=True)
+                print(show(f"{kind} {what}", trial), file=sys.stderr, flush=True)
             found[kind] = {
                 "pace": asdict(trials[0]),
                 "held": [asdict(trial) for trial in trials[1:]],
-                "idle": asdict(lone),
             }
+            if kind != "steady":
+                lone = idle(build, program, kind)
+                print(show(f"{kind} idle", lone), file=sys.stderr, flush=True)
+                found[kind]["idle"] = asdict(lone)
     return found
 
 

@@ -4,22 +4,20 @@ the machines under virtual time."""
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
-from controller.config.build import load
-from controller.config.chassis import load_chassis
 from controller.config.problems import ConfigurationError
 from controller.operate.protocol import default_socket
 from controller.operate.shell import Client, ShellError, prompt, run_command
-from controller.routing.fabric import Fabric, FabricError
 from controller.simulate.arguments import add_arguments as add_simulate_arguments
+
+# What a command needs is imported by it: a prompt should not wait for libraries to load, nor
+# Ctrl-C meet an import under way.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         count = len(error.problems)
         print(error, file=sys.stderr)
         print(f"{count} error{'s' if count > 1 else ''}", file=sys.stderr)
-    except (ShellError, FabricError) as error:
+    except ShellError as error:
         print(f"wingpath: {error}", file=sys.stderr)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
@@ -126,10 +124,18 @@ def _version() -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from controller.config.build import load
+    from controller.config.chassis import load_chassis
+    from controller.routing.fabric import Fabric, FabricError
+
     chassis = None
     if options.chassis is not None:
         chassis = load_chassis(options.chassis)
-        Fabric(chassis)
+        try:
+            Fabric(chassis)
+        except FabricError as error:
+            print(f"wingpath: {error}", file=sys.stderr)
+            return 1
     configuration = load(options.config, chassis)
     print(
         f"{options.config}: ok: {len(configuration.interfaces)} interfaces, "
@@ -149,29 +155,29 @@ def _cli(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Imported here: a prompt should not wait for gRPC to load.
+    import asyncio
+    import logging
+
+    from controller.config.build import load
+    from controller.config.chassis import load_chassis
     from controller.npu.connection import NpuError
     from controller.npu.pipeline import PipelineError, load_pipeline
+    from controller.operate.log import open_log
     from controller.operate.server import SocketError
+    from controller.routing.fabric import FabricError
     from controller.service import serve
 
     chassis = load_chassis(options.chassis)
     configuration = load(options.config, chassis)
     try:
-        _set_up_log(options.log_file)
+        logging.basicConfig(level=logging.INFO, handlers=[open_log(options.log_file)])
         pipeline = load_pipeline(options.p4info, options.pipeline)
         return asyncio.run(
             serve(configuration, chassis, pipeline, options.socket, options.ready_file)
         )
-    except (PipelineError, NpuError, SocketError) as error:
+    except (PipelineError, NpuError, SocketError, FabricError) as error:
         print(f"wingpath: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"wingpath: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"wingpath: {where}{error.strerror}", file=sys.stderr)
     return 1
-
-
-def _set_up_log(path: Path | None) -> None:
-    handler: logging.Handler
-    handler = logging.StreamHandler() if path is None else logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

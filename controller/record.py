@@ -35,6 +35,8 @@ _LAYOUT = {
     16: Struct(f"!{_HEAD}16s16sHHHHH16s16sHHH"),
 }
 """What comes before the hops, by the size of addresses."""
+_SESSION = Struct("!BBI")
+"""What a record begins with, up to the session id."""
 _HOPS = Struct("!HHH6s6sHHH6s6s")
 """Two of ``Hop.packed``."""
 
@@ -90,6 +92,14 @@ def _names(*names: str) -> bytes:
     """Names as they stand in records; sessions have few different ones."""
     cut = (name.encode()[:255].decode(errors="ignore").encode() for name in names)
     return b"".join(bytes((len(name),)) + name for name in cut)
+
+
+def session_of(data: bytes) -> int:
+    """The session id of a record; 0 if these bytes are none of this version."""
+    if len(data) < _SESSION.size or data[0] != VERSION:
+        return 0
+    session_id: int = _SESSION.unpack_from(data)[2]
+    return session_id
 
 
 def decode(data: bytes) -> SessionRecord:

@@ -62,7 +62,7 @@ async def serve(
         ready = f"ready: {_cards(chassis)}; operators at {socket}"
         print(ready, flush=True)
         if ready_file is not None:
-            ready_file.write_text(ready + "\n", encoding="utf-8")
+            _write(ready_file, ready + "\n")
         lost = asyncio.ensure_future(runtime.lost())
         await asyncio.wait((lost, stopped), return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
@@ -76,6 +76,14 @@ async def serve(
         sampling.cancel()
         await server.close()
         await runtime.close()
+
+
+def _write(path: Path, line: str) -> None:
+    """Raises ``OSError``, with the file's name whatever it is that fails."""
+    try:
+        path.write_text(line, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def calm_garbage_collection() -> None:

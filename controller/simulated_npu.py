@@ -27,10 +27,10 @@ from controller.messages import (
     RemoveWing,
     Role,
     SpuPurged,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
     WingsPurged,
 )
 from controller.npu.purge import Fences
@@ -177,7 +177,9 @@ class SimulatedNpu:
         if not self._fences.is_dead(message.session_id):
             entry = self._table.pop(message.key, None)
             self._idle.cancel(message.key)
-        packets, octets = (0, 0) if entry is None else (entry.packets, entry.bytes)
+        packets, octets = 0, 0
+        if entry is not None and not message.is_counted:
+            packets, octets = entry.packets, entry.bytes
         answer = WingRemoved(message.session_id, message.direction, packets, octets)
         return [(_spu(message.spu), answer)]
 
@@ -246,8 +248,7 @@ class SimulatedNpu:
             install = entry.install
             quiet = now - entry.last_hit
             if quiet >= install.idle_timeout:
-                notice = WingIdle(install.session_id, install.direction)
-                out.append((_spu(install.spu), notice))
+                out.append((_spu(install.spu), WingsIdle((install.session_id,))))
                 quiet = 0
             self._idle.set(key, now + install.idle_timeout - quiet)
         return out

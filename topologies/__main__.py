@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.config.problems import ConfigurationError
-from controller.routing.fabric import FabricError
 from topologies.errors import TopologyError
+from topologies.state import DEFAULT_TOPOLOGY, only_one
 
 if TYPE_CHECKING:
     from topologies.system import System
 
-# What needs Mininet is imported where it is used: 'exec' and '--help' work without it.
-
-
-DEFAULT_TOPOLOGY = "two_npus"
+# What needs Mininet is imported where it is used: 'exec' and '--help' work without it, and who
+# presses Ctrl-C early meets no import under way.
 
 
 def main() -> int:
@@ -27,7 +25,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         status: int = arguments.work(arguments)
-    except (TopologyError, FabricError) as error:
+    except TopologyError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
     except ConfigurationError as error:
@@ -102,7 +100,6 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _with_system(arguments: argparse.Namespace, work: Callable[[System], int]) -> int:
     from topologies.layout import check, load_layout
     from topologies.sandbox import run_inside
-    from topologies.state import only_one
     from topologies.system import Build, System
 
     layout = load_layout(arguments.topology)

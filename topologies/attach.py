@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from topologies.errors import TopologyError
 from topologies.sandbox import require_root
-from topologies.state import record_path, started_at
+from topologies.state import DEFAULT_TOPOLOGY, known_topology, record_path, started_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ def find_running(topology: str) -> Running:
         is_up = False
     if not is_up:
         # A record outlives a topology that was killed, and its number may be another process's.
+        known_topology(topology)
+        other = "" if topology == DEFAULT_TOPOLOGY else f" TOPOLOGY={topology}"
         raise TopologyError(
-            f"{topology} is not up; 'make topology' in another terminal brings it up"
+            f"{topology} is not up; 'make topology{other}' in another terminal brings it up"
         )
     return running
 

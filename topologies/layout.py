@@ -9,8 +9,9 @@ from pathlib import Path
 from controller.config.build import load
 from controller.config.chassis import load_chassis
 from controller.flow import Port
-from controller.routing.fabric import Fabric
+from controller.routing.fabric import Fabric, FabricError
 from topologies.errors import TopologyError
+from topologies.state import known_topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,18 @@ class Layout:
 
 def check(layout: Layout) -> None:
     """Read both files, before anything is started for them. Raises ``ConfigurationError`` with all
-    that is wrong, or ``FabricError``."""
+    that is wrong, or ``TopologyError``."""
     chassis = load_chassis(layout.chassis)
-    Fabric(chassis)
+    try:
+        Fabric(chassis)
+    except FabricError as error:
+        raise TopologyError(f"{layout.chassis}: {error}") from error
     load(layout.configuration, chassis)
 
 
 def load_layout(name: str) -> Layout:
     """The topology of that name, a package of ``topologies`` with a ``LAYOUT``."""
-    home = Path(__file__).parent
-    known = sorted(path.parent.name for path in home.glob("*/chassis.toml"))
-    if name not in known:
-        raise TopologyError(f"no topology named '{name}'; there is: {', '.join(known)}")
+    known_topology(name)
     layout = import_module(f"topologies.{name}").LAYOUT
     assert isinstance(layout, Layout)
     return layout

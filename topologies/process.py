@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ class Service:
         """Raise with the log's last words if the process is gone."""
         if not self.is_running:
             raise TopologyError(
-                f"{self.name} ended with status {self._process.returncode}; "
+                f"{self.name} {_end(self._process.returncode)}; "
                 f"command: {shlex.join(self._command)}\n{self._last_words()}"
             )
 
@@ -79,3 +80,9 @@ class Service:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
         return "\n".join(f"    {line}" for line in lines) or "    (it printed nothing)"
+
+
+def _end(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"

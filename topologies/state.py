@@ -10,7 +10,15 @@ from pathlib import Path
 
 from topologies.errors import TopologyError
 
+DEFAULT_TOPOLOGY = "two_npus"
 RUN_DIRECTORY = Path(os.environ.get("WINGPATH_RUN_DIRECTORY", "/run/wingpath"))
+
+
+def known_topology(name: str) -> None:
+    """Raise ``TopologyError`` if there is no topology of that name."""
+    known = sorted(path.parent.name for path in Path(__file__).parent.glob("*/chassis.toml"))
+    if name not in known:
+        raise TopologyError(f"no topology named '{name}'; there is: {', '.join(known)}")
 
 
 def record_path(topology: str) -> Path:

@@ -17,7 +17,7 @@ anew (another call of PPTP, another key of IKE) finds the old one standing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from controller.central_point.leases import Binding, Lease
@@ -214,6 +214,8 @@ class GateTable:
         return None
 
     def _renew(self, state: _State, order: GateOrder, now: Nanoseconds) -> None:
+        if state.gate.order.call != order.call:
+            state.gate = replace(state.gate, order=order)
         state.left = order.uses or -1
         self._timers.set(state.gate.id, now + order.timeout)
 
@@ -291,14 +293,12 @@ class GateTable:
             listener = _listener(found.gate, listener.port)
         for lease in leases:
             lease.holders += 1
-        translated = Tuple5(
-            source.address, listener.address, source.port, listener.port, flow.protocol
-        )
+        out = Tuple5(source.address, listener.address, source.port, listener.port, flow.protocol)
         if state.left > 0:
             state.left -= 1
             if not state.left:
                 self.remove(gate.id)
-        return Passage(gate.id, gate.parent, translated, order.application), leases
+        return Passage(gate.id, gate.parent, out, order.application), leases
 
     def _announced(
         self, parent: int, address: Address, inside: Endpoint, protocol: int, token: int

@@ -156,7 +156,9 @@ class CentralPoint:
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
         """Sessions are their SPUs' business; the next first packet meets the new configuration."""
-        self._core.nat.configure(message.configuration.nat)
+        config = message.configuration
+        own = {a.packed for i in config.interfaces.values() for a in i.addresses}
+        self._core.nat.configure(config.nat, own)
         self._core.follow(message.configuration)
 
     # -- sessions -----------------------------------------------------------------------------

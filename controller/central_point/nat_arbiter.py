@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from controller.central_point.nat_pools import (
@@ -74,9 +74,10 @@ class NatArbiter:
 
     # -- configuration ------------------------------------------------------------------------
 
-    def configure(self, nat: Nat) -> None:
+    def configure(self, nat: Nat, own: Container[Address] | None = None) -> None:
         """Other pools are in force. Bindings that stand stay, in the pool that has their address
-        now, if one has."""
+        now, if one has. ``own`` are addresses of interfaces, if these may have changed too:
+        persistent bindings of rules, pools and interfaces that are no more take no new session."""
         self._nat = nat
         old, self._pools = self._pools, {}
         for name, config in nat.source_pools.items():
@@ -91,10 +92,27 @@ class NatArbiter:
         self._has_keeping = any(isinstance(p, KeepingPool) for p in self._pools.values())
         self._index()
         self._attach()
-        stale = [binding for binding in self.persistent.all() if binding.rule not in nat.source]
+        stale = [
+            binding
+            for binding in self.persistent.all()
+            if binding.rule not in nat.source or not self._still_has(binding, old, own)
+        ]
         for binding in stale:
-            binding.timeout = 0
+            self.persistent.retire(binding)
         self.clear_persistent(stale)
+
+    def _still_has(
+        self, binding: PersistentBinding, old: Mapping[str, Pool], own: Container[Address] | None
+    ) -> bool:
+        """Whether a binding's address is where it was, and under the same terms."""
+        address, name = binding.outside.address, binding.pool
+        if name == INTERFACE_POOL:
+            return own is None or address in own
+        if name not in self._pools or name not in old:
+            return False
+        config, before = self._pools[name].config, old[name].config
+        terms = config.port_use, config.host_base
+        return address in config and terms == (before.port_use, before.host_base)
 
     def _rules_changed(self, pool: Pool) -> bool:
         return isinstance(pool, TranslatingPool) and (
@@ -296,6 +314,8 @@ class NatArbiter:
         """Somebody outside calls: the binding that takes it, with one session more."""
         binding = self.persistent.at(Outside(dst, dport, protocol))
         if binding is None or not binding.permits(src, sport):
+            return None
+        if not self.persistent.is_open(binding):
             return None
         return binding if self.persistent.join(binding) else None
 

@@ -111,9 +111,20 @@ class PersistentTable:
         if not binding.sessions:
             self._timers.set(binding.outside, now + binding.timeout)
 
+    def retire(self, binding: PersistentBinding) -> None:
+        """Nobody joins a binding any more; it ends with its last session."""
+        binding.timeout = 0
+        if self.is_open(binding):
+            del self._inside[binding.inside]
+
+    def is_open(self, binding: PersistentBinding) -> bool:
+        """Whether further sessions may join."""
+        return self._inside.get(binding.inside) is binding
+
     def remove(self, binding: PersistentBinding) -> None:
         """Forget a binding; its outside endpoint is the caller's to give back."""
-        del self._inside[binding.inside]
+        if self.is_open(binding):
+            del self._inside[binding.inside]
         del self.outside[binding.outside]
         self._timers.cancel(binding.outside)
 

@@ -56,7 +56,7 @@ def parse(
     problems = Problems()
     root = Statement(GRAMMAR, Place(file, 1, 1))
     malformed: set[str] = set()
-    for line in read_set_lines(text, file, problems):
+    for line in read_set_lines(text.removeprefix("\ufeff"), file, problems):
         if not grow(root, line, problems):
             malformed |= line.words
     configuration = build(root, problems, chassis, previous)

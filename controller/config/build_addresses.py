@@ -123,14 +123,21 @@ class AddressBuilder:
 
     def _read(self, book: _Book, statement: Statement) -> None:
         for address in statement.each("address"):
+            self._check_name(address)
             entry = self._address(address)
             if entry is not None:
                 book.addresses[address.key] = entry
         for group in statement.each("address-set"):
+            self._check_name(group)
             if group.key in book.addresses:
                 text = f"{group.key} is the name of an address already"
                 self._problems.add(group.place, text)
             book.sets[group.key] = group
+
+    def _check_name(self, entry: Statement) -> None:
+        if entry.key in _ANY:
+            text = f"{entry.key} is the name of all addresses already; give it another one"
+            self._problems.add(entry.place, text)
 
     def _address(self, statement: Statement) -> Addresses | None:
         ranges = list(statement.each("range-address"))

@@ -43,6 +43,8 @@ class ApplicationBuilder:
                 self._terms[name] = terms
         for statement in self._root.each("applications", "application-set"):
             name = statement.key
+            if name == "any":
+                self._problems.add(statement.place, "application-set any is predefined")
             if name in self._terms or name in PREDEFINED_SETS:
                 self._problems.add(statement.place, f"{name} is the name of an application already")
             self._sets[name] = statement

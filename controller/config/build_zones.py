@@ -13,13 +13,15 @@ from controller.config.cards import Chassis
 from controller.config.host_services import HostService, build_host_inbound
 from controller.config.numbering import Numbers
 from controller.config.problems import Problems
-from controller.config.schema import Configuration, Interface, ScreenProfile, Zone
+from controller.config.schema import GLOBAL_ZONE, Configuration, Interface, ScreenProfile, Zone
 from controller.config.tree import Statement
 from controller.config.white_lists import white_listed
 from controller.flow import Port
 from controller.reasons import Drop
 
 MAX_ZONES = 255
+RESERVED_ZONES = ("any", GLOBAL_ZONE, "junos-host")
+"""Names that mean something else in a policy."""
 LIMITS = frozenset((Drop.SCREEN_SESSION_LIMIT_SOURCE, Drop.SCREEN_SESSION_LIMIT_DESTINATION))
 DEFAULT_MTU = 1514
 ETHERNET_HEADER = 14
@@ -213,6 +215,9 @@ class ZoneBuilder:
             if number > MAX_ZONES:
                 self._problems.add(zone.place, f"more than {MAX_ZONES} security zones")
                 break
+            if zone.key in RESERVED_ZONES:
+                text = f"'{zone.key}' is no name of a security zone: it has a meaning of its own"
+                self._problems.add(zone.place, text)
             names = []
             for member in zone.each("interfaces"):
                 if member.key not in self._units:
@@ -225,13 +230,13 @@ class ZoneBuilder:
                     continue
                 names.append(member.key)
                 if member.has("host-inbound-traffic"):
-                    self._host_inbound_of[member.key] = build_host_inbound(member)
+                    self._host_inbound_of[member.key] = build_host_inbound(member, self._problems)
             self.zones[zone.key] = Zone(
                 name=zone.key,
                 id=number,
                 interfaces=tuple(names),
                 screen=self._screen_name(zone),
-                host_inbound=build_host_inbound(zone),
+                host_inbound=build_host_inbound(zone, self._problems),
                 tcp_rst=zone.has("tcp-rst"),
             )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from controller.packet import ICMP, ICMPV6, TCP, UDP, Packet
 
 if TYPE_CHECKING:
+    from controller.config.problems import Problems
     from controller.config.tree import Statement
 
 
@@ -79,11 +80,17 @@ def allows(allowed: frozenset[HostService], service: HostService | None) -> bool
     return service is not None and (service in allowed or HostService.ALL in allowed)
 
 
-def build_host_inbound(statement: Statement) -> frozenset[HostService]:
+def build_host_inbound(statement: Statement, problems: Problems) -> frozenset[HostService]:
     """What a zone, or an interface of it, lets in."""
     said = list(statement.each("host-inbound-traffic", "system-services"))
     allowed = {HostService(s.key) for s in said if not s.has("except")}
     refused = {HostService(s.key) for s in said if s.has("except")}
+    for service in said:
+        if service.has("except") and (
+            HostService.ALL not in allowed or HostService.ANY_SERVICE in allowed
+        ):
+            text = f"{service.key} except holds beside 'all' alone; name what is let in instead"
+            problems.add(service.place, text)
     if refused and HostService.ALL in allowed:
         allowed |= set(HostService) - {HostService.ANY_SERVICE}
         allowed.remove(HostService.ALL)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Protocol
 
 from controller.config.problems import unknown
@@ -26,7 +36,7 @@ class Value:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-/:]*")
-_INTERFACE = re.compile(r"ge-(\d{1,3})/0/(\d{1,3})")
+_INTERFACE = re.compile(r"ge-(0|[1-9][0-9]{0,2})/0/(0|[1-9][0-9]{0,2})")
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,
@@ -101,7 +111,29 @@ def _parsable(what: str, example: str, parse: Callable[[str], object]) -> Value:
     return Value(what, complaint)
 
 
+def _spelt(text: str) -> str:
+    """A text for a parser that takes more than we do. Raises ``ValueError``."""
+    address, slash, length = text.partition("/")
+    if "%" in address:
+        raise ValueError("no '%' in it: an address alone")
+    if slash and not (length.isascii() and length.isdigit()):
+        raise ValueError(f"'{length}' is no prefix length")
+    return text
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(_spelt(text))
+
+
+def _interface_address(text: str) -> IPv4Interface | IPv6Interface:
+    found = ip_interface(_spelt(text))
+    if found.is_multicast or found.is_loopback or (found.version == 4 and found.packed[0] >= 224):
+        raise ValueError("a multicast, loopback or reserved address is no interface's")
+    return found
+
+
 def _network(text: str) -> IPv4Network | IPv6Network:
+    _spelt(text)
     try:
         return ip_network(text)
     except ValueError:
@@ -194,12 +226,12 @@ NAME = Value("name", _name)
 ALG = Value("application protocol", _alg, _ALGS)
 INTERFACE = Value("interface", _interface)
 LOGICAL_INTERFACE = Value("logical interface", _logical_interface)
-INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, ip_interface))
-INET6_INTERFACE = _parsable("IPv6 address", "2001:db8:1::1/64", _versioned(6, ip_interface))
+INET_INTERFACE = _parsable("IPv4 address", "10.1.1.1/24", _versioned(4, _interface_address))
+INET6_INTERFACE = _parsable("IPv6 address", "2001:db8:1::1/64", _versioned(6, _interface_address))
 INET_PREFIX = _parsable("IPv4 prefix", "10.1.0.0/16", _versioned(4, _network))
 INET6_PREFIX = _parsable("IPv6 prefix", "2001:db8::/32", _versioned(6, _network))
 PREFIX = _parsable("prefix", "10.1.0.0/16", _network)
-ADDRESS = _parsable("address", "10.1.1.2", ip_address)
+ADDRESS = _parsable("address", "10.1.1.2", _address)
 PORTS = Value("port or range", _ports)
 PORT = Value("port", _port)
 PROTOCOL = Value("protocol", _protocol)

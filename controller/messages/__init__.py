@@ -25,6 +25,7 @@ from controller.messages.grants import (
 )
 from controller.messages.membership import SpuAccepted, SpuFailed, SpuJoined, SpuState
 from controller.messages.neighbors import (
+    NeighborChanged,
     NeighborForgotten,
     NeighborResolved,
     ResolveNeighbor,
@@ -45,10 +46,10 @@ from controller.messages.npu import (
     SpuPurged,
     TraceCopy,
     Transmit,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
     WingsPurged,
 )
 from controller.messages.observer import (
@@ -130,6 +131,7 @@ __all__ = [
     "NatGranted",
     "NatNotice",
     "NatRefused",
+    "NeighborChanged",
     "NeighborForgotten",
     "NeighborResolved",
     "OpenGates",
@@ -164,10 +166,10 @@ __all__ = [
     "TraceCopy",
     "Transmit",
     "WatermarkPassed",
-    "WingIdle",
     "WingInstalled",
     "WingLeftOut",
     "WingRead",
     "WingRemoved",
+    "WingsIdle",
     "WingsPurged",
 ]

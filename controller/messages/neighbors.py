@@ -29,11 +29,21 @@ class NeighborResolved:
 
 @value
 class NeighborForgotten:
-    """Neighbour table -> SPU, if it was told: the address has another MAC address, or none that is
-    known. Who needs it asks again."""
+    """Neighbour table -> SPU, if it was told: no MAC address of it is known any more. Who needs it
+    asks again."""
 
     interface: str
     address: Address
 
 
-NeighborMessage = ResolveNeighbor | NeighborResolved | NeighborForgotten
+@value
+class NeighborChanged:
+    """Neighbour table -> SPU, if it was told: the address has another MAC address now. Sessions
+    that go by it follow."""
+
+    interface: str
+    address: Address
+    mac: bytes
+
+
+NeighborMessage = ResolveNeighbor | NeighborResolved | NeighborForgotten | NeighborChanged

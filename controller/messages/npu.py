@@ -103,11 +103,12 @@ class WingRemoved:
 
 
 @value
-class WingIdle:
-    """An NPU's notice that a wing saw no packet for its time-out; NPU -> SPU."""
+class WingsIdle:
+    """An NPU's notice that wings of these sessions saw no packet for their time-outs; NPU -> SPU.
+    Thousands may end at a time, so there are several in a message."""
 
-    session_id: int
-    direction: Direction
+    sessions: tuple[int, ...]
+    """By id."""
 
 
 @value
@@ -148,6 +149,9 @@ class RemoveWing:
     direction: Direction
     spu: int
     key: FlowKey
+    is_counted: bool = False
+    """Its counters are known from a ``WingRead`` of a moment ago: they are not read again, and the
+    answer has none."""
 
 
 @value
@@ -242,7 +246,7 @@ NpuMessage = (
     | TraceCopy
     | WingInstalled
     | WingRemoved
-    | WingIdle
+    | WingsIdle
     | WingRead
     | InstallWing
     | RemoveWing

@@ -193,15 +193,19 @@ class Channel(asyncio.Protocol):
         self._flush_soon()
         return call
 
-    def ask(self, method: bytes, message: bytes, timeout: float, done: Done) -> None:
-        """One message there, some back; ``done`` gets all of them, or what went wrong. Raises
-        ``RpcError`` if the connection is gone."""
+    def ask(self, method: bytes, message: bytes, timeout: float, done: Done, room: int = 0) -> None:
+        """One message there, some back; ``done`` gets all of them, or what went wrong. Without
+        ``room`` for long ones, in bytes, the far end waits on the way. Raises ``RpcError`` if the
+        connection is gone."""
         answers: list[bytes] = []
 
         def ended(error: RpcError | None) -> None:
             done(answers if error is None else error)
 
-        self.open(method, answers.append, ended, timeout).send(message, is_last=True)
+        call = self.open(method, answers.append, ended, timeout)
+        if room > _STREAM_WINDOW:
+            self._http2.widen(call, room)
+        call.send(message, is_last=True)
 
     async def call(self, method: bytes, message: bytes, timeout: float) -> bytes:
         """One message there, one back; raises ``RpcError``."""

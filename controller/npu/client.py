@@ -48,9 +48,10 @@ from controller.reasons import Punt
 _PACKET = bytes((p4r.StreamMessageResponse.DESCRIPTOR.fields_by_name["packet"].number << 3 | 2,))
 """What a ``StreamMessageResponse`` with a packet-in begins with."""
 
-_IDLE_A_TURN = 16
-"""Notices of idle wings handled before packets get a turn: a few milliseconds' work, with the reads
-and removals that follow. Thousands come at once where thousands of sessions began together."""
+_IDLE_A_TURN = 32
+"""Notices of idle wings handled before packets get a turn, at least: a millisecond's work, with the
+reads and removals that follow. Thousands come at once where thousands of sessions began together.
+While packets come in hundreds, so do notices: else more sessions would begin than end."""
 _NEIGHBOR_PUNTS = (Punt.ARP, Punt.ND)
 _MISSES = (Punt.MISS, Punt.SYN_PROXY)
 
@@ -143,6 +144,7 @@ class Npu:
                 self._deliver((OBSERVER, packet))
             elif packet is not None:
                 self.packets_in += 1
+                self._turn.packets += 1
                 self._deliver((_receiver(packet), packet))
             return
         response = p4r.StreamMessageResponse.FromString(message)
@@ -154,8 +156,8 @@ class Npu:
     def _look_at_idle(self) -> None:
         """A few notices, and the others in later turns."""
         idle = self._idle
-        for _ in range(min(_IDLE_A_TURN, len(idle))):
-            self.wings.idle(idle.popleft())
+        count = min(len(idle), max(_IDLE_A_TURN, self._turn.packets))
+        self.wings.idle([idle.popleft() for _ in range(count)])
         if idle:
             self._turn.handle(self._look_at_idle)
 

@@ -36,6 +36,8 @@ _ARBITRATION = b"\x0a"
 _UPDATES = tag(p4r.WriteRequest.DESCRIPTOR.fields_by_name["updates"].number)
 _ENTITIES = tag(p4r.ReadRequest.DESCRIPTOR.fields_by_name["entities"].number)
 _ALL_WELL = (rpc_code.OK,)
+_ENTITY_ROOM = 512
+"""What an answer to a Read takes for each entity, mostly less, in bytes."""
 
 
 class NpuError(Exception):
@@ -272,7 +274,8 @@ class Connection:
         for entity in entities:
             pieces += (_ENTITIES, varint(len(entity)), entity)
         try:
-            self._open_channel().ask(_READ, b"".join(pieces), RPC_TIMEOUT_S, answered)
+            room = len(entities) * _ENTITY_ROOM
+            self._open_channel().ask(_READ, b"".join(pieces), RPC_TIMEOUT_S, answered, room)
         except RpcError as error:
             done(self._failure("refuses a read", error))
 

@@ -23,6 +23,9 @@ class Turn:
         self._batches: deque[Do] = deque()
         self._flushes: deque[Do] = deque()
         self._will_end = False
+        self.packets = 0
+        """Those that the turn in hand has brought: a measure for how much of what was put off may
+        be done with them."""
 
     def handle(self, do: Do) -> None:
         """Handle, once, what all of the turn brought."""
@@ -52,5 +55,6 @@ class Turn:
                     steps.popleft()()
         finally:  # A step that fails takes no other with it.
             self._will_end = False
+            self.packets = 0
             if self._handlings or self._batches or self._flushes:
                 self._end_soon()

@@ -6,14 +6,14 @@ Nothing here waits: answers come by callback, so setting a session up costs no t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from finsy.proto import p4r, rpc_code
 from google.protobuf.message import DecodeError
 
-from controller.flow import Direction, FlowKey
+from controller.flow import FlowKey
 from controller.messages import (
     SPUS,
     InstallWing,
@@ -21,21 +21,25 @@ from controller.messages import (
     PurgeSpu,
     ReadWing,
     RemoveWing,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
 )
 from controller.npu.batcher import Batcher, chunks
 from controller.npu.connection import Connection, NpuError
 from controller.npu.entries import DELETE, INSERT, MODIFY, SessionEntries, query_of, update_of
 from controller.npu.pipeline import Pipeline
-from controller.npu.purge import READ_BATCH, REMOVE_TRIES, SESSIONS_PER_SPU, Purge
+from controller.npu.purge import REMOVE_TRIES, SESSIONS_PER_SPU, Purge
 from controller.npu.quirks import install_failure
 from controller.npu.readings import States, WingState, states
 from controller.npu.turn import Turn
 from controller.reasons import Drop
+from controller.record import session_of
 
+READ_BATCH = 1000
+"""Wings asked for in one Read: as many as leave in one Write, or sessions could not end as fast as
+others begin."""
 _GONE = (rpc_code.OK, rpc_code.NOT_FOUND)
 
 
@@ -133,9 +137,12 @@ class Wings:
         self._deliver((SPUS[message.spu], reply))
 
     def remove(self, message: RemoveWing) -> None:
-        """Read a wing's counters, remove it, and answer with them."""
+        """Read a wing's counters, unless they are known; remove it, and answer with them."""
         entry = self.entries.key(message.key)
-        self._reader.submit(entry, self._remove, (message, entry))
+        if message.is_counted:
+            self._remove((message, entry), None)
+        else:
+            self._reader.submit(entry, self._remove, (message, entry))
 
     def _remove(self, about: tuple[RemoveWing, bytes], state: WingState | None) -> None:
         message, entry = about
@@ -217,15 +224,21 @@ class Wings:
         """Remove all wings of an SPU that failed, and answer when the last one is gone."""
         self._purge.begin(message)
 
-    def idle(self, entry: p4r.TableEntry) -> None:
-        """An NPU's notice that an entry saw no packet for its time-out."""
+    def idle(self, entries: Iterable[p4r.TableEntry]) -> None:
+        """An NPU's notice that entries saw no packet for their time-outs."""
+        found: dict[int, list[int]] = {}
+        for entry in entries:
+            # (Where targets leave the record out, the key says which session it is.)
+            session_id = session_of(entry.metadata) or self._session(entry)
+            if session_id:
+                found.setdefault(session_id // SESSIONS_PER_SPU, []).append(session_id)
+        for spu, sessions in found.items():
+            self._deliver((SPUS[spu], WingsIdle(tuple(sessions))))
+
+    def _session(self, entry: p4r.TableEntry) -> int:
         key = self.entries.flow_key(entry)
         known = self._wings.get(key) if key is not None else None
-        if known is None:
-            return  # Removed while the notice was on its way.
-        session_id, direction = known >> 1, Direction(known & 1)
-        spu = session_id // SESSIONS_PER_SPU
-        self._deliver((SPUS[spu], WingIdle(session_id, direction)))
+        return 0 if known is None else known >> 1  # Removed while the notice was on its way.
 
     # -- for operators --------------------------------------------------------------------
 

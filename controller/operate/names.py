@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from controller.config.schema import Configuration
 from controller.operate.show_route import tables
+from controller.spu.alg.registry import ANNOUNCED
 
 ALL = "all"
 
@@ -31,8 +32,9 @@ def policy_ids(configuration: Configuration) -> Iterable[str]:
 
 
 def applications(configuration: Configuration) -> Iterable[str]:
-    """Applications, predefined ones too."""
-    return (name for name in configuration.applications if ":" not in name)
+    """Applications, predefined ones and those of flows that gateways announce, too."""
+    own = {name for name in configuration.applications if ":" not in name}
+    return sorted(own | ANNOUNCED)
 
 
 def screens(configuration: Configuration) -> Iterable[str]:

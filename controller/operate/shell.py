@@ -91,11 +91,16 @@ def prompt(client: Client) -> int:
                 continue
             if line in ("exit", "quit"):
                 break
+            if line == "help":
+                line = "?"
             if line.endswith("?"):
-                for word, help_ in _offers(client, line[:-1]):
-                    print(f"  {word:<24}{help_}")
-                if line == "?":
-                    print(f"  {'exit':<24}Leave")
+                offers = [
+                    *_offers(client, line[:-1]),
+                    *([("exit", "Leave")] if line == "?" else ()),
+                ]
+                width = max((len(word) + 2 for word, _ in offers), default=0)
+                for word, help_ in offers:
+                    print(f"  {word:<{max(width, 24)}}{help_}")
             elif line:
                 run_command(client, line)
     finally:

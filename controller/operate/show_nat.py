@@ -67,6 +67,7 @@ def rule_counts(operator: Operator) -> dict[int, Counts]:
 
 async def source(operator: Operator, options: Options) -> str:
     """``show security nat source summary | pool NAME | rule NAME``; ``all`` for every one."""
+    _one_of(options)
     nat = operator.runtime.configuration.nat
     if "pool" in options:
         pools = _named("source pool", options["pool"], nat.source_pools)
@@ -172,6 +173,7 @@ def _source_rule(rule: SourceNatRule, position: int, counts: dict[int, Counts]) 
 
 async def destination(operator: Operator, options: Options) -> str:
     """``show security nat destination summary | pool NAME | rule NAME``."""
+    _one_of(options)
     nat = operator.runtime.configuration.nat
     counts = rule_counts(operator)
     hits: dict[str, int] = {}
@@ -351,6 +353,12 @@ def _totals(rules: Sequence[NatRule]) -> Iterator[str]:
     prefixes = [a for rule in rules for side in (rule.sources, rule.destinations) for a in side]
     v6 = sum(isinstance(address, IPv6Network) for address in prefixes)
     yield f"Total referenced IPv4/IPv6 ip-prefixes: {len(prefixes) - v6}/{v6}"
+
+
+def _one_of(options: Options) -> None:
+    """Each of them is another table."""
+    if len(options) > 1:
+        raise CommandError("one of pool, rule and summary may be asked for at a time")
 
 
 def _named(what: str, name: str, known: Mapping[str, T]) -> list[T]:

@@ -13,13 +13,14 @@ from controller.config.cards import NatFaults
 from controller.flow import Nanoseconds
 from controller.messages import CP, ClearPersistentNat, InjectNatFaults
 from controller.operate import text
-from controller.operate.commands import Options
+from controller.operate.commands import Options, known
 from controller.operate.operator import Operator
 
 
 async def persistent(operator: Operator, options: Options) -> str:
     """``show security nat source persistent-nat-table all | summary | internal-ip A | pool P``."""
     table = operator.runtime.central_point.nat.persistent
+    _check(operator, options)
     chosen = list(_chosen(table.all(), options))
     if "summary" in options:
         idle = sum(not binding.sessions for binding in chosen)
@@ -53,6 +54,14 @@ def _left(left: Nanoseconds | None) -> str:
     return "-" if left is None else str(text.seconds(left))
 
 
+def _check(operator: Operator, options: Options) -> None:
+    """Raise ``CommandError`` for a pool that there is not. A binding keeps its pool's name, and an
+    interface's address stands for a pool."""
+    live = {each.pool for each in operator.runtime.central_point.nat.persistent.all()}
+    pools = {*operator.runtime.configuration.nat.source_pools, *live}
+    known(options, "pool", "source pool", pools)
+
+
 def _chosen(bindings: list[PersistentBinding], options: Options) -> Iterator[PersistentBinding]:
     for binding in bindings:
         if "pool" in options and binding.pool != options["pool"]:
@@ -66,6 +75,7 @@ async def clear_persistent(operator: Operator, options: Options) -> str:
     """``clear security nat source persistent-nat-table all | internal-ip A | pool P``: bindings
     without sessions, as in Junos."""
     table = operator.runtime.central_point.nat.persistent
+    _check(operator, options)
     before = len(table)
     wanted = options.get("internal-ip")
     message = ClearPersistentNat(
@@ -77,6 +87,7 @@ async def clear_persistent(operator: Operator, options: Options) -> str:
 
 async def paired(operator: Operator, options: Options) -> str:
     """``show security nat source paired-address [pool-name P]``."""
+    known(options, "pool-name", "source pool", operator.runtime.configuration.nat.source_pools)
     lines = [f"{'Pool name':<20} {'Internal address':<40} {'External address':<40}"]
     for name, inside, outside in operator.runtime.central_point.nat.pairs():
         if options.get("pool-name", name) == name:

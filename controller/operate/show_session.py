@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from controller.flow import Path
-from controller.operate import text
+from controller.operate import names, text
 from controller.operate.commands import Options, known
 from controller.operate.operator import LiveSession, Operator
 from controller.operate.session_filter import matches
@@ -72,6 +72,11 @@ def _check(operator: Operator, options: Options) -> None:
     """Raise ``CommandError`` for names that nothing has."""
     configuration = operator.runtime.configuration
     known(options, "interface", "interface", configuration.interfaces)
+    if "application" in options:
+        # A session keeps the name that its application had when it began.
+        views = (view for spu in operator.runtime.spus.values() for view in spu.sessions())
+        live = {view.application for view in views}
+        known(options, "application", "application", {*names.applications(configuration), *live})
     indices = {str(policy.index) for policy in configuration.policies}
     known(options, "policy-id", "policy index", indices)
 

@@ -3,7 +3,7 @@
 Answers ARP requests and Neighbour Solicitations for the firewall's own addresses, only on the
 interface that has the address, and for those that NAT has it answer for there (proxies). Asks on
 behalf of SPUs, three times, a second apart. SPUs keep what they are told; once it no longer holds,
-they are told that, too.
+or the address has another MAC address, they are told that, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from controller.messages import (
     OBSERVER,
     Actor,
     Message,
+    NeighborChanged,
     NeighborForgotten,
     NeighborResolved,
     Outbound,
@@ -41,6 +42,8 @@ RETRY: Nanoseconds = SECOND
 """Between two requests; RFC 4861 RetransTimer."""
 LIFETIME: Nanoseconds = 1200 * SECOND
 """How long what was learned holds; Junos keeps ARP entries for 20 minutes."""
+MAX_FORMER = 65_536
+"""Neighbours remembered beyond that, for the sessions that go by them."""
 MAX_WAITING = 1024
 """Requesters held back per unresolved address."""
 
@@ -87,6 +90,8 @@ class Neighbors:
         self._known: dict[_Key, tuple[bytes, Nanoseconds]] = {}
         self._told: dict[_Key, set[int]] = {}
         """SPUs that were told what is known."""
+        self._former: dict[_Key, tuple[bytes, set[int]]] = {}
+        """What was known until it was too old, and who was told."""
         self._queries: dict[_Key, _Query] = {}
         self._timers: Timers[_Key] = Timers()
         self._spus: dict[int, Actor] = {}
@@ -114,11 +119,16 @@ class Neighbors:
                 self._proxied.setdefault(proxy.interface, []).append(proxy.block)
 
     def _on_reconfigure(self, message: Reconfigure) -> None:
-        """What is no neighbour any more is forgotten; who asked for it hears so."""
+        """What is no neighbour any more is forgotten; who asked for it hears so. On another port or
+        VLAN there are others."""
+        wires = {name: (i.port, i.vlan) for name, i in self._interfaces.items()}
         self._configure(message.configuration)
-        for key in [key for key in self._known if not self._may_be(key)]:
+        same = {n for n, i in self._interfaces.items() if wires.get(n) == (i.port, i.vlan)}
+        for key in [key for key in self._known if key[0] not in same or not self._may_be(key)]:
             self._timers.cancel(key)
             self._forget(key)
+        for key in [key for key in self._former if key[0] not in same or not self._may_be(key)]:
+            del self._former[key]
         for key in [key for key in self._queries if not self._may_be(key)]:
             self._answer(key, None)
 
@@ -153,7 +163,7 @@ class Neighbors:
         for key in self._timers.due(now):
             query = self._queries.get(key)
             if query is None:
-                self._forget(key)
+                self._outlive(key)
             elif query.tries < TRIES:
                 self._ask(key, query)
             else:
@@ -226,6 +236,15 @@ class Neighbors:
         for spu in sorted(self._told.pop(key, ())):
             self._out.append((self._spus[spu], NeighborForgotten(*key)))
 
+    def _outlive(self, key: _Key) -> None:
+        """What is known is too old; but live sessions go by it, which follow if it changes."""
+        told = self._told.get(key)
+        if told:
+            if len(self._former) >= MAX_FORMER:
+                del self._former[next(iter(self._former))]
+            self._former[key] = self._known[key][0], told
+        self._forget(key)
+
     # -- neighbours speak ---------------------------------------------------------------------
 
     def _on_packet_in(self, message: PacketIn) -> None:
@@ -258,12 +277,18 @@ class Neighbors:
             return
         if _source_for(interface, about) is None:
             return
-        asked, known = key in self._queries, self._known.get(key)
+        asked, known, former = key in self._queries, self._known.get(key), self._former.get(key)
         to_us = self._is_ours((interface.name, heard.target))
-        if not (asked or known is not None or to_us):
+        if not (asked or known is not None or former is not None or to_us):
             return
-        if known is not None and known[0] != mac:
-            self._forget(key)
+        before = None if known is None else known[0]
+        if former is not None:
+            before, told = former
+            self._told[key] = told
+            del self._former[key]
+        if before is not None and before != mac:
+            for spu in sorted(self._told.get(key, ())):
+                self._out.append((self._spus[spu], NeighborChanged(*key, mac)))
         if asked:
             self._answer(key, mac)
         self._known[key] = (mac, self._now)
@@ -272,6 +297,8 @@ class Neighbors:
     def _respond(self, interface: Interface, heard: nd.Heard) -> None:
         target, asker = heard.target, heard.sender
         is_own = (interface.name, target) in self._own
+        if asker == target and self._may_be((interface.name, asker)):
+            return  # it announces itself
         if not is_own and (asker == target or not self._is_ours((interface.name, target))):
             # (Who asks for a proxied address as if it had it, announces it: somebody else's fault.)
             self._drop(Drop.NOT_FOR_US, f"who has {text(target)} on {interface.name}")

@@ -44,7 +44,8 @@ from controller.tcp_options import offer_of, window
 REPEAT_AFTER: Nanoseconds = SECOND
 """First time until what is owed is repeated (RFC 6298, section 2.1); each next one is twice as
 long."""
-REPEATS = 6
+REPEATS = 10
+"""A quarter of an hour, as long as hosts try themselves."""
 
 
 class Gateway:

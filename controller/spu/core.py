@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from controller.config.cards import Chassis
 from controller.config.nat import NatRule
@@ -111,6 +112,7 @@ class Core:
         "pending",
         "policies",
         "protected",
+        "proxy_mss",
         "queue_limit",
         "services",
         "sessions",
@@ -180,6 +182,11 @@ class Core:
             and Drop.SCREEN_SYN_FLOOD_ATTACK in profile.screens
         }
         """Zones whose SYNs are answered from here above the attack threshold."""
+        announced = [p.tcp.reverse_mss for p in config.policies if p.tcp is not None]
+        self.proxy_mss = min(
+            (m for m in (config.tcp.mss, *announced) if m is not None), default=None
+        )
+        """The most that a SYN-ACK in a server's stead may announce: before its policy is known."""
         self.fib = fib_of(config) if fib is None else fib
         self.policies = policy_table(config)
         self.nat = nat_tables(config)
@@ -289,7 +296,11 @@ class Core:
         self.out.append((OBSERVER, RanOut(self.now, self.me, reason, flow, detail)))
 
     def redirect(self, queued: Queued) -> None:
-        """Hand a packet back to the central point."""
+        """Hand a packet back to the central point. Its interface may have changed its zone while it
+        waited: then it is of that one."""
         message = queued.message
+        interface = self.interface(message.port, queued.packet.vlan)
+        if interface is not None and interface.token not in (0, message.token):
+            message = replace(message, token=interface.token)
         flow = queued.packet.key(message.token)
         self.to_cp(Redirect(flow, self.number, message))

@@ -43,6 +43,8 @@ class Decisions:
             return Refusal(Drop.NO_INTERFACE, f"NPU {port.npu} port {port.port} vlan {vlan}")
         if not interface.zone:
             return Refusal(Drop.NO_INTERFACE, f"{interface.name} belongs to no zone")
+        if interface.token != pending.flow.token:
+            return Refusal(Drop.NO_INTERFACE, f"{interface.name} was in another zone when it came")
         pending.ingress = interface
         return None
 
@@ -211,7 +213,7 @@ def _demands_syn(pending: Pending) -> Refusal | None:
     if policy is None or policy.tcp is None or not policy.tcp.syn_check:
         return None
     packet = pending.first.packet
-    if packet.protocol != TCP or opens(packet.flags):
+    if packet.protocol != TCP or opens(packet.flags) or pending.splice is not None:
         return None
     return Refusal(Drop.TCP_NOT_SYN, f"{policy.name} requires a SYN, flags 0x{packet.flags:02x}")
 

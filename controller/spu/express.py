@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 
 from controller.config.tcp import TCP_SETTINGS, TcpSettings
@@ -19,7 +20,7 @@ class NotExpress(Enum):
     PROTOCOL = "its protocol has no ports"
     FRAGMENT = "its first packet was a fragment"
     IPV6_NAT = "IPv6 with address translation"
-    MTU = "the MTU of its two interfaces differs"
+    MTU = "the MTU of its interfaces differs"
     SYN_PROXY = "SYN flood protection translates its sequence numbers"
     STRICT_SYN = "strict-syn-check has its SPU see the whole handshake"
     SEQUENCE_CHECK = "its policy requires sequence checks, and NPUs make none"
@@ -42,7 +43,7 @@ def not_express(
     is_control: bool = False,
     is_fragment: bool = False,
     is_spliced: bool = False,
-    mtus: tuple[int, int] = (0, 0),
+    mtus: Collection[int] = (),
     tcp: TcpSettings = TCP_SETTINGS,
 ) -> NotExpress | None:
     """Why a session may not ride Express Path; ``None``: it may. The first reason found stands.
@@ -70,7 +71,7 @@ def not_express(
         return NotExpress.SYN_PROXY
     if len(forward.key.src) == 16 and forward.is_translated:
         return NotExpress.IPV6_NAT
-    if mtus[0] != mtus[1]:
+    if len(set(mtus)) > 1:
         return NotExpress.MTU
     return _tcp_check(verdict, tcp) if forward.key.protocol == TCP else None
 

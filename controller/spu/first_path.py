@@ -330,9 +330,6 @@ class FirstPath:
         self._core.to_cp(AbandonSession(pending.flow, self._core.number, reason))
         if pending.splice is None:
             self._replies.dropped(reason, pending.first)
-        else:
-            # The client was told that it is connected.
-            self._replies.refuse(pending.first)
         self._forget(pending, reason, detail)
 
     def _forget(self, pending: Pending, reason: Drop, detail: str) -> None:
@@ -341,6 +338,9 @@ class FirstPath:
         core.unchecked.discard(pending.flow)
         self._release_nat(pending)
         if reason is not Drop.NONE:
+            if pending.splice is not None:
+                # The client was told that it is connected.
+                self._replies.refuse(pending.first)
             if pending.stage not in (DECIDE, AWAIT_FRAGMENTS):
                 core.failed_sessions += 1
             for _ in range(1 + len(pending.queue)):

@@ -71,7 +71,7 @@ class Installation:
                 is_control=service.alg is not None,
                 is_fragment=pending.first.packet.fragment,
                 is_spliced=pending.splice is not None,
-                mtus=(pending.ingress.mtu, pending.route.interface.mtu),
+                mtus=(pending.ingress.mtu, pending.back.interface.mtu, pending.route.interface.mtu),
                 tcp=core.config.tcp,
             ),
             pending.nat,
@@ -133,8 +133,21 @@ class Installation:
             )
         )
 
-    def reinstall(self, session: Session) -> None:
-        """Write both wings of a session anew; what waits is released when they are in effect."""
+    def _leave_express(self, session: Session, why: NotExpress) -> None:
+        """From now on its packets go through this SPU; its wings are to be written for that."""
+        core = self._core
+        core.express_counts[None] -= 1
+        core.express_counts[why] += 1
+        session.not_express = why
+        session.path = Path.SPU
+
+    def reinstall(self, session: Session, mtus: tuple[int, int] = (0, 0)) -> None:
+        """Write both wings of a session anew; what waits is released when they are in effect.
+        ``mtus`` are those of its interfaces, if they are others now."""
+        if session.path is Path.EXPRESS and mtus[0] != mtus[1]:
+            self._leave_express(session, NotExpress.MTU)
+            if session.tcp is not None:
+                session.tcp.checked = False  # it is met in its middle
         session.record = self._record(session)
         self.write(session, REVERSE)
 
@@ -179,10 +192,7 @@ class Installation:
             session.installed ^= 1 << direction
             core.ran_out(error, session.wings[0].key, f"NPU {npu} has no room for a wing")
             if session.path is Path.EXPRESS:
-                core.express_counts[None] -= 1
-                core.express_counts[NotExpress.TABLE_FULL] += 1
-                session.not_express = NotExpress.TABLE_FULL
-                session.path = Path.SPU
+                self._leave_express(session, NotExpress.TABLE_FULL)
                 if session.tcp is not None:
                     self._live.tcp.begin(session, session.tcp)
                 if session.installed:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from controller.flow import FORWARD, REVERSE, Direction, Path, Tuple5, Wing
 from controller.fragment import fragment, fragment6, may_fragment
 from controller.icmp import parse_quoted, path_mtu, rewrite_error
-from controller.messages import ReadWing, Transmit, WingIdle, WingRead
+from controller.messages import ReadWing, Transmit, WingRead, WingsIdle
 from controller.packet import SYN, UDP, Packet, rewrite
 from controller.payload import contents
 from controller.reasons import Close, Drop, Punt, Send
@@ -29,6 +29,7 @@ from controller.spu.tcp_path import TcpPath
 from controller.spu.teardown import Teardown
 
 _EGRESS, _CONTROL = Send.EGRESS, Punt.TCP_CONTROL
+_DIRECTIONS = tuple(Direction)
 
 NO_TRANSPORT = 59
 """As IPv6 has it: "no next header"."""
@@ -205,13 +206,14 @@ class LivePath:
 
     # -- ageing -------------------------------------------------------------------------------
 
-    def wing_idle(self, message: WingIdle) -> None:
-        """An NPU's notice. Unless the session is to be looked at anyway, look at it."""
+    def wings_idle(self, message: WingsIdle) -> None:
+        """An NPU's notice. Look at the sessions, unless they are to be looked at anyway."""
         core = self._core
-        session = core.sessions.get(message.session_id)
-        if session is None or session.id in core.timers:
-            return
-        self.look(session)
+        sessions, timers = core.sessions, core.timers
+        for session_id in message.sessions:
+            session = sessions.get(session_id)
+            if session is not None and session_id not in timers:
+                self.look(session)
 
     def deadline(self, session: Session) -> None:
         """A session's own deadline has come."""
@@ -228,11 +230,11 @@ class LivePath:
             self._judge(session, None)
             return
         core = self._core
-        session.probe = {}
-        for direction in Direction:
+        session.probe = [None, None]
+        for direction in _DIRECTIONS:
             wing = session.wings[direction]
             read = ReadWing(session.id, direction, core.number, wing.key)
-            core.send(core.npus[wing.ingress.npu], read)
+            core.out.append((core.npus[wing.ingress.npu], read))
 
     def wing_read(self, message: WingRead) -> None:
         """What an NPU knows of a wing: for a RST in doubt, and of both wings for their age."""
@@ -254,24 +256,27 @@ class LivePath:
             state = tcp.forward_packets_seen(message.packets)
             if state is not None:
                 self.tcp.changed(session, tcp)
-        session.probe[message.direction] = message.idle
-        if len(session.probe) < 2:
+        probe = session.probe
+        probe[message.direction] = message
+        forward, reverse = probe
+        if forward is None or reverse is None:
             return
-        idle = min((i for i in session.probe.values() if i is not None), default=None)
         session.probe = None
         if tcp is not None and tcp.is_over:
             return  # its deadline is set
-        self._judge(session, idle)
+        self._judge(session, (forward, reverse))
 
-    def _judge(self, session: Session, idle: int | None) -> None:
-        """End the session if it was silent for long enough. ``idle`` is what its NPUs say."""
+    def _judge(self, session: Session, read: tuple[WingRead, WingRead] | None) -> None:
+        """End the session if it was silent for long enough. ``read`` is what its NPUs say."""
         core = self._core
         silent = core.now - session.last_seen
-        if idle is not None and idle < silent:
-            silent = idle
+        if read is not None:
+            for wing in read:
+                if wing.idle is not None and wing.idle < silent:
+                    silent = wing.idle
         if silent >= session.timeout:
-            self._teardown.begin(session, Close.IDLE_TIMEOUT)
+            self._teardown.begin(session, Close.IDLE_TIMEOUT, read)
         elif core.early_ageout and silent >= core.early_ageout:
-            self._teardown.begin(session, Close.EARLY_AGEOUT)
+            self._teardown.begin(session, Close.EARLY_AGEOUT, read)
         else:
             core.timers.set(session.id, core.now + max(_SOON, session.timeout - silent))

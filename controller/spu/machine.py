@@ -25,6 +25,7 @@ from controller.messages import (
     Message,
     NatGranted,
     NatRefused,
+    NeighborChanged,
     NeighborForgotten,
     NeighborResolved,
     Outbound,
@@ -34,10 +35,10 @@ from controller.messages import (
     Redirect,
     SessionsUnknown,
     SpuAccepted,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
 )
 from controller.packet import Packet
 from controller.reasons import Close, Drop, Punt
@@ -52,6 +53,7 @@ from controller.spu.installation import Installation
 from controller.spu.joining import Closed, Joining
 from controller.spu.live_path import LivePath
 from controller.spu.membership import belongs
+from controller.spu.neighbor_changes import NeighborChanges
 from controller.spu.reconfigure import Reconfiguration
 from controller.spu.repair import Repair
 from controller.spu.replies import Replies
@@ -103,6 +105,7 @@ class Spu(Inspection):
         self._first = FirstPath(core, replies, self._installation, self._teardown, guard)
         self._reroute = Reroute(core, self._installation, self._teardown)
         self._reconfiguration = Reconfiguration(core, self._first, self._reroute, self._teardown)
+        self._neighbor_changes = NeighborChanges(core, self._reroute)
         self._ageing = EarlyAgeing(core, live)
         self._installation.recheck = self._reconfiguration.check
         self._audit = Audit(core, self._teardown)
@@ -118,6 +121,7 @@ class Spu(Inspection):
             NatRefused: self._first.nat_refused,
             NeighborResolved: self._on_neighbor_resolved,
             NeighborForgotten: self._on_neighbor_forgotten,
+            NeighborChanged: self._neighbor_changes.take,
             InstallAck: self._first.installed,
             InstallRefused: self._first.refused,
             PendingExpired: self._first.expired,
@@ -125,7 +129,7 @@ class Spu(Inspection):
             WingRemoved: self._on_wing_removed,
             GatesOpened: self._alg.opened,
             GatesRefused: self._alg.refused,
-            WingIdle: live.wing_idle,
+            WingsIdle: live.wings_idle,
             WingRead: live.wing_read,
             ClearSession: self._on_clear,
             AuditSessions: self._audit.asked,
@@ -166,7 +170,7 @@ class Spu(Inspection):
     def deadline(self) -> Nanoseconds | None:
         """When ``tick`` is due."""
         core = self._core
-        if self._reconfiguration.is_under_way:
+        if self._reconfiguration.is_under_way or self._neighbor_changes.is_under_way:
             return core.now
         if self._joining is not None:
             return self._joining.next_ask
@@ -204,6 +208,8 @@ class Spu(Inspection):
             return core.out
         if self._reconfiguration.is_under_way:
             self._reconfiguration.go_on()
+        if self._neighbor_changes.is_under_way:
+            self._neighbor_changes.go_on()
         if core.sessions and self._audit.round.due(now) <= now:
             self._audit.ask()
         if core.early_ageout and self._ageing.due() <= now:

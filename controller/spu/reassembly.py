@@ -91,11 +91,13 @@ class Reassembly:
         key = (session.id, direction, place.identification)
         partial = self._partials.get(key)
         if partial is None:
-            while len(self._partials) >= DATAGRAMS or self._held + len(place.data) > BYTES:
-                _, oldest = self._partials.popitem(last=False)
-                self._give_up(oldest, Drop.FRAGMENT_LIMIT, "the oldest makes room")
+            if len(self._partials) >= DATAGRAMS:
+                self._make_room()
             expires = core.now + core.config.reassembly_timeout
             partial = self._partials[key] = _Partial(flow, expires)
+        while self._held + len(place.data) > BYTES:
+            self._make_room()
+        # (That may have cost this one, too.)
         if partial.pieces is None:
             core.drop(Drop.FRAGMENT_OVERLAP, flow, "of a datagram that was given up")
             return None
@@ -165,6 +167,10 @@ class Reassembly:
         # Its fragments are counted already.
         made = replace(message, frame=frame, session_id=session.id, at=last.message.at)
         return Queued(made, packet, direction), Shape(identification, partial.largest)
+
+    def _make_room(self) -> None:
+        _, oldest = self._partials.popitem(last=False)
+        self._give_up(oldest, Drop.FRAGMENT_LIMIT, "the oldest makes room")
 
     def _give_up(self, partial: _Partial, reason: Drop, detail: str) -> None:
         if partial.pieces is not None:

@@ -126,11 +126,15 @@ class Reconfiguration:
     def _interfaces(self, session: Session) -> Close | None:
         """Both must still be there, with the tokens that the session's keys have."""
         interfaces = self._core.by_token
-        for wing in session.wings:
+        forward, reverse = session.wings
+        for wing, answers in ((forward, reverse), (reverse, forward)):
             if (wing.ingress, wing.key.token) not in interfaces:
                 return Close.INTERFACE_CHANGED
+            # Another VLAN of that port may have the same zone: so this looks at the interface.
             out = self._core.interface(wing.hop.port, wing.hop.vlan)
-            if out is None or not out.enabled:
+            if out is None or out.token != answers.key.token:
+                return Close.INTERFACE_CHANGED
+            if not out.enabled:
                 continue  # a matter of routes
             if out.mac != wing.hop.src_mac:
                 return Close.INTERFACE_CHANGED
@@ -171,8 +175,8 @@ class Reconfiguration:
         if old.index == DEFAULT_INDEX:
             return rematch is Rematch.OFF or core.config.default_action is Action.PERMIT
         new = core.policy(old.index)
-        if new is None:
-            return False
+        if new is None or (old.policy is not None and old.policy.identity != new.identity):
+            return False  # numbers are used again
         if new == old.policy or rematch is Rematch.OFF:
             return True
         if session.parent:

@@ -1,10 +1,11 @@
 """Live sessions follow their routes.
 
-When the way to one end of a session changes, its wings are taken off their NPUs, the new next hop
-is resolved, and the wings are written again; packets wait meanwhile, in order. Where the new way
-leads into another zone, or the address it was translated to belongs to the old way, the session
-ends: another policy, another translation would decide on it. Where no route is left it goes on as
-it was for ``route-change-timeout``, if that is configured.
+When the way to one end of a session changes, or the MAC address of its next hop, its wings are
+taken off their NPUs, the new next hop is resolved, and the wings are written again; packets wait
+meanwhile, in order. Where the new way leads into another zone, or the address it was translated to
+belongs to the old way, the session ends: another policy, another translation would decide on it.
+Where no route is left it goes on as it was for ``route-change-timeout``, if that is configured. A
+session on Express Path whose interfaces have different MTUs from now on goes on through its SPU.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from controller.config.nat import INTERFACE_POOL, SourceNatRule
 from controller.config.schema import Interface
-from controller.flow import Address, Direction, Hop, Port
+from controller.flow import Address, Direction, Hop, Path, Port
 from controller.messages import (
     NEIGHBORS,
     NeighborResolved,
@@ -61,6 +62,8 @@ class Reroute:
             )
             if same is not None:
                 routes.append(same)
+                mac = core.neighbors.get((same.interface.name, same.next_hop))
+                moved = moved or mac not in (None, wing.hop.dst_mac)
                 continue
             interface = core.by_token[sides[direction]]
             route = core.fib.lookup(ends[direction], vr, forward.key.tuple5, prefer=interface)
@@ -75,6 +78,8 @@ class Reroute:
         if session.without_route:
             session.without_route = False
             session.timeout = inactivity(session, core.config.tcp, None)
+        if session.path is Path.EXPRESS and routes[0].interface.mtu != routes[1].interface.mtu:
+            moved = True
         if moved:
             if not self._keeps_translation(session, routes[0].interface):
                 self._teardown.begin(session, Close.ROUTE_CHANGED)
@@ -161,7 +166,8 @@ class Reroute:
             replace(reverse, ingress=ahead.port, hop=back),
         )
         session.next_hops = (move.routes[0].next_hop, move.routes[1].next_hop)
-        self._installation.reinstall(session)
+        first, second = move.routes
+        self._installation.reinstall(session, (first.interface.mtu, second.interface.mtu))
 
 
 def _place(route: Route) -> tuple[Port, int, Address]:

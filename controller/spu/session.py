@@ -9,7 +9,7 @@ from controller.config.nat import NatRule
 from controller.config.schema import Interface, QueueDepth
 from controller.flow import Address, Direction, FlowKey, Nanoseconds, Path, Tuple5, Wing
 from controller.gate import Endpoint, Passage
-from controller.messages import Grant, PacketIn
+from controller.messages import Grant, PacketIn, WingRead
 from controller.packet import Packet
 from controller.reasons import Close, Drop
 from controller.routing.fib import Route
@@ -226,8 +226,8 @@ class Session:
         self.bytes = [0, 0]
         """Per direction, only what no NPU entry counted (packets that found none yet); what the
         entries counted is added when they are removed."""
-        self.probe: dict[Direction, Nanoseconds | None] | None = None
-        """Idle times read so far, while the NPUs are being asked."""
+        self.probe: list[WingRead | None] | None = None
+        """What was read of its wings so far, while the NPUs are being asked."""
         self.cleared = False
         """An operator wants it gone, but it is still being installed."""
         self.close: Close | None = None

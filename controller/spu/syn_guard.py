@@ -158,8 +158,8 @@ class SynGuard:
         client, _ = sequence(packet)
         core = self._core
         most = core.least_mtu - _HEADERS[packet.version]
-        if core.config.tcp.mss is not None:
-            most = min(most, core.config.tcp.mss)
+        if core.proxy_mss is not None:
+            most = min(most, core.proxy_mss)
         mine = Offer(
             max(most, 64),
             None if offer.window_scale is None else OUR_SCALE,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from controller.flow import FORWARD, REVERSE, Direction
 from controller.packet import ACK, FIN, RST, SYN
 from controller.reasons import Close
-from controller.spu.tcp_window import Windows
+from controller.spu.tcp_window import Segment, Windows
 
 if TYPE_CHECKING:
     from controller.spu.session import Queued
@@ -78,7 +78,7 @@ class TcpTracker:
         """The numbers of both SYNs."""
         self.doubt: Queued | None = None
         """What would end it, and waits for what its wing has counted."""
-        self.again: Queued | None = None
+        self.again: Segment | None = None
         """A SYN of another connection between the same ports, if the client began one."""
 
     @property

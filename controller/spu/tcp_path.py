@@ -11,8 +11,6 @@ then the peer's next segment has the RST sent again, with the number that the pe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from controller.config.schema import SECOND
 from controller.config.tcp import TcpSettings
 from controller.flow import FORWARD, REVERSE, Direction, Nanoseconds, Path
@@ -94,34 +92,32 @@ class TcpPath:
 
     def begins_anew(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
         """Whether a SYN, with ACK or without, shows that the session's connection is no more, and
-        that another begins: then the session ends, and the SYN that begins the other follows.
+        that another begins: then the session ends.
 
-        If the connection is over, any SYN does. Else the client may have forgotten it, and begin
-        another; but only if the server has, too, it answers with a SYN. (If it remembers, it
-        acknowledges what it knows, and the client's RST ends the session.)
+        If the connection is over, any SYN does, and follows. Else the client may have forgotten
+        it, and begin another; but only if the server has, too, it answers with a SYN. That goes no
+        further, because the client's SYN comes again, and begins a session. (A server that
+        remembers acknowledges what it knows, and the client's RST ends the session.)
         """
         packet, direction = queued.packet, queued.direction
         if tcp.state is OPENING:
             if direction == FORWARD and tcp.windows is None:
                 tcp.client_isn, _ = sequence(packet)
             return False
-        if opens(packet.flags):
-            if tcp.state < TIME_WAIT:
-                if direction == FORWARD and _is_another(tcp, packet):
-                    tcp.again = queued
-                return False
-            syn = queued
-        elif tcp.again is None or not _answers(tcp.again, queued):
-            return False
-        else:
-            syn = tcp.again
-            # It has passed once, as this session's; once more it will as another's.
-            syn = syn._replace(message=replace(syn.message, session_id=0))
+        if tcp.again is not None and packet.flags & ACK and _answers(tcp.again, queued):
             self._out_of_place(session, direction, segment_of(packet))
-        # It waits before the end begins, which is over at once if no NPU has a wing.
-        session.queue.insert(0, syn)
-        self._teardown.begin(session, tcp.close_reason if tcp.is_over else Close.TCP_ANEW)
-        return True
+            self._teardown.begin(session, Close.TCP_ANEW)
+            return True
+        if not opens(packet.flags):
+            return False
+        if tcp.state >= TIME_WAIT:
+            # It waits before the end begins, which is over at once if no NPU has a wing.
+            session.queue.insert(0, queued)
+            self._teardown.begin(session, tcp.close_reason)
+            return True
+        if direction == FORWARD and _is_another(tcp, packet):
+            tcp.again = segment_of(packet)
+        return False
 
     def passes(self, session: Session, tcp: TcpTracker, queued: Queued) -> bool:
         """Whether a segment may pass; one that may not is dropped here, by name."""
@@ -270,14 +266,13 @@ def _is_another(tcp: TcpTracker, syn: Packet) -> bool:
     return sequence(syn)[0] != first
 
 
-def _answers(again: Queued, queued: Queued) -> bool:
+def _answers(again: Segment, queued: Queued) -> bool:
     """Whether a segment of the server answers this SYN of the client's."""
     packet = queued.packet
     if queued.direction == FORWARD or not packet.flags & ACK:
         return False
     _, ack = sequence(packet)
-    seq, _ = sequence(again.packet)
-    return 0 < (ack - seq) % _MOD <= segment_of(again.packet).length
+    return 0 < (ack - again.seq) % _MOD <= again.length
 
 
 def _numbers(segment: Segment) -> str:

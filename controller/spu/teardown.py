@@ -1,4 +1,5 @@
-"""The end of a session: wings off the NPUs, then NAT binding and central point, then its record.
+"""The end of a session: wings off the NPUs, then central point, which frees the NAT binding with
+its entry, then its record.
 
 Also the way back from an installation that failed: the same, from as far as it got.
 """
@@ -8,16 +9,18 @@ from __future__ import annotations
 from controller.flow import Direction
 from controller.messages import (
     OBSERVER,
-    ReleaseNat,
     RemoveSession,
     RemoveWing,
     SessionClosed,
+    WingRead,
     WingRemoved,
 )
 from controller.reasons import Close, Drop
 from controller.spu.core import Core
 from controller.spu.session import Session, SessionState
 from controller.spu.syn_guard import SynGuard
+
+_DIRECTIONS = tuple(Direction)
 
 
 class Teardown:
@@ -27,8 +30,11 @@ class Teardown:
         self._core = core
         self._guard = guard
 
-    def begin(self, session: Session, reason: Close) -> None:
+    def begin(
+        self, session: Session, reason: Close, read: tuple[WingRead, WingRead] | None = None
+    ) -> None:
         """End a session, unless that is under way. One that is being installed ends when it is.
+        With ``read``, of both wings a moment ago, their counters are known.
 
         The forward wing goes first, so that no new request finds a way that answers no longer
         have.
@@ -57,11 +63,18 @@ class Teardown:
         if not session.awaiting:
             self._finish(session)
             return
-        for direction in Direction:
+        for direction in _DIRECTIONS:
             if not session.installed >> direction & 1:
                 continue
+            is_counted = False
+            if read is not None:
+                # (Nothing was there, as far as the NPU could tell: it may be there all the same.)
+                counted = read[direction]
+                is_counted = counted.idle is not None
+                session.packets[direction] += counted.packets
+                session.bytes[direction] += counted.bytes
             wing = session.wings[direction]
-            remove = RemoveWing(session.id, direction, core.number, wing.key)
+            remove = RemoveWing(session.id, direction, core.number, wing.key, is_counted)
             core.send(core.npus[wing.ingress.npu], remove)
 
     def end_tunnels(self, session: Session) -> None:
@@ -107,9 +120,6 @@ class Teardown:
                 del core.by_key[wing.key]
         if session.splice is not None and session.splice.is_silent:
             self._guard.spoke(session, session.splice)
-        if session.nat is not None:
-            nat = session.nat
-            core.to_cp(ReleaseNat(nat.address, nat.protocol, nat.port, forward.key, core.number))
         if session.source_rule is not None or session.destination_rule is not None:
             core.end_nat(session.source_rule, session.destination_rule)
         for message, _, direction in session.queue:

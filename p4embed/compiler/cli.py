@@ -1,7 +1,7 @@
 """The command `p4embed-c`, which takes p4c's arguments for target bmv2, architecture v1model.
 
 Exit codes: 0 done; 1 the program has errors, or a file cannot be read or written; 2 the
-command line is wrong; 3 a fault in the compiler itself.
+command line is wrong; 3 a fault in the compiler itself; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ ALL = "all"
 EXIT_ERRORS = 1
 EXIT_USAGE = 2
 EXIT_FAULT = 3
+EXIT_INTERRUPTED = 130
 
 
 class Usage(Exception):
@@ -126,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; nothing is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERRORS
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except (Exception, RecursionError) as fault:
         place = traceback.extract_tb(fault.__traceback__)[-1]
         print(

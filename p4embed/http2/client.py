@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from p4embed.http2.connection import Connection
-from p4embed.http2.frames import ACK, LARGEST, PREFACE, ErrorCode, Http2Error, Setting, settings
+from p4embed.http2.frames import (
+    ACK,
+    LARGEST,
+    PREFACE,
+    ErrorCode,
+    Http2Error,
+    Setting,
+    settings,
+    window_update,
+)
 from p4embed.http2.stream import Stream
 
 
@@ -50,6 +59,10 @@ class ClientConnection(Connection):
         self._last = stream.id
         self.streams[stream.id] = stream
         self.send_headers(stream, headers)
+
+    def widen(self, stream: Stream, room: int) -> None:
+        """Let the far end send so many bytes more ahead than on other streams."""
+        self._out.append(window_update(stream.id, room))
 
     def send(self, stream: Stream, data: bytes, *, is_last: bool) -> None:
         """Send data, as soon as there is room."""

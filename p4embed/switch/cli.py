@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from p4embed.switch.process import run
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the switch until it is told to stop; the exit status."""
     # gRPC's core would print lines of its own about what our messages say better. It reads this
     # when it is imported, hence the import below.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    return run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        from p4embed.switch.process import run
+
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        return 130

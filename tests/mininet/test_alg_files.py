@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from gateways import NAT, UNTRUST, UNTRUST6, Topology, gateways
+from gateways import ENDS, NAT, ROOT, UNTRUST, UNTRUST6, Topology, gateways
 from servers import files_of, tftpd, vsftpd
 
 SIZE = 200_000
@@ -136,3 +136,38 @@ def test_gateways_are_listed(topology: Topology) -> None:
     status = topology.cli("show security alg status")
     assert status.startswith("ALG Status:\n  DNS      : Enabled\n  FTP      : Enabled\n")
     assert "  MGCP     : Not implemented\n" in status
+
+
+BEYOND, ROUTER, NARROW = "192.0.2.10", "192.0.2.1", 1280
+ANSWERS = """
+import socket
+with socket.create_server(("", 21)) as server:
+    print("answers", flush=True)
+    while True:
+        client = server.accept()[0]
+        for line in client.makefile("rb"):
+            client.sendall(b"200 %d\\r\\n" % len(line))
+"""
+SAYS = f"""
+import socket
+with socket.create_connection(("{BEYOND}", 21), 10) as server:
+    heard = server.makefile("rb")
+    for size in (10, 1400, 9000):
+        server.sendall(b"x" * size + b"\\r\\n")
+        print(heard.readline().decode(), end="", flush=True)
+"""
+
+
+def test_long_lines_through_a_narrow_place_behind_the_router(topology: Topology) -> None:
+    """The machine does not say how little fits: its router does, of segments that it drops."""
+    plain = (ROOT / "topologies/gateways/wingpath.set").read_text()
+    to = "set routing-options static route 192.0.2.0/24 next-hop"
+    topology.load(f"{plain}\n{to} {UNTRUST}\n")
+    script = str(ENDS / "beyond.sh")
+    wide = f'ip route change default via {ROUTER} advmss 1460; exec {PYTHON} -c "$0"'
+    machine = ("sh", script, BEYOND, ROUTER, str(NARROW), "sh", "-c", wide, ANSWERS)
+    topology.start("untrust1", *machine, until="answers")
+    said = topology.run("trust1", PYTHON, "-c", SAYS)
+    assert said.split("\n")[:3] == ["200 12", "200 1402", "200 9002"], said
+    assert int(topology.run("untrust1", "nstat", "-asz", "IpFragFails").split()[2]) > 0
+    topology.load(plain)

@@ -334,3 +334,18 @@ def test_a_disabled_interface_takes_its_routes_along(topology: Topology) -> None
     topology.load(BASE)
     said = topology.run("trust1", "ping", "-n", "-c", "1", "-W", "2", UNTRUST)
     assert " 0% packet loss" in said, said
+
+
+def test_a_session_follows_a_neighbour_to_its_new_mac_address(topology: Topology) -> None:
+    """As when a gateway fails over; the session is on Express Path, so NPUs alone know the way."""
+    mac = "02:00:00:00:77:01"
+    load(topology, BASE + EXPRESS)
+    ping = ("ping", "-n", "-i", "0.2", "-c", "20", UNTRUST)
+    process = topology.start("trust1", *ping, until="icmp_seq=2 ")
+    topology.run("untrust1", "ip", "link", "set", "dev", "untrust1-eth0", "address", mac)
+    # It asks for its gateway's address, and so is heard.
+    topology.run("untrust1", "ping", "-n", "-c", "1", "-W", "1", NAT)
+    topology.hear(process, "icmp_seq=20 ")
+    assert mac in topology.cli("show arp")
+    shown = topology.cli("show security flow session services-offload protocol icmp")
+    assert shown.count("Session ID") == 1, shown

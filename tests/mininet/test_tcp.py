@@ -226,6 +226,22 @@ def test_time_wait_and_half_closed_connections_last_as_configured(topology: Topo
         assert client.close_reason() == "TCP FIN"
 
 
+def test_ports_of_a_connection_that_ends_have_forgotten_may_be_used_again(
+    topology: Topology,
+) -> None:
+    """As after a power failure, of both hosts, or of the client and the firewall."""
+    load(topology)
+    first, then = ("say echo on", "hear on"), ("again", "say echo anew", "hear anew", "fin")
+    for host in HOSTS:
+        both = Client(topology, host, *first, "say forget", "wait 0.5", "forget", *then)
+        both.end()
+        assert both.close_reason() == "TCP connection began anew"
+        one = Client(topology, host, *first, "forget", "wait 1", *then, until="done forget")
+        topology.clear()
+        one.end()
+        assert one.close_reason() == "Closed by operator"
+
+
 # -- strangers ----------------------------------------------------------------------------------
 
 

@@ -94,10 +94,13 @@ class FtpAlg:
     def _announced(
         self, direction: Direction, address: Address, port: int, render: Render
     ) -> Findings:
-        if address != self._sights[direction].own.address or not FIRST_PORT <= port <= 65535:
-            # A data connection to somebody else (RFC 2577, section 3) opens no gate.
+        sight = self._sights[direction]
+        own = sight.own.address
+        # A server may have been told by what address it is known. A data connection to somebody
+        # else (RFC 2577, section 3) opens no gate.
+        if address not in (own, sight.own_seen.address) or not FIRST_PORT <= port <= 65535:
             return NOTHING
-        pinhole = Pinhole(direction, TCP, Endpoint(address, port), "junos-ftp-data")
+        pinhole = Pinhole(direction, TCP, Endpoint(own, port), "junos-ftp-data")
         return Findings((pinhole,), render)
 
 

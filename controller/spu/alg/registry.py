@@ -33,6 +33,10 @@ CHILDREN: Mapping[str, tuple[Name, Callable[[tuple[Sight, Sight]], Alg]]] = {
 """Children that are control sessions themselves, by application: what they belong to, and their
 gateway."""
 
+ANNOUNCED = frozenset(("junos-esp", "junos-ftp-data", "junos-gre", H245_APPLICATION,
+                       "junos-h323-media", "junos-rtsp-media", "junos-sip-media",
+                       "junos-tftp-data"))  # fmt: skip
+"""Applications of all children."""
 
 TUNNELS = frozenset(("junos-gre",))
 """Children that end with their control session, or with their call (RFC 2637, section 2): PPTP's.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from controller.flow import Direction
+from controller.flow import FORWARD, REVERSE, Direction, text
 from controller.gate import Endpoint
 from controller.packet import UDP
 from controller.spu.alg import text_message
@@ -20,6 +20,7 @@ _SPECIFICATIONS = 4
 """Alternatives of a Transport field that get gates."""
 _CLIENT_PORT = re.compile(rb"(client_port=)(\d{1,5})(?:-(\d{1,5}))?")
 _SERVER_PORT = re.compile(rb"(server_port=)(\d{1,5})(?:-(\d{1,5}))?")
+_HOST = re.compile(rb"((?:source|destination)=)([0-9A-Fa-f.:]+)")
 _FRAME = b"$"
 _CALL = "media"
 
@@ -76,7 +77,7 @@ class RtspAlg:
                     self._clients[hole.port + n] = low + n
                 return _ports(match, hole.port)
 
-            return _transport(message, lambda value: _CLIENT_PORT.sub(replace, value))
+            return self._transport(FORWARD, message, lambda value: _CLIENT_PORT.sub(replace, value))
 
         return Findings(tuple(p for p in pinholes if p is not None), render)
 
@@ -94,12 +95,32 @@ class RtspAlg:
             def server(match: re.Match[bytes]) -> bytes:
                 return _ports(match, holes[0].port) if holes else match[0]
 
-            return _transport(
+            return self._transport(
+                REVERSE,
                 message,
                 lambda value: _SERVER_PORT.sub(server, _CLIENT_PORT.sub(client, value)),
             )
 
         return Findings(() if pinhole is None else (pinhole,), render)
+
+    def _transport(
+        self, direction: Direction, message: Message, change: Callable[[bytes], bytes]
+    ) -> bytes:
+        """A message whose Transport field has ports and hosts as the other side knows them."""
+        sight = self._sights[direction]
+        hosts = {
+            text(old.address).encode(): text(new.address).encode()
+            for old, new in ((sight.own, sight.own_seen), (sight.peer, sight.peer_own))
+        }
+
+        def host(match: re.Match[bytes]) -> bytes:
+            return match[1] + hosts.get(match[2], match[2])
+
+        fields = [
+            (name, _HOST.sub(host, change(v)) if name.strip().lower() == b"transport" else v)
+            for name, v in message.fields
+        ]
+        return message._replace(fields=fields).pack()
 
     def _pinhole(self, side: Direction, match: re.Match[bytes]) -> Pinhole | None:
         low, high = _range(match)
@@ -119,11 +140,3 @@ def _ports(match: re.Match[bytes], port: int) -> bytes:
     low, high = _range(match)
     rest = b"-%d" % (port + high - low) if match[3] else b""
     return match[1] + b"%d" % port + rest
-
-
-def _transport(message: Message, change: Callable[[bytes], bytes]) -> bytes:
-    fields = [
-        (name, change(value) if name.strip().lower() == b"transport" else value)
-        for name, value in message.fields
-    ]
-    return message._replace(fields=fields).pack()

@@ -106,7 +106,7 @@ class _Names:
         """With another port than this one the address is somebody else's."""
         # What stands before may be a scheme's colon, but none of an IPv6 address.
         before = rb"(?<![\w.-])(?<![0-9A-Fa-f:]:)"
-        self._pattern = re.compile(before + rb"(" + hosts + rb")(?::(\d{1,5}))?(?![\w.]|:\d)")
+        self._pattern = re.compile(before + rb"(" + hosts + rb")(?::(\d{1,5}))?(?![\w.@]|:\d)")
 
     @property
     def differ(self) -> bool:

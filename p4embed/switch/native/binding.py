@@ -204,6 +204,19 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
             c.POINTER(WireHead),
         ),
     ),
+    "wp_wire_idle": (
+        c.c_uint32,
+        (
+            c.POINTER(WireTables),
+            c.c_void_p,
+            c.c_uint32,
+            _Bytes,
+            c.c_uint32,
+            c.c_uint64,
+            _Buffer,
+            c.c_uint32,
+        ),
+    ),
     "wp_wire_packets_in": (
         c.c_uint32,
         (c.POINTER(WireHeader), _Bytes, c.c_uint32, _Buffer, c.c_uint32),

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from enum import Flag
 
 from p4embed.switch.dataplane import Listener, Options, PortError
-from p4embed.switch.engine import Engine, IdleEntry
+from p4embed.switch.engine import Engine
 from p4embed.switch.native.binding import END, NO_CPU_PORT, PortCounts, runtime
 from p4embed.switch.native.build import NativeError
 from p4embed.switch.native.engine import SWEEP, NativeEngine, generated
+from p4embed.switch.native.idle import PackedIdle
 from p4embed.switch.native.packets import PackedFrames, packed
 from p4embed.switch.program import Program
 
@@ -231,7 +232,7 @@ class NativeDataplane:
                 engine, cursors = self._engine, dict(self._cursors)
             if engine is None:
                 continue
-            found: list[IdleEntry] = []
+            found: list[PackedIdle] = []
             try:
                 for table, cursor in cursors.items():
                     cursors[table] = _slice(engine, table, cursor, found)
@@ -240,8 +241,8 @@ class NativeDataplane:
             with self._lock:
                 if engine is self._engine:
                     self._cursors = cursors
-            if found:
-                self._listener.idle(found)
+            for idle in found:
+                self._listener.idle(idle)
 
     def _learn(self) -> None:
         assert self._listener is not None
@@ -258,12 +259,15 @@ class NativeDataplane:
                 self._listener.digests(digests)
 
 
-def _slice(engine: NativeEngine, table: int, cursor: int, found: list[IdleEntry]) -> int:
-    """Sweep a tenth of a table, or all of it if that is little; where to go on."""
+def _slice(engine: NativeEngine, table: int, cursor: int, found: list[PackedIdle]) -> int:
+    """Sweep a tenth of a table, or all of it if that is little; where to go on. Idle entries are
+    added to ``found``."""
     left = max(engine.entry_count(table) // _SLICES, _SLICES * SWEEP)
     now_ns = time.monotonic_ns()
     while left > 0:
-        cursor = engine.sweep(table, now_ns, cursor, SWEEP, found)
+        idle, cursor = engine.sweep(table, now_ns, cursor, SWEEP)
+        if idle:
+            found.append(idle)
         left -= SWEEP
         if cursor == END:
             return 0

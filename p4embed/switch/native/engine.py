@@ -33,6 +33,7 @@ from p4embed.switch.native.binding import (
     runtime,
 )
 from p4embed.switch.native.build import NativeError, program_library
+from p4embed.switch.native.idle import PackedIdle
 from p4embed.switch.native.offers import READ_ROOM, Offers
 from p4embed.switch.native.packets import packed
 from p4embed.switch.native.shape import Shape
@@ -319,24 +320,21 @@ class NativeEngine(Offers):
             if table.support_timeout:
                 cursor = 0
                 while cursor != END:
-                    cursor = self.sweep(index, now_ns, cursor, SWEEP, found)
+                    idle, cursor = self.sweep(index, now_ns, cursor, SWEEP)
+                    found += idle
         return found
 
-    def sweep(self, table: int, now_ns: int, cursor: int, most: int, found: list[IdleEntry]) -> int:
+    def sweep(self, table: int, now_ns: int, cursor: int, most: int) -> tuple[PackedIdle, int]:
         """A part of ``idle_entries``: looks at ``most`` entries of a table from ``cursor`` on.
 
-        Idle ones are added to ``found``. Returns where to go on; ``END`` after the last.
+        Returns idle ones, and where to go on; ``END`` after the last.
         """
         shape = self._shapes[table]
         size = PRIORITY.size + shape.key_size + shape.mask_size
         room = size * most
         at, buffer = c.c_uint32(cursor), c.create_string_buffer(room)
         used = self._c.wp_idle(self.handle, table, now_ns, c.byref(at), most, buffer, room)
-        raw = c.string_at(buffer, used)
-        for start in range(0, used, size):
-            priority = PRIORITY.unpack_from(raw, start)[0]
-            found.append(IdleEntry(table, shape.key(raw, start + PRIORITY.size, priority)))
-        return int(at.value)
+        return PackedIdle(self, table, shape, c.string_at(buffer, used)), int(at.value)
 
     def table_memory(self, table: int) -> int:
         """Bytes that a table's entries and index take, metadata included."""

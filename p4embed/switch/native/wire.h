@@ -1,5 +1,5 @@
 /* P4Runtime WriteRequests, straight from the wire to a batch for wp_write, and ReadRequests,
- * from the wire to their response.
+ * from the wire to their response; notices of idle entries, straight to the wire.
  *
  * Only what a controller does in bulk is understood: INSERT, MODIFY, DELETE and reading of entries
  * of tables whose fields are all exact, with a plain action, time-out and metadata, every field and
@@ -49,5 +49,15 @@ struct wp_engine;
 int wp_wire_read(const struct wp_wire_tables *tables, struct wp_engine *engine,
                  const uint8_t *request, uint32_t length, uint64_t now_ns, uint8_t *to,
                  uint32_t room, struct wp_wire_head *head);
+
+#define WP_NOT_UNDERSTOOD UINT32_MAX
+
+/* What a controller is told of idle entries: a StreamMessageResponse with gRPC's prefix, of those
+ * that still exist (of none of them: nothing). `table` is the program's number, `keys` are `count`
+ * records of wp_idle. Returns bytes, or WP_NOT_UNDERSTOOD if they do not fit, or the table is none
+ * that is told of here. */
+uint32_t wp_wire_idle(const struct wp_wire_tables *tables, struct wp_engine *engine, uint32_t table,
+                      const uint8_t *keys, uint32_t count, uint64_t timestamp_ns, uint8_t *to,
+                      uint32_t room);
 
 #endif

@@ -20,6 +20,7 @@ from p4embed.switch.native.binding import (
     runtime,
 )
 from p4embed.switch.native.engine import NativeEngine, Packed
+from p4embed.switch.native.idle import PackedIdle
 
 _T = TypeVar("_T")
 
@@ -76,7 +77,8 @@ class WireRead:
     """A serialized ``ReadResponse``; empty: nothing was found."""
 
 
-_RESPONSE_ROOM = 1 << 18
+_NOT_UNDERSTOOD = (1 << 32) - 1
+_RESPONSE_ROOM = 1 << 20
 """Bytes of a response that is made here."""
 
 
@@ -140,3 +142,12 @@ class WireTranslator:
         if not understood:
             return None
         return WireRead(head.device_id, c.string_at(self._room, head.bytes))
+
+    def notice(self, engine: NativeEngine, idle: PackedIdle, timestamp_ns: int) -> bytes | None:
+        """What a controller is told of idle entries, behind gRPC's prefix; nothing if none of them
+        exists any more; ``None`` if it needs the careful way. Not while another thread reads."""
+        made = self._c.wp_wire_idle(
+            c.byref(self._tables), engine.handle, idle.table, idle.packed, len(idle), timestamp_ns,
+            self._room, _RESPONSE_ROOM,
+        )  # fmt: skip
+        return None if made == _NOT_UNDERSTOOD else c.string_at(self._room, made)

@@ -159,3 +159,63 @@ int wp_wire_read(const struct wp_wire_tables *tables, struct wp_engine *engine,
     head->bytes = (uint32_t)(w.at - to);
     return got == 0;
 }
+
+/* ---- notices of idle entries ------------------------------------------------------------------ */
+
+enum { IDLE_NOTIFICATION = 4, NOTIFIED_ENTRY = 1, TIMESTAMP = 2, PREFIX = 5 };
+
+static void prepend_idle(struct wp_prepender *p, const struct wp_wire_table *table,
+                         const struct wp_table *t, const struct wp_entry *e, const uint8_t *key)
+{
+    const uint8_t *end = p->at;
+    if (e->metadata_bytes) {
+        wp_prepend(p, wp_entry_metadata(t, e), e->metadata_bytes);
+        wp_prepend_around(p, METADATA, end);
+    }
+    wp_prepend_number(p, IDLE_TIMEOUT, e->idle_timeout_ns);
+    prepend_match(p, table, key);
+    wp_prepend_number(p, TABLE_ID, table->id);
+    wp_prepend_around(p, NOTIFIED_ENTRY, end);
+}
+
+static void prepend_prefix(struct wp_prepender *p, const uint8_t *end)
+{
+    uint32_t size = (uint32_t)(end - p->at);
+    uint8_t prefix[PREFIX] = {0, (uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+                              (uint8_t)size};
+    wp_prepend(p, prefix, sizeof prefix);
+}
+
+uint32_t wp_wire_idle(const struct wp_wire_tables *tables, struct wp_engine *engine, uint32_t index,
+                      const uint8_t *keys, uint32_t count, uint64_t timestamp_ns, uint8_t *to,
+                      uint32_t room)
+{
+    const struct wp_wire_table *table = NULL;
+    for (uint32_t i = 0; i < tables->count && !table; i++)
+        if (tables->tables[i].index == index)
+            table = &tables->tables[i];
+    if (!table)
+        return WP_NOT_UNDERSTOOD;
+    struct wp_prepender p = {to, to + room, 0};
+    const uint8_t *end = p.at;
+    wp_prepend_number(&p, TIMESTAMP, timestamp_ns);
+    const uint8_t *behind = p.at;
+    wp_lock(engine);
+    const struct wp_table *t = &engine->tables[index];
+    uint32_t record = t->def->key_bytes + 4;
+    for (uint32_t i = count; i-- > 0 && !p.is_short;) {
+        const uint8_t *key = keys + (size_t)i * record + 4;
+        const struct wp_entry *e = wp_table_get(t, key, NULL, 0);
+        if (e)
+            prepend_idle(&p, table, t, e, key);
+    }
+    wp_unlock(engine);
+    if (p.at == behind && !p.is_short)
+        return 0;
+    wp_prepend_around(&p, IDLE_NOTIFICATION, end);
+    prepend_prefix(&p, end);
+    if (p.is_short)
+        return WP_NOT_UNDERSTOOD;
+    memmove(to, p.at, (size_t)(end - p.at));
+    return (uint32_t)(end - p.at);
+}

@@ -6,12 +6,13 @@ What is anything else is not understood here, and takes the careful way (``write
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from finsy.proto import p4r
 
-from p4embed.switch.engine import Engine, Status
+from p4embed.switch.engine import Engine, IdleEntry, Status
 from p4embed.switch.native import NativeEngine
+from p4embed.switch.native.idle import PackedIdle
 from p4embed.switch.native.wire import (
     Action,
     Part,
@@ -54,6 +55,12 @@ class Bulk:
     def read(self, request: bytes) -> WireRead | None:
         """Answer a serialized ``ReadRequest``, if it is one for this way."""
         return self._wire.read(self._engine, request, time.monotonic_ns())
+
+    def notice(self, idle: Sequence[IdleEntry]) -> bytes | None:
+        """What a controller is told of idle entries, framed for gRPC, if there is such a way."""
+        if not isinstance(idle, PackedIdle) or idle.engine is not self._engine:
+            return None
+        return self._wire.notice(self._engine, idle, time.time_ns())
 
 
 def bulk_for(translator: Translator, engine: Engine) -> Bulk | None:

@@ -145,29 +145,34 @@ class Stream:
         if isinstance(item, p4r.StreamMessageResponse):
             messages: Iterable[p4r.StreamMessageResponse] = (item,)
         elif isinstance(item, Idle):
-            messages = self._notices(item)
+            return self._notices(item)
         elif target is not None and self.scope is None:
             return target.packets.messages(item)
         else:
             inward = _UNKNOWN if target is None else target.translator.packet_in
             messages = map(inward.message, item)
+        return self._framed(messages)
+
+    def _framed(self, messages: Iterable[p4r.StreamMessageResponse]) -> bytes:
         if self.scope is not None:
             messages = filter(self.scope.hears, messages)
         return b"".join(framed(message.SerializeToString()) for message in messages)
 
-    def _notices(self, idle: Idle) -> Sequence[p4r.StreamMessageResponse]:
+    def _notices(self, idle: Idle) -> bytes:
+        entries = idle.entries[idle.start : idle.start + IDLE_CHUNK]
         with self._lock:
-            entries = idle.entries[idle.start : idle.start + IDLE_CHUNK]
-            return idle_notices(entries, self._pipeline)
+            target = self._pipeline.running
+            if target is None:
+                return b""
+            if target.bulk is not None and self.scope is None:
+                made = target.bulk.notice(entries)
+                if made is not None:
+                    return made
+            return self._framed(idle_notices(entries, target))
 
 
-def idle_notices(
-    entries: Sequence[IdleEntry], pipeline: Pipeline
-) -> list[p4r.StreamMessageResponse]:
+def idle_notices(entries: Sequence[IdleEntry], target: Target) -> list[p4r.StreamMessageResponse]:
     """Notices for those of the entries that still exist, one per table."""
-    target = pipeline.running
-    if target is None:
-        return []
     messages: dict[int, p4r.StreamMessageResponse] = {}
     for entry in entries:
         known = target.translator.by_index.get(entry.table)

@@ -1,10 +1,12 @@
 """Both ends of TCP connections, by the kernel's own TCP, that do as they are told.
 
 ``serve ADDRESS PORT...`` answers each line: ``echo TEXT`` with TEXT, ``mss`` with what it may send
-in one segment; ``fin`` and ``rst`` end the connection, ``drip N`` says a line a second, N times,
+in one segment; ``fin`` and ``rst`` end the connection, ``forget`` does without a word to the other
+side, ``drip N`` says a line a second, N times,
 also to a client that has closed its side. ``connect ADDRESS PORT STEP...`` does step by step:
 ``say LINE``, ``hear TEXT`` (exit status 1 if something else comes), ``mss``, ``wait SECONDS``,
-``half`` (close this side alone), ``fin``, ``rst``; ``chat FILE`` echoes ten times a second, until
+``half`` (close this side alone), ``fin``, ``rst``, ``forget``, ``again`` (another connection, from
+the same port); ``chat FILE`` echoes ten times a second, until
 this file has been there for half a second.
 """
 
@@ -17,10 +19,19 @@ import threading
 import time
 from pathlib import Path
 
+TCP_REPAIR = 19
+"""Of Linux; Python does not name it."""
+
 
 def reset(connection: socket.socket) -> None:
     """Close it with a RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def forget(connection: socket.socket) -> None:
+    """Close it as a host does that loses its power."""
+    connection.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     connection.close()
 
 
@@ -40,6 +51,10 @@ def answer(connection: socket.socket) -> None:
                 connection.sendall(f"{mss(connection)}\n".encode())
             elif word == "rst":
                 reset(connection)
+                return
+            elif word == "forget":
+                time.sleep(0.2)  # until it has acknowledged that
+                forget(connection)
                 return
             elif word == "drip":
                 for number in range(int(rest)):
@@ -106,6 +121,13 @@ def connect(address: str, port: str, steps: list[str]) -> int:
             connection.shutdown(socket.SHUT_WR)
         elif word == "rst":
             reset(connection)
+        elif word == "forget":
+            source = connection.getsockname()
+            answers.close()
+            forget(connection)
+        elif word == "again":
+            connection = socket.create_connection((address, int(port)), 6, source)
+            answers = connection.makefile("r")
         elif word == "fin":
             answers.close()
             connection.close()

@@ -172,6 +172,21 @@ def test_what_was_acknowledged_from_here_is_repeated_from_here() -> None:
     assert not control.server.listen(), "all is said"
 
 
+def test_who_was_away_for_minutes_hears_what_was_acknowledged_for_it() -> None:
+    """The client was told that it came, and says it never again (RFC 9293, section 3.8.3)."""
+    world = World(only_ftp(with_nat()))
+    control = ftp(world)
+    for part in (b"PORT 10,0,1", b",2,80,1\r\n"):
+        world.send(world.a, control.client.segment("PA", part))
+        control.client.seq += len(part)
+        world.sim.run()
+    world.sim.run(400 * SECOND)
+    control.server.read = len(world.b.received)  # it heard nothing of all that
+    world.sim.run(400 * SECOND)
+    control.settle()
+    assert control.server.heard == b"PORT 10,0,2,1,80,1\r\n"
+
+
 def test_segments_out_of_order_and_repeated() -> None:
     world = World(only_ftp(with_nat()))
     control = ftp(world)

@@ -199,6 +199,15 @@ def test_gates_expire_close_by_call_and_are_renewed() -> None:
     assert not gates.remove(gate.id)
 
 
+def test_a_gate_belongs_to_the_call_that_announced_it_last() -> None:
+    """A telephone uses the port of a call that failed, without a word of its end, for the next."""
+    gates, _ = table()
+    opened(gates, replace(PLAIN, call="first"))
+    opened(gates, replace(PLAIN, call="second"))
+    assert gates.close(77, "first") == 0
+    assert gates.close(77, "second") == 1
+
+
 @pytest.mark.parametrize("parent", [77, 78])
 def test_same_announcement_has_the_same_hole_for_its_parent_alone(parent: int) -> None:
     gates, _ = table()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from controller_machines.world import NAT_OUT, World
 
 from controller.messages import Step, StepTaken
 from controller.operate.observer import Observer
 from controller.reasons import Drop
+from controller.spu.alg import registry
 
 from .talk import Connection
 from .test_tftp_dns import READ, N, datagram, only
+
+CHILD = re.compile(r'"(junos-[a-z0-9-]+)"')
 
 
 def told(world: World) -> list[tuple[str, Step, str]]:
@@ -87,3 +93,10 @@ def test_a_walk_is_over_only_when_the_gate_has_let_its_packet_go() -> None:
         (walk,) = observer.walks.values()
         released.append(walk.is_released)
     assert released == [False] * (len(released) - 1) + [True]
+
+
+def test_applications_of_children_are_all_known_by_name() -> None:
+    """So that an operator can ask for their sessions before there is one."""
+    home = Path(registry.__file__).parent
+    written = {name for file in home.glob("*.py") for name in CHILD.findall(file.read_text())}
+    assert written == registry.ANNOUNCED

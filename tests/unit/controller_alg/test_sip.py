@@ -227,12 +227,14 @@ def test_names_within_longer_ones_are_not_touched() -> None:
         "OPTIONS sip:10.0.2.2 SIP/2.0",
         "Via: SIP/2.0/UDP 10.0.1.2;branch=z",
         "Call-ID: 110.0.1.2@10.0.1.23",
+        "To: <sip:10.0.1.2@10.0.1.23>, <sip:[::ffff:10.0.1.2]>",
         "X-Note: 10.0.1.2.3 10.0.1.2",
     )
     sent = datagram(world.a, world.b.ip, 5060, 5060, text)
     heard = payload(world.pass_(world.a, sent, world.b))
     assert b"Via: SIP/2.0/UDP 10.0.2.1;" in heard
     assert b"Call-ID: 110.0.1.2@10.0.1.23\r\n" in heard
+    assert b"To: <sip:10.0.1.2@10.0.1.23>, <sip:[::ffff:10.0.1.2]>\r\n" in heard
     assert b"X-Note: 10.0.1.2.3 10.0.2.1\r\n" in heard
 
 

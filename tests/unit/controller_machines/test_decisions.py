@@ -19,7 +19,7 @@ from controller.config.schema import (
 )
 from controller.flow import Direction, FlowKey, Hop, Path, Port, Tuple5, Wing
 from controller.packet import ACK, FIN, PSH, RST, SYN
-from controller.record import RecordError, SessionRecord, decode, encode, wings
+from controller.record import RecordError, SessionRecord, decode, encode, session_of, wings
 from controller.spu.express import NotExpress, not_express
 from controller.spu.nat import NatTables
 from controller.spu.policy import PolicyTable, Verdict
@@ -269,6 +269,7 @@ def records(draw: st.DrawFn) -> SessionRecord:
 @given(records())
 def test_record_comes_back_as_it_went(record: SessionRecord) -> None:
     assert decode(encode(record)) == record
+    assert session_of(encode(record)) == record.session_id
 
 
 @settings(max_examples=150, deadline=None)

@@ -282,6 +282,24 @@ def test_datagrams_and_fragments_held_are_bounded(monkeypatch: pytest.MonkeyPatc
     assert world.b.received == []
 
 
+def test_bytes_held_are_bounded_however_datagrams_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They all begin small; the oldest make room, those that are growing among them."""
+    bound = 12_000
+    monkeypatch.setattr(reassembly, "BYTES", bound)
+    world = World(forced())
+    many = [datagram(world, identification=20 + n) for n in range(8)]
+    for place in range(3):
+        for parts in many:
+            send(world, parts[place : place + 1])
+            held_now = [left for left in world.sim.left() if "bytes of fragments" in left]
+            assert all(int(left.split()[2]) <= bound for left in held_now)
+    assert Drop.FRAGMENT_LIMIT in world.reasons()
+    send(world, many[-1][3:])
+    assert together(world.b.received) == BODY
+    world.sim.run(120 * SECOND)
+    world.assert_empty()
+
+
 def test_hosts_with_a_narrow_link_behind_get_what_fits() -> None:
     """The way out is narrower than the way in, and the sender forbade nothing."""
     interfaces = (TRUST, DMZ, replace(UNTRUST, mtu=600))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from scapy.layers.inet import IP
 
@@ -17,7 +19,10 @@ from controller.messages import (
     Redirect,
     RemoveSession,
     RemoveWing,
-    WingIdle,
+    SessionClosed,
+    WingRead,
+    WingRemoved,
+    WingsIdle,
 )
 from controller.reasons import Close, Drop, Punt
 from controller.spu import SessionState
@@ -115,9 +120,45 @@ def test_repeated_notices_cost_one_question_per_wing() -> None:
     world.sim.run(30 * SECOND)
     world.pass_(world.b, answer(got), world.c)
     spu = world.sim.spus[1]
-    notice = WingIdle(session.id, Direction.FORWARD)
+    notice = WingsIdle((session.id,))
     questions = [m for _ in range(50) for _, m in spu.handle(notice, world.sim.now)]
     assert [type(m) for m in questions] == [ReadWing, ReadWing]
+
+
+def test_idle_sessions_end_with_one_question_per_wing_and_all_that_was_counted() -> None:
+    world = World(with_nat())
+    sources = [udp(world.c, world.b, sport=5000 + n) for n in range(3)]
+    for first in sources:
+        got = world.pass_(world.c, first, world.b)
+        for _ in range(4):
+            world.pass_(world.b, answer(got), world.c)
+            world.pass_(world.c, first, world.b)
+    before = len(world.sim.carried)
+    world.sim.run(70 * SECOND)
+    counts = Counter(type(m) for _, m in world.sim.carried[before:])
+    assert (counts[ReadWing], counts[RemoveWing], counts[RemoveSession]) == (6, 6, 3)
+    assert [closed.packets for closed in world.sim.closed] == [(5, 4)] * 3
+    world.assert_empty()
+
+
+def test_a_session_whose_wing_is_missing_is_counted_where_it_has_one() -> None:
+    """What a Read does not find may be there by the time it is removed."""
+    world = World(with_nat())
+    world.pass_(world.c, udp(world.c, world.b), world.b)
+    (session,) = world.sim.spus[1].sessions()
+    spu = world.sim.spus[1]
+    now = world.sim.now + 100 * SECOND
+    spu.handle(WingsIdle((session.id,)), now)
+    spu.handle(WingRead(session.id, Direction.FORWARD, 90 * SECOND, 7, 700), now)
+    sent = spu.handle(WingRead(session.id, Direction.REVERSE, None, 0, 0), now)
+    assert [(m.direction, m.is_counted) for _, m in sent if isinstance(m, RemoveWing)] == [
+        (Direction.FORWARD, True),
+        (Direction.REVERSE, False),
+    ]
+    spu.handle(WingRemoved(session.id, Direction.FORWARD, 0, 0), now)
+    sent = spu.handle(WingRemoved(session.id, Direction.REVERSE, 5, 500), now)
+    (closed,) = (m for _, m in sent if isinstance(m, SessionClosed))
+    assert closed.packets == (8, 5)
 
 
 def test_half_open_connection_is_gone_after_20_seconds() -> None:
@@ -296,7 +337,7 @@ def test_close_record_counts_every_packet_once(client: str) -> None:
     assert closed.policy == ("trust-out" if client == "a" else "dmz-express")
 
 
-def test_order_of_the_end_is_wings_then_nat_then_central_point() -> None:
+def test_order_of_the_end_is_wings_then_central_point() -> None:
     world = World(with_nat())
     world.pass_(world.a, udp(world.a, world.b), world.b)
     (session,) = world.sim.spus[1].sessions()
@@ -309,7 +350,6 @@ def test_order_of_the_end_is_wings_then_nat_then_central_point() -> None:
         "RemoveWing",
         "WingRemoved",
         "WingRemoved",
-        "ReleaseNat",
         "RemoveSession",
     ]
     assert isinstance(world.sim.carried[-1][1], RemoveSession)

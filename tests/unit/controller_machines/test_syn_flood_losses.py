@@ -3,14 +3,18 @@ remember an earlier connection with the same ports."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scapy.layers.inet import TCP
 
+from controller.config.cards import NatFaults
 from controller.config.schema import SECOND, SynFloodMode
+from controller.config.tcp import TcpOptions, TcpSettings
 from controller.reasons import Drop
 
 from .guarded import CLIENT_ISN, MOD, SERVER_ISN, Talk, attack, protected
-from .world import World
+from .world import World, chassis, configuration, with_nat
 
 BOTH_MODES = pytest.mark.parametrize("mode", list(SynFloodMode))
 
@@ -79,3 +83,48 @@ def test_a_server_that_resets_something_else_is_not_reset_in_turn() -> None:
     talk.down("S", 1000)
     assert len(world.b.received) == 1
     assert world.reasons() == [Drop.TCP_NOT_SYN] * 2
+
+
+def test_a_policy_that_requires_a_syn_has_had_it() -> None:
+    plain = configuration()
+    tcp = TcpOptions(syn_check=True)
+    policies = tuple(replace(policy, tcp=tcp) for policy in plain.policies)
+    world = World(protected(replace(plain, policies=policies)))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    assert talk.prove()[TCP].flags == "S"
+    talk.answer()
+    assert world.reasons() == []
+
+
+@pytest.mark.parametrize(("everywhere", "told"), [(None, 1200), (1300, 1200), (1000, 1000)])
+def test_a_client_is_told_the_least_that_any_policy_has_servers_announce(
+    everywhere: int | None, told: int
+) -> None:
+    """Which policy will let him in is not known yet."""
+    plain = configuration(tcp=TcpSettings(mss=everywhere))
+    first, *others = plain.policies
+    policies = (first, *(replace(p, tcp=TcpOptions(reverse_mss=1200)) for p in others))
+    world = World(protected(replace(plain, policies=policies)))
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    assert dict(talk.syn()[TCP].options)["MSS"] == told
+
+
+@BOTH_MODES
+def test_who_was_told_that_he_is_connected_hears_that_no_session_came_of_it(
+    mode: SynFloodMode,
+) -> None:
+    site = replace(chassis(), nat_faults=NatFaults(delay=60 * SECOND))
+    world = World(protected(with_nat(), mode=mode), site)
+    attack(world, world.b)
+    talk = Talk(world, world.a, world.b)
+    talk.syn()
+    talk.up("A", CLIENT_ISN + 1, talk.cookie + 1, window=502)
+    world.sim.run(20 * SECOND)
+    assert world.reasons() == [Drop.PENDING_TIMEOUT]
+    reset = talk.at_client()[TCP]
+    assert (reset.flags, reset.seq) == ("R", (talk.cookie + 1) % MOD)
+    world.sim.run(120 * SECOND)
+    world.assert_empty()

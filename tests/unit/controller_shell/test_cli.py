@@ -1,5 +1,7 @@
 """The command line: one clear message and a status for each thing that goes wrong."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,18 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["frobnicate"])
     assert caught.value.code == 2
     assert "invalid choice: 'frobnicate'" in capsys.readouterr().err
+
+
+def test_a_prompt_does_not_wait_for_libraries() -> None:
+    """Nor does Ctrl-C meet an import under way."""
+    late = ("asyncio", "finsy", "networkx", "controller.config.build")
+    test = f"import sys, controller.cli; print([n for n in {late} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", test], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_runner_of_topologies_starts_likewise() -> None:
+    late = ("mininet", "networkx", "controller.config.build")
+    test = f"import sys, topologies.__main__; print([n for n in {late} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", test], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -20,14 +20,15 @@ from controller.messages import (
     RemoveWing,
     Role,
     Transmit,
-    WingIdle,
     WingInstalled,
     WingRead,
     WingRemoved,
+    WingsIdle,
 )
 from controller.npu.connection import PACKET_OUT_LIMIT
 from controller.npu.counters import Count
 from controller.reasons import Drop, Punt, Send
+from controller.record import SessionRecord, encode
 from controller_shell.npu_bench import (
     KEY,
     KEY6,
@@ -41,6 +42,8 @@ from controller_shell.npu_bench import (
     values,
     with_npu,
 )
+
+RECORD = SessionRecord(SESSION, 1, Path.SPU, WING, WING, False, "", -1, "", 0, 0)
 
 
 def test_interfaces_with_a_zone_are_in_both_tables_with_their_screens() -> None:
@@ -235,7 +238,54 @@ def test_idle_notice_names_the_session_of_the_key() -> None:
             value = field.exact.value.rjust(4, b"\0")
             idle.match.add(field_id=field.field_id, exact=p4r.FieldMatch.Exact(value=value))
         bench.fake.send(notice)
-        assert await bench.next() == (SPU1, WingIdle(SESSION, Direction.FORWARD))
+        assert await bench.next() == (SPU1, WingsIdle((SESSION,)))
+
+    with_npu(test)
+
+
+def test_idle_notice_may_name_the_session_by_its_record() -> None:
+    async def test(bench: Bench) -> None:
+        notice = p4r.StreamMessageResponse()
+        for session in (SESSION, 20_000_001, SESSION + 1):
+            record = replace(RECORD, session_id=session)
+            notice.idle_timeout_notification.table_entry.add(metadata=encode(record))
+        for unknown in (b"", b"\2", b"\1" * 40):
+            notice.idle_timeout_notification.table_entry.add(metadata=unknown)
+        bench.fake.send(notice)
+        assert await bench.next() == (SPU1, WingsIdle((SESSION, SESSION + 1)))
+        assert await bench.next() == (Actor(Role.SPU, 2), WingsIdle((20_000_001,)))
+
+    with_npu(test)
+
+
+def test_while_packets_come_in_hundreds_so_do_idle_notices() -> None:
+    """Or more sessions would begin than end."""
+
+    async def test(bench: Bench) -> None:
+        turn = bench.npu._turn
+        notice = p4r.StreamMessageResponse()
+        for n in range(1000):
+            record = encode(replace(RECORD, session_id=SESSION + n))
+            notice.idle_timeout_notification.table_entry.add(metadata=record)
+        bench.npu._received(notice.SerializeToString())
+        turn.packets = 400
+        told = [len((await bench.next())[1].sessions) for _ in range(3)]  # type: ignore[union-attr]
+        assert told[0] == 400
+        assert told[1] == told[2] < 100
+
+    with_npu(test)
+
+
+def test_a_wing_whose_counters_are_known_is_not_read_again() -> None:
+    async def test(bench: Bench) -> None:
+        bench.npu.post(install())
+        await bench.next()
+        (entry,) = bench.session_entries()
+        entry.counter_data.packet_count = 3
+        bench.npu.post(RemoveWing(SESSION, Direction.FORWARD, 1, KEY, is_counted=True))
+        assert (await bench.next())[1] == WingRemoved(SESSION, Direction.FORWARD, 0, 0)
+        assert bench.session_entries() == []
+        assert len(bench.npu.wings) == 0
 
     with_npu(test)
 
@@ -256,7 +306,9 @@ def test_of_many_idle_wings_a_few_are_looked_at_in_each_turn_of_the_event_loop()
         async with asyncio.timeout(5):
             while told < notices:
                 await asyncio.sleep(0)
-                before, told = told, bench.delivered.qsize()
+                before = told
+                while not bench.delivered.empty():
+                    told += len(bench.delivered.get_nowait()[1].sessions)
                 most = max(most, told - before)
         assert told == notices
         assert most <= notices // 10

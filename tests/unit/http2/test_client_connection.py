@@ -178,6 +178,20 @@ def test_the_far_end_is_given_room_again_for_what_was_taken() -> None:
         assert other.outcome == ""
 
 
+def test_a_stream_that_is_widened_takes_more_ahead() -> None:
+    pair = Pair()
+    stream, other = Told(), Told()
+    for each in (stream, other):
+        pair.http2.open(each, spelt_out(REQUEST))
+        pair.http2.send(each, b"", is_last=True)
+    pair.http2.widen(stream, 5 * WINDOW)
+    pair.carry()
+    windows = [
+        pair.far._get_stream_by_id(each.id).outbound_flow_control_window for each in (stream, other)
+    ]
+    assert windows == [6 * WINDOW, WINDOW]
+
+
 def test_long_headers_come_in_several_frames() -> None:
     pair = Pair(cut=1000)
     stream = pair.request(b"")

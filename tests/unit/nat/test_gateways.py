@@ -62,6 +62,33 @@ def test_an_ftp_server_behind_nat_is_reached_where_it_is_known(nat: Nat) -> None
     finished(world, data, called, control)
 
 
+@pytest.mark.parametrize("nat", [TO_SERVER, STATIC_SERVER], ids=["destination", "static"])
+def test_an_ftp_server_may_know_how_it_is_known(nat: Nat) -> None:
+    """``pasv_address``, as servers behind NAT without a gateway are told."""
+    world = World(controls(nat))
+    control = Connection(world, world.b, world.c, listens_at=(PUBLIC, 21))
+    answer = b"227 Entering Passive Mode (10,0,2,80,100,1).\r\n"
+    assert control.say(control.server, answer) == answer
+    data = Connection(world, world.b, world.c, sport=41_000, listens_at=(PUBLIC, 25_601))
+    assert (addresses(data.syn)[1], data.syn[TCP].dport) == (world.c.ip, 25_601)
+    finished(world, data, control)
+
+
+def test_an_rtsp_server_behind_nat_names_the_address_that_it_is_known_by() -> None:
+    """Clients send their reports to where the film is said to come from."""
+    films = policy("in", 1, "untrust", "dmz", applications=(PREDEFINED["junos-rtsp"],))
+    world = World(configuration(nat=STATIC_SERVER, policies=(films,)))
+    control = Connection(world, world.b, world.c, listens_at=(PUBLIC, 554))
+    text = "RTSP/1.0 200 OK\r\nTransport: RTP/AVP;{0};client_port=5000-5001;{1}\r\n\r\n"
+    ports = "server_port=6970-6971"
+    told = text.format("destination=10.0.2.2;source=10.0.3.2", ports).encode()
+    heard = control.say(control.server, told)
+    assert heard == text.format(f"destination=10.0.2.2;source={PUBLIC}", ports).encode()
+    asked = "SETUP rtsp://10.0.2.80/film RTSP/1.0\r\nTransport: RTP/AVP;{0}client_port=5000\r\n\r\n"
+    there = control.say(control.client, asked.format(f"source={PUBLIC};").encode())
+    assert there == asked.format("source=10.0.3.2;").encode()
+
+
 KEEP = pool("p", block("10.0.2.100", "10.0.2.103"), port_use=PortUse.KEEP)
 SHIFT = pool(
     "p", block("10.0.2.100", "10.0.2.103"), port_use=PortUse.KEEP,

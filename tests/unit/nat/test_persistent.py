@@ -1,7 +1,20 @@
 """Persistent NAT, as packets see it: one outside endpoint for an inside one, and who may call."""
 
+from dataclasses import replace
+from ipaddress import ip_interface
+
 import pytest
-from controller_machines.world import NAT_OUT, World, answer, configuration, policy, udp
+from controller_machines.world import (
+    DMZ,
+    NAT_OUT,
+    TRUST,
+    UNTRUST,
+    World,
+    answer,
+    configuration,
+    policy,
+    udp,
+)
 from scapy.layers.inet import IP, UDP
 
 from controller.config.nat import Nat, Persistence, Reach
@@ -108,6 +121,36 @@ def test_an_operator_clears_what_has_no_sessions() -> None:
     world.sim.cp.handle(ClearPersistentNat("p"), world.sim.now)
     assert len(world.sim.cp.nat.persistent) == 0
     assert world.sim.cp.nat.in_use() == {}
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("of", ["pool", "interface"])
+def test_bindings_of_addresses_that_are_no_more_serve_nobody(of: str, busy: bool) -> None:
+    """A pool has others, or an interface: a flow is not translated to what nobody answers to."""
+    kept = Persistence(Reach.ANY, 300 * SECOND, 8)
+
+    def config(last: int) -> Configuration:
+        if of == "interface":
+            own = (ip_interface(f"10.0.2.{last}/24"), *UNTRUST.addresses[1:])
+            changed = replace(UNTRUST, addresses=own)
+            interfaces = {i.name: i for i in (TRUST, DMZ, changed)}
+            nat = Nat(source=(replace(NAT_OUT, persistence=kept),))
+            return configuration(nat=nat, policies=BOTH, interfaces=interfaces)
+        pools = {"p": pool("p", block(f"10.0.2.{last}"))}
+        nat = Nat(source=(to_pool("p", persistence=kept),), source_pools=pools)
+        return configuration(nat=nat, policies=BOTH)
+
+    world = World(config(1))
+    before = world.pass_(world.a, udp(world.a, world.b), world.b)
+    assert before[IP].src == "10.0.2.1"
+    if not busy:
+        world.sim.run(61 * SECOND)
+    world.sim.reconfigure(config(9))
+    world.sim.run(SECOND)
+    assert world.pass_(world.a, udp(world.a, world.b), world.b)[IP].src == "10.0.2.9"
+    assert len(world.sim.cp.nat.persistent) == 1
+    world.sim.run(400 * SECOND)
+    world.assert_empty()
 
 
 def test_bindings_go_with_their_rule() -> None:

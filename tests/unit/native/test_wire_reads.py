@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from finsy.proto import p4r
 from wire_messages import INSERT, PROGRAM, entry, p4info, request
 
-from p4embed.switch.engine import Count
+from p4embed.switch.engine import Count, Entry, IdleEntry, Op, Update
 from p4embed.switch.native import NativeEngine
+from p4embed.switch.native.idle import PackedIdle
+from p4embed.switch.native.shape import Shape
 from p4embed.switch.p4runtime.bulk import Bulk, bulk_for
+from p4embed.switch.p4runtime.framing import framed
 from p4embed.switch.p4runtime.read import Reader
+from p4embed.switch.p4runtime.stream import idle_notices
 from p4embed.switch.p4runtime.target import Target
 from p4embed.switch.p4runtime.translate import Translator
 
@@ -167,7 +171,7 @@ def test_more_than_one_response_is_left_to_the_careful_way(target: Target) -> No
     write(target, large)
     answer, careful = both(target, asks(query(10)))
     assert answer == careful
-    assert bulk_of(target).read(asks(*[query(10)] * 5).SerializeToString()) is None
+    assert bulk_of(target).read(asks(*[query(10)] * 20).SerializeToString()) is None
 
 
 def test_broken_messages(target: Target) -> None:
@@ -178,3 +182,64 @@ def test_broken_messages(target: Target) -> None:
         for _ in range(rng.randint(1, 4)):
             broken[rng.randrange(len(broken))] = rng.getrandbits(8)
         bulk.read(bytes(broken[: rng.randint(0, len(broken))]))  # must not crash
+
+
+# -- notices of idle entries ----------------------------------------------------------------------
+
+
+def idle_of(target: Target, most: int = 1024) -> PackedIdle:
+    """All entries that have a time-out: those from 2 on."""
+    engine = target.engine
+    assert isinstance(engine, NativeEngine)
+    return engine.sweep(0, 1 << 60, 0, most)[0]
+
+
+def told(target: Target, idle: Sequence[IdleEntry]) -> bytes | None:
+    return bulk_of(target).notice(idle)
+
+
+def test_notices_are_the_same_as_the_careful_ones(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_001)
+    idle = idle_of(target)
+    assert len(idle) == len(list(idle)) == 8
+    assert list(idle[2:4]) == list(idle[-6:4])
+    assert list(idle[2:4]) == [idle[2], idle[3]]
+    for part in (idle, idle[:1], idle[3:7]):
+        (careful,) = idle_notices(part, target)
+        assert told(target, part) == framed(careful.SerializeToString())
+        assert len(careful.idle_timeout_notification.table_entry) == len(part)
+
+
+def test_entries_that_are_gone_are_not_told_of(target: Target) -> None:
+    idle = idle_of(target)
+    keys = [one.key for one in idle]
+    delete = [Update(Op.DELETE, 0, Entry(key, 0)) for key in keys]
+    target.engine.write(delete[1:])
+    made = told(target, idle)
+    assert made is not None
+    response = p4r.StreamMessageResponse.FromString(made[5:])
+    (entry_left,) = response.idle_timeout_notification.table_entry
+    assert entry_left.metadata == b"m"
+    target.engine.write(delete[:1])
+    assert told(target, idle) == b""
+    assert idle_notices(idle, target) == []
+
+
+def test_notices_that_are_left_to_the_careful_way(target: Target) -> None:
+    idle = idle_of(target)
+    assert told(target, list(idle)) is None
+    other = NativeEngine(PROGRAM)
+    assert (
+        told(target, PackedIdle(other, 0, Shape(PROGRAM.tables[0], PROGRAM), idle.packed)) is None
+    )
+    other.close()
+    for number in range(10, 30):
+        large = entry(number)
+        large.metadata, large.idle_timeout_ns = bytes(60_000), 1
+        write(target, large)
+    idle = idle_of(target)
+    assert len(idle) == 28
+    assert told(target, idle) is None
+    assert told(target, idle[10:18]) is not None

@@ -252,3 +252,17 @@ def test_a_connection_that_ends_while_it_moves_ends() -> None:
     world.sim.run(3 * SECOND)
     assert [closed.reason for closed in world.sim.closed] == [Close.TCP_CLIENT_RST]
     world.assert_empty()
+
+
+def test_a_new_policy_with_the_number_of_one_that_is_gone_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconfigure, "SLICE", 2)
+    world = World(running(OUT))
+    for sport in range(2000, 2005):
+        world.pass_(world.c, udp(world.c, world.b, sport=sport), world.b)
+    world.sim.reconfigure(running())
+    world.sim.reconfigure(running(replace(OUT, name="new")))  # before all were looked at
+    world.sim.run(SECOND)
+    assert len(world.sim.closed) == 5
+    world.assert_empty()
