@@ -315,7 +315,8 @@ class Cards:
             doubt = inside.doubt(self.spus[spu], message.session_id)
             if doubt is not None:
                 in_doubt(doubt, flow)
-        elif isinstance(message, Redirect | CreateRequest):
+        # What comes to an SPU that is gone never was there.
+        elif isinstance(message, Redirect | CreateRequest) and spu in self.spus:
             handed_back(message, flow, spu)
 
     def _find(self, to: Actor) -> int:
