@@ -130,7 +130,7 @@ def summary(report: dict[str, Any]) -> str:
             )
         )
     head = (
-        f"Through two NPUs and a controller that share {report['cores']} cores, with source NAT, "
+        f"Through NPUs and a controller that share {report['cores']} cores, with source NAT, "
         f"commit {report['commit']}:\n\n"
     )
     return head + page.table(["", "measured"], found)

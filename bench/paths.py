@@ -5,8 +5,8 @@
 UDP datagrams of 100 bytes, with source NAT, of sessions that stand: once with ``services-offload``
 in their policy, so that the NPUs forward alone, once without, so that every packet visits its SPU.
 Both where one NPU has both interfaces, so that a packet on Express Path leaves by the NPU that it
-entered (what the original's makers measure their 500 to 600 % on: Junos documentation, "Express
-Path Overview"), and across two NPUs. Latency is that of lone packets, packets a second what comes
+entered (as Junos' page "Understanding Express Path Functionality" describes it), and across two
+NPUs. Latency is that of lone packets, packets a second what comes
 through while ``WINDOW`` are under way. Paths are measured in turn, round by round; figures are
 medians. Traffic shares the machine's cores: what one NPU carries with a core of its own is measured
 by ``bench.forwarding``.
