@@ -56,7 +56,7 @@ class Terminal:
                 self.has_ended = True
                 return os.waitstatus_to_exitcode(status)
             assert time.monotonic() < deadline, "it does not end"
-            time.sleep(0.02)
+            time.sleep(0.02)  # waitpid knows no time-out
 
     def kill(self) -> None:
         """What a test that failed leaves."""
@@ -86,7 +86,7 @@ def test_a_closed_terminal_leaves_no_record(terminal: Terminal) -> None:
     with suppress(ProcessLookupError):
         for _ in range(20):  # the shell of a terminal tells its children, too
             os.kill(terminal.pid, signal.SIGHUP)
-            time.sleep(0.03)
+            time.sleep(0.03)  # one after the other, all along its end
     assert terminal.ends() in (129, 130, -signal.SIGHUP)
     assert terminal.left() == []
 
@@ -94,7 +94,7 @@ def test_a_closed_terminal_leaves_no_record(terminal: Terminal) -> None:
 def test_who_presses_ctrl_c_again_and_again_leaves_no_record_either(terminal: Terminal) -> None:
     for _ in range(20):
         os.write(terminal.tty, b"\x03")
-        time.sleep(0.03)
+        time.sleep(0.03)  # as fast as fingers are
     assert terminal.ends() == 130
     assert terminal.left() == []
     rest = b""
