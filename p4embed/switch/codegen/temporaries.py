@@ -80,6 +80,11 @@ def _fields(code: object) -> Fields:
     return frozenset(item for item in walk(code) if isinstance(item, p.FieldRef))
 
 
+def _is_within(index: p.DataExpr, size: int) -> bool:
+    """Whether there is such a cell for certain; else the target may stay as it is."""
+    return isinstance(index, p.Const) and 0 <= index.value < size
+
+
 class _Analysis:
     """What is read before it is written (``exposed``), and all that is named (``used``)."""
 
@@ -199,8 +204,12 @@ class _Analysis:
                 return self._store(target, (base, size, inputs), written)
             case p.RandomTo(target, low, high):
                 return self._store(target, (low, high), written)
-            case p.RegisterRead(target, _, index) | p.ExecuteMeter(_, index, target):
-                return self._store(target, index, written)
+            case p.RegisterRead(target, register, index):
+                after = self._store(target, index, written)
+                return after if _is_within(index, program.registers[register].size) else written
+            case p.ExecuteMeter(meter, index, target):
+                after = self._store(target, index, written)
+                return after if _is_within(index, program.meters[meter].size) else written
         self.read(primitive, written)
         return written
 

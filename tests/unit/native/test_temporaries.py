@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,24 @@ def test_read_before_it_is_written() -> None:
     built = branching((), (), (*SHOWS, WRITES))
     assert temporaries(built) == frozenset()
     assert shown(built, 5, 6, 7) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("index", [p.Const(3), p.Const(4), BYTE], ids=["there", "not", "maybe"])
+@pytest.mark.parametrize(
+    ("read", "more"),
+    [
+        (lambda i: p.RegisterRead(LOCAL, 0, i), {"registers": (p.Register("r", 4, 16),)}),
+        (lambda i: p.ExecuteMeter(0, i, LOCAL), {"meters": (p.Meter("m", 4, False, True, None),)}),
+    ],
+    ids=["register", "meter"],
+)
+def test_what_a_cell_that_does_not_exist_leaves_is_not_written(
+    read: Callable[[p.DataExpr], p.Primitive], more: dict[str, object], index: p.DataExpr
+) -> None:
+    # Such a packet must not see what the one before it left.
+    built = branching((WRITES,), (read(index),), **more)
+    assert temporaries(built) == ({LOCAL} if index == p.Const(3) else frozenset())
+    assert shown(built, *([5, 200] * 10)) == [6, 0] * 10
 
 
 def test_a_part_is_no_whole() -> None:
