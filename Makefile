@@ -146,18 +146,22 @@ simulate: setup ## the machines under virtual time, with faults: SEEDS=200 [ARGS
 	@echo "==> simulator: $(SEEDS) seeds"
 	@wingpath simulate --seeds $(SEEDS) --sessions 300 --swarm $(ARGS)
 
+# What is random is the same each time, but in "make fuzz" without FUZZ_SEED.
+SEEDED := env FUZZ_SEED=$(or $(FUZZ_SEED),1)
+
 .PHONY: differential
 differential: $(if $(MISSING),setup,build) ## reference executor against native executor on random packets
 	@echo "==> differential tests: reference against native"
-	@$(PYTHON) -m pytest -q tests/differential --ignore tests/differential/test_sanitized.py
+	@$(SEEDED) $(PYTHON) -m pytest -q tests/differential --ignore tests/differential/test_sanitized.py
 
 .PHONY: sanitize
 sanitize: setup ## native code under AddressSanitizer and UBSan: random packets, messages, entries
 	@echo "==> native code under sanitizers"
-	@$(PYTHON) -m pytest -q tests/differential/test_sanitized.py
+	@$(SEEDED) $(PYTHON) -m pytest -q tests/differential/test_sanitized.py
 
 .PHONY: fuzz
-fuzz: setup ## any frames, messages and connections against native code under sanitizers: FOR=60
+fuzz: setup ## spoilt programs; any frames, messages and connections, under sanitizers: FOR=60
+	@FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s tests/differential/test_spoilt.py
 	@FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -k fuzz \
 	  tests/differential/test_sanitized.py
 	@$(AS_ROOT) env FUZZ_SECONDS=$(or $(FOR),60) $(PYTHON) -m pytest -q -s -p no:cacheprovider \
@@ -166,7 +170,7 @@ fuzz: setup ## any frames, messages and connections against native code under sa
 .PHONY: ports
 ports: setup ## the native data plane on real ports
 	@echo "==> native data plane on real ports"
-	@$(AS_ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider tests/ports
+	@$(AS_ROOT) $(SEEDED) $(PYTHON) -m pytest -q -p no:cacheprovider tests/ports
 
 .PHONY: ptf
 ptf: $(if $(MISSING),,build) ## data-plane tests over real ports; by name: T=express; ARGS=--list
