@@ -80,7 +80,7 @@ def first_packets(config: Configuration, probes: list[Tuple5]) -> float:
     creates = []
     for flow in probes:
         packet = PacketIn(Port(1, 1), Punt.MISS, 1, 0, Direction.FORWARD, 0, _frame(flow), 0)
-        creates.append(CreateSession(FlowKey(*flow, 1), packet))
+        creates.append(CreateSession(FlowKey(*flow, 1), packet, attempt=1))
     started = time.perf_counter()
     for create in creates:
         spu.handle(create, 0)

@@ -242,7 +242,7 @@ class FirstPath:
                 detail = f"gate {passage.gate} of session {passage.parent}, {detail}"
                 core.step(Step.CHILD, flow, detail)
         elsewhere = 0 if begins else self._elsewhere(flow)
-        create = CreateSession(flow, message, passage, elsewhere, called)
+        create = CreateSession(flow, message, entry.attempt, passage, elsewhere, called)
         core.out.append((core.spus[spu], create))
 
     def _is_one_too_many(self, flow: FlowKey) -> bool:

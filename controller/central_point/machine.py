@@ -167,7 +167,8 @@ class CentralPoint:
         core = self._core
         table, forward, reverse = core.sessions.by_key, message.forward, message.reverse
         entry = table.get(forward)
-        if entry is None or entry.spu != message.spu or entry.reverse is not None:
+        if entry is None or entry.spu != message.spu or entry.attempt != message.attempt:
+            # What an attempt was granted is free once its time is over: it is not the next one's.
             overtaken = entry is not None and entry.reverse is not None
             self._refuse(message, Drop.NONE if overtaken else Drop.PENDING_TIMEOUT)
             return

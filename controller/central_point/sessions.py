@@ -17,7 +17,7 @@ from controller.timers import Timers
 class Entry:
     """What the global table knows of a session; both wings' keys lead to the same entry."""
 
-    __slots__ = ("forward", "leases", "nat", "reverse", "session_id", "spu")
+    __slots__ = ("attempt", "forward", "leases", "nat", "reverse", "session_id", "spu")
 
     def __init__(self, forward: FlowKey, spu: int) -> None:
         self.forward = forward
@@ -26,6 +26,8 @@ class Entry:
         """``None`` while the forward wing is pending."""
         self.session_id = 0
         """0 while pending."""
+        self.attempt = 0
+        """Which pending wing it is; 0 once it is a session."""
         self.nat: Grant | None = None
         """What it was granted and has not released."""
         self.leases: tuple[Lease, ...] = ()
@@ -72,10 +74,12 @@ class SessionTable:
         """When pending forward wings have been so for too long."""
         self.active = 0
         """Sessions, pending ones apart."""
+        self._attempts = 0
 
     def enter(self, entry: Entry, until: Nanoseconds) -> None:
         """A forward wing is pending."""
         flow = entry.forward
+        self._attempts = entry.attempt = self._attempts + 1
         self.by_key[flow] = entry
         self.pending.set(flow, until)
 
@@ -84,6 +88,7 @@ class SessionTable:
         self.pending.cancel(entry.forward)
         entry.reverse = reverse
         entry.session_id = session_id
+        entry.attempt = 0
         self.by_key[reverse] = entry
         self.active += 1
 

@@ -16,6 +16,8 @@ class CreateSession:
 
     flow: FlowKey
     packet: PacketIn
+    attempt: int
+    """Which: the same flow's wing may be pending again, after its time was over."""
     passage: Passage | None = None
     """The gate that let the packet in; its session is a child of the gate's parent."""
     elsewhere: int = 0
@@ -83,6 +85,8 @@ class InstallSession:
 
     session_id: int
     spu: int
+    attempt: int
+    """That of the pending wing."""
     forward: FlowKey
     reverse: FlowKey
 

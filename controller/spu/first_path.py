@@ -81,10 +81,9 @@ class FirstPath:
         queued = Queued(message.packet, packet, FORWARD)
         known = core.pending.get(flow)
         if known is not None:
-            # The central point gave up on the flow just when its installation was asked for, and
-            # asks again for it. The installation under way serves this packet too.
-            self.enqueue(known, queued)
-            return
+            # The central point has given up on the flow since, and asks again for it: whatever
+            # was asked of it for the attempt before will be refused.
+            self._forget(known, Drop.PENDING_TIMEOUT, f"waited for {known.stage.value}")
         stale = core.by_key.get(flow)
         if stale is not None:
             # The central point lost this session: so the session goes.
@@ -92,7 +91,7 @@ class FirstPath:
             core.drop(Drop.STALE_SESSION, flow, f"session {stale.id} is unknown to the CP")
             self._teardown.begin(stale, Close.CLEARED)
             return
-        pending = core.pending[flow] = Pending(flow, queued)
+        pending = core.pending[flow] = Pending(flow, message.attempt, queued)
         pending.passage = message.passage
         pending.elsewhere = message.elsewhere
         pending.called = message.called
@@ -254,7 +253,11 @@ class FirstPath:
         )
         if core.trace:
             core.step(Step.INSTALL, pending.flow, "at the central point", pending.session_id)
-        core.to_cp(InstallSession(pending.session_id, core.number, forward.key, reverse.key))
+        core.to_cp(
+            InstallSession(
+                pending.session_id, core.number, pending.attempt, forward.key, reverse.key
+            )
+        )
 
     # -- step 4: the central point answers ----------------------------------------------------
 

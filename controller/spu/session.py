@@ -55,6 +55,7 @@ class Pending:
     """A flow on its way to a session; filled in as the decisions fall."""
 
     __slots__ = (
+        "attempt",
         "back",
         "back_mac",
         "called",
@@ -90,8 +91,10 @@ class Pending:
     """As the packets of the flow leave."""
     wings: tuple[Wing, Wing]
 
-    def __init__(self, flow: FlowKey, first: Queued) -> None:
+    def __init__(self, flow: FlowKey, attempt: int, first: Queued) -> None:
         self.flow = flow
+        self.attempt = attempt
+        """The central point's number of it."""
         self.routed = flow
         """As the packets of the flow come, but with their destination translated: what routes and
         policies go by."""

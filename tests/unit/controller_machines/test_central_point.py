@@ -51,6 +51,8 @@ class Cp:
         site = chassis(spus, max_sessions)
         self.machine = CentralPoint(configuration(), site, trace=False, **options)  # type: ignore[arg-type]
         self.now = 0
+        self.attempts: dict[FlowKey, int] = {}
+        """The last of each flow."""
 
     def take(self, message: Message) -> list[tuple[Actor, Message]]:
         return [(to, m) for to, m in self.machine.handle(message, self.now)]
@@ -63,11 +65,15 @@ class Cp:
         """A first packet; the SPU that gets it."""
         ((to, message),) = self.take(self.packet(sport))
         assert isinstance(message, CreateSession)
+        self.attempts[message.flow] = message.attempt
         return to.number, message.flow
 
-    def install(self, spu: int, flow: FlowKey, session: int = 1, token: int = 3) -> Message:
+    def install(
+        self, spu: int, flow: FlowKey, session: int = 1, token: int = 3, attempt: int = 0
+    ) -> Message:
         reverse = FlowKey(*flow.tuple5.reversed(), token)
-        ((to, answer),) = self.take(InstallSession(session, spu, flow, reverse))
+        asked = InstallSession(session, spu, attempt or self.attempts[flow], flow, reverse)
+        ((to, answer),) = self.take(asked)
         assert to == Actor(Role.SPU, spu)
         return answer
 
@@ -104,6 +110,18 @@ def test_pending_wing_is_reclaimed() -> None:
     assert cp.install(spu, flow) == InstallRefused(1, flow, Drop.PENDING_TIMEOUT)
 
 
+def test_what_was_reclaimed_is_not_installed_as_what_is_pending_again() -> None:
+    """Its port, for one, was freed with it, and may be somebody else's."""
+    cp = Cp(spus=1)
+    spu, flow = cp.create()
+    before = cp.attempts[flow]
+    cp.machine.tick(PENDING_TIMEOUT)
+    assert cp.create() == (spu, flow)
+    late = cp.install(spu, flow, attempt=before)
+    assert late == InstallRefused(1, flow, Drop.PENDING_TIMEOUT)
+    assert cp.install(spu, flow, 2) == InstallAck(2, flow)
+
+
 def test_spu_that_no_longer_owns_the_flow_cannot_install_or_abandon_it() -> None:
     cp = Cp()
     spu, flow = cp.create()
@@ -123,7 +141,7 @@ def test_reverse_wing_of_another_session_is_a_clash() -> None:
     cp.install(spu, flow, 1)
     spu2, flow2 = cp.create(7)
     reverse = FlowKey(*flow.tuple5.reversed(), 3)
-    ((_, answer),) = cp.take(InstallSession(2, spu2, flow2, reverse))
+    ((_, answer),) = cp.take(InstallSession(2, spu2, cp.attempts[flow2], flow2, reverse))
     assert answer == InstallRefused(2, flow2, Drop.WING_CLASH)
     assert cp.machine.counts().active == 1
     assert cp.machine.counts().pending == 0
@@ -134,7 +152,7 @@ def test_reverse_wing_of_another_session_is_a_clash() -> None:
 def test_session_that_would_be_its_own_answer_is_a_clash() -> None:
     cp = Cp()
     spu, flow = cp.create()
-    ((_, answer),) = cp.take(InstallSession(1, spu, flow, flow))
+    ((_, answer),) = cp.take(InstallSession(1, spu, cp.attempts[flow], flow, flow))
     assert answer == InstallRefused(1, flow, Drop.WING_CLASH)
     assert cp.machine.audit() == []
 
@@ -146,6 +164,7 @@ def test_flow_that_became_the_answer_of_another_is_told_so() -> None:
     packet = PacketIn(WORLD.b.interface.port, Punt.MISS, 3, 0, Direction.FORWARD, 0, answer, 0)
     ((to, created),) = cp.take(packet)
     assert isinstance(created, CreateSession)
+    cp.attempts[created.flow] = created.attempt
     assert cp.install(spu, flow) == InstallAck(1, flow)
     refused = cp.install(to.number, created.flow, 2, token=1)
     assert refused == InstallRefused(2, created.flow, Drop.NONE)

@@ -6,6 +6,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 
+from controller.config.cards import PENDING_TIMEOUT
 from controller.config.schema import SECOND
 from controller.flow import Direction, Path, WingState
 from controller.messages import (
@@ -210,6 +211,20 @@ def test_install_that_comes_too_late_is_refused_and_gives_its_port_back() -> Non
     world.sim.run(60 * SECOND)
     assert Step.INSTALL in world.steps()
     assert world.reasons() == [Drop.PENDING_TIMEOUT]
+    world.assert_empty()
+
+
+def test_install_that_comes_too_late_serves_no_packet_that_came_meanwhile() -> None:
+    """The flow is pending again, and the port of before may be another's by now."""
+    delay = 800 * MILLISECOND
+    world = World(with_nat(), delay=(delay, delay))
+    for n in range(2):
+        world.send(world.a, udp(world.a, world.b, n=n), after=n * (PENDING_TIMEOUT + delay // 2))
+    world.sim.run(20 * SECOND)
+    assert world.steps().count(Step.INSTALL) == 2
+    assert world.reasons() == [Drop.PENDING_TIMEOUT]
+    assert [number(packet) for packet in world.b.received] == [1]
+    world.sim.run(200 * SECOND)
     world.assert_empty()
 
 

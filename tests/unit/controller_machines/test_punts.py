@@ -223,7 +223,7 @@ def test_a_miss_at_the_spu_of_its_bucket_is_arbitrated_by_the_central_point() ->
     assert out == [(CP, CreateRequest(flow, 3, message))]
     *_, (to, create) = world.sim.cp.handle(out[0][1], 0)
     assert to == Actor(Role.SPU, 3)
-    assert create == CreateSession(flow, message)
+    assert create == CreateSession(flow, message, attempt=1)
     # Another packet finds the flow pending, wherever it was sent; so does one at its SPU.
     world.sim.spus[3].handle(create, 0)
     assert world.sim.spus[3].handle(message, 0)[-1][0] == OBSERVER
