@@ -120,7 +120,7 @@ def _ports(ledger: Ledger) -> None:
     """What SPUs have is what the central point has granted them; and that is all of it."""
     broken = ledger.broken
     for spu in ledger.spus.values():
-        for key, port in inside.bindings(spu):
+        for key, port in inside.bindings(spu, ledger.cp):
             if inside.has_port(ledger.cp, key) != port:
                 broken(Rule.PORTS, f"port {port[2]} is held, but not granted", key)
     given = inside.ports_in_use(ledger.cp)

@@ -305,11 +305,14 @@ def doubt(spu: Spu, session_id: int) -> PacketIn | None:
     return session.tcp.doubt.message
 
 
-def bindings(spu: Spu) -> Iterator[tuple[FlowKey, Binding]]:
-    """What an SPU's flows and sessions hold of the central point's ports."""
-    core = spu._core
+def bindings(spu: Spu, cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
+    """What an SPU's flows and sessions hold of the central point's ports. (Not flows that the
+    central point has given up: they go on until the SPU hears so, and are never installed.)"""
+    core, table = spu._core, cp._core.sessions.by_key
     for key, flow in core.pending.items():
-        if flow.nat is not None:
+        entry = table.get(key)
+        is_over = entry is None or entry.forward != key or entry.attempt not in (0, flow.attempt)
+        if flow.nat is not None and not is_over:
             yield key, (flow.nat.address, flow.nat.protocol, flow.nat.port)
     for session in core.sessions.values():
         if session.nat is not None:
