@@ -311,8 +311,11 @@ def bindings(spu: Spu, cp: CentralPoint) -> Iterator[tuple[FlowKey, Binding]]:
     core, table = spu._core, cp._core.sessions.by_key
     for key, flow in core.pending.items():
         entry = table.get(key)
-        is_over = entry is None or entry.forward != key or entry.attempt not in (0, flow.attempt)
-        if flow.nat is not None and not is_over:
+        if entry is None or entry.forward != key:
+            continue
+        is_pending = entry.attempt == flow.attempt
+        is_acknowledged = not entry.attempt and entry.session_id == flow.session_id
+        if flow.nat is not None and (is_pending or is_acknowledged):
             yield key, (flow.nat.address, flow.nat.protocol, flow.nat.port)
     for session in core.sessions.values():
         if session.nat is not None:
